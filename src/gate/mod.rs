@@ -1,0 +1,3 @@
+//! The gate.
+pub mod policy;
+pub mod verdict;

@@ -1,0 +1,108 @@
+//! What an operator decides about a gate: plain values that the configuration fills.
+//!
+//! They stand here and not in `config`, so that the gate knows nothing of files and keys.
+
+use crate::record::Part;
+use crate::schema::{Subject, Version};
+use crate::wire::WireFormats;
+
+/// The policy of one gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How keys are checked; `None`: passed unchecked (`format: any`).
+    pub key: Option<PartPolicy>,
+    /// How values are checked; `None`: passed unchecked (`format: any`).
+    pub value: Option<PartPolicy>,
+    /// Whether a null key is a violation.
+    pub key_required: bool,
+    /// What becomes of null values.
+    pub tombstones: Tombstones,
+    /// What becomes of good records of an incompatible version.
+    pub incompatible: Incompatible,
+    /// Whether verdicts route.
+    pub mode: Mode,
+}
+
+/// How one part of a record is checked (Avro, the one format so far).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartPolicy {
+    /// The wire formats allowed.
+    pub wire: WireFormats,
+    /// Where the schema must be registered.
+    pub subject: SubjectRule,
+    /// Which version the readers use.
+    pub target: TargetRule,
+}
+
+/// Where a schema must be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubjectRule {
+    /// `{topic}-key` or `{topic}-value` of the source topic (TopicNameStrategy).
+    Topic,
+    /// The full name of the record type (RecordNameStrategy).
+    Record,
+    /// `{topic}-{full name of the record type}` (TopicRecordNameStrategy).
+    TopicRecord,
+    /// Anywhere.
+    Any,
+    /// This subject; `$1` and the like stand for the groups of the source pattern, already replaced per source.
+    Named(String),
+}
+
+impl SubjectRule {
+    /// Returns the subject for a source topic and the writer schema's full name; `None` for `any`, and where
+    /// the rule wants the name of a record and the schema has none.
+    #[must_use]
+    pub fn subject(&self, topic: &str, part: Part, full_name: Option<&str>) -> Option<Subject> {
+        let subject = match self {
+            Self::Topic => format!("{topic}-{part}"),
+            Self::Record => full_name?.to_owned(),
+            Self::TopicRecord => format!("{topic}-{}", full_name?),
+            Self::Any => return None,
+            Self::Named(subject) => subject.clone(),
+        };
+        Some(Subject(subject.into()))
+    }
+}
+
+/// Which version the readers of the validated topic use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetRule {
+    /// Nobody asks: every registered version is good.
+    Any,
+    /// The newest version of the subject, refreshed in the background.
+    Latest,
+    /// This version of the subject.
+    Version(Version),
+}
+
+/// What becomes of null values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tombstones {
+    /// To the validated topic.
+    Pass,
+    /// To the dead letters.
+    DeadLetter,
+    /// Nowhere; counted as dropped.
+    Drop,
+}
+
+/// What becomes of good records of an incompatible version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incompatible {
+    /// To the converter topic.
+    Divert,
+    /// To the dead letters.
+    DeadLetter,
+}
+
+/// Whether verdicts route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Verdicts route.
+    Enforce,
+    /// All records go to the validated topic; verdicts are counted and reported.
+    PassAll,
+    /// Nothing is written and no offset is committed; verdicts are counted and reported.
+    DryRun,
+}

@@ -1,0 +1,7 @@
+//! Sluice, a schema gate for Kafka.
+
+pub mod gate;
+pub mod record;
+pub mod schema;
+pub mod violation;
+pub mod wire;

@@ -1,0 +1,114 @@
+//! What one pipeline knows of the schemas that its records name.
+//!
+//! One table belongs to one pipeline and is changed only between batches, so the loop
+//! reads it without a lock. It has a slot for each part of each source topic, since the
+//! same ID means different things under different subjects: a [`Judgement`] is the
+//! verdict about one writer schema under one slot, made once on the cold side (compiled,
+//! looked up under the subject, resolved against the target) and then only read.
+//! What is absent is not known yet: the gate answers `NeedSchemas`, never waits.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::avro::{Mismatch, Program, Schema};
+use super::{SchemaRef, Subject, Version};
+use crate::record::Part;
+use crate::violation::Violation;
+
+/// A source topic of a gate, by its number in the gate's list of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source(pub u32);
+
+/// One part of one source topic: what a schema's meaning depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot {
+    /// The source topic.
+    pub source: Source,
+    /// Key or value.
+    pub part: Part,
+}
+
+/// A schema that a record needs and the table lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Need {
+    /// For which part of which source.
+    pub slot: Slot,
+    /// Which schema.
+    pub schema: SchemaRef,
+}
+
+/// What is known of one writer schema under one slot.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// Records of it are checked.
+    Judged(Arc<Judgement>),
+    /// Records of it are at fault before their datum is looked at: the registry does not know the
+    /// schema, or knows it under other subjects only.
+    Refused(Arc<Refusal>),
+}
+
+/// A usable writer schema, where it is registered, and how the target reads it.
+#[derive(Debug)]
+pub struct Judgement {
+    /// The writer schema, compiled.
+    pub schema: Arc<Schema>,
+    /// Subject under which it was found; `None` where the gate asks for no subject.
+    pub subject: Option<Subject>,
+    /// Its version there.
+    pub version: Option<Version>,
+    /// The target version; `None` with `target: any`.
+    pub target: Option<Version>,
+    /// How readers of the target see its records.
+    pub reading: Reading,
+}
+
+/// How readers of the target schema see records of one writer schema.
+#[derive(Debug)]
+pub enum Reading {
+    /// Every good record is readable (or nobody asks).
+    Always,
+    /// It depends on the datum; the program checks writer and target in one pass.
+    Depends(Program),
+    /// No record is readable: an incompatible version.
+    Never(Mismatch),
+}
+
+/// Why all records of a schema are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The finding.
+    pub violation: Violation,
+    /// The subject in which the schema was looked for, where one was.
+    pub subject: Option<Subject>,
+}
+
+/// The schemas that one pipeline knows.
+#[derive(Debug, Default)]
+pub struct SchemaTable {
+    slots: Vec<[FxHashMap<SchemaRef, Entry>; 2]>,
+}
+
+impl SchemaTable {
+    /// Looks up what is known; `None` means: ask for it.
+    #[must_use]
+    pub fn get(&self, slot: Slot, schema: SchemaRef) -> Option<&Entry> {
+        self.slots.get(slot.source.0 as usize)?[slot.part as usize].get(&schema)
+    }
+
+    /// Puts an answer in, replacing an older one.
+    pub fn insert(&mut self, need: Need, entry: Entry) {
+        let source = need.slot.source.0 as usize;
+        if self.slots.len() <= source {
+            self.slots.resize_with(source + 1, Default::default);
+        }
+        self.slots[source][need.slot.part as usize].insert(need.schema, entry);
+    }
+
+    /// Forgets an answer, so that the next record of the schema asks again.
+    pub fn remove(&mut self, need: Need) {
+        if let Some(parts) = self.slots.get_mut(need.slot.source.0 as usize) {
+            parts[need.slot.part as usize].remove(&need.schema);
+        }
+    }
+}
