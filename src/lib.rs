@@ -1,7 +1,9 @@
 //! Sluice, a schema gate for Kafka.
 
 pub mod gate;
+pub mod kafka;
 pub mod record;
 pub mod schema;
+pub mod telemetry;
 pub mod violation;
 pub mod wire;
