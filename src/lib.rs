@@ -2,7 +2,9 @@
 
 pub mod config;
 pub mod gate;
+pub mod kafka;
 pub mod record;
 pub mod schema;
+pub mod telemetry;
 pub mod violation;
 pub mod wire;
