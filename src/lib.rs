@@ -2,6 +2,7 @@
 
 pub mod gate;
 pub mod record;
+pub mod registry;
 pub mod schema;
 pub mod violation;
 pub mod wire;
