@@ -1,5 +1,6 @@
 //! Sluice, a schema gate for Kafka.
 
+pub mod config;
 pub mod gate;
 pub mod record;
 pub mod registry;
