@@ -16,7 +16,7 @@ use super::consume::Named;
 use crate::gate::verdict::Needs;
 use crate::record::{Offset, Partition, Position};
 use crate::schema::table::{Need, Source};
-use crate::telemetry::health::HoldCause;
+use crate::telemetry::HoldCause;
 
 /// The span in which a partition may wait for unknown IDs at most `max_hold`: long enough that a stream of new
 /// unknown IDs cannot stop a partition for good, short enough that yesterday's trouble is forgotten.
@@ -25,12 +25,11 @@ const UNKNOWN_WINDOW: Duration = Duration::from_secs(600);
 /// Why and since when a partition stands still.
 #[derive(Debug)]
 pub(super) struct Hold {
-    pub(super) cause: HoldCause,
+    /// `None` while the schema is asked for and the registry has not refused yet.
+    pub(super) cause: Option<HoldCause>,
     pub(super) since: Instant,
     /// The schemas that the record at `next` lacks; empty where something else is the cause.
     pub(super) needs: Needs,
-    /// One line for people.
-    pub(super) detail: String,
 }
 
 /// One partition of ours.
@@ -60,7 +59,7 @@ impl Assigned {
     /// Ends the hold, and counts it where it was for an unknown ID.
     pub(super) fn release(&mut self, now: Instant) -> Option<Hold> {
         let hold = self.hold.take()?;
-        if hold.cause == HoldCause::UnknownSchema {
+        if hold.cause == Some(HoldCause::UnknownSchema) {
             self.unknown_holds.push_back((now, now.duration_since(hold.since)));
         }
         Some(hold)

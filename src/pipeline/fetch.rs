@@ -18,9 +18,10 @@ use tokio::task::AbortHandle;
 
 use crate::config::UnusableSchema;
 use crate::record::Part;
-use crate::registry::schemas::{Answer, Question, Schemas, TargetChanged, Waiting};
+use crate::registry::schemas::{self, Answer, Backoff, Question, Schemas, TargetChanged};
 use crate::schema::Subject;
 use crate::schema::table::{Entry, Need, Refusal, SchemaTable};
+use crate::telemetry::HoldCause;
 use crate::violation::{ReasonCode, Violation};
 
 use super::routes::SourceRoute;
@@ -34,8 +35,13 @@ const MAX_QUESTIONS: usize = 1_000;
 pub(super) enum News {
     /// The table has an answer.
     Known(Need),
-    /// There is none yet, and why.
-    Waiting(Need, Waiting),
+    /// There is none yet.
+    Waiting {
+        need: Need,
+        cause: HoldCause,
+        /// One line for people.
+        detail: String,
+    },
     /// The schema cannot be compiled, and its records wait.
     Unusable(Need, String),
     /// The readers of a subject moved to another version.
@@ -60,7 +66,7 @@ pub(super) struct Fetch {
 #[derive(Debug)]
 enum Note {
     Answered(Question, Answer),
-    Waiting(Need, Waiting),
+    Waiting(Need, schemas::Error),
 }
 
 impl Fetch {
@@ -108,7 +114,7 @@ impl Fetch {
         let mut news = Vec::new();
         while let Ok(note) = self.notes.try_recv() {
             news.push(match note {
-                Note::Waiting(need, waiting) => News::Waiting(need, waiting),
+                Note::Waiting(need, error) => News::Waiting { need, cause: cause(&error), detail: error.to_string() },
                 Note::Answered(question, answer) => self.answered(question, answer, table, now),
             });
         }
@@ -167,6 +173,7 @@ impl Drop for Fetch {
 
 /// Asks until there is an answer.
 async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<Note>) {
+    let mut backoff = Backoff::default();
     loop {
         match schemas.answer(&question).await {
             Ok(answer) => {
@@ -174,11 +181,20 @@ async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<N
                 notes.send(Note::Answered(question, answer)).ok();
                 return;
             }
-            Err(waiting) => {
-                let pause = waiting.retry_after;
-                notes.send(Note::Waiting(question.need, waiting)).ok();
+            Err(error) => {
+                let pause = backoff.next(&error);
+                notes.send(Note::Waiting(question.need, error)).ok();
                 tokio::time::sleep(pause).await;
             }
         }
+    }
+}
+
+fn cause(error: &schemas::Error) -> HoldCause {
+    match error {
+        schemas::Error::Registry(_) => HoldCause::RegistryUnavailable,
+        schemas::Error::NotYet { .. } => HoldCause::UnknownSchema,
+        schemas::Error::Target(_) => HoldCause::TargetUnavailable,
+        schemas::Error::Compiler => HoldCause::UnusableSchema,
     }
 }
