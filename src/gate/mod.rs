@@ -254,3 +254,6 @@ fn judged_part(part: Part, schema: SchemaRef, judgement: &Judgement, violation: 
 fn checked_part(part: Part, violation: Violation) -> Finding {
     Finding { part, violation, schema: None, subject: None, version: None, format: Some(Format::Avro), target: None }
 }
+
+#[cfg(test)]
+mod tests;
