@@ -45,7 +45,7 @@ fn reads_both_prefixes() {
 fn names_what_is_wrong_with_a_prefix() {
     use ReasonCode::{NotFramed, TruncatedFrame};
     let cases: [(&[u8], ReasonCode, &str); 7] = [
-        (b"", TruncatedFrame, "the prefix needs 1 bytes to name a schema, 0 are there"),
+        (b"", TruncatedFrame, "the prefix is empty and names no schema"),
         (b"\0", TruncatedFrame, "the prefix needs 5 bytes to name a schema, 1 are there"),
         (b"\0\0\0\0", TruncatedFrame, "the prefix needs 5 bytes to name a schema, 4 are there"),
         (b"\x01", TruncatedFrame, "the prefix needs 17 bytes to name a schema, 1 are there"),
@@ -89,7 +89,7 @@ fn a_header_with_a_value_goes_before_the_prefix() {
 fn a_damaged_header_is_no_reason_to_take_the_prefix() {
     let prefix: &[u8] = b"\0\0\0\0\x07datum";
     let cases: [(&[u8], ReasonCode, &str); 4] = [
-        (b"", ReasonCode::TruncatedFrame, "the header '__key_schema_id' needs 1 bytes to name a schema, 0 are there"),
+        (b"", ReasonCode::TruncatedFrame, "the header '__key_schema_id' is empty and names no schema"),
         (
             b"\0\0",
             ReasonCode::TruncatedFrame,
