@@ -1,5 +1,6 @@
 //! Sluice, a schema gate for Kafka.
 
+pub mod admin;
 pub mod gate;
 pub mod kafka;
 pub mod record;
