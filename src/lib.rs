@@ -1,8 +1,10 @@
 //! Sluice, a schema gate for Kafka.
 
+pub mod admin;
 pub mod config;
 pub mod gate;
 pub mod kafka;
+pub mod pipeline;
 pub mod record;
 pub mod registry;
 pub mod schema;

@@ -14,7 +14,7 @@ use rdkafka::message::BorrowedMessage;
 use super::Fault;
 use super::commit::{Broken, Failed, Idle, Open};
 use super::consume::Consumer;
-use super::produce::{self, Handles, Refused};
+use super::produce::{self, Handles, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
 use crate::schema::table::Source;
@@ -106,18 +106,18 @@ impl Output {
         }
     }
 
-    /// Stages a record as it came, with `added` headers; waits while the queue is full.
+    /// Stages a record as it came, relabelled if it is a dead letter; waits while the queue is full.
     pub(super) fn stage(
         &self,
         source: Source,
         route: Route,
         message: &BorrowedMessage<'_>,
-        added: &[(String, Vec<u8>)],
+        relabel: Option<&Relabel<'_>>,
     ) -> Result<Staged, Fault> {
         let State::Open(open) = &self.state else { return Ok(Staged::Yes) };
         let Some(topic) = self.handles[source.0 as usize].topic(route) else { return Ok(Staged::Yes) };
         loop {
-            match produce::stage(open.producer(), topic, message, added) {
+            match produce::stage(open.producer(), topic, message, relabel) {
                 Ok(()) => return Ok(Staged::Yes),
                 Err(Refused::QueueFull) => self.make_room(open)?,
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),

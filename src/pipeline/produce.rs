@@ -17,6 +17,7 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::Fault;
 use crate::config::Outputs;
+use crate::gate::dead_letter::WrittenHeader;
 use crate::gate::verdict::Route;
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Outgoing, OwnedHeaders, TopicHandle};
@@ -128,18 +129,27 @@ pub(super) enum Refused {
     Fault(Fault),
 }
 
-/// Stages a record as it came, with `added` headers in place of those of the same names.
+/// What a dead letter changes in the headers of its record.
+#[derive(Debug, Default)]
+pub(super) struct Relabel<'h> {
+    /// Names of earlier headers that go.
+    pub(super) removed: Vec<&'h str>,
+    /// Headers that come, after those that stay.
+    pub(super) added: Vec<WrittenHeader<'h>>,
+}
+
+/// Stages a record as it came; its headers are copied byte by byte, but for what a dead letter changes.
 pub(super) fn stage(
     producer: &ffi::Producer<Context>,
     topic: TopicHandle,
     message: &BorrowedMessage<'_>,
-    added: &[(String, Vec<u8>)],
+    relabel: Option<&Relabel<'_>>,
 ) -> Result<(), Refused> {
     let mut headers = OwnedHeaders::copy_of(message);
-    if !added.is_empty() {
+    if let Some(relabel) = relabel {
         let headers = headers.get_or_insert_default();
-        added.iter().for_each(|(name, _)| headers.remove(name));
-        added.iter().for_each(|(name, value)| headers.push(name, Some(value)));
+        relabel.removed.iter().for_each(|name| headers.remove(name));
+        relabel.added.iter().for_each(|(name, value)| headers.push(name, value.as_deref()));
     }
     let outgoing = Outgoing {
         topic,

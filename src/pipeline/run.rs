@@ -17,8 +17,8 @@ use super::output::{Output, Staged};
 use super::routes::Routes;
 use super::start::{self, Starts};
 use super::{Error, Fault, Settings};
-use crate::config::Profile;
-use crate::gate::dead_letter::DeadLetter;
+use super::produce::Relabel;
+use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
 use crate::record::{Record, Value};
 use crate::schema::table::{SchemaTable, Source};
@@ -152,7 +152,7 @@ impl<'c> Loop<'c> {
         let staged = match verdict {
             Verdict::Invalid(finding) => self.stage_invalid(source, message, record, route, finding)?,
             Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible => {
-                self.output.stage(source, route, message, &[])?
+                self.output.stage(source, route, message, None)?
             }
         };
         if staged != Staged::Yes {
@@ -176,11 +176,15 @@ impl<'c> Loop<'c> {
         let gate = &self.settings.gate;
         BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, Instant::now());
         if route != Route::DeadLetter {
-            return self.output.stage(source, route, message, &[]);
+            return self.output.stage(source, route, message, None);
         }
-        let letter = DeadLetter::new(&gate.name, record, finding);
-        let profiles: &[Profile] = &gate.profiles;
-        self.output.stage(source, route, message, &letter.added_headers(profiles))
+        let letter = DeadLetter::new(finding, record, &gate.name);
+        let replaced = record.headers.iter().map(|header| header.name);
+        let relabel = Relabel {
+            removed: replaced.filter(|name| dead_letter::is_replaced(name, &gate.profiles)).collect(),
+            added: letter.headers(&[], &gate.profiles),
+        };
+        self.output.stage(source, route, message, Some(&relabel))
     }
 
     /// Commits what was staged, with the offsets of the next records, and counts it.
