@@ -19,7 +19,7 @@ pub use request::Request;
 
 use self::http::Http;
 use super::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
-use super::settings::Settings;
+use crate::config::Registry;
 use crate::schema::{SchemaId, SchemaRef, SchemaText, Subject, Version};
 
 /// The context of subjects that name none.
@@ -56,7 +56,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Settings`]: no address, a certificate that cannot be read, or HTTPS in a build without `tls`.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
+    pub fn new(settings: &Registry) -> Result<Self, Error> {
         Ok(Self { http: Arc::new(Http::new(settings)?) })
     }
 

@@ -11,6 +11,4 @@
 pub mod client;
 pub mod entities;
 pub mod schemas;
-pub mod settings;
 
-pub use settings::Settings;

@@ -18,7 +18,7 @@ use super::error::{Error, hint};
 use super::request::Request;
 use super::tls;
 use crate::registry::entities::ErrorEntity;
-use crate::registry::settings::{Auth, Settings};
+use crate::config::{Auth, Registry};
 
 /// How long one address may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn new(settings: &Registry) -> Result<Self, Error> {
         if settings.urls.is_empty() {
             return Err(Error::all(Vec::new()));
         }
@@ -109,8 +109,8 @@ impl Http {
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.auth {
             None => request,
-            Some(Auth::Basic { user, password }) => request.basic_auth(user, Some(password.reveal())),
-            Some(Auth::Bearer(token)) => request.bearer_auth(token.reveal()),
+            Some(Auth::Basic { user, password }) => request.basic_auth(user, Some(password.expose())),
+            Some(Auth::Bearer(token)) => request.bearer_auth(token.expose()),
         }
     }
 }

@@ -6,11 +6,11 @@
 use reqwest::ClientBuilder;
 
 use super::error::Error;
-use crate::registry::settings::Settings;
+use crate::config::Registry;
 
 /// Adds the certificates of the settings.
 #[cfg(feature = "tls")]
-pub(super) fn configure(builder: ClientBuilder, settings: &Settings) -> Result<ClientBuilder, Error> {
+pub(super) fn configure(builder: ClientBuilder, settings: &Registry) -> Result<ClientBuilder, Error> {
     // reqwest takes the process's provider; another part of the process may have set it first, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     match &settings.tls {
@@ -21,7 +21,7 @@ pub(super) fn configure(builder: ClientBuilder, settings: &Settings) -> Result<C
 
 /// Refuses what needs TLS.
 #[cfg(not(feature = "tls"))]
-pub(super) fn configure(builder: ClientBuilder, settings: &Settings) -> Result<ClientBuilder, Error> {
+pub(super) fn configure(builder: ClientBuilder, settings: &Registry) -> Result<ClientBuilder, Error> {
     match settings.urls.iter().find(|url| url.scheme() == "https") {
         None => Ok(builder),
         Some(url) => Err(Error::Settings(format!(
@@ -38,7 +38,7 @@ mod files {
     use reqwest::{Certificate, ClientBuilder, Identity};
 
     use super::Error;
-    use crate::registry::settings::Tls;
+    use crate::config::Tls;
 
     pub(super) fn add(mut builder: ClientBuilder, tls: &Tls) -> Result<ClientBuilder, Error> {
         if let Some(path) = &tls.ca {

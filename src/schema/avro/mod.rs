@@ -57,3 +57,32 @@ impl Resolution {
         Ok(Self::Always)
     }
 }
+impl Schema {
+    /// Plain bytes.
+    #[must_use]
+    pub fn is_bytes(&self) -> bool {
+        false
+    }
+    /// Checks.
+    #[must_use]
+    pub fn check(&self, _: &[u8]) -> bool {
+        true
+    }
+    /// Explains.
+    #[must_use]
+    pub fn explain(&self, _: &[u8]) -> Option<crate::violation::Violation> {
+        None
+    }
+}
+impl Program {
+    /// Checks.
+    #[must_use]
+    pub fn check(&self, _: &[u8]) -> bool {
+        true
+    }
+    /// Explains.
+    #[must_use]
+    pub fn explain(&self, _: &[u8]) -> Option<crate::violation::Violation> {
+        None
+    }
+}
