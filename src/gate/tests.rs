@@ -20,6 +20,9 @@ const INCOMPATIBLE_BYTES: i32 = 5;
 const MISSING: i32 = 9;
 const GUID: SchemaGuid = SchemaGuid([7; 16]);
 
+/// A key or a value, or null.
+type Bytes = Option<Vec<u8>>;
+
 fn schema(text: &str) -> Arc<Schema> {
     let text = SchemaText { format: Format::Avro, text: text.into(), references: Vec::new() };
     Arc::new(Schema::compile(&text).unwrap())
@@ -94,7 +97,7 @@ fn framed(id: i32, datum: &[u8]) -> Vec<u8> {
 }
 
 /// A good string under a schema of the table.
-fn string(id: i32) -> Option<Vec<u8>> {
+fn string(id: i32) -> Bytes {
     Some(framed(id, b"\x04ab"))
 }
 
@@ -125,7 +128,7 @@ fn said(decision: &Decision) -> String {
 fn judges_key_then_value() {
     let good = || string(GOOD);
     let trailing = || Some(framed(GOOD, b"\x04abc"));
-    let cases: [(Option<Vec<u8>>, Option<Vec<u8>>, &str); 24] = [
+    let cases: [(Bytes, Bytes, &str); 24] = [
         (good(), good(), "validated Valid"),
         (None, good(), "validated Valid"),
         (good(), None, "validated Tombstone"),
@@ -160,7 +163,7 @@ fn judges_key_then_value() {
 #[test]
 fn asks_for_every_schema_that_counts() {
     let damaged = || Some(vec![2]);
-    let cases: [(Option<Vec<u8>>, Option<Vec<u8>>, &str); 9] = [
+    let cases: [(Bytes, Bytes, &str); 9] = [
         (string(MISSING), string(MISSING), "needs key 9, value 9"),
         (string(MISSING), string(GOOD), "needs key 9"),
         (string(MISSING), string(REFUSED), "needs key 9"),
@@ -251,7 +254,7 @@ fn tombstones_go_by_policy_after_the_key() {
 
 #[test]
 fn pass_all_keeps_the_verdict_and_sends_all_to_validated() {
-    let cases: [(Option<Vec<u8>>, &str); 6] = [
+    let cases: [(Bytes, &str); 6] = [
         (string(GOOD), "validated Valid"),
         (None, "validated Tombstone"),
         (string(INCOMPATIBLE), "validated Incompatible"),
@@ -336,7 +339,7 @@ fn a_check_without_an_explanation_blames_the_schema() {
     assert_eq!(unexplained().code, ReasonCode::UnusableSchema);
 }
 
-fn any_part() -> impl Strategy<Value = Option<Vec<u8>>> {
+fn any_part() -> impl Strategy<Value = Bytes> {
     let framed_string = prop::sample::select(vec![GOOD, INCOMPATIBLE, REFUSED, BYTES, MISSING]).prop_map(string);
     prop_oneof![
         3 => framed_string,

@@ -29,7 +29,8 @@ fn id(id: i32) -> SchemaRef {
 #[test]
 fn reads_both_prefixes() {
     let guid = guid_frame(b"datum");
-    let cases: [(&str, &[u8], SchemaRef, WireFormat, &[u8]); 5] = [
+    type Case<'a> = (&'a str, &'a [u8], SchemaRef, WireFormat, &'a [u8]);
+    let cases: [Case<'_>; 5] = [
         ("id", b"\0\0\0\x01\x02datum", id(258), WireFormat::ConfluentId, b"datum"),
         ("largest id", b"\0\x7f\xff\xff\xff", id(i32::MAX), WireFormat::ConfluentId, b""),
         ("id 0, which an import may set", b"\0\0\0\0\0x", id(0), WireFormat::ConfluentId, b"x"),
