@@ -1,6 +1,8 @@
 //! Sluice, a schema gate for Kafka.
 
 pub mod admin;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod gate;
 pub mod kafka;

@@ -130,10 +130,9 @@ impl Assignment {
         self.partitions.iter_mut().for_each(|held| held.committed = held.next);
     }
 
-    /// Goes back to what is committed and returns where the consumer has to seek.
-    pub(super) fn rewind(&mut self) -> TopicPartitionList {
+    /// Goes back to what is committed; the consumer has to seek there.
+    pub(super) fn rewind(&mut self) {
         self.partitions.iter_mut().for_each(|held| held.next = held.committed);
-        list(self.partitions.iter().map(|held| (held, held.next)))
     }
 
     /// Returns the indices of partitions that wait for this schema.

@@ -44,6 +44,8 @@ pub(super) struct Loop<'c> {
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
     pub(super) pending: Option<ConsumeEvent>,
+    /// Whether the consumer still has to go back to what is committed.
+    pub(super) is_behind: bool,
     /// When the last commit ended; the interval counts from here.
     pub(super) committed_at: Instant,
     pub(super) recovery: super::recover::Recovery,
@@ -97,6 +99,7 @@ impl<'c> Loop<'c> {
         let now = Instant::now();
         self.settings.probe.beat(now);
         self.answer_events(now)?;
+        self.go_back(now)?;
         self.take_news(now)?;
         batch.clear();
         consume::poll(self.consumer, self.wait(now), batch);

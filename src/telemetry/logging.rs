@@ -7,6 +7,7 @@
 use std::io::IsTerminal;
 
 use rdkafka::config::RDKafkaLogLevel;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, info, warn};
 use tracing_subscriber::filter::Targets;
@@ -27,7 +28,8 @@ pub enum Format {
 ///
 /// # Errors
 /// When it was started before.
-pub fn init(format: Format, level: LevelFilter) -> Result<(), TryInitError> {
+pub fn init(format: Format, level: Level) -> Result<(), TryInitError> {
+    let level = LevelFilter::from_level(level);
     let libraries = level.min(LevelFilter::WARN);
     let filter = Targets::new().with_default(libraries).with_target("sluice", level).with_target("librdkafka", level);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use super::*;
 use crate::gate::verdict::{Route, Tally};
@@ -19,7 +18,7 @@ struct Server {
     address: SocketAddr,
     state: Arc<State>,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinSet<std::io::Result<()>>,
 }
 
 impl Server {
@@ -29,7 +28,8 @@ impl Server {
         let health = Health::new(Duration::from_secs(15));
         let state = Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health });
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::task::spawn(serve(listener, Arc::clone(&state), async { stopped.await.unwrap() }));
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, Arc::clone(&state), async { stopped.await.unwrap() }));
         Self { address, state, stop, task }
     }
 
@@ -195,11 +195,11 @@ async fn closes_connections_whose_request_does_not_arrive() {
 
 #[tokio::test]
 async fn stops_while_clients_hang_on() {
-    let server = Server::start("127.0.0.1:0").await;
+    let mut server = Server::start("127.0.0.1:0").await;
     let mut slow = server.connect().await;
     slow.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.stop.send(()).unwrap();
-    let ended = tokio::time::timeout(CLOSE_GRACE * 2, server.task).await;
-    ended.expect("ends in time").unwrap().unwrap();
+    let ended = tokio::time::timeout(CLOSE_GRACE * 2, server.task.join_next()).await;
+    ended.expect("ends in time").unwrap().unwrap().unwrap();
 }
