@@ -284,3 +284,9 @@ pub(super) fn plain(error: &KafkaError) -> String {
         error => error.to_string(),
     }
 }
+
+/// Commits the offsets at which a group begins, before it has members.
+pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
+    consumer.commit(offsets, CommitMode::Sync)
+}
