@@ -64,6 +64,18 @@ pub struct VersionEntity {
     pub schema: SchemaEntity,
 }
 
+/// What registering answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisteredEntity {
+    /// The schema's number.
+    pub id: i32,
+    /// The version in the subject.
+    pub version: i32,
+    /// The schema.
+    #[serde(flatten)]
+    pub schema: SchemaEntity,
+}
+
 /// Where a schema is registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectVersionEntity {

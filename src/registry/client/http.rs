@@ -17,8 +17,8 @@ use url::Url;
 use super::error::{Error, hint};
 use super::request::Request;
 use super::tls;
-use crate::registry::entities::ErrorEntity;
 use crate::config::{Auth, Registry};
+use crate::registry::entities::ErrorEntity;
 
 /// How long one address may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
