@@ -91,7 +91,8 @@ fn output_conflicts(gates: &[Gate], gate: &Gate, topic: &str) -> Vec<Error> {
 
 fn loop_problem(gate: &Gate, reader: &Gate, topic: &str, output: &str) -> String {
     let from = if output == topic { String::new() } else { format!(" (from '{topic}')") };
-    let by = if reader.name == gate.name { "this gate reads".to_owned() } else { format!("gate '{}' reads", reader.name) };
+    let by =
+        if reader.name == gate.name { "this gate reads".to_owned() } else { format!("gate '{}' reads", reader.name) };
     let pattern = match &reader.source {
         Sources::Topics(_) => String::new(),
         Sources::Pattern(pattern) => format!(" by the pattern {pattern}"),

@@ -9,7 +9,10 @@ use super::kafka::Scope;
 /// Properties that Sluice sets itself, each with the reason why nobody else may.
 pub(super) const OWNED: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "topics come into being by create_topics alone, never by a read"),
-    ("auto.offset.reset", "it is always error: where nothing is committed `start` decides, and records that are gone are never skipped in silence"),
+    (
+        "auto.offset.reset",
+        "it is always error: where nothing is committed `start` decides, and records that are gone are never skipped in silence",
+    ),
     ("delivery.report.only.error", "every report is needed to know when a batch is written"),
     ("enable.auto.commit", "offsets are committed with the outputs, never apart from them"),
     ("enable.auto.offset.store", "offsets are committed with the outputs, never apart from them"),
@@ -18,8 +21,14 @@ pub(super) const OWNED: &[(&str, &str)] = &[
     ("group.id", "each gate has its own group, {application}.{name}"),
     ("group.instance.id", "it is made from `instance`"),
     ("group.protocol", "the classic protocol is the one that transactions were tested with"),
-    ("isolation.level", "it is always read_committed: without it aborted records pass, and offsets of an open transaction count"),
-    ("partition.assignment.strategy", "it is always cooperative-sticky: a rebalance leaves the other partitions running"),
+    (
+        "isolation.level",
+        "it is always read_committed: without it aborted records pass, and offsets of an open transaction count",
+    ),
+    (
+        "partition.assignment.strategy",
+        "it is always cooperative-sticky: a rebalance leaves the other partitions running",
+    ),
     ("partitioner", "the gate sets the partition of every record itself"),
     ("transactional.id", "it is made from application, gate, `instance` and pipeline, and must be unique"),
 ];
@@ -212,4 +221,3 @@ const PRODUCER: &[&str] = &[
     "sticky.partitioning.linger.ms",
     "transaction.timeout.ms",
 ];
-

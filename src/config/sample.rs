@@ -50,7 +50,11 @@ fn letter(class: &Class) -> Option<char> {
         Class::Bytes(class) => class.ranges().iter().map(|range| (range.start().into(), range.end().into())).collect(),
     };
     let contains = |letter: &char| ranges.iter().any(|(start, end)| (start..=end).contains(&letter));
-    PREFERRED.into_iter().find(contains).or_else(|| ('!'..='~').find(contains)).or(ranges.first().map(|&(start, _)| start))
+    PREFERRED
+        .into_iter()
+        .find(contains)
+        .or_else(|| ('!'..='~').find(contains))
+        .or(ranges.first().map(|&(start, _)| start))
 }
 
 #[cfg(test)]

@@ -149,12 +149,7 @@ impl<'m> Section<'m> {
     }
 
     /// Takes a list of words, or a single one.
-    pub(super) fn words<T: Copy>(
-        &mut self,
-        key: &'static str,
-        words: &[(&str, T)],
-        later: &[&str],
-    ) -> Option<Vec<T>> {
+    pub(super) fn words<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)], later: &[&str]) -> Option<Vec<T>> {
         let mut values = Vec::new();
         for scalar in self.list(key)? {
             match words.iter().find(|(word, _)| *word == scalar.text) {

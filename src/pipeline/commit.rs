@@ -132,7 +132,8 @@ impl Open {
             }
             if Instant::now() > deadline {
                 let left = self.sender.producer.client().in_flight_count();
-                let fault = Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.limit));
+                let fault =
+                    Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.limit));
                 return Err(Broken { left: Some(Failed(self.sender)), fault });
             }
             thread::sleep(DRAIN_PAUSE);

@@ -24,12 +24,12 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Headers};
 use crate::kafka::statistics::Statistics;
-use crate::record::{Offset, Partition, Position, Record, Value};
+use crate::record::{Header, Offset, Partition, Position, Record, Value};
 use crate::telemetry::logging;
 
 /// Records taken at once. Larger batches decide no faster, and everything in a batch is taken
 /// again after an abort; smaller ones look at the clock too often.
-const BATCH_RECORDS: usize = 1_000;
+pub(super) const BATCH_RECORDS: usize = 1_000;
 
 /// The consumer of one pipeline.
 pub(super) type Consumer = BaseConsumer<Context>;
@@ -149,7 +149,7 @@ fn note_error(context: &Context, error: KafkaError) {
 }
 
 /// Returns the record as the gate sees it.
-pub(super) fn view<'m>(message: &'m BorrowedMessage<'_>, headers: &'m Headers<'m>) -> Record<'m> {
+pub(super) fn view<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [Header<'m>]) -> Record<'m> {
     Record {
         position: Position {
             topic: message.topic(),

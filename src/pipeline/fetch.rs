@@ -7,8 +7,8 @@
 //! `latest` is the exception: the questions that it concerns are asked again, and the old
 //! judgement holds until the new one is there.
 
-use std::sync::mpsc;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -70,7 +70,12 @@ enum Note {
 }
 
 impl Fetch {
-    pub(super) fn new(schemas: Arc<Schemas>, runtime: Handle, unusable: UnusableSchema, forget_after: Duration) -> Self {
+    pub(super) fn new(
+        schemas: Arc<Schemas>,
+        runtime: Handle,
+        unusable: UnusableSchema,
+        forget_after: Duration,
+    ) -> Self {
         let (sender, notes) = mpsc::channel();
         let changes = schemas.changes();
         Self {
@@ -119,8 +124,12 @@ impl Fetch {
             });
         }
         while let Ok(change) = self.changes.try_recv() {
-            let concerned: Vec<_> =
-                self.judged.values().filter(|(_, subject)| *subject == change.subject).map(|(q, _)| q.clone()).collect();
+            let concerned: Vec<_> = self
+                .judged
+                .values()
+                .filter(|(_, subject)| *subject == change.subject)
+                .map(|(q, _)| q.clone())
+                .collect();
             if !concerned.is_empty() {
                 concerned.into_iter().for_each(|question| self.spawn(question));
                 news.push(News::TargetChanged(change));

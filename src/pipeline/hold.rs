@@ -52,12 +52,14 @@ impl Loop<'_> {
     pub(super) fn hold_unstaged(&mut self, index: usize, staged: &Staged) -> Result<(), Fault> {
         let (cause, detail) = match staged {
             Staged::Yes => return Ok(()),
-            Staged::TooLarge => {
-                (HoldCause::Oversize, "the record is larger than its output takes; raise the output's max.message.bytes".to_owned())
-            }
-            Staged::NoOutput(code) => {
-                (HoldCause::TargetUnavailable, format!("the output has no such partition ({code}); add partitions to it"))
-            }
+            Staged::TooLarge => (
+                HoldCause::Oversize,
+                "the record is larger than its output takes; raise the output's max.message.bytes".to_owned(),
+            ),
+            Staged::NoOutput(code) => (
+                HoldCause::TargetUnavailable,
+                format!("the output has no such partition ({code}); add partitions to it"),
+            ),
         };
         self.hold_because(index, cause, &detail)
     }
@@ -97,7 +99,8 @@ impl Loop<'_> {
                     self.explain_waiting(need, HoldCause::UnusableSchema, &detail);
                 }
                 News::TargetChanged(change) => {
-                    TargetChanged { subject: &change.subject, from: change.from, to: change.to }.emit(&self.settings.probe);
+                    TargetChanged { subject: &change.subject, from: change.from, to: change.to }
+                        .emit(&self.settings.probe);
                 }
             }
         }

@@ -21,6 +21,7 @@
 mod assignment;
 mod commit;
 mod consume;
+mod discover;
 mod fetch;
 mod hold;
 mod output;
@@ -37,7 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::{Config, Gate};
-use crate::kafka::topics;
+
 use crate::registry::schemas::Schemas;
 use crate::telemetry::Probe;
 
@@ -84,9 +85,6 @@ impl Stop {
 /// Why a pipeline ended by itself. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The topics are not as the gate needs them.
-    #[error(transparent)]
-    Topics(#[from] topics::Error),
     /// A client could not be made, or refused for good.
     #[error("{what}: {reason}")]
     Client {
@@ -112,7 +110,9 @@ pub enum Error {
         transactional_id: String,
     },
     /// The consumer was lost twice in short time.
-    #[error("the consumer of group '{group}' was refused twice in short time: {reason}; with 'instance' set, no two processes may share it")]
+    #[error(
+        "the consumer of group '{group}' was refused twice in short time: {reason}; with 'instance' set, no two processes may share it"
+    )]
     ConsumerLost {
         /// The group.
         group: String,
@@ -144,9 +144,9 @@ impl Fault {
                 | RDKafkaErrorCode::ClusterAuthorizationFailed
                 | RDKafkaErrorCode::GroupAuthorizationFailed,
             ) => Self::Fatal(Error::NotAuthorised { what: step.to_owned(), reason: commit::plain(error) }),
-            Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch) => {
-                Self::Lost { why, is_fenced: true }
-            }
+            Some(
+                RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch,
+            ) => Self::Lost { why, is_fenced: true },
             _ => Self::Lost { why, is_fenced: false },
         }
     }

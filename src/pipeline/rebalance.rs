@@ -10,8 +10,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer as _;
 use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
 
 use super::Fault;
 use super::assignment;
@@ -114,9 +114,12 @@ impl Loop<'_> {
 
     /// Holds the partitions whose next record the log does not have; nothing is skipped in silence.
     fn hold_out_of_range(&mut self) -> Result<(), Fault> {
-        let partitions: Vec<_> = self.assignment.iter().map(|held| (held.topic.clone(), held.partition, held.next)).collect();
+        let partitions: Vec<_> =
+            self.assignment.iter().map(|held| (held.topic.clone(), held.partition, held.next)).collect();
         for (index, (topic, partition, next)) in partitions.into_iter().enumerate() {
-            let Ok((first, end)) = self.consumer.fetch_watermarks(&topic, partition.0, REQUEST_TIMEOUT) else { continue };
+            let Ok((first, end)) = self.consumer.fetch_watermarks(&topic, partition.0, REQUEST_TIMEOUT) else {
+                continue;
+            };
             if self.assignment.get(index).hold.is_some() || (first..=end).contains(&next.0) {
                 continue;
             }

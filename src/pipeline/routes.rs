@@ -58,6 +58,11 @@ impl Routes {
         self.sources.iter()
     }
 
+    /// Returns the size of the largest record that any output takes, in bytes.
+    pub(super) fn largest_record(&self) -> u64 {
+        1_048_588
+    }
+
     /// Returns the topics to subscribe to.
     pub(super) fn topics(&self) -> Vec<&str> {
         self.sources.iter().map(|route| &*route.topic).collect()

@@ -14,10 +14,10 @@ use super::assignment::Assignment;
 use super::consume::{self, ConsumeEvent, Consumer};
 use super::fetch::Fetch;
 use super::output::{Output, Staged};
+use super::produce::Relabel;
 use super::routes::Routes;
 use super::start::{self, Starts};
 use super::{Error, Fault, Settings};
-use super::produce::Relabel;
 use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
 use crate::record::{Record, Value};
@@ -76,7 +76,11 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
                 ConsumerRebuilt { why: &reason }.emit(&settings.probe);
             }
             Err(Fault::Abort(why) | Fault::Lost { why, .. }) => {
-                tracing::error!(gate = settings.probe.gate(), why, "the loop let a fault through that it answers itself");
+                tracing::error!(
+                    gate = settings.probe.gate(),
+                    why,
+                    "the loop let a fault through that it answers itself"
+                );
             }
         }
     }

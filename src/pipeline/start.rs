@@ -46,7 +46,9 @@ pub(super) type Starts = FxHashMap<Named, Offset>;
 pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
     let consumer = consumer(settings)?;
     let mut routes = Routes::new(settings.gate.clone());
-    let Some(()) = until_answered(settings, || settings.discovery().find(&consumer, &mut routes))? else { return Ok(()) };
+    let Some(()) = until_answered(settings, || super::discover::find(settings, &consumer, &mut routes))? else {
+        return Ok(());
+    };
     let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
     let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
     let output = if settings.gate.policy.mode == Mode::DryRun {
@@ -98,8 +100,8 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fault> {
     let config = clients::producer(&settings.config, &names(settings), routes.largest_record());
     let context = produce::Context::new(settings.gate.name.as_str().into());
-    let client = BaseProducer::from_config_and_context(&config, context)
-        .map_err(|error| fatal("make the producer", &error))?;
+    let client =
+        BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;
     let limit = settings.config.kafka.transaction_timeout();
     if settings.config.delivery == Delivery::ExactlyOnce {
         client.init_transactions(limit).map_err(|error| match error {
@@ -154,7 +156,9 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
             Ok(()) => {}
             // The group has members: they have begun, and what is not committed yet they take from its first record.
             Err(KafkaError::ConsumerCommit(
-                RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress,
+                RDKafkaErrorCode::UnknownMemberId
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::RebalanceInProgress,
             )) => return Ok(Starts::default()),
             Err(error) => return Err(wait(error)),
         }
@@ -193,7 +197,11 @@ fn resolve(consumer: &Consumer, topic: &str, partition: i32, start: Start) -> Ka
 }
 
 /// Returns the next record of each partition: what the group has committed, else what `start` said, else the first.
-pub(super) fn positions(consumer: &Consumer, partitions: &[Named], starts: &Starts) -> KafkaResult<Vec<(Named, Offset)>> {
+pub(super) fn positions(
+    consumer: &Consumer,
+    partitions: &[Named],
+    starts: &Starts,
+) -> KafkaResult<Vec<(Named, Offset)>> {
     let mut list = TopicPartitionList::new();
     partitions.iter().for_each(|(topic, partition)| drop(list.add_partition(topic, partition.0)));
     let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
-use rdkafka::ClientConfig;
 
 use crate::config::error::did_you_mean;
 use crate::config::kafka::{Kafka, Property};
@@ -27,7 +27,8 @@ pub(super) fn check(mut section: Section<'_>) -> Kafka {
         }
         let Some(property) = check_property(&section, name, &written, node) else { continue };
         if properties.insert(name.to_owned(), property).is_some() {
-            section.mistake(&written, format!("is another name of '{name}', which is set too: leave one of the two out"));
+            section
+                .mistake(&written, format!("is another name of '{name}', which is set too: leave one of the two out"));
         }
     }
     let kafka = Kafka { properties };
@@ -44,7 +45,8 @@ fn check_property(section: &Section<'_>, name: &str, written: &str, node: Node) 
         Node::Null => return None,
         Node::Table(inner) => {
             let first = inner.keys().next().map_or("…", String::as_str);
-            section.mistake(written, format!("is a table; write the property as one quoted name: \"{written}.{first}\""));
+            section
+                .mistake(written, format!("is a table; write the property as one quoted name: \"{written}.{first}\""));
             return None;
         }
         Node::List(_) => {
@@ -161,7 +163,11 @@ fn check_security(section: &Section<'_>, kafka: &Kafka) {
         }
         Some(mechanism) => {
             let hint = did_you_mean(mechanism, allowed);
-            section.hinted("sasl.mechanism", format!("'{mechanism}' is unknown; allowed: {}", allowed.join(", ")), hint);
+            section.hinted(
+                "sasl.mechanism",
+                format!("'{mechanism}' is unknown; allowed: {}", allowed.join(", ")),
+                hint,
+            );
         }
     }
 }

@@ -85,7 +85,9 @@ fn check_application(root: &mut Section<'_>) -> Option<String> {
 
 fn check_memory(root: &mut Section<'_>) -> u64 {
     let memory = |text: &str| match leaf::size(text)? {
-        bytes if bytes < LEAST_MEMORY => Err("is too little for the queues of one pipeline; give 16MiB or more".to_owned()),
+        bytes if bytes < LEAST_MEMORY => {
+            Err("is too little for the queues of one pipeline; give 16MiB or more".to_owned())
+        }
         bytes => Ok(bytes),
     };
     root.read("memory", memory).unwrap_or(MEMORY)

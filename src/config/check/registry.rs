@@ -89,8 +89,11 @@ fn check_tls(mut section: Section<'_>) -> Tls {
         "" => Err("is no path of a file".to_owned()),
         path => Ok(PathBuf::from(path)),
     };
-    let tls =
-        Tls { ca: section.read("ca", path), certificate: section.read("certificate", path), key: section.read("key", path) };
+    let tls = Tls {
+        ca: section.read("ca", path),
+        certificate: section.read("certificate", path),
+        key: section.read("key", path),
+    };
     match (&tls.certificate, &tls.key) {
         (Some(_), None) => section.mistake("key", "is required: registry.tls.certificate is set"),
         (None, Some(_)) => section.mistake("certificate", "is required: registry.tls.key is set"),
@@ -105,7 +108,8 @@ fn check_unknown_schema(mut section: Section<'_>) -> UnknownSchema {
     let max_hold = section.read("max_hold", leaf::duration).unwrap_or(Duration::from_secs(60));
     if max_hold < grace {
         let (grace, max_hold) = (humantime::format_duration(grace), humantime::format_duration(max_hold));
-        let problem = format!("is {max_hold}, and grace is {grace}: no ID would ever be held long enough; give at least that");
+        let problem =
+            format!("is {max_hold}, and grace is {grace}: no ID would ever be held long enough; give at least that");
         section.mistake("max_hold", problem);
     }
     section.finish();
