@@ -62,6 +62,11 @@ impl<'m> Section<'m> {
         self.entries.get(key).is_some_and(|node| !matches!(node, Node::Null))
     }
 
+    /// Tells whether a key holds a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        matches!(self.entries.get(key), Some(Node::Table(_)))
+    }
+
     /// Opens a table below this one; a missing one is empty.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'m> {
         let node = self.take(key);
