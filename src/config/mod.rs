@@ -1,0 +1,149 @@
+//! The configuration: what an operator wrote, checked once, immutable from then on.
+//!
+//! ```text
+//! file ─> raw::parse (tree, substitutions) ─> check (every rule) ─> Config
+//! ```
+//!
+//! [`Config::load`] gives either a configuration that no part has to doubt, or all the mistakes at once, each with its key
+//! path, what is allowed and the nearest spelling. The file is a contract with its operators: keys that belong to it
+//! and are not there yet are refused by name, so that nobody believes they work. What no file shows (topics, limits
+//! of brokers, subjects) is asked of cluster and registry by `check-config`.
+//!
+//! Secrets never leave in a message, a log or a `Debug`: they are [`Secret`]s, and of a value that was substituted a
+//! message prints the `${…}`.
+
+mod check;
+mod conflict;
+mod error;
+mod gate;
+mod kafka;
+mod kafka_properties;
+mod raw;
+mod registry;
+mod sample;
+mod secret;
+mod section;
+mod template;
+
+pub use error::Error;
+pub use gate::{Gate, Outputs, Sources, Start, UnusableSchema};
+pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
+pub use raw::{Environment, Syntax};
+pub use registry::{Auth, Registry, Tls, UnknownSchema};
+pub use secret::Secret;
+pub use template::Template;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use error::Mistakes;
+
+/// A configuration that has passed every check.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Prefix of every consumer group and transactional ID. Required: two deployments on one cluster need two.
+    pub application: String,
+    /// Name of this process among those of the application. Set: static group member and transactional IDs that survive
+    /// a restart. Unset (the default): dynamic member, random IDs.
+    pub instance: Option<String>,
+    /// Whether missing output topics are made as their source is. Default no: many clusters give topics by request only.
+    pub create_topics: bool,
+    /// The guarantee. Default exactly once.
+    pub delivery: Delivery,
+    /// Time from the end of one transaction to the commit of the next. Default 250 ms: what readers wait at most,
+    /// against four commits a second for the broker.
+    pub commit_interval: Duration,
+    /// Budget of all queues of the process, in bytes. Default 256 MiB.
+    pub memory: u64,
+    /// How the process logs.
+    pub log: Log,
+    /// The cluster.
+    pub kafka: Kafka,
+    /// The schema registry.
+    pub registry: Registry,
+    /// The admin HTTP server.
+    pub admin: Admin,
+    /// The gates, sorted by name.
+    pub gates: Vec<Gate>,
+}
+
+/// The guarantee for every record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Outputs and input offsets in one Kafka transaction.
+    ExactlyOnce,
+    /// Idempotent producer, offsets committed after the outputs are acknowledged: for brokers without transactions.
+    AtLeastOnce,
+}
+
+/// How the process logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Lines for people or for machines. Default text.
+    pub format: LogFormat,
+    /// The least level that is printed. Default info.
+    pub level: tracing::Level,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The admin HTTP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens. Default 127.0.0.1:8090: reaching it from elsewhere is a decision.
+    pub listen: SocketAddr,
+}
+
+impl Config {
+    /// Reads and checks a file, YAML or TOML by its ending, with the environment of this process.
+    ///
+    /// # Errors
+    /// All mistakes in it, or the one reason why it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Vec<Error>> {
+        let file = path.display().to_string();
+        let one = |problem: String| vec![Error::new(&file, problem)];
+        let Some(syntax) = Syntax::of(path) else {
+            return Err(one("is neither YAML nor TOML by its ending; allowed: .yaml, .yml, .toml".to_owned()));
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| one(format!("cannot be read: {}", error.to_string().to_lowercase())))?;
+        let tell_file = |mut errors: Vec<Error>| {
+            for error in errors.iter_mut().filter(|error| error.key.is_empty()) {
+                error.key.clone_from(&file);
+            }
+            errors
+        };
+        Self::parse(&text, syntax, &Environment::process()).map_err(tell_file)
+    }
+
+    /// Checks the text of a configuration.
+    ///
+    /// # Errors
+    /// All mistakes in it; one with an empty key where the text is no YAML or TOML.
+    pub fn parse(text: &str, syntax: Syntax, environment: &Environment<'_>) -> Result<Self, Vec<Error>> {
+        let mistakes = Mistakes::default();
+        let root = raw::parse(text, syntax, environment, &mistakes).map_err(|problem| vec![Error::new("", problem)])?;
+        check::check(root, mistakes)
+    }
+
+    /// Finds the conflicts of the gates over the topics that a cluster has: topics that two gates read, and outputs
+    /// that are a source. What the names in the file show was refused before; this finds what patterns match.
+    #[must_use]
+    pub fn conflicts<'t>(&self, topics: impl Iterator<Item = &'t str>) -> Vec<Error> {
+        conflict::conflicts(&self.gates, topics)
+    }
+
+    /// Returns the consumer group of a gate.
+    #[must_use]
+    pub fn group(&self, gate: &Gate) -> String {
+        format!("{}.{}", self.application, gate.name)
+    }
+}
