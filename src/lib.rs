@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod gate;
+pub mod kafka;
 pub mod record;
 pub mod schema;
 pub mod violation;

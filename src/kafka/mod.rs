@@ -1,0 +1,3 @@
+//! What we add to rdkafka, once.
+
+pub mod topics;
