@@ -4,6 +4,7 @@ pub mod config;
 pub mod gate;
 pub mod kafka;
 pub mod record;
+pub mod registry;
 pub mod schema;
 pub mod violation;
 pub mod wire;
