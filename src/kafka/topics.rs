@@ -9,7 +9,7 @@
 
 mod plan;
 
-pub use plan::{Difference, NewTopic, Plan, Refusal};
+pub use plan::{Difference, MAX_MESSAGE_BYTES, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -233,8 +233,12 @@ impl Cluster {
         }
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let answers = block_on(self.client.describe_configs(&resources, &options))
-            .map_err(|source| Error::Describe { what: format!("{} topics", names.len()), source })?;
+        let answers = match block_on(self.client.describe_configs(&resources, &options)) {
+            Ok(answers) => answers,
+            // A broker that does not know the request, such as the one inside `sluice demo`.
+            Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)) => return Ok(BTreeMap::new()),
+            Err(source) => return Err(Error::Describe { what: format!("{} topics", names.len()), source }),
+        };
         let mut settings = BTreeMap::new();
         for (name, answer) in names.into_iter().zip(answers) {
             match answer {
