@@ -11,7 +11,8 @@
 //! ```
 //!
 //! An error is always transient: the caller holds and asks again, as [`Backoff`] says. Nothing is retried in
-//! here, and no error is remembered.
+//! here, and no error is remembered, nor that a schema cannot be used. A refusal is remembered for one `refresh`:
+//! a table that keeps it longer does not see that the schema has been registered since.
 
 mod absences;
 mod backoff;
@@ -86,6 +87,13 @@ enum Known {
     OtherFormat(Arc<str>),
 }
 
+impl Known {
+    /// Tells whether asking again would give the same.
+    fn stays(&self) -> bool {
+        !matches!(self, Self::Unusable(_))
+    }
+}
+
 /// One writer schema under one subject, against one target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Pair {
@@ -125,11 +133,11 @@ impl Schemas {
             Self {
                 client,
                 permits: Semaphore::new(MAX_CONCURRENT),
-                known: Memo::new(),
-                compiled: Memo::new(),
+                known: Memo::new(Known::stays),
+                compiled: Memo::new(Known::stays),
                 registrations: Registrations::new(),
                 targets: Targets::new(),
-                judgements: Memo::new(),
+                judgements: Memo::new(Result::is_ok),
                 absences: Absences::new(refresh),
                 changes: broadcast::Sender::new(CHANGES_KEPT),
                 calls: Calls::default(),
@@ -178,7 +186,9 @@ impl Schemas {
         }
     }
 
-    /// Tells of every change of a `latest` that is in use.
+    /// Tells of every change of a `latest` that is in use; whoever asked with [`TargetRule::Latest`](crate::gate::policy::TargetRule::Latest) asks again then.
+    ///
+    /// An answer made just before a change may arrive after its event: its [`Judgement::target`] is not the event's `to`.
     pub fn changes(&self) -> broadcast::Receiver<TargetChanged> {
         self.changes.subscribe()
     }
@@ -224,7 +234,7 @@ impl Schemas {
             Err(client::Error::SchemaType { schema_type, .. }) => return Ok(Known::OtherFormat(schema_type.into())),
             Err(error) => {
                 match error.kind() {
-                    Kind::NotFound => self.absences.note(missing, sent),
+                    Kind::NotFound => self.absences.note(missing, sent, Instant::now()),
                     Kind::Unusable => return Ok(Known::Unusable(error.to_string().into())),
                     Kind::Transient | Kind::Settings => {}
                 }
