@@ -58,6 +58,8 @@ impl Environment<'static> {
 #[derive(Clone)]
 pub(super) enum Node {
     Null,
+    /// What could not be substituted: already reported, hence neither missing nor wrong.
+    Mistaken,
     Scalar(Scalar),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
@@ -85,7 +87,7 @@ impl Node {
     /// Names the kind, with an article.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Null => "nothing",
+            Self::Null | Self::Mistaken => "nothing",
             Self::Scalar(_) => "a single value",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -93,7 +95,7 @@ impl Node {
     }
 }
 
-/// Parses a text and makes its substitutions; the mistakes of these are pushed, and leave a null.
+/// Parses a text and makes its substitutions; the mistakes of these are pushed.
 pub(super) fn parse(
     text: &str,
     syntax: Syntax,
@@ -127,7 +129,9 @@ impl Reader<'_> {
             let node = self.node(value, &join(path, &key));
             (key, node)
         };
-        Node::Table(table.into_iter().map(node).collect())
+        // Sorted first: the parser's map has no order, and mistakes should come in one.
+        let sorted: BTreeMap<String, Value> = table.into_iter().collect();
+        Node::Table(sorted.into_iter().map(node).collect())
     }
 
     fn node(&self, value: Value, path: &str) -> Node {
@@ -144,7 +148,7 @@ impl Reader<'_> {
                 Ok(text) => Node::Scalar(Scalar { text, shown, is_text: true }),
                 Err(problem) => {
                     self.mistakes.push(Error::new(path, problem));
-                    Node::Null
+                    Node::Mistaken
                 }
             },
             ValueKind::Array(items) => {
@@ -183,9 +187,9 @@ impl Reader<'_> {
             "env" => {
                 let (name, default) =
                     argument.split_once(":-").map_or((argument, None), |(name, default)| (name, Some(default)));
-                (self.environment.variable)(name)
-                    .or_else(|| default.map(str::to_owned))
-                    .ok_or_else(|| format!("environment variable '{name}' is not set, and '${{env:{name}}}' has no default"))
+                (self.environment.variable)(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| {
+                    format!("environment variable '{name}' is not set, and '${{env:{name}}}' has no default")
+                })
             }
             "file" => match (self.environment.file)(Path::new(argument)) {
                 Ok(mut text) => {
@@ -195,7 +199,9 @@ impl Reader<'_> {
                 }
                 Err(error) => Err(format!("file '{argument}' cannot be read: {}", error.to_string().to_lowercase())),
             },
-            _ => Err(format!("'${{{kind}:…}}' is no substitution; allowed: ${{env:NAME}}, ${{env:NAME:-default}}, ${{file:PATH}}")),
+            _ => Err(format!(
+                "'${{{kind}:…}}' is no substitution; allowed: ${{env:NAME}}, ${{env:NAME:-default}}, ${{file:PATH}}"
+            )),
         }
     }
 }

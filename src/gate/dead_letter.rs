@@ -66,6 +66,12 @@ pub const HEADERS: [&str; 17] = [
 /// A header to be written: its name, and its value or null.
 pub type WrittenHeader<'h> = (&'h str, Option<Cow<'h, [u8]>>);
 
+/// Tells whether a dead letter carries a header of that name anew, so that an earlier one goes.
+#[must_use]
+pub fn is_replaced(name: &str, profiles: &[Profile]) -> bool {
+    HEADERS.contains(&name) || profiles.iter().any(|profile| profile.owns(name))
+}
+
 /// What the headers of a dead letter say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadLetter<'a> {
@@ -152,8 +158,7 @@ impl<'a> DeadLetter<'a> {
     /// Returns all headers of the dead letter: the record's own, then ours, then those of the profiles.
     #[must_use]
     pub fn headers<'h>(&'h self, original: &[Header<'h>], profiles: &[Profile]) -> Vec<WrittenHeader<'h>> {
-        let replaced = |name: &str| HEADERS.contains(&name) || profiles.iter().any(|profile| profile.owns(name));
-        let kept = original.iter().filter(|header| !replaced(header.name));
+        let kept = original.iter().filter(|header| !is_replaced(header.name, profiles));
         let mut out: Vec<_> = kept.map(|header| (header.name, header.value.map(Cow::Borrowed))).collect();
         self.write(&mut out);
         for profile in Profile::ALL.into_iter().filter(|profile| profiles.contains(profile)) {

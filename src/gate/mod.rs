@@ -197,10 +197,12 @@ fn check<'t>(part: Part, schema: SchemaRef, datum: &[u8], judgement: &'t Judgeme
             Reading::Always | Reading::Never(_) => judgement.schema.check(datum),
             Reading::Depends(program) => program.check(datum),
         };
+    if !good {
+        return Judged::Invalid(explain(part, schema, datum, judgement));
+    }
     match &judgement.reading {
-        _ if !good => Judged::Invalid(explain(part, schema, datum, judgement)),
-        Reading::Never(mismatch) => Judged::Incompatible(Unreadable { part, schema, judgement, mismatch }),
         Reading::Always | Reading::Depends(_) => Judged::Good,
+        Reading::Never(mismatch) => Judged::Incompatible(Unreadable { part, schema, judgement, mismatch }),
     }
 }
 

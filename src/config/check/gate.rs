@@ -17,11 +17,8 @@ const LATER_WIRE: [&str; 5] = ["avro-single-object", "apicurio-4", "apicurio-8",
 
 /// Checks one gate; `None` where it cannot be told what it reads and writes.
 pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
-    for (key, what) in [("source", "the topic that the gate reads"), ("validated", "the topic of good records")] {
-        if !section.has(key) {
-            section.mistake(key, format!("is required: {what}"));
-        }
-    }
+    section.require("source", "the topic that the gate reads");
+    section.require("validated", "the topic of good records");
     let source = check_source(&mut section);
     let groups = source.as_ref().map(groups);
     let validated = check_output(&mut section, "validated", groups);
@@ -67,7 +64,8 @@ fn check_source(section: &mut Section<'_>) -> Option<Sources> {
         return match Regex::new(&pattern.text) {
             Ok(pattern) => Some(Sources::Pattern(pattern)),
             Err(error) => {
-                section.mistake("source", format!("'{}' is no regular expression: {}", pattern.shown, last_line(&error)));
+                section
+                    .mistake("source", format!("'{}' is no regular expression: {}", pattern.shown, last_line(&error)));
                 None
             }
         };
@@ -83,7 +81,9 @@ fn check_source(section: &mut Section<'_>) -> Option<Sources> {
             Err(_) if scalar.text.starts_with('^') => {
                 section.mistake("source", format!("'{}' is a pattern in a list: a pattern stands alone", scalar.shown));
             }
-            Err(problem) => section.hinted("source", format!("'{}' {problem}", scalar.shown), pattern_hint(&scalar.text)),
+            Err(problem) => {
+                section.hinted("source", format!("'{}' {problem}", scalar.shown), pattern_hint(&scalar.text))
+            }
         }
     }
     (topics.len() == count).then_some(Sources::Topics(topics))
@@ -111,7 +111,9 @@ fn check_output(section: &mut Section<'_>, key: &'static str, groups: Option<usi
 /// Refuses a group that the source pattern does not have.
 fn check_groups(template: &Template, groups: Option<usize>) -> Result<(), String> {
     match (template.highest_group(), groups) {
-        (Some(group), Some(0)) => Err(format!("uses ${group}, and the source has no group; give a pattern as ^(.+)\\.raw$")),
+        (Some(group), Some(0)) => {
+            Err(format!("uses ${group}, and the source has no group; give a pattern as ^(.+)\\.raw$"))
+        }
         (Some(group), Some(groups)) if group > groups => {
             Err(format!("uses ${group}, and the highest group of the source pattern is ${groups}"))
         }
@@ -138,8 +140,7 @@ fn check_policy(section: &mut Section<'_>, groups: Option<usize>) -> Policy {
     let key = check_part(key, "any", groups);
     let value = check_part(section.section("value"), "avro", groups);
     let incompatible = [("divert", Incompatible::Divert), ("dead-letter", Incompatible::DeadLetter)];
-    let tombstones =
-        [("pass", Tombstones::Pass), ("dead-letter", Tombstones::DeadLetter), ("drop", Tombstones::Drop)];
+    let tombstones = [("pass", Tombstones::Pass), ("dead-letter", Tombstones::DeadLetter), ("drop", Tombstones::Drop)];
     let mode = [("enforce", Mode::Enforce), ("pass-all", Mode::PassAll), ("dry-run", Mode::DryRun)];
     Policy {
         key,
@@ -159,7 +160,8 @@ fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>) ->
     let rules = ["subject", "target", "wire"];
     if !checked {
         for key in rules.into_iter().filter(|key| section.has(key)) {
-            let problem = format!("has no meaning with `format: any`{}", if is_given { "" } else { ", the default here" });
+            let problem =
+                format!("has no meaning with `format: any`{}", if is_given { "" } else { ", the default here" });
             section.mistake(key, format!("{problem}; give `format: avro`, or leave it out"));
         }
     }
@@ -168,7 +170,8 @@ fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>) ->
     let names = WireFormat::ALL.map(|format| (format.name(), format));
     let wire = section.words("wire", &names, &LATER_WIRE).unwrap_or_else(|| WireFormat::ALL.to_vec());
     if checked && subject == SubjectRule::Any && target != TargetRule::Any {
-        section.mistake("target", "is a version, and `subject: any` names no subject that could have it; give a subject");
+        section
+            .mistake("target", "is a version, and `subject: any` names no subject that could have it; give a subject");
     }
     section.finish();
     checked.then(|| PartPolicy { wire: wire.into_iter().collect::<WireFormats>(), subject, target })

@@ -49,13 +49,15 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|&(_, factor)| factor);
     let bytes = number.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
     bytes.ok_or_else(|| {
-        "is not a size; give whole bytes, or a whole number of kB, MB, GB (thousands) or KiB, MiB, GiB (1024s)".to_owned()
+        "is not a size; give whole bytes, or a whole number of kB, MB, GB (thousands) or KiB, MiB, GiB (1024s)"
+            .to_owned()
     })
 }
 
 /// Reads an address with its port.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "is not an address; give IP:PORT, as 127.0.0.1:8090, 0.0.0.0:8090 or [::1]:8090".to_owned())
+    text.parse()
+        .map_err(|_| "is not an address; give IP:PORT, as 127.0.0.1:8090, 0.0.0.0:8090 or [::1]:8090".to_owned())
 }
 
 /// Reads a number of pipelines.
@@ -76,7 +78,8 @@ pub(super) fn start(text: &str) -> Result<Start, String> {
         let problem = "is too early for milliseconds since 1970-01-01; give milliseconds, not seconds, or earliest";
         return if valid { Ok(Start::Timestamp(ms)) } else { Err(problem.to_owned()) };
     }
-    let since_epoch = humantime::parse_rfc3339(text).ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let since_epoch =
+        humantime::parse_rfc3339(text).ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     since_epoch.and_then(|time| i64::try_from(time.as_millis()).ok()).map(Start::Timestamp).ok_or_else(|| {
         "is no start; allowed: earliest, latest, a time in UTC as 2026-01-31T08:00:00Z, milliseconds since 1970-01-01"
             .to_owned()
@@ -107,7 +110,6 @@ pub(crate) fn topic(text: &str) -> Result<String, String> {
 fn is_legal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
-
 
 #[cfg(test)]
 mod tests {
