@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::Schemas;
+use super::compile::Known;
 use super::error::Error;
 use super::flights::Flights;
 use super::memo::Memo;
-use super::{Known, Schemas};
 use crate::gate::policy::TargetRule;
 use crate::registry::client::{Kind, Registered};
 use crate::schema::avro::Schema;

@@ -1,3 +1,5 @@
+//! Answers under many askers, outages, graces and changing targets.
+
 use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;
@@ -6,7 +8,7 @@ use futures::future::join_all;
 use super::*;
 use crate::gate::policy::TargetRule;
 use crate::record::Part;
-use crate::registry::testing::{Fault, Server};
+use crate::registry::tests::{Fault, Server};
 use crate::schema::table::{Slot, Source};
 use crate::wire::{WireFormat, WireFormats};
 

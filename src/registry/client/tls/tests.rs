@@ -1,3 +1,5 @@
+//! A handshake with an own authority and a client certificate.
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -10,7 +12,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 
 use crate::config::{Registry, Tls};
 use crate::registry::client::{Client, Kind};
-use crate::registry::testing::settings;
+use crate::registry::tests::settings;
 use crate::schema::{SchemaId, SchemaRef};
 
 fn file(name: &str) -> PathBuf {
