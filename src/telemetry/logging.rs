@@ -9,8 +9,9 @@ use std::io::IsTerminal;
 use rdkafka::config::RDKafkaLogLevel;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, error, info, warn};
+use tracing::{Subscriber, debug, error, info, warn};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
@@ -29,15 +30,22 @@ pub enum Format {
 /// # Errors
 /// When it was started before.
 pub fn init(format: Format, level: Level) -> Result<(), TryInitError> {
+    subscriber(format, level, std::io::stderr, std::io::stderr().is_terminal()).try_init()
+}
+
+fn subscriber<W>(format: Format, level: Level, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let level = LevelFilter::from_level(level);
     let libraries = level.min(LevelFilter::WARN);
     let filter = Targets::new().with_default(libraries).with_target("sluice", level).with_target("librdkafka", level);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(colours);
     let layer = match format {
-        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()
+    tracing_subscriber::registry().with(layer.with_filter(filter))
 }
 
 /// Passes on a line of librdkafka, one level lower than it is meant there: what matters comes back as an error of
@@ -52,3 +60,6 @@ pub fn librdkafka(client: &str, level: RDKafkaLogLevel, facility: &str, line: &s
         RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => debug!(target: "librdkafka", client, facility, "{line}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
