@@ -7,7 +7,6 @@
 use std::io::IsTerminal;
 
 use rdkafka::config::RDKafkaLogLevel;
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing::{Subscriber, debug, error, info, warn};
 use tracing_subscriber::filter::Targets;
@@ -16,34 +15,27 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
-/// How a line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people; coloured on a terminal.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
+use crate::config::{Log, LogFormat};
 
 /// Starts logging for the whole process.
 ///
 /// # Errors
 /// When it was started before.
-pub fn init(format: Format, level: Level) -> Result<(), TryInitError> {
-    subscriber(format, level, std::io::stderr, std::io::stderr().is_terminal()).try_init()
+pub fn init(log: Log) -> Result<(), TryInitError> {
+    subscriber(log, std::io::stderr, std::io::stderr().is_terminal()).try_init()
 }
 
-fn subscriber<W>(format: Format, level: Level, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+fn subscriber<W>(log: Log, writer: W, colours: bool) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let level = LevelFilter::from_level(level);
+    let level = LevelFilter::from_level(log.level);
     let libraries = level.min(LevelFilter::WARN);
     let filter = Targets::new().with_default(libraries).with_target("sluice", level).with_target("librdkafka", level);
     let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(colours);
-    let layer = match format {
-        Format::Text => lines.boxed(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+    let layer = match log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(filter))
 }

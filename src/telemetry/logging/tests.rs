@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tracing::Level;
 
 use super::*;
 use crate::gate::verdict::{Finding, Route};
@@ -27,10 +28,10 @@ impl io::Write for Lines {
     }
 }
 
-fn logged(format: Format, level: Level, say: impl FnOnce()) -> String {
+fn logged(format: LogFormat, level: Level, say: impl FnOnce()) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
-    tracing::subscriber::with_default(subscriber(format, level, move || writer.clone(), false), say);
+    tracing::subscriber::with_default(subscriber(Log { format, level }, move || writer.clone(), false), say);
     let text = lines.0.lock().unwrap().clone();
     String::from_utf8(text).unwrap()
 }
@@ -54,7 +55,7 @@ fn finding(code: ReasonCode) -> Finding {
 #[test]
 fn a_bad_record_is_one_json_object() {
     let position = Position { topic: "raw", partition: Partition(3), offset: Offset(42) };
-    let text = logged(Format::Json, Level::INFO, || {
+    let text = logged(LogFormat::Json, Level::INFO, || {
         let event = BadRecord { position, route: Route::DeadLetter, finding: &finding(ReasonCode::Truncated) };
         event.emit(&probe(), Instant::now());
     });
@@ -72,7 +73,7 @@ fn a_bad_record_is_one_json_object() {
 #[test]
 fn a_flood_of_bad_records_is_a_line_per_reason_and_interval() {
     let (probe, start) = (probe(), Instant::now());
-    let text = logged(Format::Text, Level::INFO, || {
+    let text = logged(LogFormat::Text, Level::INFO, || {
         for offset in 0..1000 {
             let position = Position { topic: "raw", partition: Partition(0), offset: Offset(offset) };
             let code = if offset % 2 == 0 { ReasonCode::Truncated } else { ReasonCode::NotFramed };
@@ -88,7 +89,7 @@ fn a_flood_of_bad_records_is_a_line_per_reason_and_interval() {
 #[test]
 fn a_partition_that_stays_held_is_a_line_once() {
     let probe = probe();
-    let text = logged(Format::Text, Level::INFO, || {
+    let text = logged(LogFormat::Text, Level::INFO, || {
         PartitionsAssigned { partitions: &[("raw", Partition(0))] }.emit(&probe);
         for _ in 0..5 {
             let (partition, next, cause) = (Partition(0), Offset(9), HoldCause::UnknownSchema);
@@ -120,7 +121,7 @@ fn libraries_are_quiet_and_librdkafka_speaks_one_level_lower() {
         (Level::INFO, &["trouble", "broker gone", "odd setting"]),
         (Level::DEBUG, &["trouble", "broker gone", "odd setting", "a request"]),
     ] {
-        let text = logged(Format::Text, level, say);
+        let text = logged(LogFormat::Text, level, say);
         let found: Vec<_> = words.into_iter().filter(|word| text.contains(word)).collect();
         assert_eq!(found, expected, "{level}\n{text}");
     }
