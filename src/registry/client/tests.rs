@@ -1,3 +1,5 @@
+//! The client against registries that are slow, wrong, silent or hostile.
+
 use std::time::Duration;
 
 use axum::http::StatusCode;

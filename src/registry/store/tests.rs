@@ -1,3 +1,5 @@
+//! The state machine, by plain calls: log record to state.
+
 use super::*;
 
 fn subject(name: &str) -> Subject {
