@@ -1,4 +1,4 @@
-//! Log records in, state out; and what registering appends.
+//! The state machine, by plain calls: log record to state.
 
 use super::*;
 

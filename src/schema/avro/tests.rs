@@ -1,3 +1,5 @@
+//! The compiled check from outside: text in, verdict out.
+
 use super::*;
 
 fn schema(text: &str) -> Schema {
