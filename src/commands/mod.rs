@@ -5,6 +5,7 @@
 //! command ends the process itself, so all of them can be called from tests.
 
 mod completions;
+mod demo;
 mod run;
 
 use std::fmt;
@@ -97,7 +98,8 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
     match command {
         Command::Completions(asked) => completions::run(asked.target, out),
         Command::Run(asked) => run::run(&asked.file.config).await,
-        Command::Demo(_) | Command::CheckConfig(_) => Err(Failure::from(LATER[0])),
+        Command::Demo(asked) => demo::run(asked, out).await,
+        Command::CheckConfig(_) => Err(Failure::from(LATER[0])),
     }
 }
 
