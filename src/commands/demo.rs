@@ -39,7 +39,6 @@ pub(super) async fn run(asked: cli::Demo, out: &mut (dyn Write + Send)) -> Resul
     let mut show = Show { demo, display: Display::new(), history: History::default(), until };
     let began = Instant::now();
     show.until(out, &mut signals, |_| until.is_some_and(|until| began.elapsed() >= until)).await?;
-    let time = began.elapsed();
     show.demo.stop_producers().await;
     let stopped = Instant::now();
     let interrupted =
@@ -50,7 +49,7 @@ pub(super) async fn run(asked: cli::Demo, out: &mut (dyn Write + Send)) -> Resul
     show.draw(out)?;
     show.display.end();
     let report = show.demo.finish().await;
-    write(out, &format!("\n{}{}", report.text(time, asked.rate), next_steps(asked.keep_running)))?;
+    write(out, &format!("\n{}{}", report, next_steps(asked.keep_running)))?;
     Ok(if report.faults.is_empty() { Exit::Done } else { Exit::Differences })
 }
 

@@ -105,7 +105,10 @@ pub(crate) struct Demo {
     registry: Registry,
     // Last: the broker outlives its clients.
     cluster: Cluster,
+    rate: u32,
     began: Instant,
+    /// How long records were sent, once producers have stopped.
+    time: Duration,
 }
 
 impl Demo {
@@ -132,8 +135,8 @@ impl Demo {
         let producers = Producers::start(&brokers, rate, Traffic::new(registry.ids), Arc::clone(&books))
             .map_err(|error| Error::Io("producers", error))?;
         let metrics = Arc::clone(&service.metrics);
-        let began = Instant::now();
-        Ok(Self { producers: Some(producers), reader, service, metrics, books, registry, cluster, began })
+        let (began, time) = (Instant::now(), Duration::ZERO);
+        Ok(Self { producers: Some(producers), reader, service, metrics, books, registry, cluster, rate, began, time })
     }
 
     /// Returns the addresses of broker, registry and admin server.
@@ -157,6 +160,7 @@ impl Demo {
     /// Sends no more.
     pub(crate) async fn stop_producers(&mut self) {
         if let Some(producers) = self.producers.take() {
+            self.time = self.began.elapsed();
             blocking(|| producers.stop()).await;
         }
     }
@@ -173,7 +177,7 @@ impl Demo {
         let reader = self.reader;
         blocking(|| reader.finish()).await;
         let ledger = std::mem::take(&mut *self.books.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut report = Report::new(ledger, &self.metrics.gate(GATE).outcomes());
+        let mut report = Report::new(ledger, &self.metrics.gate(GATE).outcomes(), self.time, self.rate);
         if unstopped > 0 {
             report.faults.push("the gate did not stop in time".to_owned());
         }

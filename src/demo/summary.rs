@@ -1,7 +1,7 @@
 //! What the demo says at its end: whether every record is accounted for, why some are dead letters, what to try next.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt;
 use std::time::Duration;
 
 use super::OUTPUTS;
@@ -18,10 +18,14 @@ const EXAMPLES: usize = 5;
 /// Sent less than this part of what was asked for, the summary says why.
 const FULL_RATE: f64 = 0.9;
 
-/// The end of a demo.
+/// The end of a demo; prints itself as the summary.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// Records that the broker took.
+    /// How long records were sent.
+    time: Duration,
+    /// Records per second that were asked for.
+    rate: u32,
+    /// Records that were sent.
     sent: u64,
     /// Records that a reader met, by outcome.
     arrived: [u64; Route::ALL.len()],
@@ -33,7 +37,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// Closes the books, and compares them with what the gate has counted.
-    pub(super) fn new(mut ledger: Ledger, counts: &[OutcomeCount]) -> Self {
+    pub(super) fn new(mut ledger: Ledger, counts: &[OutcomeCount], time: Duration, rate: u32) -> Self {
         let arrived = Route::ALL.map(|route| ledger.arrived(route));
         let mut counted = [0; Route::ALL.len()];
         counts.iter().for_each(|count| counted[count.route as usize] += count.records);
@@ -47,75 +51,67 @@ impl Report {
         }
         let reasons = counts.iter().filter_map(|count| Some((count.reason?, count.records))).collect();
         let (sent, letters) = (ledger.sent(), ledger.letters().clone());
-        Self { sent, arrived, reasons, letters, faults: ledger.close() }
+        Self { time, rate, sent, arrived, reasons, letters, faults: ledger.close() }
     }
 
-    /// Returns the summary of a demo that sent records for `time`, asked to send `rate` per second.
-    pub(crate) fn text(&self, time: Duration, rate: u32) -> String {
-        let mut text = String::new();
-        self.write(&mut text, time, rate).expect("writing to a string cannot fail");
-        text
-    }
-
-    fn write(&self, text: &mut String, time: Duration, rate: u32) -> std::fmt::Result {
-        let reached = self.sent as f64 / time.as_secs_f64().max(0.001);
-        writeln!(
-            text,
-            "{} records in {:.1} s, {} per second",
-            number(self.sent),
-            time.as_secs_f64(),
-            number(whole(reached))
-        )?;
-        if reached < f64::from(rate) * FULL_RATE {
-            let rate = number(rate.into());
+    fn write_outputs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sent, seconds) = (number(self.sent), self.time.as_secs_f64());
+        let reached = self.sent as f64 / seconds.max(0.001);
+        writeln!(f, "{sent} records in {seconds:.1} s, {} per second", number(whole(reached)))?;
+        if reached < f64::from(self.rate) * FULL_RATE {
+            let rate = number(self.rate.into());
             writeln!(
-                text,
-                "(not the {rate} asked for: producers wait for the gate, since the embedded broker keeps little)"
+                f,
+                "(not the {rate} asked for: producers wait for the gate, as the embedded broker keeps little)"
             )?;
         }
         for ((topic, route), what) in OUTPUTS.iter().zip([
-            "read under the registry's schema; readers of v2 can read them",
+            "good, and readers of v2 can read them",
             "good, but of v3, which readers of v2 cannot read",
-            "at fault; bytes and headers as they came, and the reason in headers",
+            "at fault: bytes and headers as they came, and the reason in headers",
         ]) {
-            writeln!(text, "  {:>9}  {topic:<20} {what}", number(self.arrived[*route as usize]))?;
+            writeln!(f, "  {:>9}  {topic:<18}  {what}", number(self.arrived[*route as usize]))?;
         }
-        self.write_verdict(text)?;
-        self.write_reasons(text)?;
-        self.write_examples(text)
+        Ok(())
     }
 
-    fn write_verdict(&self, text: &mut String) -> std::fmt::Result {
+    fn write_verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.faults.is_empty() {
-            writeln!(text, "\nNOT every record is accounted for ({} sent):", number(self.sent))?;
-            return self.faults.iter().try_for_each(|fault| writeln!(text, "  {fault}"));
+            writeln!(f, "\nNOT every record is accounted for ({} sent):", number(self.sent))?;
+            return self.faults.iter().try_for_each(|fault| writeln!(f, "  {fault}"));
         }
         let [validated, converter, dead] = OUTPUTS.map(|(_, route)| number(self.arrived[route as usize]));
         let sent = number(self.sent);
         writeln!(
-            text,
+            f,
             "\nevery record accounted for: {sent} sent = {validated} validated + {converter} converter + {dead} dead letters"
         )?;
-        writeln!(
-            text,
-            "each was read back once: right topic and reason, same key, value, timestamp, partition and order"
-        )
+        writeln!(f, "each was read back once: right topic and reason, same key, value, timestamp, partition and order")
     }
 
-    fn write_reasons(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "\ndead letters by reason, and what the producer had done")?;
+    fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\ndead letters by reason, and what the producer had done")?;
         self.reasons.iter().try_for_each(|(&reason, &records)| {
             let story = Damage::behind(reason).map_or("", Damage::story);
-            writeln!(text, "  {:>9}  {:<24} {story}", number(records), reason.name())
+            writeln!(f, "  {:>9}  {:<24} {story}", number(records), reason.name())
         })
     }
 
-    fn write_examples(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "\nsome of them, as their headers tell")?;
+    fn write_examples(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nsome of them, as their headers tell")?;
         // The latest stages know most: a path into the order.
         self.letters.iter().rev().take(EXAMPLES).try_for_each(|(reason, letter)| {
             let path = letter.path.as_ref().map(|path| format!(" at '{path}'")).unwrap_or_default();
-            writeln!(text, "  {:<18} {reason}{path}: {}", letter.source, letter.detail)
+            writeln!(f, "  {:<18} {reason}{path}: {}", letter.source, letter.detail)
         })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_outputs(f)?;
+        self.write_verdict(f)?;
+        self.write_reasons(f)?;
+        self.write_examples(f)
     }
 }

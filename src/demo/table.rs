@@ -4,7 +4,6 @@
 //! are left out where `NO_COLOR` is set, and the table where the output is no terminal.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -19,6 +18,10 @@ const WINDOW: Duration = Duration::from_secs(2);
 
 /// Characters of the bar of 100 %.
 const BAR: f64 = 30.0;
+
+/// The outcomes of the demo's records, by the words of the display.
+const OUTCOMES: [(&str, Route); 3] =
+    [("validated", Route::Validated), ("converter", Route::Converter), ("dead letters", Route::DeadLetter)];
 
 /// Counters at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +46,17 @@ impl View {
 
     fn of(&self, route: Route) -> u64 {
         self.outcomes[route as usize]
+    }
+
+    /// Returns which part of all records that were decided this is.
+    fn share(&self, route: Route) -> f64 {
+        self.of(route) as f64 / self.outcomes.iter().sum::<u64>().max(1) as f64
+    }
+
+    /// Returns why partitions are held back, if any are.
+    fn held(&self) -> String {
+        let causes: Vec<_> = self.held.iter().copied().collect();
+        if causes.is_empty() { String::new() } else { format!("held back: {}", causes.join(", ")) }
     }
 
     /// Returns the records that the gate has not decided about, or not committed.
@@ -81,55 +95,43 @@ impl History {
         let Some(view) = self.0.back() else { return String::new() };
         let paint =
             |code: &str, text: &str| if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
-        let mut text = format!("{}  {}\n", paint("1", &way()), time(view.elapsed, until));
-        let mut line = |line: &str| text.push_str(&format!("{}\n", line.trim_end()));
-        line(&paint("2", "                     records   per second     share"));
-        line(&format!("  {:<14}{:>12}{:>13}", "sent", number(view.sent), number(self.rate(|view| view.sent))));
-        let decided: u64 = view.outcomes.iter().sum();
-        for (name, route, colour) in [
-            ("validated", Route::Validated, "32"),
-            ("converter", Route::Converter, "36"),
-            ("dead letters", Route::DeadLetter, "31"),
-        ] {
-            let share = if decided == 0 { 0.0 } else { view.of(route) as f64 / decided as f64 };
-            let counts = format!("{:>12}{:>13}", number(view.of(route)), number(self.rate(|view| view.of(route))));
+        let counts =
+            |count: &dyn Fn(&View) -> u64| format!("{:>12}{:>13}", number(count(view)), number(self.rate(count)));
+        let time = time(view.elapsed, until);
+        let mut lines = vec![
+            paint("1", &way()),
+            paint("2", &format!("  {time:<19}{:>7}{:>13}{:>10}", "records", "per second", "share")),
+            format!("  {:<14}{}", "sent", counts(&|view| view.sent)),
+        ];
+        for ((name, route), colour) in OUTCOMES.into_iter().zip(["32", "36", "31"]) {
+            let share = view.share(route);
             let bar = "█".repeat(usize::try_from(whole((share * BAR).ceil())).unwrap_or_default());
-            line(&format!("  {name:<14}{counts}{:>8.1} %  {}", share * 100.0, paint(colour, &bar)));
+            let counts = counts(&|view| view.of(route));
+            lines.push(format!("  {name:<14}{counts}{:>8.1} %  {}", share * 100.0, paint(colour, &bar)));
         }
-        let held: Vec<_> = view.held.iter().copied().collect();
-        let held = if held.is_empty() { String::new() } else { format!("  held back: {}", held.join(", ")) };
-        line(&format!("  {:<14}{:>12}{}", "waiting", number(view.waiting()), paint("33", &held)));
-        line("");
-        line(&paint("2", "  dead letters by reason"));
-        self.reasons(view).iter().for_each(|reasons| line(reasons));
-        text
+        lines.push(format!("  {:<14}{:>12}  {}", "waiting", number(view.waiting()), paint("33", &view.held())));
+        lines.push(String::new());
+        lines.push(paint("2", "  dead letters by reason"));
+        lines.extend(view.reasons.chunks(2).map(|pair| pair.iter().map(|reason| self.reason(reason)).collect()));
+        lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
     }
 
-    /// Returns the reasons with their counts, two in a line.
-    fn reasons(&self, view: &View) -> Vec<String> {
-        let cell = |(reason, records): &(ReasonCode, u64)| {
-            let rate = self.rate(|view| view.reason(*reason));
-            format!("  {:<24}{:>7}{:>5}/s", reason.name(), number(*records), rate)
-        };
-        view.reasons.chunks(2).map(|pair| pair.iter().map(cell).collect::<String>()).collect()
+    fn reason(&self, (reason, records): &(ReasonCode, u64)) -> String {
+        let rate = self.rate(|view| view.reason(*reason));
+        format!("  {:<23}{:>7}{rate:>4}/s", reason.name(), number(*records))
     }
 
     /// Returns one line of counts.
     pub(crate) fn line(&self) -> String {
         let Some(view) = self.0.back() else { return String::new() };
-        let mut line = format!("{:>5.0} s  sent {:>9}", view.elapsed.as_secs_f64(), number(view.sent));
-        for (name, route) in
-            [("validated", Route::Validated), ("converter", Route::Converter), ("dead letters", Route::DeadLetter)]
-        {
-            write!(line, "  {name} {:>7}", number(view.of(route))).expect("writing to a string cannot fail");
-        }
-        write!(line, "  waiting {:>5}", number(view.waiting())).expect("writing to a string cannot fail");
-        line
+        let counts = OUTCOMES.map(|(name, route)| format!("{:>7} {name}", number(view.of(route)))).concat();
+        let (time, sent, waiting) = (view.elapsed.as_secs_f64(), number(view.sent), number(view.waiting()));
+        format!("{time:>5.0} s {sent:>7} sent{counts}{waiting:>6} waiting  {}", view.held()).trim_end().to_owned()
     }
 }
 
 /// Returns the way of the records, in words.
-pub(crate) fn way() -> String {
+fn way() -> String {
     let outputs = OUTPUTS.map(|(topic, _)| topic).join(", ");
     format!("{SOURCE} ─> gate '{GATE}' ─> {outputs}")
 }
