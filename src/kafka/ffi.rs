@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{self, NonNull};
 
 use rdkafka::bindings as sys;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{IsError, KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
@@ -54,6 +55,18 @@ fn native_headers(message: &BorrowedMessage<'_>) -> Option<NonNull<sys::rd_kafka
     // SAFETY: the message pointer is valid while the message is borrowed; the out pointer is ours.
     let error = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut native) };
     if error.is_error() { None } else { NonNull::new(native) }
+}
+
+/// Lets consumer groups of a client's mock cluster start at once; its broker waits 3 s for further members otherwise.
+/// Without a mock cluster nothing happens.
+pub fn start_mock_groups_at_once<C: ClientContext>(client: &Client<C>) {
+    // SAFETY: the client is alive, and the mock cluster lives as long as it.
+    unsafe {
+        let cluster = sys::rd_kafka_handle_mock_cluster(client.native_ptr());
+        if !cluster.is_null() {
+            sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+        }
+    }
 }
 
 /// A list of headers that can be handed to a producer.

@@ -1,4 +1,4 @@
-//! The state machine, by plain calls: log record to state.
+//! Log records in, state out; and what registering appends.
 
 use super::*;
 
