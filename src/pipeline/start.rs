@@ -24,6 +24,7 @@ use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::fetch::Fetch;
 use super::output::Output;
+use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
 use super::routes::Routes;
@@ -74,6 +75,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         fetch,
         assignment: Assignment::default(),
         output,
+        oversize: Oversize::default(),
         starts,
         tally: Tally::default(),
         pending: None,
