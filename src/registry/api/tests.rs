@@ -1,3 +1,5 @@
+//! The registry over HTTP: answers and error codes as clients expect them.
+
 use reqwest::Method;
 use serde_json::{Value, json};
 

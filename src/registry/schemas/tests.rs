@@ -1,3 +1,5 @@
+//! What the process remembers: single flight, grace, outages, targets.
+
 use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;
