@@ -116,6 +116,9 @@ pub enum Error {
         /// The ID in question.
         transactional_id: String,
     },
+    /// The pipeline's thread panicked; the line before says where.
+    #[error("a bug of sluice stopped the pipeline; run again with RUST_BACKTRACE=1 and report it")]
+    Panicked,
     /// The consumer was lost twice in short time.
     #[error(
         "the consumer of group '{group}' was refused twice in short time: {reason}; with 'instance' set, no two processes may share it"
