@@ -57,6 +57,14 @@ pub struct Setting {
     pub own: bool,
 }
 
+/// A topic as metadata shows it.
+struct Shape {
+    partitions: i32,
+    replication: i32,
+    /// Whether every partition has a leader.
+    is_led: bool,
+}
+
 /// What the brokers allow, where they tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BrokerLimits {
@@ -110,6 +118,26 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Tells whether asking again may help. What the properties, the user's rights or the cluster's rules forbid stays so.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Client(_) => false,
+            Self::Unreachable { .. } | Self::Describe { .. } | Self::NotVisible { .. } => true,
+            Self::Create { code, .. } => !matches!(
+                code,
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::InvalidTopic
+                    | RDKafkaErrorCode::InvalidPartitions
+                    | RDKafkaErrorCode::InvalidConfig
+                    | RDKafkaErrorCode::PolicyViolation
+            ),
+        }
+    }
+}
+
 /// A connection that asks for topics and creates them.
 #[allow(missing_debug_implementations, reason = "rdkafka's admin client has none")]
 pub struct Cluster {
@@ -150,8 +178,9 @@ impl Cluster {
         let mut shapes = self.shapes()?;
         shapes.retain(|name, _| names.contains(name));
         let mut settings = self.settings(shapes.keys())?;
-        let topic = |(name, (partitions, replication)): (String, (i32, i32))| {
+        let topic = |(name, shape): (String, Shape)| {
             let settings = settings.remove(&name).unwrap_or_default();
+            let Shape { partitions, replication, .. } = shape;
             (name.clone(), Topic { name, partitions, replication, settings })
         };
         Ok(shapes.into_iter().map(topic).collect())
@@ -200,7 +229,8 @@ impl Cluster {
         let deadline = Instant::now() + APPEARANCE;
         loop {
             let shapes = self.shapes()?;
-            let mut hidden = topics.iter().map(|topic| topic.name.as_str()).filter(|name| !shapes.contains_key(*name));
+            let is_hidden = |name: &&str| !shapes.get(*name).is_some_and(|shape| shape.is_led);
+            let mut hidden = topics.iter().map(|topic| topic.name.as_str()).filter(is_hidden);
             let Some(first) = hidden.next() else { return Ok(()) };
             if Instant::now() > deadline {
                 let topics: Vec<&str> = std::iter::once(first).chain(hidden).collect();
@@ -210,15 +240,18 @@ impl Cluster {
         }
     }
 
-    /// Returns partitions and replication of every topic whose partitions all have leaders.
-    fn shapes(&self) -> Result<BTreeMap<String, (i32, i32)>, Error> {
+    fn shapes(&self) -> Result<BTreeMap<String, Shape>, Error> {
         let metadata = self.metadata()?;
-        let whole = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
-        Ok(whole
+        Ok(there
             .map(|topic| {
-                let replication = topic.partitions().first().map_or(0, |partition| partition.replicas().len());
-                (topic.name().to_owned(), (count(topic.partitions().len()), count(replication)))
+                let shape = Shape {
+                    partitions: count(topic.partitions().len()),
+                    replication: topic.partitions().first().map_or(0, |partition| count(partition.replicas().len())),
+                    is_led: topic.partitions().iter().all(|partition| partition.leader() >= 0),
+                };
+                (topic.name().to_owned(), shape)
             })
             .collect())
     }
