@@ -93,7 +93,8 @@ fn clusters_that_do_not_fit_are_refused() {
     let scene = Scene::new("unfit", 2);
     let source = scene.line().source.as_str();
     let absent = unique("absent");
-    let missing_source = one_gate(&scene, json!({ "source": absent, "validated": unique("any"), "dead_letter": unique("d") }));
+    let missing_source =
+        one_gate(&scene, json!({ "source": absent, "validated": unique("any"), "dead_letter": unique("d") }));
     refused(&missing_source, &[&absent]);
     let missing_outputs = one_gate(&scene, json!({ "source": source, "validated": absent }));
     refused(&missing_outputs, &[&absent, &format!("{absent}.dead-letter"), "kafka-topics"]);

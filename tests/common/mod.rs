@@ -31,8 +31,8 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod metrics;
 pub(crate) mod process;
-//REG pub(crate) mod registry;
-//REG pub(crate) mod scene;
+pub(crate) mod registry;
+pub(crate) mod scene;
 pub(crate) mod schemas;
 pub(crate) mod traffic;
 

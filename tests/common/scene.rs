@@ -171,6 +171,12 @@ fn settled(gate: &Gate, name: &str, records: usize) -> Counts {
 }
 
 impl Line {
+    /// Creates a gate whose topics and configuration the test makes itself.
+    pub(crate) fn of(gate: &str, source: &str, partitions: i32, outputs: Outputs, ids: Ids) -> Self {
+        let (gate, source, policy) = (gate.to_owned(), source.to_owned(), Policy::default());
+        Self { gate, source, partitions, outputs, policy, ids, settings: Value::Null }
+    }
+
     /// Returns records of this gate's schemas.
     pub(crate) fn traffic(&self, seed: u64) -> Traffic {
         Traffic::new(seed, self.ids, self.policy, self.partitions)

@@ -200,6 +200,15 @@ impl Traffic {
             .collect()
     }
 
+    /// Makes a mix for one partition only.
+    pub(crate) fn on_partition(&mut self, partition: i32, count: usize, classes: &[Class]) -> Vec<Planned> {
+        let mut planned = Vec::new();
+        while planned.len() < count {
+            planned.extend(self.mixed(1, classes).into_iter().filter(|record| record.partition == partition));
+        }
+        planned
+    }
+
     /// Makes one record.
     pub(crate) fn record(&mut self, class: Class) -> Planned {
         self.made += 1;
@@ -269,6 +278,13 @@ fn bytes(name: &str) -> OwnedHeader {
 /// Returns Confluent's prefix and the datum.
 pub(crate) fn by_id(id: i32, datum: &[u8]) -> Vec<u8> {
     [&[0], id.to_be_bytes().as_slice(), datum].concat()
+}
+
+/// Replaces null keys, for gates that refuse them and for partitions that go by key.
+pub(crate) fn give_keys(planned: &mut [Planned]) {
+    for record in planned.iter_mut().filter(|record| record.class != Class::NoKey) {
+        record.content.key.get_or_insert_with(|| b"k".to_vec());
+    }
 }
 
 /// Writes planned records to a topic and returns them with their offsets.
