@@ -1,4 +1,26 @@
 //! Wire formats: how the bytes and headers of a record name its writer schema.
+//!
+//! Everything the registry hands out comes from bytes here and nowhere else: [`parse`]
+//! is the one maker of a [`SchemaRef`]. It knows Confluent's two prefixes (magic 0 and a
+//! number, magic 1 and a GUID) and its header, which carries the same bytes and leaves
+//! the datum bare.
+//!
+//! The order is that of Confluent's readers, so that the gate judges what they would
+//! read: the last header of the part's name with a value wins, then the prefix. Hence a
+//! header that the gate does not allow is a violation even before a good prefix.
+//!
+//! The good way neither allocates nor copies: the datum points into the record.
+
+use std::fmt;
+
+use crate::record::{Header, Part};
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef};
+use crate::violation::{ReasonCode, Violation};
+
+/// First byte before a 4-byte ID.
+const MAGIC_ID: u8 = 0;
+/// First byte before a 16-byte GUID.
+const MAGIC_GUID: u8 = 1;
 
 /// A way in which a record names its writer schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,3 +65,142 @@ impl FromIterator<WireFormat> for WireFormats {
         Self(formats.into_iter().fold(0, |set, format| set | (1 << format as u8)))
     }
 }
+
+/// One part of a record, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Framed<'a> {
+    /// The writer schema that the part names.
+    pub schema: SchemaRef,
+    /// The way in which it names it.
+    pub format: WireFormat,
+    /// What the schema describes: the bytes without a prefix.
+    pub datum: &'a [u8],
+}
+
+/// Reads how one part of a record names its writer schema.
+///
+/// Bytes after the ID in a header are ignored, as Confluent's readers do. A negative ID is
+/// `not_framed`: no registry has one, and bytes that merely begin with a zero must not hold
+/// their partition while the registry is asked. ID 0 is asked for: an import may have set it.
+///
+/// # Errors
+/// A violation of the frame stage: `not_framed`, `truncated_frame` or `wire_format_not_allowed`.
+pub fn parse<'a>(
+    part: Part,
+    bytes: &'a [u8],
+    headers: &[Header<'_>],
+    allowed: WireFormats,
+) -> Result<Framed<'a>, Violation> {
+    match schema_header(part, headers) {
+        None => {
+            let (schema, datum) = split_schema_ref(bytes).map_err(|fault| fault.at(Place::Prefix))?;
+            let format = match schema {
+                SchemaRef::Id(_) => WireFormat::ConfluentId,
+                SchemaRef::Guid(_) => WireFormat::ConfluentGuid,
+            };
+            if allowed.contains(format) {
+                Ok(Framed { schema, format, datum })
+            } else {
+                Err(not_allowed(format, allowed))
+            }
+        }
+        Some(header) => {
+            let format = WireFormat::ConfluentHeader;
+            if !allowed.contains(format) {
+                return Err(not_allowed(format, allowed));
+            }
+            let (schema, _) = split_schema_ref(header).map_err(|fault| fault.at(Place::Header(part)))?;
+            Ok(Framed { schema, format, datum: bytes })
+        }
+    }
+}
+
+/// Returns the name of the header that carries a part's schema.
+fn header_name(part: Part) -> &'static str {
+    match part {
+        Part::Key => "__key_schema_id",
+        Part::Value => "__value_schema_id",
+    }
+}
+
+/// Finds the header that Confluent's readers take: the last one with a value, be it empty.
+fn schema_header<'a>(part: Part, headers: &[Header<'a>]) -> Option<&'a [u8]> {
+    let name = header_name(part);
+    headers.iter().rev().filter(|header| header.name == name).find_map(|header| header.value)
+}
+
+/// Splits bytes into the schema that they name and the rest.
+fn split_schema_ref(bytes: &[u8]) -> Result<(SchemaRef, &[u8]), Fault> {
+    let Some((&magic, rest)) = bytes.split_first() else {
+        return Err(Fault::Short { wanted: 1, found: 0 });
+    };
+    match magic {
+        MAGIC_ID => {
+            let (id, datum) = rest.split_first_chunk().ok_or(Fault::Short { wanted: 5, found: bytes.len() })?;
+            let id = i32::from_be_bytes(*id);
+            if id < 0 { Err(Fault::NegativeId(id)) } else { Ok((SchemaRef::Id(SchemaId(id)), datum)) }
+        }
+        MAGIC_GUID => {
+            let (guid, datum) = rest.split_first_chunk().ok_or(Fault::Short { wanted: 17, found: bytes.len() })?;
+            Ok((SchemaRef::Guid(SchemaGuid(*guid)), datum))
+        }
+        magic => Err(Fault::Magic(magic)),
+    }
+}
+
+/// Where the bytes that name the schema stand.
+#[derive(Clone, Copy)]
+enum Place {
+    Prefix,
+    Header(Part),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix => f.write_str("prefix"),
+            Self::Header(part) => write!(f, "header '{}'", header_name(*part)),
+        }
+    }
+}
+
+/// What is wrong with the bytes that name the schema; words are made of it on the cold side only.
+#[derive(Clone, Copy)]
+enum Fault {
+    Short { wanted: usize, found: usize },
+    Magic(u8),
+    NegativeId(i32),
+}
+
+impl Fault {
+    #[cold]
+    fn at(self, place: Place) -> Violation {
+        match self {
+            Self::Short { wanted, found } => Violation::new(
+                ReasonCode::TruncatedFrame,
+                format!("the {place} needs {wanted} bytes to name a schema, {found} are there"),
+            ),
+            Self::Magic(magic) => Violation::new(
+                ReasonCode::NotFramed,
+                format!("the {place} starts with byte 0x{magic:02x}, not with 0x00 (ID) or 0x01 (GUID)"),
+            ),
+            Self::NegativeId(id) => Violation::new(
+                ReasonCode::NotFramed,
+                format!("the {place} has the schema ID {id}, and no registry has IDs below 0"),
+            ),
+        }
+    }
+}
+
+#[cold]
+fn not_allowed(format: WireFormat, allowed: WireFormats) -> Violation {
+    let names: Vec<_> =
+        WireFormat::ALL.into_iter().filter(|&format| allowed.contains(format)).map(WireFormat::name).collect();
+    Violation::new(
+        ReasonCode::WireFormatNotAllowed,
+        format!("the record uses '{}', the gate allows: {}", format.name(), names.join(", ")),
+    )
+}
+
+#[cfg(test)]
+mod tests;

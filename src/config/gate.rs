@@ -1,0 +1,142 @@
+//! One gate: where its records come from, where they go, and the policy in between.
+//!
+//! A gate reads topics named one by one, or all topics that match a pattern. Output topics and the subject may use the
+//! pattern's groups, so both are asked for by source topic: [`Gate::outputs`], [`Gate::policy_for`].
+
+use std::num::NonZeroUsize;
+
+use regex::{Captures, Regex};
+
+use super::template::Template;
+use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule};
+
+/// One gate.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// The name; consumer group and transactional ID are made from it.
+    pub name: String,
+    /// The topics that it reads.
+    pub source: Sources,
+    /// The topic of good records.
+    pub validated: Template,
+    /// The topic of good records of an incompatible version. Default `{validated}.converter`.
+    pub converter: Template,
+    /// The topic of records at fault. Default `{validated}.dead-letter`.
+    pub dead_letter: Template,
+    /// The policy; a named subject may still hold groups, see [`Gate::policy_for`].
+    pub policy: Policy,
+    /// Where reading starts where no offset is committed. Default: earliest, since a gate that skips records is none.
+    pub start: Start,
+    /// What becomes of records whose schema we cannot compile. Default: hold, since the fault may be ours.
+    pub unusable_schema: UnusableSchema,
+    /// Pipelines of this process. Default 1.
+    pub threads: NonZeroUsize,
+}
+
+/// The topics that a gate reads.
+#[derive(Debug, Clone)]
+pub enum Sources {
+    /// These topics.
+    Topics(Vec<String>),
+    /// All topics that match, internal ones (`__…`) left out.
+    Pattern(Regex),
+}
+
+impl Sources {
+    /// Tells whether the gate reads this topic.
+    #[must_use]
+    pub fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::Topics(topics) => topics.iter().any(|name| name == topic),
+            Self::Pattern(pattern) => !topic.starts_with("__") && pattern.is_match(topic),
+        }
+    }
+
+    fn captures<'t>(&self, topic: &'t str) -> Option<Captures<'t>> {
+        match self {
+            Self::Topics(_) => None,
+            Self::Pattern(pattern) => pattern.captures(topic),
+        }
+    }
+}
+
+/// Where reading starts where no offset is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the first record that the broker still has.
+    Earliest,
+    /// At the first record after the gate's start.
+    Latest,
+    /// At the first record of this time or later: milliseconds since 1970-01-01 UTC.
+    Timestamp(i64),
+}
+
+/// What becomes of records whose schema we cannot compile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnusableSchema {
+    /// The partition waits and the gate raises the alarm.
+    Hold,
+    /// To the dead letters.
+    DeadLetter,
+}
+
+/// The output topics of one source topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outputs {
+    /// The topic of good records.
+    pub validated: String,
+    /// The topic of good records of an incompatible version; `None` where there can be none.
+    pub converter: Option<String>,
+    /// The topic of records at fault.
+    pub dead_letter: String,
+}
+
+impl Outputs {
+    /// Returns the topics that a gate of this mode writes: all, the validated one, or none.
+    pub fn written(&self, mode: Mode) -> impl Iterator<Item = &str> {
+        let validated = (mode != Mode::DryRun).then_some(self.validated.as_str());
+        let others = [self.converter.as_deref(), Some(self.dead_letter.as_str())];
+        validated.into_iter().chain(others.into_iter().flatten().filter(move |_| mode == Mode::Enforce))
+    }
+}
+
+impl Gate {
+    /// Returns the output topics of a source topic; `None` if the gate does not read it.
+    #[must_use]
+    pub fn outputs(&self, source_topic: &str) -> Option<Outputs> {
+        if !self.source.matches(source_topic) {
+            return None;
+        }
+        let groups = self.source.captures(source_topic);
+        Some(Outputs {
+            validated: self.validated.expand(groups.as_ref()),
+            converter: self.diverts().then(|| self.converter.expand(groups.as_ref())),
+            dead_letter: self.dead_letter.expand(groups.as_ref()),
+        })
+    }
+
+    /// Returns the policy for records of a source topic: the groups in named subjects replaced.
+    #[must_use]
+    pub fn policy_for(&self, source_topic: &str) -> Policy {
+        let groups = self.source.captures(source_topic);
+        let mut policy = self.policy.clone();
+        for part in [&mut policy.key, &mut policy.value].into_iter().flatten() {
+            if let SubjectRule::Named(subject) = &mut part.subject {
+                *subject = Template::new(subject).expand(groups.as_ref());
+            }
+        }
+        policy
+    }
+
+    /// Tells whether any record can go to the converter topic: a part has a target, and the policy diverts.
+    #[must_use]
+    pub fn diverts(&self) -> bool {
+        let has_target = |part: &PartPolicy| part.target != TargetRule::Any;
+        self.policy.incompatible == Incompatible::Divert && self.parts().any(has_target)
+    }
+
+    /// Returns the policies of the parts that are checked, the key's first.
+    pub fn parts(&self) -> impl Iterator<Item = &PartPolicy> {
+        [&self.policy.key, &self.policy.value].into_iter().flatten()
+    }
+}

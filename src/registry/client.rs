@@ -1,0 +1,131 @@
+//! The client of a remote registry: schemas with everything they refer to, and where they are registered.
+//!
+//! It asks and classifies, and remembers nothing but the address that answered last; `schemas` remembers.
+//! References are followed through subject and version, as the registry stores them and never as a URL in a
+//! schema's text, and within limits: what a registry holds is input like any other.
+//!
+//! A reference that is not there is not an unknown schema: the registry had the one that refers to it.
+
+mod error;
+mod http;
+mod references;
+mod request;
+mod tls;
+
+use std::sync::Arc;
+
+pub use error::{Error, Kind};
+pub use request::Request;
+
+use self::http::Http;
+use super::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
+use crate::config::Registry;
+use crate::schema::{SchemaId, SchemaRef, SchemaText, Subject, Version};
+
+/// The context of subjects that name none.
+const DEFAULT_CONTEXT: &str = ".";
+
+/// A client of one registry, which may have several addresses.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: Arc<Http>,
+}
+
+/// Where a schema is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The subject.
+    pub subject: Subject,
+    /// The version there.
+    pub version: Version,
+}
+
+/// A version of a subject with its schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The version.
+    pub version: Version,
+    /// The schema's number.
+    pub id: SchemaId,
+    /// The schema.
+    pub text: SchemaText,
+}
+
+impl Client {
+    /// Makes a client; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Settings`]: no address, a certificate that cannot be read, or HTTPS in a build without `tls`.
+    pub fn new(settings: &Registry) -> Result<Self, Error> {
+        Ok(Self { http: Arc::new(Http::new(settings)?) })
+    }
+
+    /// Gets a schema and, for Avro, what it refers to.
+    ///
+    /// # Errors
+    /// See [`Error::kind`]; [`Kind::NotFound`] means that the registry does not know this schema.
+    pub async fn schema(&self, schema: SchemaRef) -> Result<SchemaText, Error> {
+        let asked = Request::Schema(schema);
+        let entity: SchemaEntity = self.http.get(&asked).await?;
+        references::follow(&self.http, &asked, entity).await
+    }
+
+    /// Lists where a schema is or was registered: soft-deleted versions count, since their records remain.
+    ///
+    /// # Errors
+    /// See [`Error::kind`].
+    pub async fn versions(&self, schema: SchemaRef) -> Result<Vec<Registration>, Error> {
+        let requests = match schema {
+            SchemaRef::Id(id) => vec![Request::Versions { id, context: None }],
+            SchemaRef::Guid(guid) => {
+                let ids: Vec<ContextIdEntity> = self.http.get(&Request::Ids(guid)).await?;
+                ids.into_iter()
+                    .map(|entity| Request::Versions {
+                        id: SchemaId(entity.id),
+                        context: Some(entity.context).filter(|context| context != DEFAULT_CONTEXT),
+                    })
+                    .collect()
+            }
+        };
+        let mut registrations = Vec::new();
+        for request in requests {
+            let entities: Vec<SubjectVersionEntity> = self.http.get(&request).await?;
+            registrations.extend(entities.into_iter().map(|entity| Registration {
+                subject: Subject(entity.subject.into()),
+                version: Version(entity.version),
+            }));
+        }
+        Ok(registrations)
+    }
+
+    /// Gets the newest version of a subject that is not deleted.
+    ///
+    /// # Errors
+    /// See [`Error::kind`].
+    pub async fn latest(&self, subject: &Subject) -> Result<Registered, Error> {
+        self.registered(Request::Latest(subject.clone())).await
+    }
+
+    /// Gets number and ID of the newest version alone: enough to see whether it changed.
+    ///
+    /// # Errors
+    /// See [`Error::kind`].
+    pub async fn latest_version(&self, subject: &Subject) -> Result<(Version, SchemaId), Error> {
+        let entity: VersionEntity = self.http.get(&Request::Latest(subject.clone())).await?;
+        Ok((Version(entity.version), SchemaId(entity.id)))
+    }
+
+    /// Gets one version of a subject, soft-deleted or not.
+    ///
+    /// # Errors
+    /// See [`Error::kind`].
+    pub async fn version(&self, subject: &Subject, version: Version) -> Result<Registered, Error> {
+        self.registered(Request::Version(subject.clone(), version)).await
+    }
+
+    async fn registered(&self, asked: Request) -> Result<Registered, Error> {
+        let entity: VersionEntity = self.http.get(&asked).await?;
+        let text = references::follow(&self.http, &asked, entity.schema).await?;
+        Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), text })
+    }
+}

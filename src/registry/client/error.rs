@@ -1,0 +1,179 @@
+//! What can go wrong when the registry is asked, and what that means for records.
+//!
+//! Each error says what was asked, of which address (never with credentials), what came back and what to
+//! do. [`Error::kind`] is the one place that decides what is the registry's fault and what is an answer.
+
+use reqwest::StatusCode;
+
+use super::request::Request;
+use crate::schema::{Subject, Version};
+
+/// A failure to get an answer from the registry, or the answer that there is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A healthy registry says that it has no such thing.
+    #[error("{asked} is not in the registry ({url} answered error_code {code})")]
+    NotFound {
+        /// What was asked.
+        asked: Request,
+        /// The address.
+        url: String,
+        /// The registry's code: 40401, 40402 or 40403.
+        code: i32,
+    },
+    /// A schema refers to one that is not there.
+    #[error(
+        "{asked} refers to version {version} of subject '{subject}', which is not in the registry; register it again, or restore it from a backup"
+    )]
+    MissingReference {
+        /// The schema.
+        asked: Request,
+        /// The subject of the reference.
+        subject: Subject,
+        /// The version there.
+        version: Version,
+    },
+    /// The references of a schema are a cycle or beyond a limit.
+    #[error("the references of {asked} {reason}")]
+    References {
+        /// The schema.
+        asked: Request,
+        /// The cycle, or the limit.
+        reason: String,
+    },
+    /// The schema is of a language that no version of the registry's interface has named so far.
+    #[error("{asked} is of the unknown schema type '{schema_type}'")]
+    SchemaType {
+        /// The schema.
+        asked: Request,
+        /// Its type, as the registry named it.
+        schema_type: String,
+    },
+    /// An answer that tells nothing about what was asked.
+    #[error("the registry answered {status} when asked for {asked} ({url}); {hint}")]
+    Status {
+        /// What was asked.
+        asked: Request,
+        /// The address.
+        url: String,
+        /// The status.
+        status: StatusCode,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// No connection, or it broke, or it took too long.
+    #[error("the registry at {url} cannot be reached, asked for {asked}: {}", chain(source))]
+    Unreachable {
+        /// What was asked.
+        asked: Request,
+        /// The address.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// The answer is not the JSON that was expected.
+    #[error(
+        "the registry at {url} answered what cannot be read, asked for {asked}: {source}; is it a registry, or a proxy's page?"
+    )]
+    Unreadable {
+        /// What was asked.
+        asked: Request,
+        /// The address.
+        url: String,
+        /// Where reading stopped.
+        source: serde_json::Error,
+    },
+    /// The answer is larger than any schema may be.
+    #[error("the registry at {url} answered more than {limit} bytes, asked for {asked}; is it a registry?")]
+    TooLarge {
+        /// What was asked.
+        asked: Request,
+        /// The address.
+        url: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// None of several addresses answered.
+    #[error("none of the {} registry addresses answered: {}", .0.len(), join(.0))]
+    All(Vec<Error>),
+    /// The client cannot be made of its settings.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// What an error means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The registry is healthy and has no such schema, subject or version.
+    NotFound,
+    /// The registry or the way to it is at fault: hold, and ask again.
+    Transient,
+    /// The schema exists and cannot be used: asking again gives the same.
+    Unusable,
+    /// The settings are wrong.
+    Settings,
+}
+
+impl Error {
+    /// Tells what the error means.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::References { .. } | Self::SchemaType { .. } => Kind::Unusable,
+            Self::MissingReference { .. }
+            | Self::Status { .. }
+            | Self::Unreachable { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::All(_) => Kind::Transient,
+            Self::Settings(_) => Kind::Settings,
+        }
+    }
+
+    /// Makes one error of those of all addresses.
+    pub(super) fn all(mut errors: Vec<Self>) -> Self {
+        match errors.pop() {
+            Some(only) if errors.is_empty() => only,
+            Some(last) => {
+                errors.push(last);
+                Self::All(errors)
+            }
+            None => Self::Settings("the registry has no address; set 'registry.url'".to_owned()),
+        }
+    }
+}
+
+/// Returns what to do about a status that is no answer.
+pub(super) fn hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "check the credentials in 'registry.basic' or 'registry.bearer'",
+        StatusCode::FORBIDDEN => "give these credentials the right to read schemas and subjects",
+        StatusCode::NOT_FOUND => {
+            "its body is not a registry's: check the path in 'registry.url'; GUIDs need a registry of version 8.0 or later"
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => "it is overloaded; it is asked again later",
+        status if status.is_redirection() => {
+            "redirects to another address are not followed; set 'registry.url' to that address"
+        }
+        status if status.is_server_error() => "it is asked again later; see the registry's own log",
+        _ => "check that 'registry.url' is a Confluent-compatible registry",
+    }
+}
+
+/// Writes an error with its causes, since reqwest's first line says little.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn join(errors: &[Error]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

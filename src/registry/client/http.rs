@@ -1,0 +1,165 @@
+//! One GET of a registry: addresses with fail-over, credentials, limits, and what an answer means.
+//!
+//! The address that answered last is asked first. A registry's own 404 is an answer and ends the search;
+//! anything else that is not a good answer is a fault of that address, and the next one is asked.
+//! Credentials go to the configured addresses only: redirects are followed within the same scheme, host
+//! and port, and proxies of the environment are not used, since a registry stands beside its cluster.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::error::{Error, hint};
+use super::request::Request;
+use super::tls;
+use crate::config::{Auth, Registry};
+use crate::registry::entities::ErrorEntity;
+
+/// How long one address may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one address may take for a whole answer; a slow one is given up for the next.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer; the registry's own limit for a schema is 1 MB, so this is generous.
+pub(super) const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+/// Redirects within the same address.
+const MAX_REDIRECTS: usize = 3;
+/// What we can read; the first is what all registries write.
+const ACCEPTED: &str =
+    "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json; q=0.9, application/json; q=0.5";
+/// The error codes that say: there is no such subject, version or schema.
+const NOT_FOUND_CODES: [i32; 3] = [40401, 40402, 40403];
+
+/// The addresses of one registry.
+#[derive(Debug)]
+pub(super) struct Http {
+    client: reqwest::Client,
+    urls: Vec<Url>,
+    auth: Option<Auth>,
+    /// Index of the address that answered last.
+    preferred: AtomicUsize,
+}
+
+impl Http {
+    pub(super) fn new(settings: &Registry) -> Result<Self, Error> {
+        if settings.urls.is_empty() {
+            return Err(Error::all(Vec::new()));
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        headers
+            .insert(HeaderName::from_static("confluent-accept-unknown-properties"), HeaderValue::from_static("true"));
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(Policy::custom(redirect))
+            .no_proxy();
+        let client = tls::configure(builder, settings)?
+            .build()
+            .map_err(|error| Error::Settings(format!("the registry client cannot be made: {error}")))?;
+        Ok(Self { client, urls: settings.urls.clone(), auth: settings.auth.clone(), preferred: AtomicUsize::new(0) })
+    }
+
+    /// Asks one address after the other until one answers.
+    pub(super) async fn get<T: DeserializeOwned>(&self, asked: &Request) -> Result<T, Error> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut errors = Vec::new();
+        for turn in 0..self.urls.len() {
+            let index = (first + turn) % self.urls.len();
+            match self.get_from(&self.urls[index], asked).await {
+                Err(error) if !matches!(error, Error::NotFound { .. }) => errors.push(error),
+                answer => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return answer;
+                }
+            }
+        }
+        Err(Error::all(errors))
+    }
+
+    async fn get_from<T: DeserializeOwned>(&self, base: &Url, asked: &Request) -> Result<T, Error> {
+        let url = address(base, asked);
+        let shown = shown(&url);
+        let unreachable = |source: reqwest::Error| Error::Unreachable {
+            asked: asked.clone(),
+            url: shown.clone(),
+            source: source.without_url(),
+        };
+        let response = self.authenticated(self.client.get(url)).send().await.map_err(unreachable)?;
+        let status = response.status();
+        let Some(body) = read_body(response).await.map_err(unreachable)? else {
+            return Err(Error::TooLarge { asked: asked.clone(), url: shown, limit: MAX_RESPONSE_BYTES });
+        };
+        if status == StatusCode::OK {
+            return serde_json::from_slice(&body).map_err(|source| Error::Unreadable {
+                asked: asked.clone(),
+                url: shown,
+                source,
+            });
+        }
+        Err(refusal(asked, shown, status, &body))
+    }
+
+    fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.auth {
+            None => request,
+            Some(Auth::Basic { user, password }) => request.basic_auth(user, Some(password.expose())),
+            Some(Auth::Bearer(token)) => request.bearer_auth(token.expose()),
+        }
+    }
+}
+
+/// Reads an answer up to the limit; `None` is a larger one.
+async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+/// Tells the registry's own "there is none" from everything else that is not an answer.
+fn refusal(asked: &Request, url: String, status: StatusCode, body: &[u8]) -> Error {
+    let code = serde_json::from_slice::<ErrorEntity>(body).ok().map(|error| error.error_code);
+    match code {
+        Some(code) if status == StatusCode::NOT_FOUND && NOT_FOUND_CODES.contains(&code) => {
+            Error::NotFound { asked: asked.clone(), url, code }
+        }
+        _ => Error::Status { asked: asked.clone(), url, status, hint: hint(status) },
+    }
+}
+
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let same = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+    if same && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
+}
+
+fn address(base: &Url, asked: &Request) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(asked.segments());
+    }
+    let query = asked.query();
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    url
+}
+
+/// Returns an address as messages show it: without user and password.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
+        return url.host_str().unwrap_or_default().to_owned();
+    }
+    url.to_string()
+}

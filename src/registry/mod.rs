@@ -1,0 +1,15 @@
+//! The registry: the client of a remote one, what a process knows of its schemas, and a small one of our own.
+//!
+//! `client` asks a Confluent-compatible registry over HTTP and classifies what comes back; `schemas`
+//! remembers, compiles and judges for all pipelines of a process. `store` is the pure state machine of
+//! a registry, log record to state, and `api` its HTTP face: together they are the registry inside
+//! `sluice demo` and the stub of the tests. `entities` are the JSON bodies that both sides of the wire share.
+//!
+//! What must always hold: only a registry's own JSON 404 can make a schema unknown. Everything else that
+//! goes wrong is transient: nothing is remembered of it, and nothing is dead-lettered for it.
+
+pub mod api;
+pub mod client;
+pub mod entities;
+pub mod schemas;
+pub mod store;

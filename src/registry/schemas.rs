@@ -1,0 +1,342 @@
+//! What a process knows of the registry's schemas, shared by all its pipelines.
+//!
+//! A pipeline that meets an unknown schema holds the partition and asks here; the answer goes into its
+//! `SchemaTable`. Everything costs one flight: schemas by ID and GUID, lists of subjects, targets,
+//! resolutions. Schemas by ID never change, so they are kept for ever and never fetched again: an outage
+//! stops new schemas only. The registry bounds how many there are; what it does not have is bounded by us.
+//!
+//! ```text
+//! Question ─> schema by ID (compiled once per text) ─> version under the subject ─> target ─> resolution ─> Judgement
+//!               └ 404: Refused after grace               └ elsewhere: Refused after grace   └ missing: Err, hold
+//! ```
+//!
+//! An error is always transient: the caller holds and asks again, as [`Backoff`] says. Nothing is retried in
+//! here, and no error is remembered.
+
+mod absences;
+mod backoff;
+mod calls;
+mod error;
+mod flights;
+mod memo;
+mod registrations;
+mod targets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, broadcast};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use backoff::Backoff;
+pub use calls::Calls;
+pub use error::Error;
+pub use targets::TargetChanged;
+
+use self::absences::{Absences, Missing, PAUSE, Standing};
+use self::memo::Memo;
+use self::registrations::Registrations;
+use self::targets::{Target, Targets};
+use super::client::{self, Client, Kind};
+use crate::gate::policy::{PartPolicy, SubjectRule};
+use crate::schema::avro::{ReaderSchema, Resolution, Schema, WriterSchema};
+use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal};
+use crate::schema::{Format, SchemaId, SchemaRef, SchemaText, Subject, Version};
+use crate::violation::{ReasonCode, Violation};
+
+/// How many questions are put to the registry at once: a flood of unknown IDs must not become one there.
+const MAX_CONCURRENT: usize = 8;
+/// How many changes of targets a slow listener may fall behind; after that it is told that it missed some.
+const CHANGES_KEPT: usize = 64;
+
+/// What a pipeline wants to know.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The schema, and the slot that needs it.
+    pub need: Need,
+    /// The source topic of that slot.
+    pub topic: Arc<str>,
+    /// How the gate checks that part.
+    pub policy: PartPolicy,
+    /// How long a 404 may be a matter of time; zero: the first one counts.
+    pub grace: Duration,
+}
+
+/// What is known.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// For the table.
+    Entry(Entry),
+    /// The schema is there and we cannot use it; the gate's policy says what becomes of its records.
+    Unusable {
+        /// The schema.
+        schema: SchemaRef,
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+/// A schema, as far as we can use it.
+#[derive(Debug, Clone)]
+enum Known {
+    Usable(Arc<Schema>),
+    Unusable(Arc<str>),
+    OtherFormat(Arc<str>),
+}
+
+/// One writer schema under one subject, against one target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Pair {
+    writer: SchemaRef,
+    subject: Option<Subject>,
+    version: Option<Version>,
+    target: Option<(Version, SchemaId)>,
+}
+
+/// The registry's schemas, as far as this process has met them.
+#[derive(Debug)]
+pub struct Schemas {
+    client: Client,
+    permits: Semaphore,
+    known: Memo<SchemaRef, Known>,
+    compiled: Memo<[u8; 32], Known>,
+    registrations: Registrations,
+    targets: Targets,
+    judgements: Memo<Pair, Result<Arc<Judgement>, Arc<str>>>,
+    absences: Absences,
+    changes: broadcast::Sender<TargetChanged>,
+    calls: Calls,
+    /// Ends with this value.
+    _refresher: JoinSet<()>,
+}
+
+impl Schemas {
+    /// Starts with nothing known, and with the task that looks at the targets every `refresh`.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn new(client: Client, refresh: Duration) -> Arc<Self> {
+        Arc::new_cyclic(|schemas| {
+            let mut refresher = JoinSet::new();
+            refresher.spawn(targets::keep_fresh(schemas.clone(), refresh));
+            Self {
+                client,
+                permits: Semaphore::new(MAX_CONCURRENT),
+                known: Memo::new(),
+                compiled: Memo::new(),
+                registrations: Registrations::new(),
+                targets: Targets::new(),
+                judgements: Memo::new(),
+                absences: Absences::new(refresh),
+                changes: broadcast::Sender::new(CHANGES_KEPT),
+                calls: Calls::default(),
+                _refresher: refresher,
+            }
+        })
+    }
+
+    /// Answers one question, asking the registry for what is not known; asks each thing once.
+    ///
+    /// # Errors
+    /// There is no answer yet, see [`Error`]: hold the partition and ask again.
+    pub async fn answer(self: &Arc<Self>, question: &Question) -> Result<Answer, Error> {
+        let schema = question.need.schema;
+        let writer = match self.known(question).await? {
+            Some(Known::Usable(writer)) => writer,
+            Some(Known::Unusable(reason)) => return Ok(Answer::Unusable { schema, reason: reason.to_string() }),
+            Some(Known::OtherFormat(format)) => {
+                let detail = format!("schema {schema} is {format}, and the gate reads avro");
+                return Ok(refused(ReasonCode::FormatMismatch, detail));
+            }
+            None => {
+                let detail = format!("schema {schema} is not in the registry");
+                return Ok(refused(ReasonCode::UnknownSchema, detail));
+            }
+        };
+        let rule = &question.policy.subject;
+        let subject = rule.subject(&question.topic, question.need.slot.part, writer.full_name());
+        if subject.is_none() && *rule != SubjectRule::Any {
+            let detail = format!("schema {schema} is no named type, and the subject is to be its name");
+            return Ok(refused(ReasonCode::SubjectMismatch, detail));
+        }
+        let version = match &subject {
+            None => None,
+            Some(subject) => match self.version_under(question, subject).await? {
+                Ok(version) => Some(version),
+                Err(refusal) => return Ok(Answer::Entry(Entry::Refused(Arc::new(refusal)))),
+            },
+        };
+        let target = self.target(question.policy.target, subject.as_ref()).await?;
+        let in_use = target.as_ref().map(|target| (target.version, target.id));
+        let pair = Pair { writer: schema, subject, version, target: in_use };
+        match self.judge(pair, writer, target).await? {
+            Ok(judgement) => Ok(Answer::Entry(Entry::Judged(judgement))),
+            Err(reason) => Ok(Answer::Unusable { schema, reason: reason.to_string() }),
+        }
+    }
+
+    /// Tells of every change of a `latest` that is in use.
+    pub fn changes(&self) -> broadcast::Receiver<TargetChanged> {
+        self.changes.subscribe()
+    }
+
+    /// Returns the counters.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Returns how many schemas are at hand.
+    pub fn known_schemas(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Returns a schema, compiled; `None` is one that the registry does not have.
+    async fn known(self: &Arc<Self>, question: &Question) -> Result<Option<Known>, Error> {
+        let schema = question.need.schema;
+        let at_hand = self.known.get(&schema);
+        self.calls.looked_up(at_hand.is_some());
+        if at_hand.is_some() {
+            return Ok(at_hand);
+        }
+        let missing = Missing { schema, subject: None };
+        if self.is_refused(&missing, question.grace)? {
+            return Ok(None);
+        }
+        let schemas = Arc::clone(self);
+        match self.known.get_or_make(schema, || async move { schemas.fetch(schema).await }).await {
+            Ok(known) => Ok(Some(known)),
+            Err(Error::Registry(error)) if error.kind() == Kind::NotFound => {
+                self.still_missing(&missing, question.grace)?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn fetch(self: &Arc<Self>, schema: SchemaRef) -> Result<Known, Error> {
+        let missing = Missing { schema, subject: None };
+        let sent = Instant::now();
+        let text = match self.call(self.client.schema(schema)).await {
+            Ok(text) => text,
+            Err(client::Error::SchemaType { schema_type, .. }) => return Ok(Known::OtherFormat(schema_type.into())),
+            Err(error) => {
+                match error.kind() {
+                    Kind::NotFound => self.absences.note(missing, sent),
+                    Kind::Unusable => return Ok(Known::Unusable(error.to_string().into())),
+                    Kind::Transient | Kind::Settings => {}
+                }
+                return Err(error.into());
+            }
+        };
+        self.absences.found(&missing);
+        self.compile(text).await
+    }
+
+    /// Compiles a text once, whatever IDs it has.
+    async fn compile(&self, text: SchemaText) -> Result<Known, Error> {
+        if text.format != Format::Avro {
+            return Ok(Known::OtherFormat(text.format.name().into()));
+        }
+        let key = digest(&text);
+        let compile = || async move {
+            // A schema may have a megabyte, and the runtime serves health checks too.
+            let compiled = tokio::task::spawn_blocking(move || Schema::compile(&text)).await;
+            match compiled {
+                Ok(Ok(schema)) => Ok(Known::Usable(Arc::new(schema))),
+                Ok(Err(error)) => Ok(Known::Unusable(error.to_string().into())),
+                Err(_) => Err(Error::Compiler),
+            }
+        };
+        self.compiled.get_or_make(key, compile).await
+    }
+
+    /// Puts one question to the registry, in turn.
+    async fn call<T>(&self, question: impl Future<Output = Result<T, client::Error>>) -> Result<T, client::Error> {
+        // The semaphore is never closed; if it were, the question would go through unbounded.
+        let _permit = self.permits.acquire().await.ok();
+        let outcome = question.await;
+        self.calls.count(&outcome);
+        outcome
+    }
+
+    /// Resolves a writer against its target, once.
+    async fn judge(
+        &self,
+        pair: Pair,
+        schema: Arc<Schema>,
+        target: Option<Arc<Target>>,
+    ) -> Result<Result<Arc<Judgement>, Arc<str>>, Error> {
+        let reader = target.as_deref().map(Target::reader).transpose()?;
+        let Pair { subject, version, target, .. } = pair.clone();
+        let resolve = || async move {
+            let reading = match reader {
+                None => Ok(Reading::Always),
+                Some(reader) => resolve(Arc::clone(&schema), reader).await?,
+            };
+            Ok(reading.map(|reading| {
+                let target = target.map(|(version, _)| version);
+                Arc::new(Judgement { schema, subject, version, target, reading })
+            }))
+        };
+        self.judgements.get_or_make(pair, resolve).await
+    }
+
+    /// Drops what was resolved against earlier targets of a subject.
+    fn forget_judgements(&self, subject: &Subject, target: &Target) {
+        let now = Some((target.version, target.id));
+        self.judgements.retain(|pair, _| pair.subject.as_ref() != Some(subject) || pair.target == now);
+    }
+
+    /// Tells whether a schema is known to be missing; an error where it is too early to ask again.
+    fn is_refused(&self, missing: &Missing, grace: Duration) -> Result<bool, Error> {
+        match self.absences.standing(missing, grace, Instant::now()) {
+            Standing::Ask => Ok(false),
+            Standing::Refused => Ok(true),
+            Standing::Wait(retry_after) => Err(not_yet(missing, retry_after)),
+        }
+    }
+
+    /// Passes when a 404 just received counts.
+    fn still_missing(&self, missing: &Missing, grace: Duration) -> Result<(), Error> {
+        match self.absences.standing(missing, grace, Instant::now()) {
+            Standing::Refused => Ok(()),
+            Standing::Wait(retry_after) => Err(not_yet(missing, retry_after)),
+            // The grace ended while the answer was on its way: it was sent too early to count.
+            Standing::Ask => Err(not_yet(missing, PAUSE.0)),
+        }
+    }
+}
+
+/// Resolves off the runtime: two large schemas are much work.
+async fn resolve(writer: Arc<Schema>, reader: Arc<Schema>) -> Result<Result<Reading, Arc<str>>, Error> {
+    let resolve = move || Resolution::between(WriterSchema(&writer), ReaderSchema(&reader));
+    match tokio::task::spawn_blocking(resolve).await {
+        Ok(Ok(Resolution::Always)) => Ok(Ok(Reading::Always)),
+        Ok(Ok(Resolution::Depends(program))) => Ok(Ok(Reading::Depends(program))),
+        Ok(Ok(Resolution::Never(mismatch))) => Ok(Ok(Reading::Never(mismatch))),
+        Ok(Err(error)) => Ok(Err(error.to_string().into())),
+        Err(_) => Err(Error::Compiler),
+    }
+}
+
+fn refused(code: ReasonCode, detail: String) -> Answer {
+    Answer::Entry(Entry::Refused(Arc::new(Refusal { violation: Violation::new(code, detail), subject: None })))
+}
+
+fn not_yet(missing: &Missing, retry_after: Duration) -> Error {
+    Error::NotYet { schema: missing.schema, subject: missing.subject.clone(), retry_after }
+}
+
+/// Names a text with everything that it refers to.
+fn digest(text: &SchemaText) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in text.references.iter().chain([&text.text]) {
+        // The length keeps apart where one text ends and the next begins.
+        hash.update(part.len().to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,184 @@
+//! Target schemas: pinned versions are fetched once, `latest` is looked up again in the background.
+//!
+//! One task per process looks at all of them, one after the other, every `refresh`, and asks for version and
+//! ID alone until they differ: version numbers start again after a subject was deleted for good. A lookup that
+//! fails changes nothing, and what was the latest stays so until the registry says otherwise.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::error::Error;
+use super::flights::Flights;
+use super::memo::Memo;
+use super::{Known, Schemas};
+use crate::gate::policy::TargetRule;
+use crate::registry::client::{Kind, Registered};
+use crate::schema::avro::Schema;
+use crate::schema::{SchemaId, Subject, Version};
+
+/// What readers use.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) subject: Subject,
+    pub(super) version: Version,
+    pub(super) id: SchemaId,
+    pub(super) schema: Known,
+}
+
+impl Target {
+    /// Returns the schema that readers use.
+    pub(super) fn reader(&self) -> Result<Arc<Schema>, Error> {
+        let fault = match &self.schema {
+            Known::Usable(schema) => return Ok(Arc::clone(schema)),
+            Known::Unusable(reason) => format!("cannot be compiled: {reason}"),
+            Known::OtherFormat(format) => format!("is {format}, and the gate reads avro"),
+        };
+        Err(Error::Target(format!("target version {} of subject '{}' {fault}", self.version, self.subject).into()))
+    }
+}
+
+/// `latest` of a subject became another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetChanged {
+    /// The subject.
+    pub subject: Subject,
+    /// The version that was the target; `None`: the subject had none when it was asked for.
+    pub from: Option<Version>,
+    /// The version that is the target now; equal to `from` where the subject was deleted and made anew.
+    pub to: Version,
+}
+
+#[derive(Debug)]
+pub(super) struct Targets {
+    pinned: Memo<(Subject, Version), Arc<Target>>,
+    /// `None` is a subject that had no version when it was asked for.
+    latest: Mutex<HashMap<Subject, Option<Arc<Target>>>>,
+    flights: Flights<Subject, Result<Arc<Target>, Error>>,
+}
+
+impl Targets {
+    pub(super) fn new() -> Self {
+        Self { pinned: Memo::new(), latest: Mutex::default(), flights: Flights::new() }
+    }
+
+    fn latest(&self) -> MutexGuard<'_, HashMap<Subject, Option<Arc<Target>>>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Schemas {
+    /// Returns the target that a rule means; `None` where nobody asks.
+    pub(super) async fn target(
+        self: &Arc<Self>,
+        rule: TargetRule,
+        subject: Option<&Subject>,
+    ) -> Result<Option<Arc<Target>>, Error> {
+        let version = match rule {
+            TargetRule::Any => return Ok(None),
+            TargetRule::Latest => None,
+            TargetRule::Version(version) => Some(version),
+        };
+        let Some(subject) = subject.cloned() else {
+            return Err(Error::Target("a target version needs a subject; set 'subject', or 'target: any'".into()));
+        };
+        let target = match version {
+            None => self.latest_target(subject).await?,
+            Some(version) => self.pinned_target(subject, version).await?,
+        };
+        Ok(Some(target))
+    }
+
+    async fn pinned_target(self: &Arc<Self>, subject: Subject, version: Version) -> Result<Arc<Target>, Error> {
+        let schemas = Arc::clone(self);
+        let place = (subject.clone(), version);
+        let fetch = || async move {
+            let registered = schemas.call(schemas.client.version(&subject, version)).await;
+            schemas.compile_target(&subject, Some(version), registered).await
+        };
+        self.targets.pinned.get_or_make(place, fetch).await
+    }
+
+    async fn latest_target(self: &Arc<Self>, subject: Subject) -> Result<Arc<Target>, Error> {
+        let known = self.targets.latest().get(&subject).cloned().flatten();
+        if let Some(target) = known {
+            return Ok(target);
+        }
+        let schemas = Arc::clone(self);
+        let asked = subject.clone();
+        self.targets.flights.join(subject, || async move { schemas.fetch_latest(&asked).await }).await
+    }
+
+    /// Fetches and compiles the latest version, and makes it the target.
+    async fn fetch_latest(self: &Arc<Self>, subject: &Subject) -> Result<Arc<Target>, Error> {
+        let registered = self.call(self.client.latest(subject)).await;
+        if registered.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
+            self.targets.latest().entry(subject.clone()).or_insert(None);
+        }
+        let target = self.compile_target(subject, None, registered).await?;
+        self.change_latest(subject, &target);
+        Ok(target)
+    }
+
+    fn change_latest(&self, subject: &Subject, target: &Arc<Target>) {
+        let before = self.targets.latest().insert(subject.clone(), Some(Arc::clone(target)));
+        let Some(before) = before else { return };
+        if before.as_ref().is_some_and(|before| (before.version, before.id) == (target.version, target.id)) {
+            return;
+        }
+        self.forget_judgements(subject, target);
+        let from = before.map(|before| before.version);
+        // Nobody listens where no pipeline runs; that is no fault.
+        drop(self.changes.send(TargetChanged { subject: subject.clone(), from, to: target.version }));
+    }
+
+    async fn compile_target(
+        self: &Arc<Self>,
+        subject: &Subject,
+        version: Option<Version>,
+        registered: Result<Registered, crate::registry::client::Error>,
+    ) -> Result<Arc<Target>, Error> {
+        let registered = match registered {
+            Ok(registered) => registered,
+            Err(error) if error.kind() == Kind::NotFound => return Err(missing(subject, version)),
+            Err(error) => return Err(error.into()),
+        };
+        let schema = self.compile(registered.text).await?;
+        Ok(Arc::new(Target { subject: subject.clone(), version: registered.version, id: registered.id, schema }))
+    }
+
+    /// Looks at every `latest` in use once.
+    pub(super) async fn refresh_targets(self: &Arc<Self>) {
+        let subjects: Vec<Subject> = self.targets.latest().keys().cloned().collect();
+        for subject in subjects {
+            let now = self.call(self.client.latest_version(&subject)).await;
+            let Ok(now) = now else { continue };
+            let known = self.targets.latest().get(&subject).cloned().flatten();
+            if known.is_none_or(|target| (target.version, target.id) != now) {
+                // A failure leaves the target as it was, and the next round finds the difference again.
+                drop(self.fetch_latest(&subject).await);
+            }
+        }
+    }
+}
+
+/// Refreshes the targets as long as anybody holds the schemas.
+pub(super) async fn keep_fresh(schemas: Weak<Schemas>, refresh: Duration) {
+    loop {
+        tokio::time::sleep(refresh).await;
+        let Some(schemas) = schemas.upgrade() else { return };
+        schemas.refresh_targets().await;
+    }
+}
+
+fn missing(subject: &Subject, version: Option<Version>) -> Error {
+    let text = match version {
+        Some(version) => format!(
+            "target version {version} of subject '{subject}' is not in the registry; register it, or change 'target'"
+        ),
+        None => format!(
+            "the target subject '{subject}' has no version in the registry; register one, or change 'subject' or 'target'"
+        ),
+    };
+    Error::Target(text.into())
+}
