@@ -26,6 +26,16 @@ const CLUSTER_ID: &str = "c2x1aWNlLXRlc3RzLTAwMQ";
 /// The start takes 3 s on an idle machine.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
+/// Warnings, and what groups and transactions go through; the rest would bury it.
+const LOG_LEVELS: [&str; 6] = [
+    "defaultLogLevel=warn",
+    "showDateTime=true",
+    "dateTimeFormat=HH:mm:ss.SSS",
+    "log.kafka.server.KafkaRaftServer=info",
+    "log.org.apache.kafka.coordinator.group=info",
+    "log.org.apache.kafka.coordinator.transaction=info",
+];
+
 /// The user of the SASL listener.
 pub(crate) const USER: &str = "alice";
 /// Its password.
@@ -138,6 +148,7 @@ fn start_node(jars: &Path, id: usize, cluster: &[Ports]) -> Option<Process> {
     run(format.arg("-c").arg(&properties).args(["--add-scram", &user]), HINT);
 
     let mut java = Command::new("java");
+    java.args(LOG_LEVELS.map(|level| format!("-Dorg.slf4j.simpleLogger.{level}")));
     java.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &classes, "kafka.Kafka"]);
     java.arg(&properties).current_dir(folder.path());
     let mut node = Process::start(&format!("kafka-{id}"), java, folder);

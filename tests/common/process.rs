@@ -106,14 +106,15 @@ fn reaper(pid: u32, folder: &Path) -> Child {
         .expect("a shell")
 }
 
-/// Runs a command to its end and returns its output; a failure panics with `hint`, the line that says what to do.
+/// Runs a command to its end and returns what it prints; a failure panics with `hint`, the line that says what to do.
 pub(crate) fn run(command: &mut Command, hint: &str) -> String {
     let output = match command.output() {
         Ok(output) => output,
         Err(error) => panic!("cannot run {:?}: {error}; {hint}", command.get_program()),
     };
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?} failed with {}; {hint}\n{text}", output.status);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed with {}; {hint}\n{text}\n{errors}", output.status);
     text
 }
 
