@@ -1,9 +1,15 @@
 //! Sluice, a schema gate for Kafka.
 
+pub mod admin;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod gate;
+pub mod kafka;
+pub mod pipeline;
 pub mod record;
 pub mod registry;
 pub mod schema;
+pub mod telemetry;
 pub mod violation;
 pub mod wire;

@@ -1,1 +1,61 @@
-fn main() {}
+//! The binary: parse, run one command, turn its outcome into an exit code.
+//!
+//! Panics end the process with exit code 3 and one line: whoever runs a gate gets an
+//! error to report, not a stack trace.
+
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+
+use clap::Parser;
+use sluice::cli::{Cli, Later};
+use sluice::commands::{self, Exit, Failure};
+
+fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        panic::set_hook(Box::new(confess));
+    }
+    match panic::catch_unwind(AssertUnwindSafe(|| run(cli))) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) if failure.is_broken_pipe() => Exit::Done,
+        Ok(Err(failure)) => told(&failure),
+        Err(_) => Exit::Fatal,
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    // Two threads serve admin HTTP and registry fetches; pipelines have threads of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("sluice-io")
+        .enable_all()
+        .build()
+        .map_err(Failure::fatal)?;
+    runtime.block_on(commands::dispatch(cli.command, &mut io::stdout()))
+}
+
+/// Answers a command line that is no order: help and version are printed, errors too, and later commands have their own.
+fn refused(error: &clap::Error) -> Exit {
+    if let Some(later) = Later::from_error(error) {
+        return told(&Failure::from(later));
+    }
+    // Nobody is left to be told when printing fails.
+    error.print().ok();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+/// Reports a panic, of whatever thread.
+fn confess(panic: &PanicHookInfo<'_>) {
+    let what = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map_or_else(String::new, |place| format!(" ({place})"));
+    let line = format!("error: a bug of sluice: {what}{place}\nhint: run again with RUST_BACKTRACE=1 and report it");
+    writeln!(io::stderr(), "{line}").ok();
+}
+
+fn told(failure: &Failure) -> Exit {
+    writeln!(io::stderr(), "{failure}").ok();
+    failure.exit
+}

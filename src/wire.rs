@@ -132,7 +132,7 @@ fn schema_header<'a>(part: Part, headers: &[Header<'a>]) -> Option<&'a [u8]> {
 /// Splits bytes into the schema that they name and the rest.
 fn split_schema_ref(bytes: &[u8]) -> Result<(SchemaRef, &[u8]), Fault> {
     let Some((&magic, rest)) = bytes.split_first() else {
-        return Err(Fault::Short { wanted: 1, found: 0 });
+        return Err(Fault::Empty);
     };
     match magic {
         MAGIC_ID => {
@@ -167,6 +167,7 @@ impl fmt::Display for Place {
 /// What is wrong with the bytes that name the schema; words are made of it on the cold side only.
 #[derive(Clone, Copy)]
 enum Fault {
+    Empty,
     Short { wanted: usize, found: usize },
     Magic(u8),
     NegativeId(i32),
@@ -176,6 +177,9 @@ impl Fault {
     #[cold]
     fn at(self, place: Place) -> Violation {
         match self {
+            Self::Empty => {
+                Violation::new(ReasonCode::TruncatedFrame, format!("the {place} is empty and names no schema"))
+            }
             Self::Short { wanted, found } => Violation::new(
                 ReasonCode::TruncatedFrame,
                 format!("the {place} needs {wanted} bytes to name a schema, {found} are there"),

@@ -9,6 +9,7 @@ use regex::{Captures, Regex};
 
 use super::template::Template;
 use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule};
+use crate::gate::profile::Profile;
 
 /// One gate.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Gate {
     pub converter: Template,
     /// The topic of records at fault. Default `{validated}.dead-letter`.
     pub dead_letter: Template,
+    /// The sets of headers that dead letters carry; ours always.
+    pub profiles: Vec<Profile>,
     /// The policy; a named subject may still hold groups, see [`Gate::policy_for`].
     pub policy: Policy,
     /// Where reading starts where no offset is committed. Default: earliest, since a gate that skips records is none.

@@ -1,19 +1,43 @@
-//! The configuration: checked, resolved and immutable.
+//! The configuration: what an operator wrote, checked once, immutable from then on.
+//!
+//! ```text
+//! file ─> raw::parse (tree, substitutions) ─> check (every rule) ─> Config
+//! ```
+//!
+//! [`Config::load`] gives either a configuration that no part has to doubt, or all the mistakes at once, each with its key
+//! path, what is allowed and the nearest spelling. The file is a contract with its operators: keys that belong to it
+//! and are not there yet are refused by name, so that nobody believes they work. What no file shows (topics, limits
+//! of brokers, subjects) is asked of cluster and registry by `check-config`.
+//!
+//! Secrets never leave in a message, a log or a `Debug`: they are [`Secret`]s, and of a value that was substituted a
+//! message prints the `${…}`.
 
+mod check;
+mod conflict;
+mod error;
 mod gate;
 mod kafka;
+mod kafka_properties;
+mod raw;
 mod registry;
+mod sample;
 mod secret;
+mod section;
 mod template;
 
+pub use error::Error;
 pub use gate::{Gate, Outputs, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
+pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
 pub use secret::Secret;
 pub use template::Template;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
+
+use error::Mistakes;
 
 /// A configuration that has passed every check.
 #[derive(Debug, Clone)]
@@ -79,6 +103,44 @@ pub struct Admin {
 }
 
 impl Config {
+    /// Reads and checks a file, YAML or TOML by its ending, with the environment of this process.
+    ///
+    /// # Errors
+    /// All mistakes in it, or the one reason why it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Vec<Error>> {
+        let file = path.display().to_string();
+        let one = |problem: String| vec![Error::new(&file, problem)];
+        let Some(syntax) = Syntax::of(path) else {
+            return Err(one("is neither YAML nor TOML by its ending; allowed: .yaml, .yml, .toml".to_owned()));
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| one(format!("cannot be read: {}", error.to_string().to_lowercase())))?;
+        let tell_file = |mut errors: Vec<Error>| {
+            for error in errors.iter_mut().filter(|error| error.key.is_empty()) {
+                error.key.clone_from(&file);
+            }
+            errors
+        };
+        Self::parse(&text, syntax, &Environment::process()).map_err(tell_file)
+    }
+
+    /// Checks the text of a configuration.
+    ///
+    /// # Errors
+    /// All mistakes in it; one with an empty key where the text is no YAML or TOML.
+    pub fn parse(text: &str, syntax: Syntax, environment: &Environment<'_>) -> Result<Self, Vec<Error>> {
+        let mistakes = Mistakes::default();
+        let root = raw::parse(text, syntax, environment, &mistakes).map_err(|problem| vec![Error::new("", problem)])?;
+        check::check(root, mistakes)
+    }
+
+    /// Finds the conflicts of the gates over the topics that a cluster has: topics that two gates read, and outputs
+    /// that are a source. What the names in the file show was refused before; this finds what patterns match.
+    #[must_use]
+    pub fn conflicts<'t>(&self, topics: impl Iterator<Item = &'t str>) -> Vec<Error> {
+        conflict::conflicts(&self.gates, topics)
+    }
+
     /// Returns the consumer group of a gate.
     #[must_use]
     pub fn group(&self, gate: &Gate) -> String {

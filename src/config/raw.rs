@@ -183,9 +183,9 @@ impl Reader<'_> {
             "env" => {
                 let (name, default) =
                     argument.split_once(":-").map_or((argument, None), |(name, default)| (name, Some(default)));
-                (self.environment.variable)(name)
-                    .or_else(|| default.map(str::to_owned))
-                    .ok_or_else(|| format!("environment variable '{name}' is not set, and '${{env:{name}}}' has no default"))
+                (self.environment.variable)(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| {
+                    format!("environment variable '{name}' is not set, and '${{env:{name}}}' has no default")
+                })
             }
             "file" => match (self.environment.file)(Path::new(argument)) {
                 Ok(mut text) => {
@@ -195,7 +195,9 @@ impl Reader<'_> {
                 }
                 Err(error) => Err(format!("file '{argument}' cannot be read: {}", error.to_string().to_lowercase())),
             },
-            _ => Err(format!("'${{{kind}:…}}' is no substitution; allowed: ${{env:NAME}}, ${{env:NAME:-default}}, ${{file:PATH}}")),
+            _ => Err(format!(
+                "'${{{kind}:…}}' is no substitution; allowed: ${{env:NAME}}, ${{env:NAME:-default}}, ${{file:PATH}}"
+            )),
         }
     }
 }

@@ -62,6 +62,11 @@ impl<'m> Section<'m> {
         self.entries.get(key).is_some_and(|node| !matches!(node, Node::Null))
     }
 
+    /// Tells whether a key holds a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        matches!(self.entries.get(key), Some(Node::Table(_)))
+    }
+
     /// Opens a table below this one; a missing one is empty.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'m> {
         let node = self.take(key);
@@ -144,12 +149,7 @@ impl<'m> Section<'m> {
     }
 
     /// Takes a list of words, or a single one.
-    pub(super) fn words<T: Copy>(
-        &mut self,
-        key: &'static str,
-        words: &[(&str, T)],
-        later: &[&str],
-    ) -> Option<Vec<T>> {
+    pub(super) fn words<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)], later: &[&str]) -> Option<Vec<T>> {
         let mut values = Vec::new();
         for scalar in self.list(key)? {
             match words.iter().find(|(word, _)| *word == scalar.text) {

@@ -68,10 +68,18 @@ impl Template {
         self.parts.iter().filter_map(Part::group).max()
     }
 
+    /// Returns the template with a letter for each group, to judge the characters around them.
+    pub(super) fn example(&self) -> String {
+        self.fill(|_| "x")
+    }
+
     /// Returns the name for these groups; a group that took no part in the match is the empty text.
     #[must_use]
     pub fn expand(&self, groups: Option<&Captures<'_>>) -> String {
-        let group = |number| groups.and_then(|groups| groups.get(number)).map_or("", |group| group.as_str());
+        self.fill(|number| groups.and_then(|groups| groups.get(number)).map_or("", |group| group.as_str()))
+    }
+
+    fn fill<'t>(&'t self, group: impl Fn(usize) -> &'t str) -> String {
         self.parts
             .iter()
             .map(|part| match part {

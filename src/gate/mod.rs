@@ -16,7 +16,9 @@
 //! A part of an incompatible version is no fault, hence what comes later in the order
 //! goes before it: a violation of the value, and a tombstone that is dropped.
 
+pub mod dead_letter;
 pub mod policy;
+pub mod profile;
 pub mod verdict;
 
 use smallvec::smallvec;
@@ -24,10 +26,9 @@ use smallvec::smallvec;
 use self::policy::{Incompatible, Mode, PartPolicy, Policy, Tombstones};
 use self::verdict::{Decision, Finding, Needs, Route, Verdict};
 use crate::record::{Part, Record, Value};
-use crate::schema::Format;
-use crate::schema::SchemaRef;
 use crate::schema::avro::Mismatch;
 use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal, SchemaTable, Slot, Source};
+use crate::schema::{Format, SchemaRef};
 use crate::violation::{ReasonCode, Violation};
 use crate::wire;
 
@@ -196,10 +197,12 @@ fn check<'t>(part: Part, schema: SchemaRef, datum: &[u8], judgement: &'t Judgeme
             Reading::Always | Reading::Never(_) => judgement.schema.check(datum),
             Reading::Depends(program) => program.check(datum),
         };
+    if !good {
+        return Judged::Invalid(explain(part, schema, datum, judgement));
+    }
     match &judgement.reading {
-        _ if !good => Judged::Invalid(explain(part, schema, datum, judgement)),
-        Reading::Never(mismatch) => Judged::Incompatible(Unreadable { part, schema, judgement, mismatch }),
         Reading::Always | Reading::Depends(_) => Judged::Good,
+        Reading::Never(mismatch) => Judged::Incompatible(Unreadable { part, schema, judgement, mismatch }),
     }
 }
 
@@ -210,7 +213,7 @@ fn explain(part: Part, schema: SchemaRef, datum: &[u8], judgement: &Judgement) -
         Reading::Always | Reading::Never(_) => judgement.schema.explain(datum),
         Reading::Depends(program) => program.explain(datum),
     };
-    debug_assert!(explained.is_some(), "check refuses what explain finds good, schema {schema}: {datum:02x?}");
+    debug_assert!(explained.is_some(), "check refuses what explain finds good, schema {schema}");
     judged_part(part, schema, judgement, explained.unwrap_or_else(unexplained))
 }
 
@@ -253,3 +256,6 @@ fn judged_part(part: Part, schema: SchemaRef, judgement: &Judgement, violation: 
 fn checked_part(part: Part, violation: Violation) -> Finding {
     Finding { part, violation, schema: None, subject: None, version: None, format: Some(Format::Avro), target: None }
 }
+
+#[cfg(test)]
+mod tests;

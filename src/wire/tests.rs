@@ -29,7 +29,8 @@ fn id(id: i32) -> SchemaRef {
 #[test]
 fn reads_both_prefixes() {
     let guid = guid_frame(b"datum");
-    let cases: [(&str, &[u8], SchemaRef, WireFormat, &[u8]); 5] = [
+    type Case<'a> = (&'a str, &'a [u8], SchemaRef, WireFormat, &'a [u8]);
+    let cases: [Case<'_>; 5] = [
         ("id", b"\0\0\0\x01\x02datum", id(258), WireFormat::ConfluentId, b"datum"),
         ("largest id", b"\0\x7f\xff\xff\xff", id(i32::MAX), WireFormat::ConfluentId, b""),
         ("id 0, which an import may set", b"\0\0\0\0\0x", id(0), WireFormat::ConfluentId, b"x"),
@@ -45,7 +46,7 @@ fn reads_both_prefixes() {
 fn names_what_is_wrong_with_a_prefix() {
     use ReasonCode::{NotFramed, TruncatedFrame};
     let cases: [(&[u8], ReasonCode, &str); 7] = [
-        (b"", TruncatedFrame, "the prefix needs 1 bytes to name a schema, 0 are there"),
+        (b"", TruncatedFrame, "the prefix is empty and names no schema"),
         (b"\0", TruncatedFrame, "the prefix needs 5 bytes to name a schema, 1 are there"),
         (b"\0\0\0\0", TruncatedFrame, "the prefix needs 5 bytes to name a schema, 4 are there"),
         (b"\x01", TruncatedFrame, "the prefix needs 17 bytes to name a schema, 1 are there"),
@@ -89,7 +90,7 @@ fn a_header_with_a_value_goes_before_the_prefix() {
 fn a_damaged_header_is_no_reason_to_take_the_prefix() {
     let prefix: &[u8] = b"\0\0\0\0\x07datum";
     let cases: [(&[u8], ReasonCode, &str); 4] = [
-        (b"", ReasonCode::TruncatedFrame, "the header '__key_schema_id' needs 1 bytes to name a schema, 0 are there"),
+        (b"", ReasonCode::TruncatedFrame, "the header '__key_schema_id' is empty and names no schema"),
         (
             b"\0\0",
             ReasonCode::TruncatedFrame,

@@ -1,88 +1,171 @@
-//! Avro.
-use crate::schema::SchemaText;
-/// The writer schema, compiled.
-#[derive(Debug)]
-pub struct Schema;
-/// A check program.
-#[derive(Debug)]
-pub struct Program;
-/// Why the target can read no record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Field path.
-    pub path: String,
-    /// What differs.
-    pub detail: String,
+//! Avro: schemas compiled once, data checked without building values.
+//!
+//! ```text
+//!  SchemaText ─parse─> Types ─┐
+//!                             ├resolve─> Shapes ─compile─> Code ─┬─check───> bool
+//!  (reader)   ─parse─> Types ─┘                                  └─explain─> Violation
+//! ```
+//!
+//! `parse` reads schema text as leniently as Java does; `resolve` draws what a datum must
+//! look like and where a reader cannot follow, by the rules of the specification;
+//! `program` makes that a flat list of instructions; `check` walks it over borrowed bytes
+//! and answers yes or no, and `explain` makes the same walk again to say why not. Logical
+//! types are checked as their base types. Schemas and data are both untrusted: `limits`
+//! bounds what either may cost.
+//!
+//! What must hold: [`Schema::check`] and [`Program::check`] allocate nothing, never
+//! panic, and refuse exactly what `explain` explains.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "a rule of the specification names the few types that it concerns")]
+
+mod check;
+mod default;
+mod error;
+mod explain;
+pub mod limits;
+mod parse;
+mod program;
+mod resolve;
+mod shape;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use error::Error;
+
+use self::program::Code;
+use self::types::{Type, Types};
+use super::{Format, SchemaText};
+use crate::violation::Violation;
+
+/// A schema, parsed and compiled once.
+pub struct Schema {
+    types: Types,
+    code: Arc<Code>,
 }
-/// A schema that cannot be compiled.
-#[derive(Debug, thiserror::Error)]
-#[error("not compiled")]
-pub struct Error;
-/// The schema of the writer.
+
+/// The schema that data is written with.
 #[derive(Debug, Clone, Copy)]
 pub struct WriterSchema<'a>(pub &'a Schema);
-/// The schema of the reader.
+
+/// The schema that readers read with: the target.
 #[derive(Debug, Clone, Copy)]
 pub struct ReaderSchema<'a>(pub &'a Schema);
-/// How a reader sees a writer's records.
+
+/// How readers of one schema see data written with another.
 #[derive(Debug)]
 pub enum Resolution {
-    /// All.
+    /// They can read all of it.
     Always,
-    /// Some.
+    /// It depends on the datum; the program checks writer and reader in one pass.
     Depends(Program),
-    /// None.
+    /// They can read none of it.
     Never(Mismatch),
 }
+
+/// A check under a writer schema and a reader schema at once.
+#[derive(Debug)]
+pub struct Program {
+    writer: Arc<Code>,
+    both: Code,
+}
+
+/// Why readers of the target can read no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The writer's field, such as `order.price`; empty where the root is meant.
+    pub path: String,
+    /// What differs there.
+    pub detail: String,
+}
+
 impl Schema {
-    /// Compiles.
+    /// Parses and compiles a schema with its references.
     ///
     /// # Errors
-    /// None.
-    pub fn compile(_: &SchemaText) -> Result<Self, Error> {
-        Ok(Self)
+    /// Where the text is no Avro schema that Java's lenient parser takes, or is beyond [`limits`].
+    pub fn compile(text: &SchemaText) -> Result<Self, Error> {
+        if text.format != Format::Avro {
+            return Err(Error::Format(text.format.name()));
+        }
+        let types = parse::parse(&text.text, text.references.iter().map(|reference| &**reference))?;
+        let code = Arc::new(program::compile(&resolve::shapes(&types, None)?));
+        Ok(Self { types, code })
     }
-    /// Name.
+
+    /// Returns the full name of a root record, enum or fixed: what `RecordNameStrategy` makes a subject of.
     #[must_use]
     pub fn full_name(&self) -> Option<&str> {
-        None
+        Some(&self.root()?.names()?.full)
     }
-}
-impl Resolution {
-    /// Resolves.
-    ///
-    /// # Errors
-    /// None.
-    pub fn between(_: WriterSchema<'_>, _: ReaderSchema<'_>) -> Result<Self, Error> {
-        Ok(Self::Always)
-    }
-}
-impl Schema {
-    /// Plain bytes.
+
+    /// Tells whether the root is `bytes`: Confluent's Java serializer writes such data raw, without its length.
     #[must_use]
     pub fn is_bytes(&self) -> bool {
-        false
+        matches!(self.root(), Some(Type::Bytes))
     }
-    /// Checks.
+
+    /// Tells whether `datum` is exactly one value of this schema.
     #[must_use]
-    pub fn check(&self, _: &[u8]) -> bool {
-        true
+    pub fn check(&self, datum: &[u8]) -> bool {
+        check::walk(&self.code, datum, &mut check::NoTrail).is_ok()
     }
-    /// Explains.
+
+    /// Says why not; `None` exactly where [`check`](Self::check) is true.
+    #[cold]
     #[must_use]
-    pub fn explain(&self, _: &[u8]) -> Option<crate::violation::Violation> {
-        None
+    pub fn explain(&self, datum: &[u8]) -> Option<Violation> {
+        explain::explain(&self.code, datum)
+    }
+
+    fn root(&self) -> Option<&Type> {
+        self.types.root.map(|root| self.types.get(root))
     }
 }
-impl Program {
-    /// Checks.
-    #[must_use]
-    pub fn check(&self, _: &[u8]) -> bool {
-        true
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let root = self.root().map(Type::describe).unwrap_or_default();
+        f.debug_struct("Schema").field("root", &root).field("instructions", &self.code.ops.len()).finish()
     }
-    /// Explains.
+}
+
+impl Resolution {
+    /// Resolves two schemas.
+    ///
+    /// # Errors
+    /// Where they meet in more pairs of types than [`limits::PAIRS`].
+    pub fn between(writer: WriterSchema<'_>, reader: ReaderSchema<'_>) -> Result<Self, Error> {
+        let shapes = resolve::shapes(&writer.0.types, Some(&reader.0.types))?;
+        if shapes.all_readable() {
+            return Ok(Self::Always);
+        }
+        let readable = shapes.readable();
+        if !readable[0] {
+            let (path, detail) = resolve::first_unreadable(&shapes, &readable);
+            return Ok(Self::Never(Mismatch { path, detail }));
+        }
+        Ok(Self::Depends(Program { writer: Arc::clone(&writer.0.code), both: program::compile(&shapes) }))
+    }
+}
+
+impl Program {
+    /// Tells whether `datum` is exactly one value of the writer schema, and one that readers can read.
     #[must_use]
-    pub fn explain(&self, _: &[u8]) -> Option<crate::violation::Violation> {
-        None
+    pub fn check(&self, datum: &[u8]) -> bool {
+        check::walk(&self.both, datum, &mut check::NoTrail).is_ok()
+    }
+
+    /// Says why not; `None` exactly where [`check`](Self::check) is true. A datum that breaks its writer
+    /// schema is explained by that, wherever the reader would have stopped.
+    #[cold]
+    #[must_use]
+    pub fn explain(&self, datum: &[u8]) -> Option<Violation> {
+        let both = explain::explain(&self.both, datum)?;
+        Some(explain::explain(&self.writer, datum).unwrap_or(both))
     }
 }

@@ -1,0 +1,196 @@
+//! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`.
+//!
+//! Health and metrics are open to whoever reaches the port. `/status` names topics and
+//! errors, and there are no admin users yet, so beyond loopback it is refused. The server
+//! cannot be used against the gate: connections are few and short-lived, a request must
+//! arrive whole within seconds and carries no body, and no handler waits for anything.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Extension, Request, State as Shared};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::status::Status;
+use crate::telemetry::health::Obstacle;
+use crate::telemetry::{Health, Metrics};
+
+/// Connections at a time: a scraper, two probes and some people; more are closed at once.
+pub const MAX_CONNECTIONS: usize = 64;
+
+/// Time for a request's head to arrive, also the time that an idle connection is kept.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Life of a connection, after which it is closed between two requests: bounds those who read their answer slowly.
+pub const CONNECTION_LIFE: Duration = Duration::from_secs(300);
+
+/// Time for the answer in hand when a connection is closed.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// What the admin server reads.
+#[derive(Debug)]
+pub struct State {
+    /// `application` of the configuration.
+    pub application: String,
+    /// The metrics of the process.
+    pub metrics: Arc<Metrics>,
+    /// The pipelines of the process.
+    pub health: Arc<Health>,
+}
+
+/// Whether `/status` answers: only where the listener is on loopback.
+#[derive(Debug, Clone, Copy)]
+struct Local(bool);
+
+#[derive(Debug, Clone, Copy)]
+struct Started(Instant);
+
+/// Serves until `shutdown` is ready, then ends within seconds.
+///
+/// # Errors
+/// When the listener has no address, which means that it is broken.
+pub async fn serve(
+    listener: TcpListener,
+    state: Arc<State>,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let address = listener.local_addr()?;
+    info!(%address, "admin server listens");
+    let router = router(state, address);
+    let (closing, closed) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) if connections.len() < MAX_CONNECTIONS => {
+                    connections.spawn(connection(stream, peer, router.clone(), closed.clone()));
+                }
+                Ok((_, peer)) => warn!(%peer, limit = MAX_CONNECTIONS, "admin connection refused: too many"),
+                Err(error) => {
+                    warn!(%error, "admin connection failed");
+                    // Out of file descriptors, most likely: do not spin.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    closing.send_replace(true);
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut closed: watch::Receiver<bool>) {
+    let service = TowerToHyperService::new(router);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_headers(64);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    // Its time is over, or the server stops, or is gone: all the same.
+    let end = async { drop(tokio::time::timeout(CONNECTION_LIFE, closed.wait_for(|closed| *closed)).await) };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = end => close(connection).await,
+    };
+    if let Err(error) = ended {
+        debug!(%peer, %error, "admin connection ended");
+    }
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+async fn close(mut connection: std::pin::Pin<&mut Connection>) -> hyper::Result<()> {
+    connection.as_mut().graceful_shutdown();
+    tokio::time::timeout(CLOSE_GRACE, connection).await.unwrap_or(Ok(()))
+}
+
+fn router(state: Arc<State>, address: SocketAddr) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn(bodiless))
+        .layer(Extension(Local(address.ip().to_canonical().is_loopback())))
+        .layer(Extension(Started(Instant::now())))
+        .with_state(state)
+}
+
+async fn livez(Shared(state): Shared<Arc<State>>) -> Response {
+    verdict("alive", &state.health.stuck(Instant::now()))
+}
+
+async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
+    verdict("ready", &state.health.not_ready(Instant::now()))
+}
+
+async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], state.metrics.render()).into_response()
+}
+
+async fn status(
+    Shared(state): Shared<Arc<State>>,
+    Extension(Local(local)): Extension<Local>,
+    Extension(Started(started)): Extension<Started>,
+) -> Response {
+    if !local {
+        let why = "/status is open on loopback only: there are no admin users yet, so listen on 127.0.0.1 to read it";
+        return refusal(StatusCode::FORBIDDEN, why);
+    }
+    Json(Status::new(&state, started.elapsed(), Instant::now())).into_response()
+}
+
+async fn not_found(uri: Uri) -> Response {
+    let why = format!("no such path '{}': there are /livez, /readyz, /metrics and /status", uri.path());
+    refusal(StatusCode::NOT_FOUND, &why)
+}
+
+async fn not_allowed() -> Response {
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only")
+}
+
+/// Refuses bodies, so that none has to be read; answers must not be cached.
+async fn bodiless(request: Request<Body>, next: Next) -> Result<Response, Infallible> {
+    let mut response = if request.body().is_end_stream() {
+        next.run(request).await
+    } else {
+        let mut refusal = refusal(StatusCode::PAYLOAD_TOO_LARGE, "a request here has no body");
+        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        refusal
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn verdict(name: &str, obstacles: &[Obstacle]) -> Response {
+    let reasons: Vec<_> = obstacles.iter().map(ToString::to_string).collect();
+    let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(json!({ name: reasons.is_empty(), "reasons": reasons }))).into_response()
+}
+
+fn refusal(code: StatusCode, why: &str) -> Response {
+    (code, Json(json!({ "error": why }))).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The server over real sockets: answers, refusals, and clients that misbehave.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::gate::verdict::{Route, Tally};
+use crate::record::{Offset, Partition};
+use crate::telemetry::events::{PartitionHeld, PartitionsAssigned, TransactionAborted};
+use crate::telemetry::state::Topics;
+use crate::telemetry::{HoldCause, Probe};
+use crate::violation::ReasonCode;
+
+struct Server {
+    address: SocketAddr,
+    state: Arc<State>,
+    stop: oneshot::Sender<()>,
+    task: JoinSet<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start(listen: &str) -> Self {
+        let listener = TcpListener::bind(listen).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let health = Health::new(Duration::from_secs(15));
+        let state = Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, Arc::clone(&state), async { stopped.await.unwrap() }));
+        Self { address, state, stop, task }
+    }
+
+    fn probe(&self, number: usize) -> Probe {
+        Probe::new(&self.state.metrics, &self.state.health, "orders", number)
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, self.address.port())).await.unwrap()
+    }
+
+    async fn send(&self, request: &str) -> (u16, String, String) {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let code = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (code, head.to_lowercase(), body.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> (u16, String, String) {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
+    }
+
+    async fn json(&self, path: &str) -> (u16, Value) {
+        let (code, head, body) = self.get(path).await;
+        assert!(head.contains("content-type: application/json"), "{head}");
+        (code, serde_json::from_str(&body).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn tells_alive_from_ready() {
+    let server = Server::start("127.0.0.1:0").await;
+    assert_eq!(server.json("/livez").await, (200, json!({ "alive": true, "reasons": [] })));
+    let reasons = ["no pipeline has been started yet"];
+    assert_eq!(server.json("/readyz").await, (503, json!({ "ready": false, "reasons": reasons })));
+    let probe = server.probe(0);
+    assert_eq!(server.json("/readyz").await.0, 503);
+    assert_eq!(server.json("/livez").await.0, 200);
+    probe.joined();
+    assert_eq!(server.json("/readyz").await, (200, json!({ "ready": true, "reasons": [] })));
+}
+
+#[tokio::test]
+async fn shows_what_pipelines_report() {
+    let server = Server::start("127.0.0.1:0").await;
+    let probes = [server.probe(0), server.probe(1)];
+    let outputs = vec![("validated", "orders".to_owned())];
+    probes[0].topics(Topics { sources: vec!["raw".into()], outputs });
+    PartitionsAssigned { partitions: &[("raw", Partition(10)), ("raw", Partition(0))] }.emit(&probes[0]);
+    PartitionsAssigned { partitions: &[("raw", Partition(2))] }.emit(&probes[1]);
+    probes[1].position("raw", Partition(2), Offset(40), Some(2));
+    let cause = HoldCause::RegistryUnavailable;
+    PartitionHeld { topic: "raw", partition: Partition(0), next: Offset(7), cause, detail: "no answer" }
+        .emit(&probes[0]);
+    TransactionAborted { why: "rebalance", records: 3 }.emit(&probes[1]);
+    let mut tally = Tally::default();
+    tally.add(Route::Validated, None, 10);
+    tally.add(Route::DeadLetter, Some(ReasonCode::NotFramed), 1);
+    probes[0].committed(&tally, Duration::from_millis(250), Duration::from_millis(20));
+
+    let (code, mut status) = server.json("/status").await;
+    let gate = &mut status["gates"][0];
+    let incidents: Vec<_> = gate["incidents"].as_array().unwrap().iter().map(|event| event["what"].clone()).collect();
+    gate.as_object_mut().unwrap().remove("incidents");
+    assert_eq!(code, 200);
+    let held = "raw-0 held at 7, registry_unavailable: no answer";
+    assert_eq!(incidents, [held, "transaction of 3 records aborted: rebalance"]);
+    let partition = |partition: i32, committed: Option<i64>, lag: Option<i64>, held: Option<&str>| json!({ "topic": "raw", "partition": partition, "committed": committed, "lag": lag, "held": held });
+    assert_eq!(
+        status,
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "application": "shop",
+            "uptime_seconds": 0,
+            "gates": [{
+                "name": "orders",
+                "state": "degraded",
+                "causes": ["registry_unavailable"],
+                "sources": ["raw"],
+                "outputs": [{ "outcome": "validated", "topic": "orders" }],
+                "pipelines": [
+                    { "number": 0, "state": "degraded", "last_turn_ms": null },
+                    { "number": 1, "state": "running", "last_turn_ms": null },
+                ],
+                "partitions": [
+                    partition(0, None, None, Some("registry_unavailable")),
+                    partition(2, Some(40), Some(2), None),
+                    partition(10, None, None, None),
+                ],
+                "held_topics": [],
+                "outcomes": [
+                    { "outcome": "validated", "reason": null, "records": 1 },
+                    { "outcome": "dead_letter", "reason": "not_framed", "records": 1 },
+                ],
+            }],
+        })
+    );
+    let (code, head, body) = server.get("/metrics").await;
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert!(body.contains(r#"sluice_lag_records{gate="orders",partition="2",topic="raw"} 2"#), "{body}");
+}
+
+#[tokio::test]
+async fn refuses_in_json() {
+    let server = Server::start("127.0.0.1:0").await;
+    let (code, answer) = server.json("/nothing?x=1").await;
+    assert_eq!(code, 404);
+    assert_eq!(answer["error"], "no such path '/nothing': there are /livez, /readyz, /metrics and /status");
+    let post = "POST /status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let (code, head, body) = server.send(post).await;
+    assert_eq!((code, body.as_str()), (405, r#"{"error":"this path takes GET only"}"#));
+    assert!(head.contains("allow: get,head"), "{head}");
+    let body = "GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
+    let (code, head, _) = server.send(body).await;
+    assert_eq!(code, 413);
+    assert!(head.contains("connection: close"), "{head}");
+}
+
+#[tokio::test]
+async fn keeps_status_to_loopback() {
+    let server = Server::start("0.0.0.0:0").await;
+    let (code, answer) = server.json("/status").await;
+    assert_eq!(code, 403);
+    assert!(answer["error"].as_str().unwrap().starts_with("/status is open on loopback only"), "{answer}");
+    for path in ["/livez", "/metrics"] {
+        assert_eq!(server.get(path).await.0, 200, "{path} is open");
+    }
+}
+
+#[tokio::test]
+async fn takes_no_more_connections_than_the_limit() {
+    let server = Server::start("127.0.0.1:0").await;
+    let mut idle = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        idle.push(server.connect().await);
+    }
+    let mut refused = server.connect().await;
+    assert_eq!(refused.read(&mut [0; 1]).await.unwrap_or(0), 0, "closed without an answer");
+    idle.clear();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.get("/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn closes_connections_whose_request_does_not_arrive() {
+    let server = Server::start("127.0.0.1:0").await;
+    let (mut silent, mut slow) = (server.connect().await, server.connect().await);
+    slow.write_all(b"GET /livez HTTP/1.1\r\nhost: ").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::pause();
+    tokio::time::advance(HEADER_TIMEOUT + Duration::from_secs(1)).await;
+    tokio::time::resume();
+    for (name, stream) in [("silent", &mut silent), ("slow", &mut slow)] {
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+        assert!(read.is_ok(), "the {name} connection is still open");
+    }
+}
+
+#[tokio::test]
+async fn stops_while_clients_hang_on() {
+    let mut server = Server::start("127.0.0.1:0").await;
+    let mut slow = server.connect().await;
+    slow.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.stop.send(()).unwrap();
+    let ended = tokio::time::timeout(CLOSE_GRACE * 2, server.task.join_next()).await;
+    ended.expect("ends in time").unwrap().unwrap().unwrap();
+}

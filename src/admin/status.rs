@@ -1,0 +1,238 @@
+//! What `/status` answers: a snapshot of all gates, as plain JSON.
+//!
+//! Field names are a contract with scripts. The pipelines of a gate are folded into one
+//! entry, for operators think in gates; partitions say which are slow, held or idle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::http::State;
+use crate::record;
+use crate::telemetry::HoldCause;
+use crate::telemetry::metrics::OutcomeCount;
+use crate::telemetry::state::{Board, Condition, Incident, PartitionState, PipelineState};
+
+/// The process.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// Version of the binary.
+    pub version: &'static str,
+    /// `application` of the configuration.
+    pub application: String,
+    /// Seconds since the admin server was made.
+    pub uptime_seconds: u64,
+    /// The gates, by name.
+    pub gates: Vec<Gate>,
+}
+
+/// One gate, over all its pipelines here.
+#[derive(Debug, Serialize)]
+pub struct Gate {
+    /// Its name.
+    pub name: String,
+    /// `starting`, `running`, `degraded` (something waits) or `stopped`.
+    pub state: &'static str,
+    /// Why partitions or topics wait.
+    pub causes: Vec<&'static str>,
+    /// Topics read.
+    pub sources: BTreeSet<String>,
+    /// Topics written.
+    pub outputs: BTreeSet<Output>,
+    /// Pipelines.
+    pub pipelines: Vec<Pipeline>,
+    /// Source partitions assigned to this process.
+    pub partitions: Vec<Partition>,
+    /// Source topics that cannot be served.
+    pub held_topics: Vec<HeldTopic>,
+    /// Records counted since the process started.
+    pub outcomes: Vec<Outcome>,
+    /// What went wrong last, oldest first.
+    pub incidents: Vec<Event>,
+}
+
+/// One output topic.
+#[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Output {
+    /// `validated`, `converter` or `dead_letter`.
+    pub outcome: &'static str,
+    /// The topic.
+    pub topic: String,
+}
+
+/// One pipeline.
+#[derive(Debug, Serialize)]
+pub struct Pipeline {
+    /// Its number, from 0.
+    pub number: usize,
+    /// As of the gate.
+    pub state: &'static str,
+    /// Milliseconds since the last turn of its loop; null before the first.
+    pub last_turn_ms: Option<u128>,
+}
+
+/// One assigned partition.
+#[derive(Debug, Serialize)]
+pub struct Partition {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Offset of the *next* record as committed; null until the first commit.
+    pub committed: Option<i64>,
+    /// Records not committed yet; null while the end is not known.
+    pub lag: Option<i64>,
+    /// Why it waits; null when it does not.
+    pub held: Option<&'static str>,
+}
+
+/// One topic that cannot be served.
+#[derive(Debug, Serialize)]
+pub struct HeldTopic {
+    /// The topic.
+    pub topic: String,
+    /// Why.
+    pub cause: &'static str,
+    /// What was found, what to do.
+    pub detail: String,
+}
+
+/// One count.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// `validated`, `converter`, `dead_letter` or `dropped`.
+    pub outcome: &'static str,
+    /// The reason code; null for good records.
+    pub reason: Option<&'static str>,
+    /// Records.
+    pub records: u64,
+}
+
+/// One incident.
+#[derive(Debug, Serialize)]
+pub struct Event {
+    /// When, UTC.
+    pub at: String,
+    /// What.
+    pub what: String,
+}
+
+impl Status {
+    /// Takes the snapshot.
+    pub(super) fn new(state: &State, uptime: Duration, now: Instant) -> Self {
+        let mut gates: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
+        for pipeline in state.health.pipelines() {
+            gates.entry(pipeline.gate().to_owned()).or_default().push(Seen::new(&pipeline, now));
+        }
+        let gate = |(name, seen): (String, Vec<Seen>)| {
+            let outcomes = state.metrics.gate(&name).outcomes().into_iter().map(Outcome::from).collect();
+            Gate::new(name, seen, outcomes)
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            application: state.application.clone(),
+            uptime_seconds: uptime.as_secs(),
+            gates: gates.into_iter().map(gate).collect(),
+        }
+    }
+}
+
+/// One pipeline at one moment.
+struct Seen {
+    number: usize,
+    silence: Option<Duration>,
+    condition: Condition,
+    board: Board,
+}
+
+impl Seen {
+    fn new(pipeline: &PipelineState, now: Instant) -> Self {
+        let board = pipeline.board();
+        Self { number: pipeline.number(), silence: pipeline.silence(now), condition: board.condition(), board }
+    }
+}
+
+impl Gate {
+    fn new(name: String, pipelines: Vec<Seen>, outcomes: Vec<Outcome>) -> Self {
+        let mut gate = Self {
+            name,
+            state: folded(pipelines.iter().map(|seen| &seen.condition)),
+            causes: causes(&pipelines),
+            sources: BTreeSet::new(),
+            outputs: BTreeSet::new(),
+            pipelines: Vec::new(),
+            partitions: Vec::new(),
+            held_topics: Vec::new(),
+            outcomes,
+            incidents: Vec::new(),
+        };
+        let mut incidents = Vec::new();
+        for seen in pipelines {
+            gate.pipelines.push(Pipeline {
+                number: seen.number,
+                state: seen.condition.name(),
+                last_turn_ms: seen.silence.map(|silence| silence.as_millis()),
+            });
+            let Board { topics, partitions, held_topics, incidents: of_one, .. } = seen.board;
+            gate.sources.extend(topics.sources);
+            gate.outputs.extend(topics.outputs.into_iter().map(|(outcome, topic)| Output { outcome, topic }));
+            gate.partitions.extend(partitions.into_iter().map(Partition::from));
+            gate.held_topics.extend(held_topics.into_iter().map(|(topic, held)| HeldTopic {
+                topic,
+                cause: held.cause.name(),
+                detail: held.detail,
+            }));
+            incidents.extend(of_one);
+        }
+        gate.partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        incidents.sort_by_key(|incident: &Incident| incident.at);
+        gate.incidents = incidents.into_iter().map(Event::from).collect();
+        gate
+    }
+}
+
+/// The state of a gate from those of its pipelines: the one that most wants attention, but `stopped` only when all are.
+fn folded<'a>(conditions: impl Iterator<Item = &'a Condition> + Clone) -> &'static str {
+    let any = |name: &str| conditions.clone().any(|condition| condition.name() == name);
+    if any("degraded") || (any("stopped") && any("running")) {
+        "degraded"
+    } else {
+        ["starting", "stopped"].into_iter().find(|name| any(name)).unwrap_or("running")
+    }
+}
+
+fn causes(pipelines: &[Seen]) -> Vec<&'static str> {
+    let mut all: BTreeSet<HoldCause> = BTreeSet::new();
+    for seen in pipelines {
+        if let Condition::Degraded(causes) = &seen.condition {
+            all.extend(causes);
+        }
+    }
+    all.into_iter().map(HoldCause::name).collect()
+}
+
+impl From<((String, record::Partition), PartitionState)> for Partition {
+    fn from(((topic, partition), state): ((String, record::Partition), PartitionState)) -> Self {
+        Self {
+            topic,
+            partition: partition.0,
+            committed: state.committed.map(|next| next.0),
+            lag: state.lag,
+            held: state.held.map(|cause| cause.name()),
+        }
+    }
+}
+
+impl From<OutcomeCount> for Outcome {
+    fn from(count: OutcomeCount) -> Self {
+        let OutcomeCount { route, reason, records } = count;
+        Self { outcome: route.outcome(), reason: reason.map(|code| code.name()), records }
+    }
+}
+
+impl From<Incident> for Event {
+    fn from(incident: Incident) -> Self {
+        Self { at: humantime::format_rfc3339_millis(incident.at).to_string(), what: incident.what }
+    }
+}

@@ -1,0 +1,203 @@
+//! One gate of the section `gates`.
+
+use std::num::NonZeroUsize;
+
+use regex::Regex;
+
+use super::leaf;
+use crate::config::section::Section;
+use crate::config::{Gate, Sources, Start, Template, UnusableSchema};
+use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use crate::gate::profile::Profile;
+use crate::schema::Version;
+use crate::wire::{WireFormat, WireFormats};
+
+/// Wire formats of the design that this version does not read.
+const LATER_WIRE: [&str; 5] = ["avro-single-object", "apicurio-4", "apicurio-8", "apicurio-header", "none"];
+
+/// Checks one gate; `None` where it cannot be told what it reads and writes.
+pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
+    for (key, what) in [("source", "the topic that the gate reads"), ("validated", "the topic of good records")] {
+        if !section.has(key) {
+            section.mistake(key, format!("is required: {what}"));
+        }
+    }
+    let source = check_source(&mut section);
+    let groups = source.as_ref().map(groups);
+    let validated = check_output(&mut section, "validated", groups);
+    let converter = check_output(&mut section, "converter", groups);
+    let (dead_letter, profiles) = check_dead_letter(&mut section, groups);
+    let policy = check_policy(&mut section, groups);
+    section.word("repartition", &[("refuse", ())], &["murmur2"]);
+    section.word("oversize", &[("hold", ())], &["truncate"]);
+    let unusable = [("hold", UnusableSchema::Hold), ("dead-letter", UnusableSchema::DeadLetter)];
+    let unusable_schema = section.word("unusable_schema", &unusable, &[]).unwrap_or(UnusableSchema::Hold);
+    let start = section.read("start", leaf::start).unwrap_or(Start::Earliest);
+    let threads = section.read("threads", leaf::threads).unwrap_or(NonZeroUsize::MIN);
+    section.finish();
+
+    let validated = validated?;
+    Some(Gate {
+        name,
+        source: source?,
+        converter: converter.unwrap_or_else(|| validated.with_suffix(".converter")),
+        dead_letter: dead_letter.unwrap_or_else(|| validated.with_suffix(".dead-letter")),
+        validated,
+        profiles,
+        policy,
+        start,
+        unusable_schema,
+        threads,
+    })
+}
+
+/// Returns the number of groups that templates may name; 0 where there is no pattern.
+fn groups(source: &Sources) -> usize {
+    match source {
+        Sources::Topics(_) => 0,
+        Sources::Pattern(pattern) => pattern.captures_len() - 1,
+    }
+}
+
+fn check_source(section: &mut Section<'_>) -> Option<Sources> {
+    let scalars = section.list("source")?;
+    if let [pattern] = scalars.as_slice()
+        && pattern.text.starts_with('^')
+    {
+        return match Regex::new(&pattern.text) {
+            Ok(pattern) => Some(Sources::Pattern(pattern)),
+            Err(error) => {
+                section
+                    .mistake("source", format!("'{}' is no regular expression: {}", pattern.shown, last_line(&error)));
+                None
+            }
+        };
+    }
+    let mut topics: Vec<String> = Vec::new();
+    let count = scalars.len();
+    for scalar in scalars {
+        match leaf::topic(&scalar.text) {
+            Ok(topic) if topics.contains(&topic) => {
+                section.mistake("source", format!("names the topic '{}' twice", scalar.shown));
+            }
+            Ok(topic) => topics.push(topic),
+            Err(_) if scalar.text.starts_with('^') => {
+                section.mistake("source", format!("'{}' is a pattern in a list: a pattern stands alone", scalar.shown));
+            }
+            Err(problem) => {
+                section.hinted("source", format!("'{}' {problem}", scalar.shown), pattern_hint(&scalar.text))
+            }
+        }
+    }
+    (topics.len() == count).then_some(Sources::Topics(topics))
+}
+
+fn pattern_hint(text: &str) -> Option<String> {
+    text.contains(['*', '(', '[', '+']).then(|| "a pattern begins with '^', as ^(.+)\\.raw$".to_owned())
+}
+
+/// Returns what the regex crate says at the end, after a picture of the place.
+fn last_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// Checks an output topic. `groups` is unknown where the source is mistaken; then only the characters are judged.
+fn check_output(section: &mut Section<'_>, key: &'static str, groups: Option<usize>) -> Option<Template> {
+    section.read(key, |text| {
+        let template = Template::new(text);
+        check_groups(&template, groups)?;
+        leaf::topic(&template.example()).map(|_| template)
+    })
+}
+
+/// Refuses a group that the source pattern does not have.
+fn check_groups(template: &Template, groups: Option<usize>) -> Result<(), String> {
+    match (template.highest_group(), groups) {
+        (Some(group), Some(0)) => {
+            Err(format!("uses ${group}, and the source has no group; give a pattern as ^(.+)\\.raw$"))
+        }
+        (Some(group), Some(groups)) if group > groups => {
+            Err(format!("uses ${group}, and the highest group of the source pattern is ${groups}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks `dead_letter`: a topic, or a table with more.
+fn check_dead_letter(section: &mut Section<'_>, groups: Option<usize>) -> (Option<Template>, Vec<Profile>) {
+    if !section.is_table("dead_letter") {
+        return (check_output(section, "dead_letter", groups), vec![Profile::Sluice]);
+    }
+    let mut inner = section.section("dead_letter");
+    let topic = check_output(&mut inner, "topic", groups);
+    let profiles = inner.words("headers", &Profile::ALL.map(|profile| (profile.name(), profile)), &[]);
+    inner.later("limit");
+    inner.finish();
+    (topic, profiles.unwrap_or_else(|| vec![Profile::Sluice]))
+}
+
+fn check_policy(section: &mut Section<'_>, groups: Option<usize>) -> Policy {
+    let mut key = section.section("key");
+    let key_required = key.read("required", leaf::boolean).unwrap_or(false);
+    let key = check_part(key, "any", groups);
+    let value = check_part(section.section("value"), "avro", groups);
+    let incompatible = [("divert", Incompatible::Divert), ("dead-letter", Incompatible::DeadLetter)];
+    let tombstones = [("pass", Tombstones::Pass), ("dead-letter", Tombstones::DeadLetter), ("drop", Tombstones::Drop)];
+    let mode = [("enforce", Mode::Enforce), ("pass-all", Mode::PassAll), ("dry-run", Mode::DryRun)];
+    Policy {
+        key,
+        value,
+        key_required,
+        tombstones: section.word("tombstones", &tombstones, &[]).unwrap_or(Tombstones::Pass),
+        incompatible: section.word("incompatible", &incompatible, &["convert"]).unwrap_or(Incompatible::Divert),
+        mode: section.word("mode", &mode, &[]).unwrap_or(Mode::Enforce),
+    }
+}
+
+/// Checks `key` or `value`; `None` where it passes unchecked.
+fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>) -> Option<PartPolicy> {
+    let formats = [("avro", true), ("any", false)];
+    let is_given = section.has("format");
+    let checked = section.word("format", &formats, &["json", "protobuf"]).unwrap_or(default == "avro" || is_given);
+    let rules = ["subject", "target", "wire"];
+    if !checked {
+        for key in rules.into_iter().filter(|key| section.has(key)) {
+            let problem =
+                format!("has no meaning with `format: any`{}", if is_given { "" } else { ", the default here" });
+            section.mistake(key, format!("{problem}; give `format: avro`, or leave it out"));
+        }
+    }
+    let subject = check_subject(&mut section, groups).unwrap_or(SubjectRule::Topic);
+    let target = section.read("target", target).unwrap_or(TargetRule::Any);
+    let names = WireFormat::ALL.map(|format| (format.name(), format));
+    let wire = section.words("wire", &names, &LATER_WIRE).unwrap_or_else(|| WireFormat::ALL.to_vec());
+    if checked && subject == SubjectRule::Any && target != TargetRule::Any {
+        section
+            .mistake("target", "is a version, and `subject: any` names no subject that could have it; give a subject");
+    }
+    section.finish();
+    checked.then(|| PartPolicy { wire: wire.into_iter().collect::<WireFormats>(), subject, target })
+}
+
+fn check_subject(section: &mut Section<'_>, groups: Option<usize>) -> Option<SubjectRule> {
+    section.read("subject", |text| match text {
+        "topic" => Ok(SubjectRule::Topic),
+        "record" => Ok(SubjectRule::Record),
+        "topic-record" => Ok(SubjectRule::TopicRecord),
+        "any" => Ok(SubjectRule::Any),
+        "" => Err("is no subject; allowed: topic, record, topic-record, any, or a name".to_owned()),
+        name => check_groups(&Template::new(name), groups).map(|()| SubjectRule::Named(name.to_owned())),
+    })
+}
+
+fn target(text: &str) -> Result<TargetRule, String> {
+    match text {
+        "any" => Ok(TargetRule::Any),
+        "latest" => Ok(TargetRule::Latest),
+        number => match number.parse() {
+            Ok(version @ 1..) => Ok(TargetRule::Version(Version(version))),
+            Ok(_) | Err(_) => Err("is no version; allowed: any, latest, or a version from 1 up".to_owned()),
+        },
+    }
+}

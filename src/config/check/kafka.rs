@@ -1,0 +1,173 @@
+//! The section `kafka`: librdkafka's properties, each tried on librdkafka itself.
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
+
+use crate::config::error::did_you_mean;
+use crate::config::kafka::{Kafka, Property};
+use crate::config::kafka_properties::{ALIASES, OWNED, SECRETS, names, scope};
+use crate::config::raw::{Node, Scalar};
+use crate::config::secret::Secret;
+use crate::config::section::Section;
+
+/// What a build without TLS answers to properties that need it.
+const NO_TLS: &str = "this build has no TLS and no SCRAM; build with the default features";
+
+/// Checks the section.
+pub(super) fn check(mut section: Section<'_>) -> Kafka {
+    let mut properties: BTreeMap<String, Property> = BTreeMap::new();
+    for (written, node) in section.take_all() {
+        let name = ALIASES.iter().find(|(alias, _)| *alias == written).map_or(written.as_str(), |&(_, name)| name);
+        if let Some((_, reason)) = OWNED.iter().find(|(owned, _)| *owned == name) {
+            section.mistake(&written, format!("is set by Sluice and cannot be set here: {reason}"));
+            continue;
+        }
+        let Some(property) = check_property(&section, name, &written, node) else { continue };
+        if properties.insert(name.to_owned(), property).is_some() {
+            section
+                .mistake(&written, format!("is another name of '{name}', which is set too: leave one of the two out"));
+        }
+    }
+    let kafka = Kafka { properties };
+    check_bootstrap(&section, &kafka);
+    check_idempotence(&section, &kafka);
+    check_polling(&section, &kafka);
+    check_security(&section, &kafka);
+    kafka
+}
+
+fn check_property(section: &Section<'_>, name: &str, written: &str, node: Node) -> Option<Property> {
+    let scalar = match node {
+        Node::Scalar(scalar) => scalar,
+        Node::Null => return None,
+        Node::Table(inner) => {
+            let first = inner.keys().next().map_or("…", String::as_str);
+            section
+                .mistake(written, format!("is a table; write the property as one quoted name: \"{written}.{first}\""));
+            return None;
+        }
+        Node::List(_) => {
+            section.mistake(written, "is a list, and a single value is expected: write \"a,b\"");
+            return None;
+        }
+    };
+    let Some(scope) = scope(name) else {
+        let hint = did_you_mean(name, names());
+        section.hinted(written, "is no property of librdkafka that can be set in a file", hint);
+        return None;
+    };
+    let secret = SECRETS.contains(&name);
+    if secret && !scalar.is_text {
+        section.mistake(written, "must be quoted: written as a number it may lose digits");
+        return None;
+    }
+    if let Err(problem) = try_property(name, &scalar, secret) {
+        section.mistake(written, problem);
+        return None;
+    }
+    Some(Property { value: Secret::new(scalar.text), secret, scope })
+}
+
+/// Sets the property in an empty librdkafka configuration, which judges name, range and build features.
+fn try_property(name: &str, scalar: &Scalar, secret: bool) -> Result<(), String> {
+    let error = match ClientConfig::new().set(name, scalar.text.as_str()).create_native_config() {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let shown = if secret { "***" } else { scalar.shown.as_str() };
+    let detail = match &error {
+        _ if secret || scalar.is_substituted() => String::new(),
+        KafkaError::ClientConfig(_, description, _, _) => format!(": {}", lowercase_first(description)),
+        _ => String::new(),
+    };
+    if name.starts_with("ssl.") || name.contains("ssl.") || matches!(name, "security.protocol") {
+        if cfg!(not(feature = "tls")) && is_of_build(&error) {
+            return Err(format!("'{shown}' cannot be used: {NO_TLS}"));
+        }
+    }
+    Err(format!("'{shown}' is refused by librdkafka{detail}"))
+}
+
+/// Tells whether librdkafka knows the property, and only this build lacks it.
+fn is_of_build(error: &KafkaError) -> bool {
+    let KafkaError::ClientConfig(result, description, _, _) = error else { return false };
+    matches!(result, RDKafkaConfRes::RD_KAFKA_CONF_INVALID) && description.contains("not supported")
+        || description.contains("not available")
+}
+
+fn lowercase_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn check_bootstrap(section: &Section<'_>, kafka: &Kafka) {
+    if kafka.get("bootstrap.servers").is_none_or(str::is_empty) {
+        section.mistake("bootstrap.servers", "is required: HOST:PORT of one broker or more, with commas between");
+    }
+}
+
+/// The producer is idempotent, and librdkafka would refuse these only when it is made.
+fn check_idempotence(section: &Section<'_>, kafka: &Kafka) {
+    if kafka.get("acks").is_some_and(|acks| !matches!(acks, "all" | "-1")) {
+        section.mistake("acks", "must be all: the producer is idempotent; leave it out");
+    }
+    let in_flight = "max.in.flight.requests.per.connection";
+    if kafka.get(in_flight).and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number > 5) {
+        section.mistake(in_flight, "must be at most 5: beyond it an idempotent producer loses the order");
+    }
+    if kafka.get("retries") == Some("0") {
+        section.mistake("retries", "must be at least 1: the producer is idempotent; leave it out");
+    }
+}
+
+fn check_polling(section: &Section<'_>, kafka: &Kafka) {
+    let Some(poll) = kafka.milliseconds("max.poll.interval.ms") else { return };
+    if poll < kafka.session_timeout() {
+        let session = kafka.session_timeout().as_millis();
+        section.mistake("max.poll.interval.ms", format!("must be at least session.timeout.ms, {session}"));
+    }
+}
+
+/// SASL needs a mechanism that this build has, with what it asks for.
+fn check_security(section: &Section<'_>, kafka: &Kafka) {
+    let protocol = kafka.get("security.protocol").unwrap_or("plaintext").to_lowercase();
+    if protocol.contains("ssl") && cfg!(not(feature = "tls")) {
+        section.mistake("security.protocol", format!("'{protocol}' cannot be used: {NO_TLS}"));
+    }
+    if !protocol.starts_with("sasl") {
+        if kafka.get("sasl.mechanism").is_some() {
+            let problem = "is set, and security.protocol is not: nothing would be authenticated";
+            section.mistake("sasl.mechanism", format!("{problem}; give security.protocol SASL_SSL or SASL_PLAINTEXT"));
+        }
+        return;
+    }
+    let allowed = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+    match kafka.get("sasl.mechanism") {
+        None => section.mistake("sasl.mechanism", format!("is required with SASL; allowed: {}", allowed.join(", "))),
+        Some(mechanism) if mechanism.starts_with("SCRAM") && cfg!(not(feature = "tls")) => {
+            section.mistake("sasl.mechanism", format!("'{mechanism}' cannot be used: {NO_TLS}"));
+        }
+        Some(mechanism) if allowed.contains(&mechanism) => {
+            for name in ["sasl.username", "sasl.password"] {
+                if !kafka.properties.contains_key(name) {
+                    section.mistake(name, format!("is required: sasl.mechanism is {mechanism}"));
+                }
+            }
+        }
+        Some(mechanism @ ("OAUTHBEARER" | "GSSAPI")) => {
+            let problem = format!("'{mechanism}' is not there yet in this version; allowed: {}", allowed.join(", "));
+            section.mistake("sasl.mechanism", problem);
+        }
+        Some(mechanism) => {
+            let hint = did_you_mean(mechanism, allowed);
+            section.hinted(
+                "sasl.mechanism",
+                format!("'{mechanism}' is unknown; allowed: {}", allowed.join(", ")),
+                hint,
+            );
+        }
+    }
+}

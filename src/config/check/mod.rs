@@ -1,0 +1,163 @@
+//! From the tree as it was written to a [`Config`]: every rule, every mistake.
+//!
+//! A check never stops at a mistake. It reports it and goes on with the default, so that one run shows all there is
+//! to mend; the values that stand in for mistaken ones never leave, since any mistake makes the whole an `Err`.
+
+mod gate;
+mod kafka;
+pub(crate) mod leaf;
+mod registry;
+
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::conflict;
+use super::error::{Error, Mistakes};
+use super::raw::Node;
+use super::section::Section;
+use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat};
+
+/// `commit_interval` where the operator sets none.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(250);
+
+/// `memory` where the operator sets none, in bytes.
+const MEMORY: u64 = 256 << 20;
+
+/// The least `memory`, in bytes: below it librdkafka's queues hold less than one fetch.
+const LEAST_MEMORY: u64 = 16 << 20;
+
+/// Checks a whole configuration.
+pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>> {
+    let mut root = Section::new(String::new(), Some(root), &mistakes);
+    check_version(&mut root);
+    for key in ["registry_server", "converters", "migrations"] {
+        root.later(key);
+    }
+    let application = check_application(&mut root);
+    let instance = root.read("instance", leaf::name);
+    let create_topics = root.read("create_topics", leaf::boolean).unwrap_or(false);
+    let delivery = [("exactly-once", Delivery::ExactlyOnce), ("at-least-once", Delivery::AtLeastOnce)];
+    let delivery = root.word("delivery", &delivery, &[]).unwrap_or(Delivery::ExactlyOnce);
+    let commit_interval = root.read("commit_interval", leaf::duration).unwrap_or(COMMIT_INTERVAL);
+    let memory = check_memory(&mut root);
+    let log = check_log(&mut root);
+    let kafka = kafka::check(root.section("kafka"));
+    check_times(&root, &kafka, delivery, commit_interval);
+    let gates = check_gates(&mut root, &mistakes);
+    let checks_nothing = !gates.is_empty() && gates.iter().all(|gate| gate.parts().next().is_none());
+    let registry = registry::check(root.section("registry"), !checks_nothing);
+    let admin = check_admin(&mut root);
+    root.finish();
+
+    match mistakes.into_vec() {
+        none if none.is_empty() => Ok(Config {
+            application: application.unwrap_or_default(),
+            instance,
+            create_topics,
+            delivery,
+            commit_interval,
+            memory,
+            log,
+            kafka,
+            registry,
+            admin,
+            gates,
+        }),
+        some => Err(some),
+    }
+}
+
+fn check_version(root: &mut Section<'_>) {
+    let only_one = |text: &str| match text {
+        "1" => Ok(()),
+        _ => Err("is not a version of this file that this build reads; allowed: 1".to_owned()),
+    };
+    root.read("version", only_one);
+}
+
+fn check_application(root: &mut Section<'_>) -> Option<String> {
+    if !root.has("application") {
+        root.mistake("application", "is required: every consumer group and transactional ID begins with it");
+    }
+    root.read("application", leaf::name)
+}
+
+fn check_memory(root: &mut Section<'_>) -> u64 {
+    let memory = |text: &str| match leaf::size(text)? {
+        bytes if bytes < LEAST_MEMORY => {
+            Err("is too little for the queues of one pipeline; give 16MiB or more".to_owned())
+        }
+        bytes => Ok(bytes),
+    };
+    root.read("memory", memory).unwrap_or(MEMORY)
+}
+
+fn check_log(root: &mut Section<'_>) -> Log {
+    let mut section = root.section("log");
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let levels = [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
+    let log = Log {
+        format: section.word("format", &formats, &[]).unwrap_or(LogFormat::Text),
+        level: section.word("level", &levels, &[]).unwrap_or(Level::INFO),
+    };
+    section.finish();
+    log
+}
+
+fn check_admin(root: &mut Section<'_>) -> Admin {
+    let mut section = root.section("admin");
+    for key in ["tls", "users"] {
+        section.later(key);
+    }
+    let default = std::net::SocketAddr::from(([127, 0, 0, 1], 8090));
+    let admin = Admin { listen: section.read("listen", leaf::address).unwrap_or(default) };
+    section.finish();
+    admin
+}
+
+/// Checks the times that must stand in order: one transaction must fit in its timeout, with all its records.
+fn check_times(root: &Section<'_>, kafka: &Kafka, delivery: Delivery, commit_interval: Duration) {
+    if delivery != Delivery::ExactlyOnce {
+        return;
+    }
+    let transaction = kafka.transaction_timeout();
+    if commit_interval >= transaction {
+        let transaction = humantime::format_duration(transaction);
+        let problem = format!(
+            "is {}, and a transaction ends after kafka.transaction.timeout.ms, {transaction}; give less",
+            humantime::format_duration(commit_interval)
+        );
+        root.mistake("commit_interval", problem);
+    }
+    if kafka.milliseconds("message.timeout.ms").is_some_and(|message| message.is_zero() || message > transaction) {
+        let problem = "is longer than transaction.timeout.ms: records must be written before their transaction ends";
+        root.mistake("kafka.message.timeout.ms", format!("{problem}; give 1 to {}", transaction.as_millis()));
+    }
+}
+
+fn check_gates(root: &mut Section<'_>, mistakes: &Mistakes) -> Vec<Gate> {
+    let mut section = root.section("gates");
+    let tables = section.take_all();
+    if tables.is_empty() {
+        root.mistake("gates", "is required: at least one gate, as `gates: { orders: { source: …, validated: … } }`");
+    }
+    let mut gates = Vec::new();
+    for (name, node) in tables {
+        if let Err(problem) = leaf::name(&name) {
+            section.mistake(&name, format!("'{name}' {problem}"));
+        }
+        let gate = Section::new(section.path(&name), Some(node), mistakes);
+        gates.extend(gate::check(name, gate));
+    }
+    for error in conflict::by_example(&gates) {
+        mistakes.push(error);
+    }
+    gates
+}

@@ -1,0 +1,117 @@
+//! The section `registry`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::leaf;
+use crate::config::raw::Scalar;
+use crate::config::section::Section;
+use crate::config::{Auth, Registry, Tls, UnknownSchema};
+
+/// Checks the section. Where no gate checks anything, no registry is required.
+pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
+    section.later("cache_dir");
+    if required && !section.has("url") {
+        section.mistake("url", "is required: gates ask the registry for the schemas that records name");
+    }
+    let scalars = section.list("url").unwrap_or_default();
+    let urls: Vec<Url> = scalars.iter().filter_map(|scalar| check_url(&section, scalar)).collect();
+    let auth = check_auth(&mut section);
+    let tls = section.given("tls").map(check_tls);
+    if tls.is_some() && !urls.is_empty() && urls.iter().all(|url| url.scheme() == "http") {
+        section.mistake("tls", "is set, and no address of registry.url begins with https://");
+    }
+    let refresh = section.read("refresh", leaf::duration).unwrap_or(Duration::from_secs(30));
+    let unknown_schema = check_unknown_schema(section.section("unknown_schema"));
+    section.finish();
+    Registry { urls, auth, tls, refresh, unknown_schema }
+}
+
+/// Checks an address. Its text is never printed as it is read: it may hold a password.
+fn check_url(section: &Section<'_>, scalar: &Scalar) -> Option<Url> {
+    let Ok(url) = Url::parse(&scalar.text) else {
+        section.mistake("url", "is no address; give http://HOST:PORT or https://HOST:PORT, or a list of them");
+        return None;
+    };
+    let problem = if !url.username().is_empty() || url.password().is_some() {
+        "holds a user or password, which addresses in logs would give away; use registry.basic"
+    } else if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        "is no address of a registry; give http://HOST:PORT or https://HOST:PORT"
+    } else if url.query().is_some() || url.fragment().is_some() {
+        "has a '?' or '#' part, and paths are appended to it; give http://HOST:PORT/PATH"
+    } else if url.scheme() == "https" && cfg!(not(feature = "tls")) {
+        "begins with https://, and this build has no TLS; build with the default features"
+    } else {
+        return Some(url);
+    };
+    section.mistake("url", problem);
+    None
+}
+
+fn check_auth(section: &mut Section<'_>) -> Option<Auth> {
+    let basic = section.given("basic");
+    let bearer = section.given("bearer");
+    if basic.is_some() && bearer.is_some() {
+        section.mistake("bearer", "is set, and so is registry.basic: leave one of the two out");
+    }
+    let basic = basic.and_then(|mut basic| {
+        for key in ["user", "password"] {
+            if !basic.has(key) {
+                basic.mistake(key, "is required: basic authentication needs user and password");
+            }
+        }
+        let user = basic.read("user", |text| match text.contains(':') {
+            true => Err("holds a ':', which ends the user in basic authentication".to_owned()),
+            false => Ok(text.to_owned()),
+        });
+        let password = basic.secret("password");
+        basic.finish();
+        Some(Auth::Basic { user: user?, password: password? })
+    });
+    let bearer = bearer.and_then(|mut bearer| {
+        if !bearer.has("token") {
+            bearer.mistake("token", "is required");
+        }
+        let token = bearer.secret("token");
+        bearer.finish();
+        token.map(Auth::Bearer)
+    });
+    basic.or(bearer)
+}
+
+fn check_tls(mut section: Section<'_>) -> Tls {
+    if cfg!(not(feature = "tls")) {
+        section.mistake("ca", "cannot be used: this build has no TLS; build with the default features");
+    }
+    let path = |text: &str| match text {
+        "" => Err("is no path of a file".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    };
+    let tls = Tls {
+        ca: section.read("ca", path),
+        certificate: section.read("certificate", path),
+        key: section.read("key", path),
+    };
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => section.mistake("key", "is required: registry.tls.certificate is set"),
+        (None, Some(_)) => section.mistake("certificate", "is required: registry.tls.key is set"),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    section.finish();
+    tls
+}
+
+fn check_unknown_schema(mut section: Section<'_>) -> UnknownSchema {
+    let grace = section.read("grace", leaf::duration).unwrap_or(Duration::from_secs(30));
+    let max_hold = section.read("max_hold", leaf::duration).unwrap_or(Duration::from_secs(60));
+    if max_hold < grace {
+        let (grace, max_hold) = (humantime::format_duration(grace), humantime::format_duration(max_hold));
+        let problem =
+            format!("is {max_hold}, and grace is {grace}: no ID would ever be held long enough; give at least that");
+        section.mistake("max_hold", problem);
+    }
+    section.finish();
+    UnknownSchema { grace, max_hold }
+}

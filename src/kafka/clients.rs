@@ -1,0 +1,140 @@
+//! Consumers and producers with the settings that Sluice owns.
+//!
+//! The order of precedence is in [`consumer`] and [`producer`]: our defaults, then what the
+//! operator set, then what the guarantees rest on. `read_committed` is among the last: only
+//! a consumer that has it waits for offsets of open transactions (KIP-447), without it a new
+//! owner could start before the old one's commit.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::config::{Config, Delivery, Gate};
+
+/// Time between librdkafka's reports; lag and queue sizes in the metrics are at most this old.
+const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Producer queue: a larger one is no faster (measured), and it holds what an abort throws away.
+const PRODUCER_QUEUE: u64 = 16 << 20;
+
+/// The least that a client's queue needs to work at all.
+const LEAST_QUEUE: u64 = 1 << 20;
+
+/// How long a broker may be asked at start and between batches before the loop turns again.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Names of one pipeline's clients.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The consumer group.
+    pub group: String,
+    /// `{application}.{gate}-{instance or random}-{n}`: transactional.id, client.id, and static member where an instance is set.
+    pub pipeline: String,
+    /// Whether the group member is static.
+    pub is_static: bool,
+}
+
+impl Names {
+    /// Returns the names of pipeline `number` (from 0) of a gate; `random` stands in for a missing instance.
+    #[must_use]
+    pub fn new(config: &Config, gate: &Gate, number: usize, random: &str) -> Self {
+        let instance = config.instance.as_deref().unwrap_or(random);
+        Self {
+            group: config.group(gate),
+            pipeline: format!("{}.{}-{instance}-{number}", config.application, gate.name),
+            is_static: config.instance.is_some(),
+        }
+    }
+}
+
+/// Returns the settings of a pipeline's consumer.
+#[must_use]
+pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
+    let queue = (share(config).saturating_sub(PRODUCER_QUEUE)).max(LEAST_QUEUE) / 1024;
+    let mut client = ClientConfig::new();
+    for (name, value) in [
+        ("client.id", names.pipeline.as_str()),
+        ("session.timeout.ms", "45000"),
+        ("max.poll.interval.ms", "300000"),
+        ("check.crcs", "true"),
+        ("fetch.queue.backoff.ms", "10"),
+        ("receive.message.max.bytes", "268435456"),
+        ("queued.max.messages.kbytes", &queue.to_string()),
+        ("statistics.interval.ms", &STATISTICS_INTERVAL.as_millis().to_string()),
+        ("enable.metrics.push", "false"),
+    ] {
+        client.set(name, value);
+    }
+    for (name, value) in config.kafka.consumer() {
+        client.set(name, value);
+    }
+    for (name, value) in [
+        ("group.id", names.group.as_str()),
+        ("isolation.level", "read_committed"),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "error"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
+        ("allow.auto.create.topics", "false"),
+    ] {
+        client.set(name, value);
+    }
+    if names.is_static {
+        client.set("group.instance.id", &names.pipeline);
+    }
+    client
+}
+
+/// Returns the settings of a pipeline's producer; `largest` is the largest record that an output takes, in bytes.
+#[must_use]
+pub fn producer(config: &Config, names: &Names, largest: u64) -> ClientConfig {
+    let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
+    let queue = PRODUCER_QUEUE.min(share(config) / 2).max(LEAST_QUEUE) / 1024;
+    let mut client = ClientConfig::new();
+    for (name, value) in [
+        ("client.id", names.pipeline.as_str()),
+        ("linger.ms", &linger.as_millis().to_string()),
+        ("batch.size", &largest.min(1_000_000).to_string()),
+        ("batch.num.messages", "10000"),
+        ("queue.buffering.max.messages", "1000000"),
+        ("queue.buffering.max.kbytes", &queue.to_string()),
+        ("message.max.bytes", &largest.to_string()),
+        ("compression.type", "lz4"),
+        ("enable.metrics.push", "false"),
+    ] {
+        client.set(name, value);
+    }
+    if config.delivery == Delivery::ExactlyOnce {
+        client.set("transaction.timeout.ms", config.kafka.transaction_timeout().as_millis().to_string());
+    }
+    for (name, value) in config.kafka.producer() {
+        client.set(name, value);
+    }
+    for (name, value) in
+        [("enable.idempotence", "true"), ("delivery.report.only.error", "true"), ("partitioner", "murmur2_random")]
+    {
+        client.set(name, value);
+    }
+    match config.delivery {
+        Delivery::ExactlyOnce => client.set("transactional.id", &names.pipeline),
+        Delivery::AtLeastOnce => client.remove("transaction.timeout.ms"),
+    };
+    client
+}
+
+/// Returns the part of the memory budget that one pipeline's two clients share, in bytes.
+fn share(config: &Config) -> u64 {
+    let pipelines: usize = config.gates.iter().map(|gate| gate.threads.get()).sum();
+    config.memory / (pipelines.max(1) as u64)
+}
+
+/// Writes an error that a client reported outside of a call. Only here does librdkafka give the reason of a refused login.
+pub fn log_error(gate: &str, error: &KafkaError, reason: &str) {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::Authentication) => {
+            tracing::error!(gate, reason, "the broker refused our credentials; check sasl.* and ssl.* under 'kafka'");
+        }
+        _ => tracing::warn!(gate, reason, "kafka client: {error}"),
+    }
+}

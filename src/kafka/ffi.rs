@@ -1,0 +1,235 @@
+//! The calls to librdkafka that rdkafka does not offer; the only unsafe code of the crate.
+//!
+//! Two things are missing there. Headers: its reader panics on a header name that is not
+//! UTF-8, and names are data from the outside. Producing: it makes a C string of the topic's
+//! name and looks the topic up for every record; a handle made once does neither. Everything
+//! here is safe to call: handles live in the [`Producer`] that they were made for, and
+//! borrowed headers cannot outlive their message.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr::{self, NonNull};
+
+use rdkafka::bindings as sys;
+use rdkafka::error::{IsError, KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
+use smallvec::SmallVec;
+
+use crate::record::Header;
+
+/// Headers of one record; eight of them need no allocation.
+pub type Headers<'m> = SmallVec<[Header<'m>; 8]>;
+
+/// Returns the headers of a message whose names are UTF-8, in their order.
+///
+/// A name that is not UTF-8 can be none that a gate asks for; [`OwnedHeaders::copy_of`] keeps it.
+#[must_use]
+pub fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
+    let mut headers = Headers::new();
+    let Some(native) = native_headers(message) else { return headers };
+    for index in 0.. {
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the native headers belong to the message, which is borrowed for 'm; the out pointers are ours.
+        let error = unsafe { sys::rd_kafka_header_get_all(native.as_ptr(), index, &mut name, &mut value, &mut size) };
+        if error.is_error() {
+            break;
+        }
+        // SAFETY: on success the name is a NUL-terminated string that lives as long as the message.
+        let name: &'m CStr = unsafe { CStr::from_ptr(name) };
+        let value = (!value.is_null()).then(|| {
+            // SAFETY: a value that is not null has `size` bytes, which live as long as the message.
+            unsafe { std::slice::from_raw_parts::<'m>(value.cast::<u8>(), size) }
+        });
+        if let Ok(name) = name.to_str() {
+            headers.push(Header { name, value });
+        }
+    }
+    headers
+}
+
+fn native_headers(message: &BorrowedMessage<'_>) -> Option<NonNull<sys::rd_kafka_headers_t>> {
+    let mut native = ptr::null_mut();
+    // SAFETY: the message pointer is valid while the message is borrowed; the out pointer is ours.
+    let error = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut native) };
+    if error.is_error() { None } else { NonNull::new(native) }
+}
+
+/// A list of headers that can be handed to a producer.
+#[derive(Debug)]
+pub struct OwnedHeaders(NonNull<sys::rd_kafka_headers_t>);
+
+impl OwnedHeaders {
+    /// Copies the headers of a message, byte by byte; `None` if it has none.
+    #[must_use]
+    pub fn copy_of(message: &BorrowedMessage<'_>) -> Option<Self> {
+        let native = native_headers(message)?;
+        // SAFETY: the native headers are valid while the message is borrowed; the copy is ours.
+        NonNull::new(unsafe { sys::rd_kafka_headers_copy(native.as_ptr()) }).map(Self)
+    }
+
+    /// Makes an empty list.
+    #[must_use]
+    pub fn new() -> Self {
+        // SAFETY: no preconditions; librdkafka aborts the process where memory is exhausted, it never returns null.
+        let native = unsafe { sys::rd_kafka_headers_new(16) };
+        Self(NonNull::new(native).expect("rd_kafka_headers_new never returns null"))
+    }
+
+    /// Removes all headers of that name.
+    pub fn remove(&mut self, name: &str) {
+        if let Ok(name) = CString::new(name) {
+            // SAFETY: the list is ours; the name is NUL-terminated. Absence of the name is no fault.
+            unsafe { sys::rd_kafka_header_remove(self.0.as_ptr(), name.as_ptr()) };
+        }
+    }
+
+    /// Appends a header.
+    pub fn push(&mut self, name: &str, value: Option<&[u8]>) {
+        let (pointer, size) = value.map_or((ptr::null(), 0), |value| (value.as_ptr(), value.len()));
+        // SAFETY: the list is ours and writable; name and value are read during the call only. Slices are never
+        // longer than isize::MAX.
+        unsafe {
+            sys::rd_kafka_header_add(
+                self.0.as_ptr(),
+                name.as_ptr().cast::<c_char>(),
+                name.len().cast_signed(),
+                pointer.cast::<c_void>(),
+                size.cast_signed(),
+            );
+        }
+    }
+}
+
+impl Default for OwnedHeaders {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for OwnedHeaders {
+    fn drop(&mut self) {
+        // SAFETY: the list is ours and not used after this.
+        unsafe { sys::rd_kafka_headers_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// A topic of one [`Producer`], made once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicHandle(usize);
+
+/// One record to produce. Its parts are copied during the call.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Where to.
+    pub topic: TopicHandle,
+    /// Which partition; always chosen by us.
+    pub partition: i32,
+    /// The key, if any.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since 1970-01-01 UTC. librdkafka takes 0 for now.
+    pub timestamp: i64,
+    /// The headers, which the producer takes over.
+    pub headers: Option<OwnedHeaders>,
+}
+
+/// A producer with handles of the topics that it writes to.
+pub struct Producer<C: ProducerContext<DeliveryOpaque = ()> + 'static> {
+    topics: Vec<(String, NonNull<sys::rd_kafka_topic_t>)>,
+    client: BaseProducer<C>,
+}
+
+// SAFETY: librdkafka's topic handles may be used from any thread; they are destroyed with the producer they belong to.
+unsafe impl<C: ProducerContext<DeliveryOpaque = ()>> Send for Producer<C> {}
+
+impl<C: ProducerContext<DeliveryOpaque = ()>> std::fmt::Debug for Producer<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer").field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
+impl<C: ProducerContext<DeliveryOpaque = ()>> Producer<C> {
+    /// Wraps a client.
+    #[must_use]
+    pub fn new(client: BaseProducer<C>) -> Self {
+        Self { topics: Vec::new(), client }
+    }
+
+    /// Returns the client for everything but producing.
+    #[must_use]
+    pub fn client(&self) -> &BaseProducer<C> {
+        &self.client
+    }
+
+    /// Returns the handle of a topic, made at the first call for its name.
+    ///
+    /// # Errors
+    /// A name that holds a NUL byte, or that librdkafka refuses.
+    pub fn topic(&mut self, name: &str) -> KafkaResult<TopicHandle> {
+        if let Some(index) = self.topics.iter().position(|(known, _)| known == name) {
+            return Ok(TopicHandle(index));
+        }
+        let native_name = CString::new(name)?;
+        // SAFETY: the client is alive; null takes the default topic configuration; the name is copied.
+        let topic = unsafe {
+            sys::rd_kafka_topic_new(self.client.client().native_ptr(), native_name.as_ptr(), ptr::null_mut())
+        };
+        let topic = NonNull::new(topic)
+            .ok_or_else(|| KafkaError::ClientCreation(format!("topic name '{name}' was refused by librdkafka")))?;
+        self.topics.push((name.to_owned(), topic));
+        Ok(TopicHandle(self.topics.len() - 1))
+    }
+
+    /// Queues a record.
+    ///
+    /// # Errors
+    /// `QueueFull` is backpressure; anything else names a fault of the record, the topic or the transaction.
+    pub fn produce(&self, record: Outgoing<'_>) -> Result<(), RDKafkaErrorCode> {
+        let bytes =
+            |part: Option<&[u8]>| part.map_or((ptr::null(), 0), |part| (part.as_ptr().cast::<c_void>(), part.len()));
+        let (value, value_size) = bytes(record.value);
+        let (key, key_size) = bytes(record.key);
+        let headers = record.headers.as_ref().map_or(ptr::null_mut(), |headers| headers.0.as_ptr());
+        // SAFETY: the tags and argument types follow rd_kafka_producev's table (rdkafka.h); the topic handle belongs to
+        // this client; key and value are copied during the call; on success librdkafka owns the headers.
+        let error = unsafe {
+            sys::rd_kafka_producev(
+                self.client.client().native_ptr(),
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
+                self.topics[record.topic.0].1.as_ptr(),
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_PARTITION,
+                record.partition,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
+                sys::RD_KAFKA_MSG_F_COPY,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_size,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_size,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
+                record.timestamp,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
+                headers,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
+            )
+        };
+        if error.is_error() {
+            return Err(error.into());
+        }
+        std::mem::forget(record.headers);
+        Ok(())
+    }
+}
+
+impl<C: ProducerContext<DeliveryOpaque = ()>> Drop for Producer<C> {
+    fn drop(&mut self) {
+        for (_, topic) in self.topics.drain(..) {
+            // SAFETY: the handle is ours; the client outlives it, since fields drop after this body.
+            unsafe { sys::rd_kafka_topic_destroy(topic.as_ptr()) };
+        }
+    }
+}

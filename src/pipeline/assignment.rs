@@ -1,0 +1,153 @@
+//! The partitions that this pipeline owns, and how far each has come.
+//!
+//! Three offsets per partition, each that of the *next* record: `committed` is what the group
+//! has, and where an abort goes back to; `next` is the first record not yet staged, which the
+//! running transaction will commit; a hold remembers the record it stands before, which is
+//! `next` too. We keep them ourselves: librdkafka's position runs ahead with what it has
+//! fetched, and an offset taken from there would skip records (R5).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+
+use super::consume::Named;
+use crate::gate::verdict::Needs;
+use crate::record::{Offset, Partition, Position};
+use crate::schema::table::{Need, Source};
+use crate::telemetry::HoldCause;
+
+/// The span in which a partition may wait for unknown IDs at most `max_hold`: long enough that a stream of new
+/// unknown IDs cannot stop a partition for good, short enough that yesterday's trouble is forgotten.
+const UNKNOWN_WINDOW: Duration = Duration::from_secs(600);
+
+/// Why and since when a partition stands still.
+#[derive(Debug)]
+pub(super) struct Hold {
+    /// `None` while the schema is asked for and the registry has not refused yet.
+    pub(super) cause: Option<HoldCause>,
+    pub(super) since: Instant,
+    /// The schemas that the record at `next` lacks; empty where something else is the cause.
+    pub(super) needs: Needs,
+}
+
+/// One partition of ours.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: Partition,
+    pub(super) source: Source,
+    /// The next record for whoever reads after a crash.
+    pub(super) committed: Offset,
+    /// The next record to stage.
+    pub(super) next: Offset,
+    pub(super) hold: Option<Hold>,
+    unknown_holds: VecDeque<(Instant, Duration)>,
+}
+
+impl Assigned {
+    /// Returns how much longer this partition may wait for unknown IDs.
+    pub(super) fn patience(&mut self, max_hold: Duration, now: Instant) -> Duration {
+        while self.unknown_holds.front().is_some_and(|(end, _)| now.duration_since(*end) > UNKNOWN_WINDOW) {
+            self.unknown_holds.pop_front();
+        }
+        let spent: Duration = self.unknown_holds.iter().map(|(_, held)| *held).sum();
+        max_hold.saturating_sub(spent)
+    }
+
+    /// Ends the hold, and counts it where it was for an unknown ID.
+    pub(super) fn release(&mut self, now: Instant) -> Option<Hold> {
+        let hold = self.hold.take()?;
+        if hold.cause == Some(HoldCause::UnknownSchema) {
+            self.unknown_holds.push_back((now, now.duration_since(hold.since)));
+        }
+        Some(hold)
+    }
+}
+
+/// All partitions of ours.
+#[derive(Debug, Default)]
+pub(super) struct Assignment {
+    partitions: Vec<Assigned>,
+    last: usize,
+}
+
+impl Assignment {
+    /// Takes a partition whose next record is known.
+    pub(super) fn add(&mut self, topic: Arc<str>, partition: Partition, source: Source, next: Offset) {
+        self.partitions.push(Assigned {
+            topic,
+            partition,
+            source,
+            committed: next,
+            next,
+            hold: None,
+            unknown_holds: VecDeque::new(),
+        });
+    }
+
+    /// Lets go of partitions and returns them.
+    pub(super) fn remove(&mut self, gone: &[Named]) -> Vec<Assigned> {
+        self.last = 0;
+        let is_gone = |held: &mut Assigned| gone.iter().any(|(topic, p)| *topic == held.topic && *p == held.partition);
+        self.partitions.extract_if(.., is_gone).collect()
+    }
+
+    /// Finds the partition of a record; records come in runs, so the last one found is looked at first.
+    pub(super) fn find(&mut self, position: &Position<'_>) -> Option<usize> {
+        let is_it = |held: &Assigned| held.partition == position.partition && *held.topic == *position.topic;
+        if !self.partitions.get(self.last).is_some_and(is_it) {
+            self.last = self.partitions.iter().position(is_it)?;
+        }
+        Some(self.last)
+    }
+
+    pub(super) fn get(&mut self, index: usize) -> &mut Assigned {
+        &mut self.partitions[index]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Assigned> {
+        self.partitions.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Assigned> {
+        self.partitions.iter_mut()
+    }
+
+    /// Tells whether something was staged, or dropped by policy, and is not committed.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.partitions.iter().any(|held| held.next > held.committed)
+    }
+
+    /// Returns what a commit has to store: the next record of each partition that moved.
+    pub(super) fn moved(&self) -> TopicPartitionList {
+        list(self.partitions.iter().filter(|held| held.next > held.committed).map(|held| (held, held.next)))
+    }
+
+    /// Notes that everything staged is committed.
+    pub(super) fn committed(&mut self) {
+        self.partitions.iter_mut().for_each(|held| held.committed = held.next);
+    }
+
+    /// Goes back to what is committed; the consumer has to seek there.
+    pub(super) fn rewind(&mut self) {
+        self.partitions.iter_mut().for_each(|held| held.next = held.committed);
+    }
+
+    /// Returns the indices of partitions that wait for this schema.
+    pub(super) fn waiting_for(&self, need: Need) -> Vec<usize> {
+        let waits = |held: &Assigned| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need));
+        (0..self.partitions.len()).filter(|&index| waits(&self.partitions[index])).collect()
+    }
+}
+
+/// Makes librdkafka's list of partitions and offsets.
+pub(super) fn list<'a>(entries: impl Iterator<Item = (&'a Assigned, Offset)>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (held, offset) in entries {
+        list.add_partition_offset(&held.topic, held.partition.0, KafkaOffset::Offset(offset.0))
+            .expect("an offset from the broker fits librdkafka's range");
+    }
+    list
+}

@@ -1,0 +1,293 @@
+//! The transaction: records and the offsets of their input, together or not at all.
+//!
+//! The order is in the types. [`Idle`] begins an [`Open`] one, which takes records; draining
+//! it waits until the brokers have every record and gives a [`Drained`] one, which alone can
+//! commit offsets. What fails on the way is [`Failed`] and can only be aborted. Each step
+//! takes the former by value, so staging after the drain or committing with records under way
+//! does not compile.
+//!
+//! With `at-least-once` the same steps stand for: produce, wait for every acknowledgement,
+//! commit the offsets to the group. Nothing is taken back by an abort then, so records may
+//! come twice; none is lost, since no offset moves before all earlier outputs are stored.
+//!
+//! librdkafka's errors are of three kinds (its INTRODUCTION.md): retriable (the same call
+//! again, with the same arguments), abortable, and all others, which leave the producer of
+//! no use ([`Fault::Lost`]). A commit that timed out is retried and never aborted: it may
+//! have happened.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{Producer as _, PurgeConfig};
+use rdkafka::util::Timeout;
+
+use super::Fault;
+use super::consume::Consumer;
+use super::produce::Context;
+use crate::config::Delivery;
+use crate::kafka::ffi::Producer;
+
+/// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
+const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+
+/// Pause before a retriable call is made again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long one abort call may take before delivery reports are served again; it waits for them.
+const ABORT_STEP: Duration = Duration::from_millis(100);
+
+/// A producer between transactions.
+#[derive(Debug)]
+pub(super) struct Idle(Sender);
+
+/// A transaction that takes records.
+#[derive(Debug)]
+pub(super) struct Open {
+    sender: Sender,
+    began: Instant,
+}
+
+/// A transaction whose records all are with the brokers.
+#[derive(Debug)]
+pub(super) struct Drained(Sender);
+
+/// A transaction that can only be aborted.
+#[derive(Debug)]
+pub(super) struct Failed(Sender);
+
+/// A step that did not succeed: what is left, if anything, and why.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) left: Option<Failed>,
+    pub(super) fault: Fault,
+}
+
+#[derive(Debug)]
+struct Sender {
+    producer: Producer<Context>,
+    delivery: Delivery,
+    /// How long one step may take: the transaction timeout, after which the coordinator aborts anyway.
+    limit: Duration,
+}
+
+impl Idle {
+    /// Takes a producer whose transactions are initialised.
+    pub(super) fn new(producer: Producer<Context>, delivery: Delivery, limit: Duration) -> Self {
+        Self(Sender { producer, delivery, limit })
+    }
+
+    /// Returns the producer, to make handles of its topics.
+    pub(super) fn producer(&mut self) -> &mut Producer<Context> {
+        &mut self.0.producer
+    }
+
+    /// Serves events while nothing is under way.
+    pub(super) fn poll(&self) {
+        self.0.producer.client().poll(Duration::ZERO);
+    }
+
+    /// Begins.
+    pub(super) fn begin(self) -> Result<Open, Broken> {
+        let sender = self.0;
+        let result = match sender.delivery {
+            Delivery::ExactlyOnce => sender.producer.client().begin_transaction(),
+            Delivery::AtLeastOnce => Ok(()),
+        };
+        match result {
+            Ok(()) => Ok(Open { sender, began: Instant::now() }),
+            Err(error) => Err(sender.broken("begin the transaction", &error)),
+        }
+    }
+}
+
+impl Open {
+    /// Returns the producer, to stage records.
+    pub(super) fn producer(&self) -> &Producer<Context> {
+        &self.sender.producer
+    }
+
+    /// Returns when it began.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Serves delivery reports; tells of the first record that was not taken.
+    pub(super) fn poll(&self) -> Result<(), Fault> {
+        self.sender.poll()
+    }
+
+    /// Waits until the brokers have every record.
+    pub(super) fn drain(self) -> Result<Drained, Broken> {
+        let deadline = Instant::now() + self.sender.limit;
+        loop {
+            let drained = self.sender.producer.client().flush(Duration::ZERO).is_ok();
+            if let Err(fault) = self.sender.poll() {
+                return Err(Broken { left: Some(Failed(self.sender)), fault });
+            }
+            if drained {
+                return Ok(Drained(self.sender));
+            }
+            if Instant::now() > deadline {
+                let left = self.sender.producer.client().in_flight_count();
+                let fault =
+                    Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.limit));
+                return Err(Broken { left: Some(Failed(self.sender)), fault });
+            }
+            thread::sleep(DRAIN_PAUSE);
+        }
+    }
+
+    /// Gives it up; nothing of it was or will be committed.
+    pub(super) fn fail(self) -> Failed {
+        Failed(self.sender)
+    }
+}
+
+impl Drained {
+    /// Commits the records and the offsets of the next records to be read.
+    pub(super) fn commit(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<Idle, Broken> {
+        let sender = self.0;
+        match sender.delivery {
+            Delivery::ExactlyOnce => sender.commit_transaction(consumer, offsets),
+            Delivery::AtLeastOnce => sender.commit_offsets(consumer, offsets),
+        }
+    }
+}
+
+impl Failed {
+    /// Aborts: readers of the outputs will see none of its records (with `at-least-once`, perhaps some).
+    pub(super) fn abort(self) -> Result<Idle, Broken> {
+        let sender = self.0;
+        let deadline = Instant::now() + sender.limit;
+        if sender.delivery == Delivery::AtLeastOnce {
+            sender.purge();
+            return Ok(Idle(sender));
+        }
+        loop {
+            let result = sender.producer.client().abort_transaction(ABORT_STEP);
+            sender.producer.client().poll(Duration::ZERO);
+            match result {
+                Ok(()) => {
+                    // Reports of purged records belong to this transaction, not to the next one.
+                    sender.producer.client().context().take_failure();
+                    return Ok(Idle(sender));
+                }
+                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {}
+                Err(error) => return Err(Broken { left: None, fault: Fault::lost("abort the transaction", &error) }),
+            }
+        }
+    }
+}
+
+impl Sender {
+    fn poll(&self) -> Result<(), Fault> {
+        let client = self.producer.client();
+        client.poll(Duration::ZERO);
+        match client.context().take_failure() {
+            None => Ok(()),
+            Some(failure) => Err(Fault::Abort(failure.to_string())),
+        }
+    }
+
+    fn broken(self, step: &str, error: &KafkaError) -> Broken {
+        match Kind::of(error) {
+            Kind::Lost => Broken { left: None, fault: Fault::lost(step, error) },
+            Kind::Abortable | Kind::Retriable => {
+                Broken { left: Some(Failed(self)), fault: Fault::Abort(format!("could not {step}: {}", plain(error))) }
+            }
+        }
+    }
+
+    fn commit_transaction(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<Idle, Broken> {
+        let Some(group) = consumer.group_metadata() else {
+            let fault = Fault::Abort("the consumer has left its group".to_owned());
+            return Err(Broken { left: Some(Failed(self)), fault });
+        };
+        let client = self.producer.client();
+        let send = || client.send_offsets_to_transaction(offsets, &group, self.limit);
+        if let Err(error) = self.retry(send) {
+            return Err(self.broken("add the offsets to the transaction", &error));
+        }
+        // The rest of the transaction timeout: librdkafka recommends no limit of ours here.
+        match self.retry(|| client.commit_transaction(Timeout::Never)) {
+            Ok(()) => Ok(Idle(self)),
+            Err(error) if Kind::of(&error) == Kind::Retriable => {
+                Err(Broken { left: None, fault: Fault::lost("commit the transaction", &error) })
+            }
+            Err(error) => Err(self.broken("commit the transaction", &error)),
+        }
+    }
+
+    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<Idle, Broken> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
+        let result = consumer.commit(offsets, CommitMode::Sync);
+        match result {
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(Idle(self)),
+            Err(error) => {
+                let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
+                Err(Broken { left: Some(Failed(self)), fault })
+            }
+        }
+    }
+
+    /// Makes a call again while it asks for that, up to the limit.
+    fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<()> {
+        let deadline = Instant::now() + self.limit;
+        loop {
+            match call() {
+                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {
+                    tracing::debug!(error = %plain(&error), "a transactional call is made again");
+                    thread::sleep(RETRY_PAUSE);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn purge(&self) {
+        let client = self.producer.client();
+        client.purge(PurgeConfig::default().queue().inflight());
+        while client.in_flight_count() > 0 {
+            client.poll(Duration::ZERO);
+            thread::sleep(DRAIN_PAUSE);
+        }
+        client.context().take_failure();
+    }
+}
+
+/// What librdkafka allows after an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Retriable,
+    Abortable,
+    Lost,
+}
+
+impl Kind {
+    fn of(error: &KafkaError) -> Self {
+        match error {
+            KafkaError::Transaction(error) if error.is_fatal() => Self::Lost,
+            KafkaError::Transaction(error) if error.txn_requires_abort() => Self::Abortable,
+            KafkaError::Transaction(error) if error.is_retriable() => Self::Retriable,
+            KafkaError::Flush(_) => Self::Retriable,
+            _ => Self::Lost,
+        }
+    }
+}
+
+/// Returns the message without rdkafka's debug decoration.
+pub(super) fn plain(error: &KafkaError) -> String {
+    match error {
+        KafkaError::Transaction(error) => format!("{} ({})", error.string(), error.name()),
+        error => error.to_string(),
+    }
+}
+
+/// Commits the offsets at which a group begins, before it has members.
+pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
+    consumer.commit(offsets, CommitMode::Sync)
+}

@@ -1,0 +1,169 @@
+//! Polling: a batch of borrowed records, and what the consumer group tells us between them.
+//!
+//! librdkafka reports rebalances from inside `poll`. Whoever handles one there cannot end a
+//! transaction first, so the context only notes the event; `poll` returns, the loop commits
+//! or aborts, and then answers (R3). Until it does, librdkafka waits: no record of a revoked
+//! partition can follow, and no new owner reads before we let go. While the consumer closes
+//! nobody runs the loop any more, so the context lets go at once.
+//!
+//! No queue of ours: one batch at a time is taken out of librdkafka's own queue, whose size
+//! is the memory budget.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::bindings::rd_kafka_resp_err_t as NativeCode;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{ClientContext, TopicPartitionList};
+
+use crate::kafka::clients;
+use crate::kafka::ffi::{self, Headers};
+use crate::kafka::statistics::Statistics;
+use crate::record::{Header, Offset, Partition, Position, Record, Value};
+use crate::telemetry::logging;
+
+/// Records taken at once. Larger batches decide no faster, and everything in a batch is taken
+/// again after an abort; smaller ones look at the clock too often.
+pub(super) const BATCH_RECORDS: usize = 1_000;
+
+/// The consumer of one pipeline.
+pub(super) type Consumer = BaseConsumer<Context>;
+
+/// A partition by the names that the group uses.
+pub(super) type Named = (Arc<str>, Partition);
+
+/// What the consumer says besides records.
+#[derive(Debug)]
+pub(super) enum ConsumeEvent {
+    /// These partitions are ours once we take them.
+    Assign(Vec<Named>),
+    /// These are no longer ours once we let go.
+    Revoke(Vec<Named>),
+    /// Some partition's next offset is not in the log any more, or not yet.
+    OffsetOutOfRange,
+    /// The consumer is of no more use.
+    Fatal(KafkaError),
+}
+
+/// Receives librdkafka's events for one consumer.
+#[derive(Debug)]
+pub(super) struct Context {
+    gate: Arc<str>,
+    events: Mutex<VecDeque<ConsumeEvent>>,
+    closing: AtomicBool,
+    statistics: Mutex<Option<Statistics>>,
+}
+
+impl Context {
+    pub(super) fn new(gate: Arc<str>) -> Self {
+        Self { gate, events: Mutex::default(), closing: AtomicBool::new(false), statistics: Mutex::default() }
+    }
+
+    /// Lets go of partitions at once from now on.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Returns the oldest event not yet taken.
+    pub(super) fn next_event(&self) -> Option<ConsumeEvent> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Returns the newest statistics not yet taken.
+    pub(super) fn take_statistics(&self) -> Option<Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note(&self, event: ConsumeEvent) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        logging::librdkafka(&self.gate, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        clients::log_error(&self.gate, &error, reason);
+    }
+
+    fn stats_raw(&self, json: &[u8]) {
+        match Statistics::parse(json) {
+            Ok(report) => *self.statistics.lock().unwrap_or_else(PoisonError::into_inner) = Some(report),
+            Err(error) => tracing::debug!(gate = %self.gate, %error, "librdkafka's statistics could not be read"),
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: NativeCode, partitions: &mut TopicPartitionList) {
+        if self.closing.load(Ordering::Acquire) {
+            // Nobody waits for the result: the client is about to be gone.
+            consumer.incremental_unassign(partitions).ok();
+            return;
+        }
+        let named = partitions
+            .elements()
+            .iter()
+            .map(|element| (Arc::from(element.topic()), Partition(element.partition())))
+            .collect();
+        self.note(if code == NativeCode::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            ConsumeEvent::Assign(named)
+        } else {
+            ConsumeEvent::Revoke(named)
+        });
+    }
+}
+
+/// Takes what is there, waiting for the first record at most `wait`; stops at an event, which is noted in the context.
+pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<BorrowedMessage<'c>>) {
+    let mut wait = wait;
+    while batch.len() < BATCH_RECORDS {
+        match consumer.poll(wait) {
+            Some(Ok(message)) => batch.push(message),
+            Some(Err(error)) => {
+                note_error(consumer.context(), error);
+                return;
+            }
+            None => return,
+        }
+        wait = Duration::ZERO;
+    }
+}
+
+fn note_error(context: &Context, error: KafkaError) {
+    match error {
+        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+            context.note(ConsumeEvent::OffsetOutOfRange);
+        }
+        KafkaError::MessageConsumptionFatal(_) => context.note(ConsumeEvent::Fatal(error)),
+        // Everything else librdkafka mends itself; the reason went to the log through `ClientContext::error`.
+        error => tracing::debug!(gate = %context.gate, %error, "poll reported an error"),
+    }
+}
+
+/// Returns the record as the gate sees it.
+pub(super) fn view<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [Header<'m>]) -> Record<'m> {
+    Record {
+        position: Position {
+            topic: message.topic(),
+            partition: Partition(message.partition()),
+            offset: Offset(message.offset()),
+        },
+        timestamp: message.timestamp().to_millis(),
+        key: message.key(),
+        value: message.payload().map_or(Value::Tombstone, Value::Bytes),
+        headers,
+    }
+}
+
+/// Returns the headers of a message for [`view`].
+pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
+    ffi::headers(message)
+}

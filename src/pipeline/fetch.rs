@@ -1,0 +1,209 @@
+//! Missing schemas: the bridge from the loop, which never waits, to the registry, which is asked with tokio.
+//!
+//! The loop asks by value and takes answers between batches; a question goes on by itself
+//! until the registry has answered, however long it is away. What was refused (unknown, or
+//! registered elsewhere) is forgotten after `registry.refresh`, so that a schema registered
+//! late is seen; what is judged stays, since a schema never changes under its ID. A new
+//! `latest` is the exception: the questions that it concerns are asked again, and the old
+//! judgement holds until the new one is there.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio::task::AbortHandle;
+
+use crate::config::UnusableSchema;
+use crate::record::Part;
+use crate::registry::schemas::{self, Answer, Backoff, Question, Schemas, TargetChanged};
+use crate::schema::Subject;
+use crate::schema::table::{Entry, Need, Refusal, SchemaTable};
+use crate::telemetry::HoldCause;
+use crate::violation::{ReasonCode, Violation};
+
+use super::routes::SourceRoute;
+
+/// Questions under way at once for one pipeline. A flood of unknown IDs in one batch asks no more than this; the rest
+/// is asked when the partition gets there.
+const MAX_QUESTIONS: usize = 1_000;
+
+/// What the loop has to know.
+#[derive(Debug)]
+pub(super) enum News {
+    /// The table has an answer.
+    Known(Need),
+    /// There is none yet.
+    Waiting {
+        need: Need,
+        cause: HoldCause,
+        /// One line for people.
+        detail: String,
+    },
+    /// The schema cannot be compiled, and its records wait.
+    Unusable(Need, String),
+    /// The readers of a subject moved to another version.
+    TargetChanged(TargetChanged),
+}
+
+/// The questions of one pipeline.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    schemas: Arc<Schemas>,
+    runtime: Handle,
+    unusable: UnusableSchema,
+    forget_after: Duration,
+    sender: mpsc::Sender<Note>,
+    notes: mpsc::Receiver<Note>,
+    changes: broadcast::Receiver<TargetChanged>,
+    asked: FxHashMap<Need, AbortHandle>,
+    judged: FxHashMap<Need, (Question, Subject)>,
+    refused: Vec<(Instant, Need)>,
+}
+
+#[derive(Debug)]
+enum Note {
+    Answered(Question, Answer),
+    Waiting(Need, schemas::Error),
+}
+
+impl Fetch {
+    pub(super) fn new(
+        schemas: Arc<Schemas>,
+        runtime: Handle,
+        unusable: UnusableSchema,
+        forget_after: Duration,
+    ) -> Self {
+        let (sender, notes) = mpsc::channel();
+        let changes = schemas.changes();
+        Self {
+            schemas,
+            runtime,
+            unusable,
+            forget_after,
+            sender,
+            notes,
+            changes,
+            asked: FxHashMap::default(),
+            judged: FxHashMap::default(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Asks for a schema, unless that is under way; `grace` is how long the registry may not know it.
+    pub(super) fn ask(&mut self, need: Need, route: &SourceRoute, grace: Duration) {
+        if self.asked.contains_key(&need) || self.asked.len() >= MAX_QUESTIONS {
+            return;
+        }
+        let policy = route.gate.policy();
+        let part = match need.slot.part {
+            Part::Key => &policy.key,
+            Part::Value => &policy.value,
+        };
+        // A part without a policy is passed unchecked, so the gate never needs a schema for it.
+        let Some(policy) = part.clone() else { return };
+        self.spawn(Question { need, topic: Arc::clone(&route.topic), policy, grace });
+    }
+
+    fn spawn(&mut self, question: Question) {
+        let need = question.need;
+        let task = self.runtime.spawn(pursue(Arc::clone(&self.schemas), question, self.sender.clone()));
+        self.asked.insert(need, task.abort_handle());
+    }
+
+    /// Puts answers into the table and tells what happened.
+    pub(super) fn take(&mut self, table: &mut SchemaTable, now: Instant) -> Vec<News> {
+        self.forget(table, now);
+        let mut news = Vec::new();
+        while let Ok(note) = self.notes.try_recv() {
+            news.push(match note {
+                Note::Waiting(need, error) => News::Waiting { need, cause: cause(&error), detail: error.to_string() },
+                Note::Answered(question, answer) => self.answered(question, answer, table, now),
+            });
+        }
+        while let Ok(change) = self.changes.try_recv() {
+            let concerned: Vec<_> = self
+                .judged
+                .values()
+                .filter(|(_, subject)| *subject == change.subject)
+                .map(|(q, _)| q.clone())
+                .collect();
+            if !concerned.is_empty() {
+                concerned.into_iter().for_each(|question| self.spawn(question));
+                news.push(News::TargetChanged(change));
+            }
+        }
+        news
+    }
+
+    fn answered(&mut self, question: Question, answer: Answer, table: &mut SchemaTable, now: Instant) -> News {
+        let need = question.need;
+        self.asked.remove(&need);
+        let entry = match answer {
+            Answer::Entry(entry) => entry,
+            Answer::Unusable { reason, .. } => match self.unusable {
+                UnusableSchema::Hold => return News::Unusable(need, reason),
+                UnusableSchema::DeadLetter => Entry::Refused(Arc::new(Refusal {
+                    violation: Violation::new(ReasonCode::UnusableSchema, reason),
+                    subject: None,
+                })),
+            },
+        };
+        match &entry {
+            Entry::Judged(judgement) => {
+                if let Some(subject) = &judgement.subject {
+                    self.judged.insert(need, (question, subject.clone()));
+                }
+            }
+            Entry::Refused(_) => self.refused.push((now + self.forget_after, need)),
+        }
+        table.insert(need, entry);
+        News::Known(need)
+    }
+
+    fn forget(&mut self, table: &mut SchemaTable, now: Instant) {
+        self.refused.retain(|&(until, need)| {
+            let keep = now < until;
+            if !keep {
+                table.remove(need);
+            }
+            keep
+        });
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        self.asked.values().for_each(AbortHandle::abort);
+    }
+}
+
+/// Asks until there is an answer.
+async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<Note>) {
+    let mut backoff = Backoff::default();
+    loop {
+        match schemas.answer(&question).await {
+            Ok(answer) => {
+                // A loop that has ended wants no answer.
+                notes.send(Note::Answered(question, answer)).ok();
+                return;
+            }
+            Err(error) => {
+                let pause = backoff.next(&error);
+                notes.send(Note::Waiting(question.need, error)).ok();
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+fn cause(error: &schemas::Error) -> HoldCause {
+    match error {
+        schemas::Error::Registry(_) => HoldCause::RegistryUnavailable,
+        schemas::Error::NotYet { .. } => HoldCause::UnknownSchema,
+        schemas::Error::Target(_) => HoldCause::TargetUnavailable,
+        schemas::Error::Compiler => HoldCause::UnusableSchema,
+    }
+}

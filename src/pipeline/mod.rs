@@ -1,0 +1,153 @@
+//! The pipeline: one consumer, one transactional producer and one thread, for one gate.
+//!
+//! ```text
+//!  consume ──> Gate::decide ──> output (stage) ──> commit (records + offsets)
+//!     ^            │ NeedSchemas                        │ Fault
+//!     │            v                                    v
+//!  rebalance     hold ──> fetch ──> registry         recover (abort, rewind, rebuild)
+//! ```
+//!
+//! `run` is the loop and the place to begin reading. Beside it, a file per concern:
+//! `consume` polls, `assignment` knows how far each partition has come, `output` and
+//! `commit` are the transaction, `rebalance` gives and takes partitions, `hold` stops and
+//! releases them, `recover` goes back after a fault, `start` finds topics and first offsets.
+//!
+//! What must always hold: an offset is committed only together with the outcome of every
+//! record before it; a record is read again unless that commit happened; per partition,
+//! records are staged in their order and only by the partition's owner.
+//!
+//! There is one queue crossing in and one out, both librdkafka's own.
+
+mod assignment;
+mod commit;
+mod consume;
+mod discover;
+mod fetch;
+mod hold;
+mod output;
+mod produce;
+mod rebalance;
+mod recover;
+mod routes;
+mod run;
+mod start;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::config::{Config, Gate};
+
+use crate::registry::schemas::Schemas;
+use crate::telemetry::Probe;
+
+pub use run::run;
+
+/// What a pipeline is made of.
+#[derive(Debug)]
+pub struct Settings {
+    /// The whole configuration.
+    pub config: Arc<Config>,
+    /// The gate that the pipeline belongs to.
+    pub gate: Gate,
+    /// Which of the gate's pipelines in this process it is, from 0.
+    pub number: usize,
+    /// Stands in for the instance where the configuration names none; one per process.
+    pub random: String,
+    /// The registry's schemas, shared by the process.
+    pub schemas: Arc<Schemas>,
+    /// Where registry questions run.
+    pub runtime: tokio::runtime::Handle,
+    /// Where it reports.
+    pub probe: Probe,
+    /// Set from outside to end it.
+    pub stop: Stop,
+}
+
+/// Asks pipelines to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks for it.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Tells whether somebody asked.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Why a pipeline ended by itself. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A client could not be made, or refused for good.
+    #[error("{what}: {reason}")]
+    Client {
+        /// What was tried.
+        what: &'static str,
+        /// librdkafka's words.
+        reason: String,
+    },
+    /// A right is missing.
+    #[error("not authorised to {what}: {reason}; grant it with kafka-acls.sh, see `sluice check-config`")]
+    NotAuthorised {
+        /// What was tried.
+        what: String,
+        /// librdkafka's words.
+        reason: String,
+    },
+    /// Somebody else uses the same transactional.id.
+    #[error(
+        "fenced twice in short time: another process uses transactional.id '{transactional_id}'; stop it, or give each process its own 'instance'"
+    )]
+    Fenced {
+        /// The ID in question.
+        transactional_id: String,
+    },
+    /// The consumer was lost twice in short time.
+    #[error(
+        "the consumer of group '{group}' was refused twice in short time: {reason}; with 'instance' set, no two processes may share it"
+    )]
+    ConsumerLost {
+        /// The group.
+        group: String,
+        /// librdkafka's words.
+        reason: String,
+    },
+}
+
+/// What ends a turn of the loop before its end.
+#[derive(Debug)]
+enum Fault {
+    /// The transaction cannot commit: abort, go back, do it again.
+    Abort(String),
+    /// The producer is of no more use: make a new one, ask the broker how far we are.
+    Lost { why: String, is_fenced: bool },
+    /// The consumer is of no more use: make a new one and join again.
+    ConsumerLost(String),
+    /// The pipeline cannot go on.
+    Fatal(Error),
+}
+
+impl Fault {
+    /// Makes the fault of a transactional call that left the producer of no use.
+    fn lost(step: &str, error: &KafkaError) -> Self {
+        let why = format!("could not {step}: {}", commit::plain(error));
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed,
+            ) => Self::Fatal(Error::NotAuthorised { what: step.to_owned(), reason: commit::plain(error) }),
+            Some(
+                RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch,
+            ) => Self::Lost { why, is_fenced: true },
+            _ => Self::Lost { why, is_fenced: false },
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Where a pipeline's records go: the transaction in its present state, and the handles of the topics.
+//!
+//! [`super::commit`] makes a wrong order impossible by moving values; the loop needs one place
+//! that holds whichever of them there is. A step that fails leaves what can still be aborted,
+//! or nothing: then the producer is lost and must be rebuilt before the next record.
+//! A dry run has no producer at all.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::message::BorrowedMessage;
+
+use super::Fault;
+use super::commit::{Broken, Failed, Idle, Open};
+use super::consume::Consumer;
+use super::produce::{self, Handles, Refused, Relabel};
+use super::routes::Routes;
+use crate::gate::verdict::Route;
+use crate::schema::table::Source;
+
+/// Pause before a record is offered again to a full queue.
+const QUEUE_PAUSE: Duration = Duration::from_millis(1);
+
+/// The output of one pipeline.
+#[derive(Debug)]
+pub(super) struct Output {
+    state: State,
+    handles: Vec<Handles>,
+    /// How long a full queue is waited for: the transaction timeout.
+    limit: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle(Idle),
+    Open(Open),
+    Failed(Failed),
+    Lost,
+    DryRun,
+}
+
+impl State {
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Lost)
+    }
+}
+
+/// What became of a record that was to be staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Staged {
+    /// It is under way.
+    Yes,
+    /// It fits no output.
+    TooLarge,
+    /// Its output is not there.
+    NoOutput(String),
+}
+
+impl Output {
+    /// Makes the output of a dry run, which writes nothing.
+    pub(super) fn dry_run() -> Self {
+        Self { state: State::DryRun, handles: Vec::new(), limit: Duration::ZERO }
+    }
+
+    /// Takes a producer that is ready to begin.
+    pub(super) fn new(idle: Idle, limit: Duration) -> Self {
+        Self { state: State::Idle(idle), handles: Vec::new(), limit }
+    }
+
+    pub(super) fn is_dry_run(&self) -> bool {
+        matches!(self.state, State::DryRun)
+    }
+
+    /// Returns when the running transaction began.
+    pub(super) fn began(&self) -> Option<Instant> {
+        match &self.state {
+            State::Open(open) => Some(open.began()),
+            State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun => None,
+        }
+    }
+
+    /// Replaces a lost producer; handles are made anew when they are needed.
+    pub(super) fn replace(&mut self, idle: Idle) {
+        self.state = State::Idle(idle);
+        self.handles.clear();
+    }
+
+    /// Begins a transaction unless one runs.
+    pub(super) fn begin(&mut self, routes: &Routes) -> Result<(), Fault> {
+        match self.state.take() {
+            State::Idle(mut idle) => {
+                for route in routes.iter().skip(self.handles.len()) {
+                    let handles = Handles::make(idle.producer(), &route.outputs).map_err(|error| {
+                        Fault::Fatal(super::Error::Client { what: "an output topic", reason: error.to_string() })
+                    })?;
+                    self.handles.push(handles);
+                }
+                let begun = idle.begin();
+                self.keep(begun.map(State::Open))
+            }
+            state => {
+                self.state = state;
+                Ok(())
+            }
+        }
+    }
+
+    /// Stages a record as it came, relabelled if it is a dead letter; waits while the queue is full.
+    pub(super) fn stage(
+        &self,
+        source: Source,
+        route: Route,
+        message: &BorrowedMessage<'_>,
+        relabel: Option<&Relabel<'_>>,
+    ) -> Result<Staged, Fault> {
+        let State::Open(open) = &self.state else { return Ok(Staged::Yes) };
+        let Some(topic) = self.handles[source.0 as usize].topic(route) else { return Ok(Staged::Yes) };
+        loop {
+            match produce::stage(open.producer(), topic, message, relabel) {
+                Ok(()) => return Ok(Staged::Yes),
+                Err(Refused::QueueFull) => self.make_room(open)?,
+                Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
+                Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(code.to_string())),
+                Err(Refused::Fault(fault)) => return Err(fault),
+            }
+        }
+    }
+
+    #[cold]
+    fn make_room(&self, open: &Open) -> Result<(), Fault> {
+        if open.began().elapsed() > self.limit {
+            return Err(Fault::Abort(format!("the producer's queue stayed full for {:?}", self.limit)));
+        }
+        open.poll()?;
+        thread::sleep(QUEUE_PAUSE);
+        Ok(())
+    }
+
+    /// Serves the producer's events; tells of a record that was not taken.
+    pub(super) fn poll(&self) -> Result<(), Fault> {
+        match &self.state {
+            State::Open(open) => open.poll(),
+            State::Idle(idle) => {
+                idle.poll();
+                Ok(())
+            }
+            State::Failed(_) | State::Lost | State::DryRun => Ok(()),
+        }
+    }
+
+    /// Commits the running transaction with the offsets of the next records.
+    pub(super) fn commit(&mut self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<(), Fault> {
+        match self.state.take() {
+            State::Open(open) => {
+                let committed = open.drain().and_then(|drained| drained.commit(consumer, offsets));
+                self.keep(committed.map(State::Idle))
+            }
+            state => {
+                self.state = state;
+                Ok(())
+            }
+        }
+    }
+
+    /// Aborts whatever runs.
+    pub(super) fn abort(&mut self) -> Result<(), Fault> {
+        let failed = match self.state.take() {
+            State::Open(open) => open.fail(),
+            State::Failed(failed) => failed,
+            State::Lost => return Err(Fault::Lost { why: "the producer is gone".to_owned(), is_fenced: false }),
+            state @ (State::Idle(_) | State::DryRun) => {
+                self.state = state;
+                return Ok(());
+            }
+        };
+        let aborted = failed.abort();
+        self.keep(aborted.map(State::Idle))
+    }
+
+    fn keep(&mut self, step: Result<State, Broken>) -> Result<(), Fault> {
+        let (state, result) = match step {
+            Ok(state) => (state, Ok(())),
+            Err(Broken { left: Some(failed), fault }) => (State::Failed(failed), Err(fault)),
+            Err(Broken { left: None, fault }) => (State::Lost, Err(fault)),
+        };
+        self.state = state;
+        result
+    }
+}

@@ -1,0 +1,182 @@
+//! Giving and taking partitions, and what else the consumer says between batches.
+//!
+//! The protocol is cooperative: what stays is not disturbed. Before anything changes the
+//! running transaction ends, since its offsets count only while the group knows us as their
+//! owner. Revoked in order: commit, then let go. Lost (another member may have the
+//! partitions already): abort, never commit. Assigned: the position is what the group has
+//! committed, read stable, that is after every open transaction of an earlier owner; only
+//! where there is none the gate's `start` counts.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+
+use super::Fault;
+use super::assignment;
+use super::consume::{ConsumeEvent, Named};
+use super::run::Loop;
+use super::start;
+use crate::kafka::clients::REQUEST_TIMEOUT;
+use crate::record::Offset;
+use crate::telemetry::HoldCause;
+use crate::telemetry::events::{PartitionsAssigned, PartitionsLost, PartitionsRevoked, TransactionAborted};
+
+/// Pause before committed offsets are asked for again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+impl Loop<'_> {
+    /// Answers what the consumer reported. The transaction ends first; an event whose turn a fault interrupts there is
+    /// kept for the next turn.
+    pub(super) fn answer_events(&mut self, now: Instant) -> Result<(), Fault> {
+        while let Some(event) = self.pending.take().or_else(|| self.consumer.context().next_event()) {
+            if let Err(fault) = self.end_transaction(&event) {
+                self.pending = Some(event);
+                return Err(fault);
+            }
+            match event {
+                ConsumeEvent::Assign(partitions) => self.assign(&partitions)?,
+                ConsumeEvent::Revoke(partitions) => self.revoke(&partitions)?,
+                ConsumeEvent::OffsetOutOfRange => self.hold_out_of_range()?,
+                ConsumeEvent::Fatal(error) => return Err(Fault::ConsumerLost(error.to_string())),
+            }
+            self.settings.probe.beat(now);
+        }
+        Ok(())
+    }
+
+    fn end_transaction(&mut self, event: &ConsumeEvent) -> Result<(), Fault> {
+        match event {
+            ConsumeEvent::Revoke(_) if self.consumer.assignment_lost() => {
+                if self.output.began().is_some() {
+                    self.output.abort()?;
+                    self.give_up("partitions were lost");
+                }
+                Ok(())
+            }
+            ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_) => self.commit(),
+            ConsumeEvent::OffsetOutOfRange | ConsumeEvent::Fatal(_) => Ok(()),
+        }
+    }
+
+    fn assign(&mut self, partitions: &[Named]) -> Result<(), Fault> {
+        let Some(positions) = self.positions(partitions) else { return Ok(()) };
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), next) in &positions {
+            start::add(&mut list, topic, *partition, *next);
+        }
+        self.consumer.incremental_assign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
+        let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
+        PartitionsAssigned { partitions: &names }.emit(&self.settings.probe);
+        for ((topic, partition), next) in positions {
+            // Only names that the routes know are subscribed to.
+            let Some(source) = self.routes.find(&topic) else { continue };
+            self.settings.probe.position(&topic, partition, next, None);
+            self.assignment.add(topic, partition, source, next);
+        }
+        Ok(())
+    }
+
+    /// Asks until the brokers answer; `None` when the pipeline is asked to stop meanwhile.
+    fn positions(&self, partitions: &[Named]) -> Option<Vec<(Named, Offset)>> {
+        while !self.settings.stop.is_asked() {
+            match start::positions(self.consumer, partitions, &self.starts) {
+                Ok(positions) => return Some(positions),
+                Err(error) => {
+                    tracing::info!(gate = self.settings.probe.gate(), %error, "committed offsets cannot be read yet");
+                    self.settings.probe.beat(Instant::now());
+                    thread::sleep(RETRY_PAUSE);
+                }
+            }
+        }
+        None
+    }
+
+    fn revoke(&mut self, partitions: &[Named]) -> Result<(), Fault> {
+        let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
+        if self.consumer.assignment_lost() {
+            PartitionsLost { partitions: &names }.emit(&self.settings.probe);
+        } else {
+            PartitionsRevoked { partitions: &names }.emit(&self.settings.probe);
+        }
+        self.assignment.remove(partitions);
+        self.let_go(partitions)
+    }
+
+    fn let_go(&self, partitions: &[Named]) -> Result<(), Fault> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in partitions {
+            list.add_partition(topic, partition.0);
+        }
+        self.consumer.incremental_unassign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))
+    }
+
+    /// Holds the partitions whose next record the log does not have; nothing is skipped in silence.
+    fn hold_out_of_range(&mut self) -> Result<(), Fault> {
+        let partitions: Vec<_> =
+            self.assignment.iter().map(|held| (held.topic.clone(), held.partition, held.next)).collect();
+        for (index, (topic, partition, next)) in partitions.into_iter().enumerate() {
+            let Ok((first, end)) = self.consumer.fetch_watermarks(&topic, partition.0, REQUEST_TIMEOUT) else {
+                continue;
+            };
+            if self.assignment.get(index).hold.is_some() || (first..=end).contains(&next.0) {
+                continue;
+            }
+            let detail = format!(
+                "the next record is {next}, and the log now begins at {first} and ends at {end}; records were deleted before \
+                 they were read: reset the group's offset with kafka-consumer-groups.sh and restart"
+            );
+            self.hold_because(index, HoldCause::OffsetOutOfRange, &detail)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the brokers how far the group is, after a commit whose result is not known.
+    pub(super) fn reread_positions(&mut self) {
+        let partitions: Vec<Named> = self.assignment.iter().map(|held| (held.topic.clone(), held.partition)).collect();
+        if partitions.is_empty() || self.output.is_dry_run() {
+            return;
+        }
+        let Some(positions) = self.positions(&partitions) else { return };
+        for (held, (_, next)) in self.assignment.iter_mut().zip(positions) {
+            (held.committed, held.next) = (next, next);
+        }
+    }
+
+    /// Forgets what was staged since the last commit; the consumer goes back at the next turn.
+    pub(super) fn give_up(&mut self, why: &str) {
+        TransactionAborted { why, records: self.tally.records() }.emit(&self.settings.probe);
+        self.tally.clear();
+        self.assignment.rewind();
+        self.is_behind = true;
+    }
+
+    /// Goes back to what is committed, in every partition, and lets held ones try again.
+    pub(super) fn go_back(&mut self, now: Instant) -> Result<(), Fault> {
+        if !self.is_behind {
+            return Ok(());
+        }
+        self.assignment.iter_mut().for_each(|held| drop(held.release(now)));
+        let list = assignment::list(self.assignment.iter().map(|held| (held, held.next)));
+        if list.count() > 0 {
+            self.go_on(list)?;
+        }
+        self.is_behind = false;
+        Ok(())
+    }
+
+    /// Keeps polling for a while without taking records, so that the group does not evict us.
+    pub(super) fn pause_for(&self, pause: Duration) {
+        let all = assignment::list(self.assignment.iter().map(|held| (held, held.next)));
+        // Failing to pause costs fetching what is thrown away; the rewind puts it right.
+        self.consumer.pause(&all).ok();
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.settings.stop.is_asked() {
+            self.settings.probe.beat(Instant::now());
+            let mut ignored = Vec::new();
+            let left = until.saturating_duration_since(Instant::now());
+            super::consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! After a fault: abort, rebuild what is lost, go back, wait a little.
+//!
+//! The order matters. First the transaction is ended, so that readers of the outputs do not
+//! wait for it; then the producer is rebuilt if it is lost, which fences whatever it may have
+//! left under way; then, if a commit may have happened, the brokers are asked how far the
+//! group is; only then are the partitions read again from there. Pauses grow with each fault
+//! in a row and end with the first turn that succeeds.
+
+use std::time::{Duration, Instant};
+
+use rand::Rng as _;
+
+use super::run::Loop;
+use super::start;
+use super::{Error, Fault};
+use crate::telemetry::events::ProducerRebuilt;
+
+/// The pause after the first fault: long enough for a leader to move, short enough not to be noticed.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause: brokers that come back are noticed within it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Fenced again within this many transaction timeouts, it is a twin: a coordinator that gave up on one slow
+/// transaction looks the same, but not twice in a row.
+const TWIN_TIMEOUTS: u32 = 10;
+
+/// Faults in a row, and when the producer was fenced last.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    faults: u32,
+    fenced_at: Option<Instant>,
+}
+
+impl Recovery {
+    /// Notes a turn without a fault.
+    pub(super) fn succeeded(&mut self) {
+        self.faults = 0;
+    }
+
+    fn pause(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.faults.min(10)).min(LONGEST_PAUSE);
+        self.faults += 1;
+        pause.mul_f64(rand::rng().random_range(0.5..1.0))
+    }
+}
+
+impl Loop<'_> {
+    /// Brings the loop back to where the group is, or ends it.
+    pub(super) fn recover(&mut self, fault: Fault) -> Result<(), Fault> {
+        match fault {
+            Fault::Abort(why) => {
+                self.give_up(&why);
+                match self.output.abort() {
+                    Ok(()) => {}
+                    Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced)?,
+                    Err(fault) => return Err(fault),
+                }
+            }
+            Fault::Lost { why, is_fenced } => {
+                self.give_up(&why);
+                self.rebuild(why, is_fenced)?;
+            }
+            fault @ (Fault::ConsumerLost(_) | Fault::Fatal(_)) => {
+                // Readers of the outputs should not wait for a transaction that nobody will end.
+                self.output.abort().ok();
+                return Err(fault);
+            }
+        }
+        let pause = self.recovery.pause();
+        self.pause_for(pause);
+        Ok(())
+    }
+
+    /// Replaces the producer by one with the same transactional.id, and asks how far the group is.
+    fn rebuild(&mut self, mut why: String, mut is_fenced: bool) -> Result<(), Fault> {
+        while !self.settings.stop.is_asked() {
+            if is_fenced {
+                self.check_twin()?;
+            }
+            match start::producer(self.settings, &self.routes) {
+                Ok(idle) => {
+                    ProducerRebuilt { why: &why }.emit(&self.settings.probe);
+                    self.output.replace(idle);
+                    self.reread_positions();
+                    return Ok(());
+                }
+                Err(Fault::Lost { why: reason, is_fenced: fenced }) => (why, is_fenced) = (reason, fenced),
+                Err(Fault::Abort(reason)) => (why, is_fenced) = (reason, false),
+                Err(fault) => return Err(fault),
+            }
+            let pause = self.recovery.pause();
+            self.pause_for(pause);
+        }
+        Ok(())
+    }
+
+    fn check_twin(&mut self) -> Result<(), Fault> {
+        let span = self.settings.config.kafka.transaction_timeout() * TWIN_TIMEOUTS;
+        let before = self.recovery.fenced_at.replace(Instant::now());
+        if before.is_some_and(|before| before.elapsed() < span) {
+            let transactional_id = start::names(self.settings).pipeline;
+            return Err(Fault::Fatal(Error::Fenced { transactional_id }));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! The loop: poll, decide, stage, commit. Begin reading here.
+//!
+//! [`Loop::turn`] is a record's whole way. One turn takes one batch; a transaction spans as
+//! many turns as fit into the commit interval, counted from the end of the last commit (from
+//! its begin, a commit as long as the interval would leave no time for records). Whatever
+//! ends a turn early is a [`Fault`], and `recover` answers it; nothing else handles errors.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::message::BorrowedMessage;
+
+use super::assignment::Assignment;
+use super::consume::{self, ConsumeEvent, Consumer};
+use super::fetch::Fetch;
+use super::output::{Output, Staged};
+use super::produce::Relabel;
+use super::routes::Routes;
+use super::start::{self, Starts};
+use super::{Error, Fault, Settings};
+use crate::gate::dead_letter::{self, DeadLetter};
+use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
+use crate::record::{Record, Value};
+use crate::schema::table::{SchemaTable, Source};
+use crate::telemetry::ClientKind;
+use crate::telemetry::events::{BadRecord, ConsumerRebuilt};
+
+/// The longest wait for a record: how late a stop, an answer of the registry or a rebalance may be noticed.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// The wait while partitions are held, so that an answer moves them at once.
+const HELD_WAIT: Duration = Duration::from_millis(5);
+
+/// One pipeline while it has a consumer.
+pub(super) struct Loop<'c> {
+    pub(super) settings: &'c Settings,
+    pub(super) consumer: &'c Consumer,
+    pub(super) routes: Routes,
+    pub(super) table: SchemaTable,
+    pub(super) fetch: Fetch,
+    pub(super) assignment: Assignment,
+    pub(super) output: Output,
+    pub(super) starts: Starts,
+    pub(super) tally: Tally,
+    /// An event that a fault kept from being answered.
+    pub(super) pending: Option<ConsumeEvent>,
+    /// Whether the consumer still has to go back to what is committed.
+    pub(super) is_behind: bool,
+    /// When the last commit ended; the interval counts from here.
+    pub(super) committed_at: Instant,
+    pub(super) recovery: super::recover::Recovery,
+    /// When topics are listed again.
+    pub(super) discover_at: Instant,
+}
+
+/// Runs a pipeline until it is asked to stop.
+///
+/// # Errors
+/// It cannot go on; nothing that was not committed is lost.
+pub fn run(settings: &Settings) -> Result<(), Error> {
+    let mut lost_before: Option<Instant> = None;
+    loop {
+        match start::start_and_run(settings) {
+            Ok(()) => {
+                settings.probe.stopped();
+                return Ok(());
+            }
+            Err(Fault::Fatal(error)) => return Err(error),
+            Err(Fault::ConsumerLost(reason)) => {
+                let again = settings.config.kafka.session_timeout() * 4;
+                if lost_before.is_some_and(|before| before.elapsed() < again) {
+                    let group = settings.config.group(&settings.gate);
+                    return Err(Error::ConsumerLost { group, reason });
+                }
+                lost_before = Some(Instant::now());
+                ConsumerRebuilt { why: &reason }.emit(&settings.probe);
+            }
+            Err(Fault::Abort(why) | Fault::Lost { why, .. }) => {
+                tracing::error!(
+                    gate = settings.probe.gate(),
+                    why,
+                    "the loop let a fault through that it answers itself"
+                );
+            }
+        }
+    }
+}
+
+impl<'c> Loop<'c> {
+    /// Turns until it is asked to stop, and ends cleanly.
+    pub(super) fn run(mut self) -> Result<(), Fault> {
+        let mut batch = Vec::with_capacity(consume::BATCH_RECORDS);
+        while !self.settings.stop.is_asked() {
+            match self.turn(&mut batch) {
+                Ok(()) => self.recovery.succeeded(),
+                Err(fault) => self.recover(fault)?,
+            }
+        }
+        self.finish()
+    }
+
+    fn turn(&mut self, batch: &mut Vec<BorrowedMessage<'c>>) -> Result<(), Fault> {
+        let now = Instant::now();
+        self.settings.probe.beat(now);
+        self.answer_events(now)?;
+        self.go_back(now)?;
+        self.take_news(now)?;
+        batch.clear();
+        consume::poll(self.consumer, self.wait(now), batch);
+        if !batch.is_empty() {
+            self.settings.probe.metrics().batch(batch.len());
+            self.output.begin(&self.routes)?;
+        }
+        for message in batch.iter() {
+            let headers = consume::headers(message);
+            let record = consume::view(message, &headers);
+            let Some(index) = self.assignment.find(&record.position) else { continue };
+            let held = self.assignment.get(index);
+            let source = held.source;
+            if held.hold.is_some() {
+                self.scan(index, &record);
+                continue;
+            }
+            match self.routes.get(source).gate.decide(&record, source, &self.table) {
+                Decision::Route(route, verdict) => self.stage(index, message, &record, route, &verdict)?,
+                Decision::NeedSchemas(needs) => self.hold_for_schemas(index, needs, now)?,
+            }
+        }
+        self.output.poll()?;
+        if self.committed_at.elapsed() >= self.settings.config.commit_interval {
+            self.commit()?;
+            self.discover(now)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how long the next poll may wait for its first record.
+    fn wait(&self, now: Instant) -> Duration {
+        if self.assignment.iter().any(|held| held.hold.is_some()) {
+            return HELD_WAIT;
+        }
+        if !self.assignment.is_ahead() {
+            return LONGEST_WAIT;
+        }
+        let due = self.committed_at + self.settings.config.commit_interval;
+        due.saturating_duration_since(now).min(LONGEST_WAIT)
+    }
+
+    /// Stages one record for its route and notes that its partition has moved.
+    fn stage(
+        &mut self,
+        index: usize,
+        message: &BorrowedMessage<'_>,
+        record: &Record<'_>,
+        route: Route,
+        verdict: &Verdict,
+    ) -> Result<(), Fault> {
+        let source = self.assignment.get(index).source;
+        let staged = match verdict {
+            Verdict::Invalid(finding) => self.stage_invalid(source, message, record, route, finding)?,
+            Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible => {
+                self.output.stage(source, route, message, None)?
+            }
+        };
+        if staged != Staged::Yes {
+            return self.hold_unstaged(index, &staged);
+        }
+        let bytes = record.key.map_or(0, <[u8]>::len) + value_size(record.value);
+        self.tally.add(route, verdict.reason(), bytes);
+        self.assignment.get(index).next = record.position.offset.next();
+        Ok(())
+    }
+
+    #[cold]
+    fn stage_invalid(
+        &self,
+        source: Source,
+        message: &BorrowedMessage<'_>,
+        record: &Record<'_>,
+        route: Route,
+        finding: &Finding,
+    ) -> Result<Staged, Fault> {
+        let gate = &self.settings.gate;
+        BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, Instant::now());
+        if route != Route::DeadLetter {
+            return self.output.stage(source, route, message, None);
+        }
+        let letter = DeadLetter::new(finding, record, &gate.name);
+        let replaced = record.headers.iter().map(|header| header.name);
+        let relabel = Relabel {
+            removed: replaced.filter(|name| dead_letter::is_replaced(name, &gate.profiles)).collect(),
+            added: letter.headers(&[], &gate.profiles),
+        };
+        self.output.stage(source, route, message, Some(&relabel))
+    }
+
+    /// Commits what was staged, with the offsets of the next records, and counts it.
+    pub(super) fn commit(&mut self) -> Result<(), Fault> {
+        let began = Instant::now();
+        if self.assignment.is_ahead() {
+            let transaction = self.output.began().unwrap_or(self.committed_at);
+            if !self.output.is_dry_run() {
+                self.output.commit(self.consumer, &self.assignment.moved())?;
+            }
+            self.assignment.committed();
+            let probe = &self.settings.probe;
+            probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
+            self.tally.clear();
+        }
+        self.report_positions();
+        self.committed_at = Instant::now();
+        Ok(())
+    }
+
+    fn report_positions(&self) {
+        let probe = &self.settings.probe;
+        let Some(statistics) = self.consumer.context().take_statistics() else { return };
+        for held in self.assignment.iter() {
+            let is_it = |p: &&crate::kafka::statistics::SourcePartition| {
+                p.partition == held.partition && *p.topic == *held.topic
+            };
+            let end = statistics.partitions.iter().find(is_it).and_then(|partition| partition.end);
+            let lag = end.map(|end| (end.0 - held.committed.0).max(0));
+            probe.position(&held.topic, held.partition, held.committed, lag);
+        }
+        probe.metrics().statistics(ClientKind::Consumer, &statistics);
+    }
+
+    /// Commits what there is and lets go; what cannot be committed now is read again by the next owner.
+    fn finish(mut self) -> Result<(), Fault> {
+        if let Err(fault) = self.commit() {
+            tracing::warn!(gate = self.settings.probe.gate(), ?fault, "the last transaction was not committed");
+            self.output.abort().ok();
+        }
+        self.consumer.context().close();
+        Ok(())
+    }
+}
+
+fn value_size(value: Value<'_>) -> usize {
+    match value {
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Tombstone => 0,
+    }
+}

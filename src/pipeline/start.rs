@@ -1,0 +1,230 @@
+//! Before the first record: clients, topics, and where to begin.
+//!
+//! A pipeline waits for its brokers for as long as it takes; only what waiting cannot mend
+//! ends it. `start` is resolved once: for a topic of which the group has no offset at all, the
+//! offsets are looked up and committed before anything is read, so that a restart, a second
+//! member or a crash in the first second begin at the same records. Partitions and topics
+//! that appear later begin at their first record, whatever `start` says: they are new, and
+//! nothing of them has been seen.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rustc_hash::FxHashMap;
+
+use super::assignment::Assignment;
+use super::commit::{self, Idle};
+use super::consume::{self, Consumer, Named};
+use super::fetch::Fetch;
+use super::output::Output;
+use super::produce;
+use super::recover::Recovery;
+use super::routes::Routes;
+use super::run::Loop;
+use super::{Error, Fault, Settings};
+use crate::config::{Delivery, Start};
+use crate::gate::policy::Mode;
+use crate::gate::verdict::Tally;
+use crate::kafka::clients::{self, Names, REQUEST_TIMEOUT};
+use crate::kafka::ffi;
+use crate::record::{Offset, Partition};
+use crate::schema::table::SchemaTable;
+
+/// Pause before brokers are asked again while they do not answer.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Offsets that `start` resolved to, of partitions where the group has none.
+pub(super) type Starts = FxHashMap<Named, Offset>;
+
+/// Makes everything and runs the loop with it.
+pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
+    let consumer = consumer(settings)?;
+    let mut routes = Routes::new(settings.gate.clone());
+    let Some(()) = until_answered(settings, || super::discover::find(settings, &consumer, &mut routes))? else {
+        return Ok(());
+    };
+    let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
+    let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
+    let output = if settings.gate.policy.mode == Mode::DryRun {
+        Output::dry_run()
+    } else {
+        let Some(idle) = until_answered(settings, || producer(settings, &routes))? else { return Ok(()) };
+        Output::new(idle, settings.config.kafka.transaction_timeout())
+    };
+    consumer.subscribe(&routes.topics()).map_err(|error| fatal("subscribe to the sources", &error))?;
+    settings.probe.joined();
+    let fetch = Fetch::new(
+        Arc::clone(&settings.schemas),
+        settings.runtime.clone(),
+        settings.gate.unusable_schema,
+        settings.config.registry.refresh,
+    );
+    let now = Instant::now();
+    let running = Loop {
+        settings,
+        consumer: &consumer,
+        routes,
+        table: SchemaTable::default(),
+        fetch,
+        assignment: Assignment::default(),
+        output,
+        starts,
+        tally: Tally::default(),
+        pending: None,
+        is_behind: false,
+        committed_at: now,
+        recovery: Recovery::default(),
+        discover_at: now + super::discover::INTERVAL,
+    };
+    running.run()
+}
+
+/// Returns the names of this pipeline's clients.
+pub(super) fn names(settings: &Settings) -> Names {
+    Names::new(&settings.config, &settings.gate, settings.number, &settings.random)
+}
+
+fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
+    let config = clients::consumer(&settings.config, &names(settings));
+    let context = consume::Context::new(settings.gate.name.as_str().into());
+    Consumer::from_config_and_context(&config, context).map_err(|error| fatal("make the consumer", &error))
+}
+
+/// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
+pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fault> {
+    let config = clients::producer(&settings.config, &names(settings), routes.largest_record());
+    let context = produce::Context::new(settings.gate.name.as_str().into());
+    let client =
+        BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;
+    let limit = settings.config.kafka.transaction_timeout();
+    if settings.config.delivery == Delivery::ExactlyOnce {
+        client.init_transactions(limit).map_err(|error| match error {
+            KafkaError::Transaction(error) if error.is_retriable() => {
+                Fault::Abort(format!("the transaction coordinator does not answer yet: {}", error.string()))
+            }
+            error => Fault::lost("initialise transactions", &error),
+        })?;
+    }
+    Ok(Idle::new(ffi::Producer::new(client), settings.config.delivery, limit))
+}
+
+/// Makes an attempt until it succeeds, or the pipeline is asked to stop (`None`), or waiting cannot mend it.
+fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+    let mut reported = String::new();
+    while !settings.stop.is_asked() {
+        settings.probe.beat(Instant::now());
+        match attempt() {
+            Ok(value) => return Ok(Some(value)),
+            Err(Fault::Abort(why) | Fault::Lost { why, is_fenced: false }) => {
+                if why != reported {
+                    tracing::warn!(gate = settings.probe.gate(), why, "waiting for the cluster");
+                    reported = why;
+                }
+                thread::sleep(RETRY_PAUSE);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(None)
+}
+
+/// Resolves and commits `start` for topics of which the group has no offset.
+fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Result<Starts, Fault> {
+    let wait = |error: KafkaError| Fault::Abort(format!("the first offsets cannot be found: {error}"));
+    let mut found = TopicPartitionList::new();
+    for topic in topics {
+        let partitions = partitions_of(consumer, topic).map_err(wait)?;
+        let mut all = TopicPartitionList::new();
+        partitions.for_each(|partition| drop(all.add_partition(topic, partition)));
+        let committed = consumer.committed_offsets(all, REQUEST_TIMEOUT).map_err(wait)?;
+        let is_known = |offset: KafkaOffset| matches!(offset, KafkaOffset::Offset(_));
+        let is_new_topic = !committed.elements().iter().any(|element| is_known(element.offset()));
+        let start = if is_new_topic { settings.gate.start } else { Start::Earliest };
+        for element in committed.elements().iter().filter(|element| !is_known(element.offset())) {
+            let next = resolve(consumer, topic, element.partition(), start).map_err(wait)?;
+            add(&mut found, topic, Partition(element.partition()), next);
+        }
+    }
+    if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
+        match commit::commit_start(consumer, &found) {
+            Ok(()) => {}
+            // The group has members: they have begun, and what is not committed yet they take from its first record.
+            Err(KafkaError::ConsumerCommit(
+                RDKafkaErrorCode::UnknownMemberId
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::RebalanceInProgress,
+            )) => return Ok(Starts::default()),
+            Err(error) => return Err(wait(error)),
+        }
+    }
+    let elements = found.elements();
+    let starts = elements.iter().filter_map(|element| {
+        let next = Offset(element.offset().to_raw()?);
+        Some(((Arc::from(element.topic()), Partition(element.partition())), next))
+    });
+    Ok(starts.collect())
+}
+
+fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    Ok((0..).take(count))
+}
+
+/// Returns the offset of the first record that `start` means.
+fn resolve(consumer: &Consumer, topic: &str, partition: i32, start: Start) -> KafkaResult<Offset> {
+    let (first, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+    let time = match start {
+        Start::Earliest => return Ok(Offset(first)),
+        Start::Latest => return Ok(Offset(end)),
+        Start::Timestamp(time) => time,
+    };
+    let mut times = TopicPartitionList::new();
+    times.add_partition_offset(topic, partition, KafkaOffset::Offset(time))?;
+    let offsets = consumer.offsets_for_times(times, REQUEST_TIMEOUT)?;
+    let offset = offsets.elements().first().map(|element| element.offset());
+    Ok(match offset {
+        Some(KafkaOffset::Offset(offset)) => Offset(offset),
+        // No record is that young.
+        _ => Offset(end),
+    })
+}
+
+/// Returns the next record of each partition: what the group has committed, else what `start` said, else the first.
+pub(super) fn positions(
+    consumer: &Consumer,
+    partitions: &[Named],
+    starts: &Starts,
+) -> KafkaResult<Vec<(Named, Offset)>> {
+    let mut list = TopicPartitionList::new();
+    partitions.iter().for_each(|(topic, partition)| drop(list.add_partition(topic, partition.0)));
+    let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
+    let mut positions = Vec::with_capacity(partitions.len());
+    for named in partitions {
+        let (topic, partition) = named;
+        let element = committed.find_partition(topic, partition.0);
+        let next = match (element.map(|element| element.offset()), starts.get(named)) {
+            (Some(KafkaOffset::Offset(next)), _) => Offset(next),
+            (_, Some(start)) => *start,
+            (_, None) => resolve(consumer, topic, partition.0, Start::Earliest)?,
+        };
+        positions.push((named.clone(), next));
+    }
+    Ok(positions)
+}
+
+/// Adds a partition and its next record to librdkafka's list.
+pub(super) fn add(list: &mut TopicPartitionList, topic: &str, partition: Partition, next: Offset) {
+    list.add_partition_offset(topic, partition.0, KafkaOffset::Offset(next.0))
+        .expect("an offset from the broker fits librdkafka's range");
+}
+
+fn fatal(what: &'static str, error: &KafkaError) -> Fault {
+    Fault::Fatal(Error::Client { what, reason: error.to_string() })
+}

@@ -1,0 +1,40 @@
+//! The limits of schemas and data, each with its reason.
+//!
+//! Schema texts come from a registry that others write to, and data from whoever may
+//! produce: neither may cost more time or memory than its own size explains. What a
+//! limit refuses in a schema is an [`Error`](super::Error), so the record is held, not
+//! condemned; what it refuses in a datum is a violation that names the limit.
+
+/// Bytes of one schema text. Kafka's default record size, which a registry's log keeps to.
+pub const TEXT_BYTES: usize = 1 << 20;
+
+/// Bytes of a schema text and all its references together.
+pub const TOTAL_TEXT_BYTES: usize = 8 << 20;
+
+/// JSON nesting of a schema text: the fixed limit of `serde_json`, which bounds our own recursion too.
+/// A record in a nullable field costs four levels; deeper data is written with named types.
+pub const TEXT_NESTING: usize = 127;
+
+/// Named types (records, enums, fixed) of a schema with its references.
+pub const NAMED_TYPES: usize = 10_000;
+
+/// Types of any kind: every field, item, value and union branch. Bounds what a compiled schema may occupy.
+pub const TYPES: usize = 200_000;
+
+/// Pairs of writer and reader types that one resolution may look at. Different named types can meet
+/// in any combination, so the product of two schemas within the limits above would be too many.
+pub const PAIRS: usize = 400_000;
+
+/// Records, arrays and maps open at once while a datum is read (plain items, such as strings, open
+/// nothing): the walk recurses, and consumers such as `serde_avro_fast` refuse deeper data by default.
+pub const DEPTH: u32 = 64;
+
+/// Items of arrays and maps in one datum that take no bytes (null, empty records, fixed of size 0).
+/// All other items are bounded by the datum's own length; these let ten bytes ask for 2^62 turns.
+pub const EMPTY_ITEMS: u64 = 1_000_000;
+
+/// Bytes of an `int`, a union index or an enum index.
+pub const INT_BYTES: usize = 5;
+
+/// Bytes of a `long`, a length or a count.
+pub const LONG_BYTES: usize = 10;

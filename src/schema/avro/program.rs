@@ -1,0 +1,289 @@
+//! The flat program that a schema is compiled to.
+//!
+//! One list of instructions; a record's fields stand in a row, so its walk is a loop
+//! over neighbours. Neighbouring fields of one sort are fused into one instruction with
+//! a count, optional fields and union branches are jumps, and only records, and arrays
+//! and maps of more than plain items, are calls. What costs time when data is checked
+//! is a wrong guess of the processor, not an instruction: that is why runs are fused and
+//! why `["null", T]` is not dispatched like any other union.
+//!
+//! Labels are kept beside the instructions and read by the explaining pass only, which
+//! walks the same instructions. A label counts on in a fused run: instruction `i`, run
+//! element `k` is the field `names[labels[i] + k]`.
+
+use std::mem;
+
+use super::shape::{Shape, ShapeId, Shapes};
+
+/// One instruction. `Record` and the loops hold the body's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    /// The body is over.
+    End,
+    /// Variable-length integers; bit `i` of `longs` tells whether the `i`th is a long.
+    Varints {
+        count: u8,
+        longs: u32,
+    },
+    /// Bytes of any content.
+    Opaque(u32),
+    Booleans(u32),
+    Strings(u32),
+    Bytes(u32),
+    /// An enum index below `symbols`; `missing` is the place of the marks of unreadable ones.
+    Symbol {
+        symbols: u32,
+        missing: u32,
+    },
+    /// A union of null, at index `null`, and what follows up to `end`.
+    Optional {
+        null: u8,
+        end: u32,
+    },
+    /// A union: the places of its branches are `branches[first..first + count]`.
+    Union {
+        first: u32,
+        count: u32,
+    },
+    Jump(u32),
+    Record(u32),
+    Array(u32),
+    Map(u32),
+    /// The reader cannot take what stands here; the place of the reason.
+    Unreadable(u32),
+}
+
+/// `missing` of a symbol that has no marks.
+pub(super) const NO_MARKS: u32 = u32::MAX;
+
+/// Label of an instruction that is no field's.
+pub(super) const NO_LABEL: u32 = u32::MAX;
+
+/// Most integers that one instruction holds.
+pub(super) const RUN: u8 = 32;
+
+/// The items of an array or the values of a map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Items {
+    /// Their body.
+    pub(super) body: u32,
+    /// Fewest bytes of one, a map's key included.
+    pub(super) least: u32,
+    /// How they are walked.
+    pub(super) walk: ItemWalk,
+}
+
+/// How the items of an array or the values of a map are walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItemWalk {
+    /// Not at all: they take no bytes.
+    None,
+    /// By one instruction of which all items are one run: the first of their body.
+    Run,
+    /// By a call of their body, which opens that many levels.
+    Call { levels: u32 },
+}
+
+/// A field's name and, where it is one of fused opaque fields, its bytes.
+#[derive(Debug)]
+pub(super) struct Label {
+    pub(super) name: Box<str>,
+    pub(super) width: u32,
+}
+
+/// A compiled schema.
+#[derive(Debug, Default)]
+pub(super) struct Code {
+    pub(super) ops: Vec<Op>,
+    pub(super) items: Vec<Items>,
+    pub(super) branches: Vec<u32>,
+    pub(super) missing: Vec<Box<[bool]>>,
+    pub(super) reasons: Vec<Box<str>>,
+    pub(super) labels: Vec<u32>,
+    pub(super) names: Vec<Label>,
+}
+
+/// Compiles shapes; the body of the root comes first.
+pub(super) fn compile(shapes: &Shapes) -> Code {
+    let least = shapes.least_bytes();
+    let unplaced = vec![None; shapes.all.len()];
+    let queue = vec![Shapes::ROOT];
+    let mut compiler = Compiler { shapes, least, code: Code::default(), places: unplaced, queue, target: 0 };
+    while let Some(id) = compiler.queue.pop() {
+        if compiler.places[id.0 as usize].is_none() {
+            compiler.body(id);
+        }
+    }
+    compiler.link()
+}
+
+struct Compiler<'a> {
+    shapes: &'a Shapes,
+    least: Vec<Option<usize>>,
+    code: Code,
+    /// Where the body of a shape stands, once it does. Until `link`, bodies are named by their shape.
+    places: Vec<Option<u32>>,
+    queue: Vec<ShapeId>,
+    /// The last place that is jumped to: what stands there is not fused with what stands before.
+    target: u32,
+}
+
+impl Compiler<'_> {
+    /// Emits a body: a record's fields, or whatever else the shape is.
+    fn body(&mut self, id: ShapeId) {
+        self.places[id.0 as usize] = Some(self.here());
+        match self.shapes.get(id) {
+            Shape::Record(fields) => {
+                let start = self.code.ops.len();
+                for (name, of) in fields {
+                    self.field(name, *of, start);
+                }
+            }
+            _ => self.value(id, NO_LABEL),
+        }
+        self.push(Op::End, NO_LABEL);
+    }
+
+    fn here(&self) -> u32 {
+        narrow(self.code.ops.len())
+    }
+
+    fn push(&mut self, op: Op, label: u32) {
+        self.code.ops.push(op);
+        self.code.labels.push(label);
+    }
+
+    /// Emits a field, fused with the one before where both are of one sort. `start` is the body's.
+    fn field(&mut self, name: &str, of: ShapeId, start: usize) {
+        if self.takes_nothing(of) {
+            return;
+        }
+        let label = narrow(self.code.names.len());
+        let width = if let Shape::Opaque(size) = self.shapes.get(of) { narrow(*size) } else { 0 };
+        self.code.names.push(Label { name: name.into(), width });
+        let before = self.code.ops.len();
+        self.value(of, label);
+        if self.code.ops.len() == before + 1 && before > start && self.target as usize != before {
+            let (left, right) = (self.code.ops[before - 1], self.code.ops[before]);
+            if let Some(both) = fuse(left, right) {
+                self.code.ops[before - 1] = both;
+                self.code.ops.truncate(before);
+                self.code.labels.truncate(before);
+            }
+        }
+    }
+
+    fn takes_nothing(&self, id: ShapeId) -> bool {
+        self.least[id.0 as usize] == Some(0)
+    }
+
+    /// Emits one value of a shape.
+    fn value(&mut self, id: ShapeId, label: u32) {
+        if self.takes_nothing(id) {
+            return;
+        }
+        let op = match self.shapes.get(id) {
+            Shape::Null => return,
+            Shape::Boolean => Op::Booleans(1),
+            Shape::Int => Op::Varints { count: 1, longs: 0 },
+            Shape::Long => Op::Varints { count: 1, longs: 1 },
+            Shape::Opaque(size) => Op::Opaque(narrow(*size)),
+            Shape::Bytes => Op::Bytes(1),
+            Shape::String => Op::Strings(1),
+            Shape::Enum { symbols, missing } => self.symbol(*symbols, missing.as_deref()),
+            Shape::Record(_) => {
+                self.queue.push(id);
+                Op::Record(id.0)
+            }
+            Shape::Array(item) => Op::Array(self.items(*item, 0)),
+            Shape::Map(value) => Op::Map(self.items(*value, 1)),
+            Shape::Union(branches) => return self.union(branches, label),
+            Shape::Unreadable(reason) => {
+                self.code.reasons.push(reason.clone());
+                Op::Unreadable(narrow(self.code.reasons.len() - 1))
+            }
+        };
+        self.push(op, label);
+    }
+
+    fn symbol(&mut self, symbols: usize, missing: Option<&[bool]>) -> Op {
+        let missing = missing.map_or(NO_MARKS, |marks| {
+            self.code.missing.push(marks.into());
+            narrow(self.code.missing.len() - 1)
+        });
+        Op::Symbol { symbols: narrow(symbols), missing }
+    }
+
+    fn items(&mut self, item: ShapeId, key: usize) -> u32 {
+        self.queue.push(item);
+        let least = self.least[item.0 as usize].unwrap_or(0).saturating_add(key);
+        let walk = match self.shapes.get(item) {
+            _ if key == 0 && self.takes_nothing(item) => ItemWalk::None,
+            Shape::Boolean | Shape::Int | Shape::Long | Shape::Opaque(_) | Shape::Bytes | Shape::String if key == 0 => {
+                ItemWalk::Run
+            }
+            Shape::Record(_) => ItemWalk::Call { levels: 2 },
+            _ => ItemWalk::Call { levels: 1 },
+        };
+        self.code.items.push(Items { body: item.0, least: narrow(least), walk });
+        narrow(self.code.items.len() - 1)
+    }
+
+    fn union(&mut self, branches: &[ShapeId], label: u32) {
+        let null = branches.iter().position(|&branch| matches!(self.shapes.get(branch), Shape::Null));
+        if let (2, Some(null)) = (branches.len(), null) {
+            let at = self.code.ops.len();
+            self.push(Op::End, label);
+            self.value(branches[1 - null], label);
+            self.target = self.here();
+            self.code.ops[at] = Op::Optional { null: u8::from(null == 1), end: self.target };
+            return;
+        }
+        let (first, count) = (self.code.branches.len(), branches.len());
+        self.push(Op::Union { first: narrow(first), count: narrow(count) }, label);
+        self.code.branches.resize(first + count, 0);
+        let mut jumps = Vec::with_capacity(count);
+        for (index, &branch) in branches.iter().enumerate() {
+            self.code.branches[first + index] = self.here();
+            self.value(branch, label);
+            jumps.push(self.code.ops.len());
+            self.push(Op::Jump(0), label);
+        }
+        self.target = self.here();
+        for jump in jumps {
+            self.code.ops[jump] = Op::Jump(self.target);
+        }
+    }
+
+    /// Puts places where bodies are named by their shape.
+    fn link(mut self) -> Code {
+        let places = mem::take(&mut self.places);
+        let place = |shape: u32| places[shape as usize].unwrap_or_default();
+        for op in &mut self.code.ops {
+            if let Op::Record(body) = op {
+                *body = place(*body);
+            }
+        }
+        self.code.items.iter_mut().for_each(|items| items.body = place(items.body));
+        self.code
+    }
+}
+
+/// Joins two neighbours of one sort.
+fn fuse(left: Op, right: Op) -> Option<Op> {
+    Some(match (left, right) {
+        (Op::Varints { count, longs }, Op::Varints { count: 1, longs: long }) if count < RUN => {
+            Op::Varints { count: count + 1, longs: longs | long << count }
+        }
+        (Op::Opaque(a), Op::Opaque(b)) => Op::Opaque(a.checked_add(b)?),
+        (Op::Booleans(a), Op::Booleans(b)) => Op::Booleans(a + b),
+        (Op::Strings(a), Op::Strings(b)) => Op::Strings(a + b),
+        (Op::Bytes(a), Op::Bytes(b)) => Op::Bytes(a + b),
+        _ => return None,
+    })
+}
+
+/// Narrows a place or count: types are limited to far fewer, and sizes to what an `int` holds.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,217 @@
+//! Schema resolution: what readers of one schema make of data written with another.
+//!
+//! The rules are those of the Avro specification, "Schema Resolution": fields by name or
+//! alias, defaults for what the writer lacks, promotions, symbols or the enum's default;
+//! records, enums and fixed match by unqualified name or alias; of a reader's union the
+//! branch of the same type and full name is taken, then of the same unqualified name,
+//! then the first that the writer's type promotes to. Java differs in places: the oracle
+//! test lists them.
+//!
+//! The result is drawn as [`Shapes`] of the writer with marks where the reader cannot
+//! follow. A mark that every datum meets means `Never`, none means `Always`, the rest
+//! depends. Pairs are worked off a list, each once, so neither a recursive schema nor a
+//! hostile one makes this recurse.
+
+use rustc_hash::FxHashMap;
+
+use super::default;
+use super::error::Error;
+use super::limits;
+use super::shape::{Shape, ShapeId, Shapes};
+use super::types::{Field, Names, Type, TypeId, Types};
+
+/// Draws the shapes of data written with `writer`, with marks where `reader` (if any) cannot follow.
+pub(super) fn shapes(writer: &Types, reader: Option<&Types>) -> Result<Shapes, Error> {
+    let mut resolver = Resolver { writer, reader, ..Resolver::default_for(writer) };
+    if let Some(root) = writer.root {
+        resolver.pair(root, reader.and_then(|reader| reader.root));
+    }
+    while let Some((id, writer, reader)) = resolver.open.pop() {
+        if resolver.shapes.len() > limits::PAIRS {
+            return Err(Error::TooManyPairs);
+        }
+        resolver.shapes[id.0 as usize] = match reader {
+            None => resolver.alone(writer),
+            Some(reader) => resolver.together(writer, reader),
+        };
+    }
+    Ok(Shapes { all: resolver.shapes })
+}
+
+/// Finds the path and reason of the first mark that every datum meets.
+pub(super) fn first_unreadable(shapes: &Shapes, readable: &[bool]) -> (String, String) {
+    let mut path = String::new();
+    let mut id = Shapes::ROOT;
+    for _ in 0..shapes.all.len() {
+        match shapes.get(id) {
+            Shape::Record(fields) => match fields.iter().find(|(_, of)| !readable[of.0 as usize]) {
+                Some((name, of)) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(name);
+                    id = *of;
+                }
+                None => break,
+            },
+            Shape::Union(branches) if !branches.is_empty() => id = branches[0],
+            Shape::Unreadable(reason) => return (path, reason.to_string()),
+            Shape::Enum { .. } => return (path, "the reader's enum has none of the symbols and no default".into()),
+            _ => break,
+        }
+    }
+    (path, "the writer's type has no finite value that the reader can take".into())
+}
+
+struct Resolver<'a> {
+    writer: &'a Types,
+    reader: Option<&'a Types>,
+    shapes: Vec<Shape>,
+    seen: FxHashMap<(TypeId, Option<TypeId>), ShapeId>,
+    open: Vec<(ShapeId, TypeId, Option<TypeId>)>,
+}
+
+impl<'a> Resolver<'a> {
+    fn default_for(writer: &'a Types) -> Self {
+        Self { writer, reader: None, shapes: Vec::new(), seen: FxHashMap::default(), open: Vec::new() }
+    }
+
+    /// Returns the place of a pair's shape; a new pair is put on the list.
+    fn pair(&mut self, writer: TypeId, reader: Option<TypeId>) -> ShapeId {
+        if let Some(&id) = self.seen.get(&(writer, reader)) {
+            return id;
+        }
+        let id = ShapeId(u32::try_from(self.shapes.len()).unwrap_or(u32::MAX));
+        self.shapes.push(Shape::Null);
+        self.seen.insert((writer, reader), id);
+        self.open.push((id, writer, reader));
+        id
+    }
+
+    /// Draws the writer's type where no reader looks.
+    fn alone(&mut self, writer: TypeId) -> Shape {
+        let types = self.writer;
+        match types.get(writer) {
+            Type::Null => Shape::Null,
+            Type::Boolean => Shape::Boolean,
+            Type::Int => Shape::Int,
+            Type::Long => Shape::Long,
+            Type::Float => Shape::Opaque(4),
+            Type::Double => Shape::Opaque(8),
+            Type::Fixed { size, .. } => Shape::Opaque(*size),
+            Type::Bytes => Shape::Bytes,
+            Type::String => Shape::String,
+            Type::Enum { symbols, .. } => Shape::Enum { symbols: symbols.len(), missing: None },
+            Type::Record { fields, .. } => {
+                Shape::Record(fields.iter().map(|field| (field.name.clone(), self.pair(field.of, None))).collect())
+            }
+            Type::Array(item) => Shape::Array(self.pair(*item, None)),
+            Type::Map(value) => Shape::Map(self.pair(*value, None)),
+            Type::Union(branches) => Shape::Union(branches.iter().map(|&branch| self.pair(branch, None)).collect()),
+        }
+    }
+
+    /// Draws the writer's type as the reader sees it.
+    fn together(&mut self, writer: TypeId, reader: TypeId) -> Shape {
+        let Some(readers) = self.reader else { return self.alone(writer) };
+        let writers = self.writer;
+        match (writers.get(writer), readers.get(reader)) {
+            (Type::Union(branches), _) => {
+                Shape::Union(branches.iter().map(|&branch| self.pair(branch, Some(reader))).collect())
+            }
+            (single, Type::Union(branches)) => match branch_for(single, branches, readers) {
+                Some(branch) => self.together(writer, branch),
+                None => unreadable(format!("the reader's union has no branch for {}", single.describe())),
+            },
+            (Type::Array(item), Type::Array(taken)) => Shape::Array(self.pair(*item, Some(*taken))),
+            (Type::Map(value), Type::Map(taken)) => Shape::Map(self.pair(*value, Some(*taken))),
+            (Type::Record { name, fields }, Type::Record { name: taken, fields: expected }) if matches(name, taken) => {
+                self.record(fields, expected)
+            }
+            (Type::Enum { name, symbols, .. }, Type::Enum { name: taken, symbols: known, default })
+                if matches(name, taken) =>
+            {
+                let missing: Box<[bool]> = symbols.iter().map(|symbol| !default && !known.contains(symbol)).collect();
+                Shape::Enum { symbols: symbols.len(), missing: missing.contains(&true).then_some(missing) }
+            }
+            (Type::Fixed { name, size }, Type::Fixed { name: taken, size: expected })
+                if matches(name, taken) && size == expected =>
+            {
+                Shape::Opaque(*size)
+            }
+            (Type::Fixed { size, .. }, Type::Fixed { size: expected, .. }) if size != expected => {
+                unreadable(format!("fixed of {size} bytes cannot be read as fixed of {expected}"))
+            }
+            (from, to) if from.names().is_none() && (from.kind() == to.kind() || promotes(from, to)) => {
+                self.alone(writer)
+            }
+            (from, to) => unreadable(format!("{} cannot be read as {}", from.describe(), to.describe())),
+        }
+    }
+
+    fn record(&mut self, written: &[Field], expected: &'a [Field]) -> Shape {
+        let names: FxHashMap<&str, &Field> = written.iter().map(|field| (&*field.name, field)).collect();
+        let mut takers: FxHashMap<&str, TypeId> = FxHashMap::default();
+        let mut lacking = Vec::new();
+        for field in expected {
+            match names.get(&*field.name) {
+                Some(_) => drop(takers.insert(&field.name, field.of)),
+                None => lacking.push(field),
+            }
+        }
+        for field in lacking {
+            let alias =
+                field.aliases.iter().find(|alias| names.contains_key(&***alias) && !takers.contains_key(&***alias));
+            match (alias, &field.default) {
+                (Some(alias), _) => drop(takers.insert(alias, field.of)),
+                (None, Some(value)) if self.reader.is_some_and(|types| default::fits(types, field.of, value)) => {}
+                (None, Some(_)) => {
+                    return unreadable(format!(
+                        "the writer lacks field '{}', and its default does not fit",
+                        field.name
+                    ));
+                }
+                (None, None) => {
+                    return unreadable(format!("the writer lacks field '{}', which has no default", field.name));
+                }
+            }
+        }
+        let shape = |field: &Field| (field.name.clone(), self.pair(field.of, takers.get(&*field.name).copied()));
+        Shape::Record(written.iter().map(shape).collect())
+    }
+}
+
+/// Chooses the branch of a reader's union for a writer's type that is no union.
+fn branch_for(writer: &Type, branches: &[TypeId], readers: &Types) -> Option<TypeId> {
+    let find = |wanted: &dyn Fn(&Type) -> bool| branches.iter().copied().find(|&branch| wanted(readers.get(branch)));
+    let Some(name) = writer.names() else {
+        return find(&|branch| branch.kind() == writer.kind()).or_else(|| find(&|branch| promotes(writer, branch)));
+    };
+    let same_kind = |branch: &Type, named: &dyn Fn(&Names) -> bool| {
+        branch.kind() == writer.kind() && branch.names().is_some_and(named)
+    };
+    find(&|branch| same_kind(branch, &|taken| taken.full == name.full))
+        .or_else(|| find(&|branch| same_kind(branch, &|taken| taken.aliases.contains(&name.full))))
+        .or_else(|| find(&|branch| same_kind(branch, &|taken| taken.unqualified() == name.unqualified())))
+}
+
+/// Tells whether the reader's name, or one of its aliases, is the writer's.
+fn matches(writer: &Names, reader: &Names) -> bool {
+    writer.unqualified() == reader.unqualified() || reader.aliases.contains(&writer.full)
+}
+
+/// Tells whether the writer's primitive type may be read as another.
+fn promotes(writer: &Type, reader: &Type) -> bool {
+    match writer {
+        Type::Int => matches!(reader, Type::Long | Type::Float | Type::Double),
+        Type::Long => matches!(reader, Type::Float | Type::Double),
+        Type::Float => matches!(reader, Type::Double),
+        Type::String => matches!(reader, Type::Bytes),
+        Type::Bytes => matches!(reader, Type::String),
+        _ => false,
+    }
+}
+
+fn unreadable(reason: String) -> Shape {
+    Shape::Unreadable(reason.into())
+}

@@ -1,0 +1,178 @@
+//! Whether the process is alive and ready, from the states of its pipelines.
+//!
+//! Two questions with different owners. *Alive* is asked by whoever restarts processes:
+//! no only when a loop hangs, for a restart during an outage of broker or registry helps
+//! nobody. *Ready* is asked by whoever rolls out: yes once every pipeline has checked its
+//! outputs and polled the group, with or without partitions.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::state::{Phase, PipelineState};
+
+/// The least time without a turn after which a loop counts as stuck.
+pub const MIN_STUCK_AFTER: Duration = Duration::from_secs(120);
+
+/// A loop counts as stuck after this many transaction timeouts: one call may take two of them (then the watchdog
+/// ends the process with a better message), and a loop may make two such calls in a turn.
+pub const STUCK_TRANSACTIONS: u32 = 5;
+
+/// The pipelines of this process.
+#[derive(Debug)]
+pub struct Health {
+    epoch: Instant,
+    stuck_after: Duration,
+    pipelines: Mutex<Vec<Arc<PipelineState>>>,
+}
+
+/// A pipeline that keeps the answer from being yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// No pipeline has been started yet.
+    NoPipelines,
+    /// The pipeline has not joined its group yet.
+    Starting {
+        /// The gate.
+        gate: String,
+        /// The pipeline's number.
+        number: usize,
+    },
+    /// The pipeline has ended.
+    Stopped {
+        /// The gate.
+        gate: String,
+        /// The pipeline's number.
+        number: usize,
+    },
+    /// The pipeline's loop hangs.
+    Stuck {
+        /// The gate.
+        gate: String,
+        /// The pipeline's number.
+        number: usize,
+        /// Time since its last turn.
+        silence: Duration,
+    },
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPipelines => f.write_str("no pipeline has been started yet"),
+            Self::Starting { gate, number } => write!(f, "pipeline {number} of gate '{gate}' is starting"),
+            Self::Stopped { gate, number } => write!(f, "pipeline {number} of gate '{gate}' has stopped"),
+            Self::Stuck { gate, number, silence } => {
+                write!(f, "pipeline {number} of gate '{gate}' has not turned for {} s", silence.as_secs())
+            }
+        }
+    }
+}
+
+impl Health {
+    /// Creates the health of a process whose transactions time out after `transaction_timeout`.
+    #[must_use]
+    pub fn new(transaction_timeout: Duration) -> Arc<Self> {
+        let stuck_after = MIN_STUCK_AFTER.max(transaction_timeout * STUCK_TRANSACTIONS);
+        Arc::new(Self { epoch: Instant::now(), stuck_after, pipelines: Mutex::default() })
+    }
+
+    /// Adds a pipeline, which is starting; a second call for the same one replaces it.
+    pub fn pipeline(&self, gate: &str, number: usize) -> Arc<PipelineState> {
+        let state = Arc::new(PipelineState::new(gate, number, self.epoch));
+        let mut pipelines = self.lock();
+        pipelines.retain(|old| (old.gate(), old.number()) != (gate, number));
+        pipelines.push(Arc::clone(&state));
+        state
+    }
+
+    /// Returns all pipelines, in the order in which they were added.
+    #[must_use]
+    pub fn pipelines(&self) -> Vec<Arc<PipelineState>> {
+        self.lock().clone()
+    }
+
+    /// Returns the loops that hang: none of them means alive.
+    #[must_use]
+    pub fn stuck(&self, now: Instant) -> Vec<Obstacle> {
+        self.pipelines().iter().filter_map(|state| self.stuck_one(state, now)).collect()
+    }
+
+    /// Returns what keeps the process from being ready: nothing means ready.
+    #[must_use]
+    pub fn not_ready(&self, now: Instant) -> Vec<Obstacle> {
+        let pipelines = self.pipelines();
+        if pipelines.is_empty() {
+            return vec![Obstacle::NoPipelines];
+        }
+        let obstacle = |state: &Arc<PipelineState>| {
+            let (gate, number) = (state.gate().to_owned(), state.number());
+            match state.lock().phase {
+                Phase::Starting => Some(Obstacle::Starting { gate, number }),
+                Phase::Stopped => Some(Obstacle::Stopped { gate, number }),
+                Phase::Running => None,
+            }
+        };
+        pipelines.iter().filter_map(|state| obstacle(state).or_else(|| self.stuck_one(state, now))).collect()
+    }
+
+    fn stuck_one(&self, state: &PipelineState, now: Instant) -> Option<Obstacle> {
+        let silence = state.silence(now)?;
+        let stuck = silence > self.stuck_after && state.lock().phase != Phase::Stopped;
+        stuck.then(|| Obstacle::Stuck { gate: state.gate().to_owned(), number: state.number(), silence })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<PipelineState>>> {
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Metrics, Probe};
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(15);
+
+    fn names(obstacles: &[Obstacle]) -> Vec<String> {
+        obstacles.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn is_ready_once_every_pipeline_has_joined() {
+        let (health, metrics, now) = (Health::new(TIMEOUT), Metrics::new(), Instant::now());
+        assert_eq!(health.not_ready(now), [Obstacle::NoPipelines]);
+        let probes = [0, 1].map(|number| Probe::new(&metrics, &health, "orders", number));
+        probes[0].joined();
+        assert_eq!(names(&health.not_ready(now)), ["pipeline 1 of gate 'orders' is starting"]);
+        probes[1].joined();
+        assert!(health.not_ready(now).is_empty());
+        probes[0].stopped();
+        assert_eq!(names(&health.not_ready(now)), ["pipeline 0 of gate 'orders' has stopped"]);
+    }
+
+    #[test]
+    fn is_alive_until_a_loop_that_has_begun_hangs() {
+        let (health, metrics, start) = (Health::new(TIMEOUT), Metrics::new(), Instant::now());
+        let later = start + MIN_STUCK_AFTER * 2;
+        let probe = Probe::new(&metrics, &health, "orders", 0);
+        assert!(health.stuck(later).is_empty(), "a start may wait for a broker as long as it likes");
+        probe.joined();
+        probe.beat(start);
+        assert!(health.stuck(start + MIN_STUCK_AFTER).is_empty());
+        assert_eq!(names(&health.stuck(later)), ["pipeline 0 of gate 'orders' has not turned for 240 s"]);
+        assert_eq!(health.not_ready(later), health.stuck(later));
+        probe.beat(later);
+        assert!(health.stuck(later).is_empty());
+        probe.stopped();
+        assert!(health.stuck(later + MIN_STUCK_AFTER * 2).is_empty(), "a loop that has ended does not hang");
+    }
+
+    #[test]
+    fn allows_for_long_transactions() {
+        let (health, metrics, start) = (Health::new(Duration::from_secs(900)), Metrics::new(), Instant::now());
+        Probe::new(&metrics, &health, "orders", 0).beat(start);
+        assert!(health.stuck(start + Duration::from_secs(1800)).is_empty(), "one call may take two timeouts");
+        assert_eq!(health.stuck(start + Duration::from_secs(4501)).len(), 1);
+    }
+}

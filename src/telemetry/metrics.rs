@@ -1,0 +1,291 @@
+//! Prometheus metrics: one private registry per process, and each gate's part of it.
+//!
+//! Names and labels are a contract with dashboards. The cardinality is bounded by the
+//! configuration (gates), by closed enums (outcome, reason, cause, result, client) and by
+//! the assignment (topic, partition: forgotten when revoked); `subject` is capped.
+//! Outcome counters move only when the transaction that holds the records has committed,
+//! so that they equal the truth: [`GateMetrics::committed`] is the one place.
+
+mod clients;
+mod families;
+mod registry;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
+use rustc_hash::FxHashMap;
+
+use self::clients::Clients;
+use self::families::Families;
+pub use self::registry::RegistryCounts;
+use super::HoldCause;
+use super::sample::Sampler;
+use crate::gate::verdict::{Route, Tally};
+use crate::kafka::statistics::Statistics;
+use crate::record::Partition;
+use crate::schema::{Subject, Version};
+use crate::violation::ReasonCode;
+
+/// Subjects per gate that `sluice_target_version` shows: a gate with a subject per record type follows
+/// whatever producers register, and a series per type must not be a way to fill the monitoring system.
+pub const MAX_TARGET_SUBJECTS: usize = 500;
+
+/// A kind of Kafka client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientKind {
+    /// Reads sources.
+    Consumer,
+    /// Writes outputs.
+    Producer,
+}
+
+impl ClientKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Consumer, Self::Producer];
+
+    /// Returns the label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Producer => "producer",
+        }
+    }
+}
+
+/// A way in which an assignment changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rebalance {
+    Assigned,
+    Revoked,
+    Lost,
+}
+
+impl Rebalance {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Revoked => "revoked",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+    gates: Mutex<BTreeMap<String, Arc<GateMetrics>>>,
+}
+
+impl Metrics {
+    /// Creates a registry of its own, with all families in it.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let registry = Registry::new();
+        let families = Families::register(&registry);
+        Arc::new(Self { registry, families, gates: Mutex::default() })
+    }
+
+    /// Returns the metrics of a gate; the same ones for all its pipelines.
+    #[must_use]
+    pub fn gate(&self, name: &str) -> Arc<GateMetrics> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(GateMetrics::new(name, &self.families));
+        Arc::clone(gates.entry(name.to_owned()).or_insert_with(new))
+    }
+
+    /// Adds the registry client's counters; `read` is called at each [`Metrics::render`].
+    ///
+    /// # Panics
+    /// When it is called twice.
+    pub fn registry_client(&self, read: impl Fn() -> RegistryCounts + Send + Sync + 'static) {
+        registry::register(&self.registry, read);
+    }
+
+    /// Returns all metrics in Prometheus' text format.
+    ///
+    /// # Panics
+    /// Never: a gathered family has a name and a value.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let families = self.registry.gather();
+        TextEncoder::new().encode_to_string(&families).expect("a gathered family has a name and a value")
+    }
+}
+
+/// The metrics of one gate, labels resolved.
+#[derive(Debug)]
+pub struct GateMetrics {
+    gate: String,
+    families: Families,
+    outcomes: [IntCounter; Route::ALL.len()],
+    reasons: Mutex<FxHashMap<(Route, ReasonCode), IntCounter>>,
+    bytes: IntCounter,
+    batches: IntCounter,
+    batch_records: Histogram,
+    transaction_seconds: Histogram,
+    commit_seconds: Histogram,
+    committed: IntCounter,
+    aborted: IntCounter,
+    rebuilds: IntCounter,
+    assigned: IntGauge,
+    target_changes: IntCounter,
+    subjects: Mutex<BTreeSet<Subject>>,
+    clients: [Mutex<Clients>; ClientKind::ALL.len()],
+    pub(super) samples: Sampler,
+}
+
+/// The records of one gate that had one outcome for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutcomeCount {
+    /// Where they went.
+    pub route: Route,
+    /// What was wrong with them.
+    pub reason: Option<ReasonCode>,
+    /// How many, since the process started.
+    pub records: u64,
+}
+
+impl GateMetrics {
+    fn new(gate: &str, families: &Families) -> Self {
+        for cause in HoldCause::ALL {
+            families.held.with_label_values(&[gate, cause.name()]).set(0);
+        }
+        Self {
+            gate: gate.to_owned(),
+            families: families.clone(),
+            outcomes: Route::ALL.map(|route| families.records.with_label_values(&[gate, route.outcome(), ""])),
+            reasons: Mutex::default(),
+            bytes: families.bytes.with_label_values(&[gate]),
+            batches: families.batches.with_label_values(&[gate]),
+            batch_records: families.batch_records.with_label_values(&[gate]),
+            transaction_seconds: families.transaction_seconds.with_label_values(&[gate]),
+            commit_seconds: families.commit_seconds.with_label_values(&[gate]),
+            committed: families.transactions.with_label_values(&[gate, "committed"]),
+            aborted: families.transactions.with_label_values(&[gate, "aborted"]),
+            rebuilds: families.rebuilds.with_label_values(&[gate]),
+            assigned: families.assigned.with_label_values(&[gate]),
+            target_changes: families.target_changes.with_label_values(&[gate]),
+            subjects: Mutex::default(),
+            clients: ClientKind::ALL.map(|kind| Mutex::new(Clients::new(gate, kind, families))),
+            samples: Sampler::default(),
+        }
+    }
+
+    /// Counts a committed transaction: its records, the time since it began, and how much of that the commit took.
+    pub fn committed(&self, tally: &Tally, transaction: Duration, commit: Duration) {
+        self.counted(tally);
+        self.committed.inc();
+        self.transaction_seconds.observe(transaction.as_secs_f64());
+        self.commit_seconds.observe(commit.as_secs_f64());
+    }
+
+    /// Counts outcomes where there is no transaction: a dry run at its commit interval, at-least-once when the
+    /// offsets are stored.
+    pub fn counted(&self, tally: &Tally) {
+        for (route, reason, records) in tally.counts() {
+            match reason {
+                None => self.outcomes[route as usize].inc_by(records),
+                Some(reason) => self.reason(route, reason).inc_by(records),
+            }
+        }
+        self.bytes.inc_by(tally.bytes());
+    }
+
+    /// Counts an aborted transaction.
+    pub fn aborted(&self) {
+        self.aborted.inc();
+    }
+
+    /// Counts a producer that was replaced after a fatal error.
+    pub fn rebuilt_producer(&self) {
+        self.rebuilds.inc();
+    }
+
+    /// Counts a batch of records that was polled.
+    pub fn batch(&self, records: usize) {
+        self.batches.inc();
+        self.batch_records.observe(records as f64);
+    }
+
+    /// Changes the number of partitions that are held for a cause.
+    pub fn held(&self, cause: HoldCause, delta: i64) {
+        self.families.held.with_label_values(&[self.gate.as_str(), cause.name()]).add(delta);
+    }
+
+    /// Sets how many records of a source partition are not committed yet.
+    pub fn lag(&self, topic: &str, partition: Partition, records: i64) {
+        let partition = partition.to_string();
+        self.families.lag.with_label_values(&[self.gate.as_str(), topic, &partition]).set(records);
+    }
+
+    /// Forgets the lag of a partition that is no longer ours.
+    pub fn forget_partition(&self, topic: &str, partition: Partition) {
+        let partition = partition.to_string();
+        // An error says that the series is absent, which is what we want: a partition may leave before it had a lag.
+        self.families.lag.remove_label_values(&[self.gate.as_str(), topic, &partition]).ok();
+    }
+
+    /// Sets the target version of a subject; see [`MAX_TARGET_SUBJECTS`].
+    pub fn target(&self, subject: &Subject, version: Version) {
+        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        if subjects.len() >= MAX_TARGET_SUBJECTS && !subjects.contains(subject) {
+            return;
+        }
+        self.families.target_version.with_label_values(&[self.gate.as_str(), &*subject.0]).set(version.0.into());
+        subjects.insert(subject.clone());
+    }
+
+    /// Takes over what a Kafka client reports; sums are over the clients of all pipelines of the gate.
+    pub fn statistics(&self, client: ClientKind, report: &Statistics) {
+        self.clients[client as usize].lock().unwrap_or_else(PoisonError::into_inner).update(report);
+    }
+
+    /// Returns the outcomes counted so far, those without a reason first.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<OutcomeCount> {
+        let plain = Route::ALL.map(|route| (route, None, self.outcomes[route as usize].get()));
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let reasons = reasons.iter().map(|(&(route, reason), counter)| (route, Some(reason), counter.get()));
+        let mut counts: Vec<_> = plain
+            .into_iter()
+            .chain(reasons)
+            .filter(|&(_, _, records)| records > 0)
+            .map(|(route, reason, records)| OutcomeCount { route, reason, records })
+            .collect();
+        counts.sort_by_key(|count| (count.reason, count.route as usize));
+        counts
+    }
+
+    /// Returns the name of the gate.
+    #[must_use]
+    pub fn gate(&self) -> &str {
+        &self.gate
+    }
+
+    fn reason(&self, route: Route, reason: ReasonCode) -> IntCounter {
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let labels = [self.gate.as_str(), route.outcome(), reason.name()];
+        reasons.entry((route, reason)).or_insert_with(|| self.families.records.with_label_values(&labels)).clone()
+    }
+
+    pub(super) fn rebalanced(&self, kind: Rebalance, partitions: usize) {
+        self.families.rebalances.with_label_values(&[self.gate.as_str(), kind.name()]).inc();
+        let partitions = i64::try_from(partitions).unwrap_or(i64::MAX);
+        match kind {
+            Rebalance::Assigned => self.assigned.add(partitions),
+            Rebalance::Revoked | Rebalance::Lost => self.assigned.sub(partitions),
+        }
+    }
+
+    pub(super) fn target_changed(&self) {
+        self.target_changes.inc();
+    }
+}

@@ -1,0 +1,158 @@
+//! The numbers that operators see, and that there is a bound to how many.
+
+use super::super::events::{PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsRevoked, TopicHeld};
+use super::super::{Health, Probe};
+use super::*;
+use crate::kafka::statistics::Broker;
+use crate::record::Offset;
+
+fn value(text: &str, series: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+}
+
+fn series(text: &str) -> usize {
+    text.lines().filter(|line| !line.starts_with('#')).count()
+}
+
+#[test]
+fn counts_outcomes_of_committed_transactions() {
+    let metrics = Metrics::new();
+    let gate = metrics.gate("orders");
+    let mut tally = Tally::default();
+    tally.add(Route::Validated, None, 100);
+    tally.add(Route::Validated, None, 50);
+    tally.add(Route::DeadLetter, Some(ReasonCode::Truncated), 7);
+    gate.committed(&tally, Duration::from_millis(260), Duration::from_millis(20));
+    gate.counted(&tally);
+    gate.aborted();
+    let text = metrics.render();
+    for (series, expected) in [
+        (r#"sluice_records_total{gate="orders",outcome="validated",reason=""}"#, 4.0),
+        (r#"sluice_records_total{gate="orders",outcome="dead_letter",reason="truncated"}"#, 2.0),
+        (r#"sluice_records_total{gate="orders",outcome="converter",reason=""}"#, 0.0),
+        (r#"sluice_bytes_total{gate="orders"}"#, 314.0),
+        (r#"sluice_transactions_total{gate="orders",result="committed"}"#, 1.0),
+        (r#"sluice_transactions_total{gate="orders",result="aborted"}"#, 1.0),
+        (r#"sluice_transaction_seconds_bucket{gate="orders",le="0.25"}"#, 0.0),
+        (r#"sluice_transaction_seconds_bucket{gate="orders",le="0.5"}"#, 1.0),
+        (r#"sluice_commit_seconds_count{gate="orders"}"#, 1.0),
+    ] {
+        assert_eq!(value(&text, series), Some(expected), "{series}\n{text}");
+    }
+    let good = OutcomeCount { route: Route::Validated, reason: None, records: 4 };
+    let bad = OutcomeCount { route: Route::DeadLetter, reason: Some(ReasonCode::Truncated), records: 2 };
+    assert_eq!(gate.outcomes(), [good, bad]);
+    assert!(metrics.gate("payments").outcomes().is_empty(), "gates do not see each other's records");
+}
+
+#[test]
+fn gives_all_pipelines_of_a_gate_the_same_metrics() {
+    let metrics = Metrics::new();
+    metrics.gate("orders").batch(3);
+    metrics.gate("orders").batch(30);
+    let text = metrics.render();
+    assert_eq!(value(&text, r#"sluice_batches_total{gate="orders"}"#), Some(2.0));
+    assert_eq!(value(&text, r#"sluice_batch_records_sum{gate="orders"}"#), Some(33.0));
+}
+
+#[test]
+fn forgets_partitions_that_leave_and_what_they_were_held_for() {
+    let (metrics, health) = (Metrics::new(), Health::new(Duration::from_secs(15)));
+    let probe = Probe::new(&metrics, &health, "orders", 0);
+    let partition = Partition(3);
+    let held = |probe: &Probe, cause| {
+        PartitionHeld { topic: "raw", partition, next: Offset(7), cause, detail: "no answer" }.emit(probe);
+    };
+    let count =
+        |cause: &str| value(&metrics.render(), &format!(r#"sluice_held_partitions{{cause="{cause}",gate="orders"}}"#));
+    PartitionsAssigned { partitions: &[("raw", partition)] }.emit(&probe);
+    probe.position("raw", partition, Offset(7), Some(12));
+    probe.position("other", partition, Offset(7), Some(12));
+    assert_eq!(metrics.render().matches("\nsluice_lag_records{").count(), 1, "only what is assigned has a lag");
+    held(&probe, HoldCause::UnknownSchema);
+    held(&probe, HoldCause::RegistryUnavailable);
+    held(&probe, HoldCause::RegistryUnavailable);
+    assert_eq!((count("unknown_schema"), count("registry_unavailable")), (Some(0.0), Some(1.0)));
+    PartitionReleased { topic: "raw", partition, after: Duration::ZERO }.emit(&probe);
+    PartitionReleased { topic: "raw", partition, after: Duration::ZERO }.emit(&probe);
+    assert_eq!(count("registry_unavailable"), Some(0.0));
+    held(&probe, HoldCause::Oversize);
+    PartitionsRevoked { partitions: &[("raw", partition)] }.emit(&probe);
+    assert_eq!(count("oversize"), Some(0.0));
+    held(&probe, HoldCause::Oversize);
+    assert_eq!(count("oversize"), Some(0.0), "what is not assigned is not held");
+    TopicHeld { topic: "new", cause: HoldCause::Misconfigured, detail: "no output" }.emit(&probe);
+    assert_eq!(count("misconfigured"), Some(1.0));
+    probe.stopped();
+    assert_eq!(count("misconfigured"), Some(0.0));
+    let text = metrics.render();
+    assert!(!text.contains("\nsluice_lag_records{"), "{text}");
+    assert_eq!(value(&text, r#"sluice_assigned_partitions{gate="orders"}"#), Some(0.0));
+}
+
+#[test]
+fn sums_over_clients_and_survives_their_restart() {
+    let metrics = Metrics::new();
+    let gate = metrics.gate("orders");
+    let report = |client: &str, second, queue_bytes, tx_bytes| {
+        let broker = Broker { name: "b".into(), rtt: Some(Duration::from_millis(2)), outbuf_requests: 1 };
+        let at = Duration::from_secs(second);
+        let brokers = vec![broker];
+        let report = Statistics { client: client.into(), at, queue_bytes, tx_bytes, brokers, ..Statistics::default() };
+        gate.statistics(ClientKind::Producer, &report);
+    };
+    report("p-1", 5, 100, 1000);
+    report("p-2", 6, 10, 500);
+    report("p-1", 10, 200, 1500);
+    let read = |name: &str| value(&metrics.render(), &format!(r#"{name}{{client="producer",gate="orders"}}"#));
+    assert_eq!(read("sluice_kafka_queue_bytes"), Some(210.0));
+    assert_eq!(read("sluice_kafka_tx_bytes_total"), Some(2000.0));
+    assert_eq!(read("sluice_kafka_outbuf_requests"), Some(2.0));
+    assert_eq!(read("sluice_kafka_rtt_seconds_count"), Some(3.0));
+    report("p-3", 69, 7, 40);
+    assert_eq!(read("sluice_kafka_queue_bytes"), Some(207.0), "p-2 is gone, p-1 not yet");
+    assert_eq!(read("sluice_kafka_tx_bytes_total"), Some(2040.0));
+}
+
+#[test]
+fn reads_the_registry_clients_counters_when_asked() {
+    let metrics = Metrics::new();
+    metrics.registry_client(|| RegistryCounts {
+        calls: vec![("ok", 3), ("timeout", 1)],
+        cache_hits: 9,
+        cache_misses: 4,
+        known_schemas: 2,
+    });
+    let text = metrics.render();
+    assert_eq!(value(&text, r#"sluice_registry_calls_total{outcome="timeout"}"#), Some(1.0));
+    assert_eq!(value(&text, r#"sluice_registry_cache_total{result="hit"}"#), Some(9.0));
+    assert_eq!(value(&text, "sluice_registry_known_schemas "), Some(2.0));
+}
+
+#[test]
+fn bounds_the_number_of_series_of_a_gate() {
+    let metrics = Metrics::new();
+    let gate = metrics.gate("orders");
+    let mut tally = Tally::default();
+    for route in Route::ALL {
+        tally.add(route, None, 1);
+        ReasonCode::ALL.iter().for_each(|&code| tally.add(route, Some(code), 1));
+    }
+    gate.counted(&tally);
+    for number in 0..2 * MAX_TARGET_SUBJECTS {
+        gate.target(&Subject(format!("subject-{number}").into()), Version(1));
+    }
+    gate.target(&Subject("subject-0".into()), Version(2));
+    for number in 0..1000 {
+        let client = format!("producer-{number}");
+        let at = Duration::from_secs(number);
+        gate.statistics(ClientKind::Producer, &Statistics { client, at, ..Statistics::default() });
+    }
+    let text = metrics.render();
+    let outcomes = Route::ALL.len() * (1 + ReasonCode::ALL.len());
+    assert_eq!(text.matches("\nsluice_records_total{").count(), outcomes);
+    assert_eq!(text.matches("\nsluice_target_version{").count(), MAX_TARGET_SUBJECTS);
+    assert_eq!(value(&text, r#"sluice_target_version{gate="orders",subject="subject-0"}"#), Some(2.0));
+    let rest = series(&text) - outcomes - MAX_TARGET_SUBJECTS;
+    assert!(rest < 150, "{rest} series besides outcomes and subjects");
+}

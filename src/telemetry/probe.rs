@@ -1,0 +1,155 @@
+//! What one pipeline reports to: the metrics of its gate and its own state, kept equal.
+//!
+//! The plain methods are for what happens all the time (turns, commits); what happens
+//! seldom and deserves a line in the log is an event of [`super::events`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::metrics::Rebalance;
+use super::state::{HeldTopic, PartitionState, Phase, PipelineState, Topics};
+use super::{GateMetrics, Health, HoldCause, Metrics};
+use crate::gate::verdict::Tally;
+use crate::record::{Offset, Partition};
+
+/// The place where one pipeline reports.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    metrics: Arc<GateMetrics>,
+    state: Arc<PipelineState>,
+}
+
+impl Probe {
+    /// Adds pipeline `number` (from 0) of a gate to metrics and health.
+    #[must_use]
+    pub fn new(metrics: &Metrics, health: &Health, gate: &str, number: usize) -> Self {
+        Self { metrics: metrics.gate(gate), state: health.pipeline(gate, number) }
+    }
+
+    /// Returns the metrics of the gate.
+    #[must_use]
+    pub fn metrics(&self) -> &GateMetrics {
+        &self.metrics
+    }
+
+    /// Returns the state of the pipeline.
+    #[must_use]
+    pub fn state(&self) -> &PipelineState {
+        &self.state
+    }
+
+    /// Returns the name of the gate.
+    #[must_use]
+    pub fn gate(&self) -> &str {
+        self.metrics.gate()
+    }
+
+    /// Notes a turn of the loop, with the loop's own timestamp.
+    pub fn beat(&self, now: Instant) {
+        self.state.beat(now);
+    }
+
+    /// Notes that outputs are checked and the group has been polled: the pipeline is ready, with or without partitions.
+    pub fn joined(&self) {
+        self.state.lock().phase = Phase::Running;
+    }
+
+    /// Notes that the pipeline has left the group; its partitions and their lag are forgotten.
+    pub fn stopped(&self) {
+        let partitions: Vec<_> = self.state.lock().partitions.keys().cloned().collect();
+        let partitions: Vec<_> = partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
+        if !partitions.is_empty() {
+            self.unassigned(&partitions, Rebalance::Revoked);
+        }
+        let topics: Vec<_> = self.state.lock().held_topics.keys().cloned().collect();
+        for topic in &topics {
+            self.release_topic(topic);
+        }
+        self.state.lock().phase = Phase::Stopped;
+    }
+
+    /// Sets the topics that the pipeline serves.
+    pub fn topics(&self, topics: Topics) {
+        self.state.lock().topics = topics;
+    }
+
+    /// Counts a committed transaction; see [`GateMetrics::committed`].
+    pub fn committed(&self, tally: &Tally, transaction: Duration, commit: Duration) {
+        self.metrics.committed(tally, transaction, commit);
+    }
+
+    /// Sets the position of an assigned partition: the offset of the *next* record as committed, and the records
+    /// from there to the last stable offset where that is known.
+    pub fn position(&self, topic: &str, partition: Partition, next: Offset, lag: Option<i64>) {
+        if let Some(state) = self.state.lock().partitions.get_mut(&(topic.to_owned(), partition)) {
+            state.committed = Some(next);
+            state.lag = lag.or(state.lag);
+        } else {
+            return;
+        }
+        if let Some(lag) = lag {
+            self.metrics.lag(topic, partition, lag);
+        }
+    }
+
+    pub(super) fn assigned(&self, partitions: &[(&str, Partition)]) {
+        let mut board = self.state.lock();
+        for (topic, partition) in partitions {
+            board.partitions.insert(((*topic).to_owned(), *partition), PartitionState::default());
+        }
+        drop(board);
+        self.metrics.rebalanced(Rebalance::Assigned, partitions.len());
+    }
+
+    pub(super) fn unassigned(&self, partitions: &[(&str, Partition)], kind: Rebalance) {
+        for (topic, partition) in partitions {
+            let gone = self.state.lock().partitions.remove(&((*topic).to_owned(), *partition));
+            self.move_held(gone.and_then(|state| state.held), None);
+            self.metrics.forget_partition(topic, *partition);
+        }
+        self.metrics.rebalanced(kind, partitions.len());
+    }
+
+    /// Holds an assigned partition; tells whether that is news.
+    pub(super) fn hold(&self, topic: &str, partition: Partition, cause: HoldCause) -> bool {
+        let mut board = self.state.lock();
+        let Some(state) = board.partitions.get_mut(&(topic.to_owned(), partition)) else { return false };
+        let before = state.held.replace(cause);
+        drop(board);
+        self.move_held(before, Some(cause))
+    }
+
+    /// Releases a partition; returns why it was held.
+    pub(super) fn release(&self, topic: &str, partition: Partition) -> Option<HoldCause> {
+        let cause = self.state.lock().partitions.get_mut(&(topic.to_owned(), partition))?.held.take();
+        self.move_held(cause, None);
+        cause
+    }
+
+    /// Holds a topic that is not subscribed to; tells whether that is news.
+    pub(super) fn hold_topic(&self, topic: &str, cause: HoldCause, detail: &str) -> bool {
+        let held = HeldTopic { cause, detail: detail.to_owned() };
+        let before = self.state.lock().held_topics.insert(topic.to_owned(), held.clone());
+        self.move_held(before.as_ref().map(|held| held.cause), Some(cause));
+        before != Some(held)
+    }
+
+    /// Releases a topic; returns why it was held.
+    pub(super) fn release_topic(&self, topic: &str) -> Option<HoldCause> {
+        let cause = self.state.lock().held_topics.remove(topic).map(|held| held.cause);
+        self.move_held(cause, None);
+        cause
+    }
+
+    fn move_held(&self, from: Option<HoldCause>, to: Option<HoldCause>) -> bool {
+        if from != to {
+            from.into_iter().for_each(|cause| self.metrics.held(cause, -1));
+            to.into_iter().for_each(|cause| self.metrics.held(cause, 1));
+        }
+        from != to
+    }
+
+    pub(super) fn incident(&self, what: String) {
+        self.state.incident(what);
+    }
+}

@@ -1,0 +1,193 @@
+//! What one pipeline shows of itself while it runs.
+//!
+//! The pipeline's thread writes, the admin server reads. The heartbeat is an atomic, since
+//! it is written at every turn of the loop; the rest changes when something happened (an
+//! assignment, a commit, a hold) and stands behind a lock that is held for a few
+//! assignments at most.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::HoldCause;
+use crate::record::{Offset, Partition};
+
+/// Incidents that a pipeline remembers for `/status`.
+pub const MAX_INCIDENTS: usize = 8;
+
+/// How far a pipeline is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Outputs are being checked, or the group has not been joined yet.
+    Starting,
+    /// Joined the group; has partitions or waits for some.
+    Running,
+    /// Left the group.
+    Stopped,
+}
+
+/// What is wrong or right with a pipeline, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// See [`Phase::Starting`].
+    Starting,
+    /// All its partitions move.
+    Running,
+    /// Some partitions wait, for these causes.
+    Degraded(BTreeSet<HoldCause>),
+    /// See [`Phase::Stopped`].
+    Stopped,
+}
+
+impl Condition {
+    /// Returns the name used in `/status`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Degraded(_) => "degraded",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The topics that a pipeline serves now; a pattern may find more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Topics {
+    /// Topics read.
+    pub sources: Vec<String>,
+    /// Topics written, by outcome: `validated`, `converter`, `dead_letter`.
+    pub outputs: Vec<(&'static str, String)>,
+}
+
+/// One assigned partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartitionState {
+    /// Offset of the *next* record as committed; `None` until the first commit.
+    pub committed: Option<Offset>,
+    /// Records not committed yet; `None` while the end is not known.
+    pub lag: Option<i64>,
+    /// Why it waits.
+    pub held: Option<HoldCause>,
+}
+
+/// A source topic that the pipeline found and cannot serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldTopic {
+    /// Why.
+    pub cause: HoldCause,
+    /// One line: what was found, what to do.
+    pub detail: String,
+}
+
+/// Something that went wrong and was survived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// When.
+    pub at: SystemTime,
+    /// What, in one line without payload.
+    pub what: String,
+}
+
+/// Everything behind the lock; cloned for readers.
+#[derive(Debug, Clone)]
+pub struct Board {
+    /// How far the pipeline is.
+    pub phase: Phase,
+    /// The topics served.
+    pub topics: Topics,
+    /// The assignment.
+    pub partitions: BTreeMap<(String, Partition), PartitionState>,
+    /// Source topics that are not subscribed to, because they cannot be served.
+    pub held_topics: BTreeMap<String, HeldTopic>,
+    /// The last incidents, oldest first; [`MAX_INCIDENTS`] at most.
+    pub incidents: VecDeque<Incident>,
+}
+
+impl Board {
+    /// Returns the condition that the phase and what is held amount to.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let partitions = self.partitions.values().filter_map(|partition| partition.held);
+        let causes: BTreeSet<_> = partitions.chain(self.held_topics.values().map(|topic| topic.cause)).collect();
+        match self.phase {
+            Phase::Starting => Condition::Starting,
+            Phase::Stopped => Condition::Stopped,
+            Phase::Running if causes.is_empty() => Condition::Running,
+            Phase::Running => Condition::Degraded(causes),
+        }
+    }
+}
+
+/// The state of one pipeline, shared by its thread and the admin server.
+#[derive(Debug)]
+pub struct PipelineState {
+    gate: String,
+    number: usize,
+    epoch: Instant,
+    /// Milliseconds after the epoch of the last turn, plus one; 0: the loop has not begun.
+    heart: AtomicU64,
+    board: Mutex<Board>,
+}
+
+impl PipelineState {
+    pub(super) fn new(gate: &str, number: usize, epoch: Instant) -> Self {
+        let board = Board {
+            phase: Phase::Starting,
+            topics: Topics::default(),
+            partitions: BTreeMap::new(),
+            held_topics: BTreeMap::new(),
+            incidents: VecDeque::new(),
+        };
+        Self { gate: gate.to_owned(), number, epoch, heart: AtomicU64::new(0), board: Mutex::new(board) }
+    }
+
+    /// Returns the name of the gate.
+    #[must_use]
+    pub fn gate(&self) -> &str {
+        &self.gate
+    }
+
+    /// Returns the pipeline's number within the gate, from 0.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Notes a turn of the loop; also called where the pipeline waits in turns of its own.
+    pub fn beat(&self, now: Instant) {
+        self.heart.store(self.millis(now) + 1, Ordering::Relaxed);
+    }
+
+    /// Returns how long ago the loop turned; `None` before its first turn.
+    #[must_use]
+    pub fn silence(&self, now: Instant) -> Option<Duration> {
+        let heart = self.heart.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(Duration::from_millis(self.millis(now).saturating_sub(heart)))
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX - 1)
+    }
+
+    /// Returns a copy of what the pipeline shows.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.lock().clone()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Board> {
+        // A board is a set of plain values, each whole at any time: a panic elsewhere does not spoil it.
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn incident(&self, what: String) {
+        let incidents = &mut self.lock().incidents;
+        if incidents.len() == MAX_INCIDENTS {
+            incidents.pop_front();
+        }
+        incidents.push_back(Incident { at: SystemTime::now(), what });
+    }
+}

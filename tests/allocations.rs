@@ -1,0 +1,111 @@
+//! The gate allocates nothing for a record that is good.
+//!
+//! A counting allocator needs a binary of its own: it is global. It counts per thread, so
+//! that the harness's own threads do not disturb.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use sluice::gate::Gate;
+use sluice::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use sluice::gate::verdict::{Decision, Route};
+use sluice::record::{Header, Offset, Part, Partition, Position, Record, Value};
+use sluice::schema::avro::{Mismatch, Schema};
+use sluice::schema::table::{Entry, Judgement, Need, Reading, SchemaTable, Slot, Source};
+use sluice::schema::{Format, SchemaGuid, SchemaId, SchemaRef, SchemaText};
+use sluice::wire::WireFormat;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes unchanged to the system's allocator; counting touches a `Cell` without a destructor,
+// which allocates nothing.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`, and `at` came from `System`.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations<T>(run: impl FnOnce() -> T) -> (T, u64) {
+    let before = ALLOCATIONS.get();
+    let result = run();
+    (result, ALLOCATIONS.get() - before)
+}
+
+fn part() -> Option<PartPolicy> {
+    let wire = WireFormat::ALL.into_iter().collect();
+    Some(PartPolicy { wire, subject: SubjectRule::Topic, target: TargetRule::Any })
+}
+
+fn table() -> SchemaTable {
+    let mut table = SchemaTable::default();
+    let guid = SchemaRef::Guid(SchemaGuid([7; 16]));
+    for part in [Part::Key, Part::Value] {
+        for (schema, reading) in [
+            (SchemaRef::Id(SchemaId(1)), Reading::Always),
+            (guid, Reading::Always),
+            (SchemaRef::Id(SchemaId(2)), Reading::Never(Mismatch { path: String::new(), detail: "never".to_owned() })),
+        ] {
+            let text = SchemaText { format: Format::Avro, text: r#""string""#.into(), references: Vec::new() };
+            let writer = Arc::new(Schema::compile(&text).expect("a string is a schema"));
+            let judgement = Judgement { schema: writer, subject: None, version: None, target: None, reading };
+            let need = Need { slot: Slot { source: Source(0), part }, schema };
+            table.insert(need, Entry::Judged(Arc::new(judgement)));
+        }
+    }
+    table
+}
+
+#[test]
+fn good_records_are_decided_without_allocation() {
+    let policy = Policy {
+        key: part(),
+        value: part(),
+        key_required: true,
+        tombstones: Tombstones::Pass,
+        incompatible: Incompatible::Divert,
+        mode: Mode::Enforce,
+    };
+    let gate = Gate::new(policy);
+    let table = table();
+    let by_guid = [&[1], &[7; 16][..], b"\x04ab"].concat();
+    let headers = [Header { name: "__value_schema_id", value: Some(&by_guid[..17]) }];
+    let one: &[u8] = b"\0\0\0\0\x01\x04ab";
+    let two: &[u8] = b"\0\0\0\0\x02\x04ab";
+    type Case<'a> = (&'a str, Value<'a>, &'a [Header<'a>], Option<Route>, bool);
+    let cases: [Case<'_>; 7] = [
+        ("by ID", Value::Bytes(one), &[], Some(Route::Validated), true),
+        ("by GUID", Value::Bytes(&by_guid), &[], Some(Route::Validated), true),
+        ("by header", Value::Bytes(b"\x04ab"), &headers, Some(Route::Validated), true),
+        ("tombstone", Value::Tombstone, &[], Some(Route::Validated), true),
+        ("incompatible", Value::Bytes(two), &[], Some(Route::Converter), true),
+        ("missing schema", Value::Bytes(b"\0\0\0\0\x09"), &[], None, true),
+        ("at fault", Value::Bytes(b"\0\0\0\0\x01\x04abc"), &[], Some(Route::DeadLetter), false),
+    ];
+    for (name, value, headers, expected, free) in cases {
+        let position = Position { topic: "orders", partition: Partition(0), offset: Offset(0) };
+        let record = Record { position, timestamp: None, key: Some(one), value, headers };
+        let (decision, count) = allocations(|| gate.decide(&record, Source(0), &table));
+        let route = match decision {
+            Decision::Route(route, _) => Some(route),
+            Decision::NeedSchemas(_) => None,
+        };
+        assert_eq!(route, expected, "{name}");
+        assert_eq!(count == 0, free, "{name}: {count} allocations");
+    }
+}
