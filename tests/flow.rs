@@ -262,8 +262,7 @@ fn latest_follows_the_registry() {
 fn unchecked_values_pass_as_they_are() {
     let mut scene = Scene::empty("unchecked");
     let policy = Policy { target: false, ..Policy::default() };
-    let line =
-        scene.add("bytes", 2, policy, json!({ "value": { "format": "any", "subject": "any", "target": "any" } }));
+    let line = scene.add("bytes", 2, policy, json!({ "value": { "format": "any", "subject": null } }));
     let contents = [
         (None, Some(Vec::new()), vec![]),
         (Some(Vec::new()), Some(b"anything".to_vec()), vec![("none".to_owned(), None)]),

@@ -1,17 +1,16 @@
-//! Topics: found by pattern, made as the source is, repartitioned by key, begun where `start` says.
+//! Topics: found by pattern, made as the source is, begun where `start` says.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may")]
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::check::Outputs;
 use common::gate::{Config, Gate};
 use common::scene::{Line, Scene};
 use common::schemas::Version;
-use common::traffic::{Class, Policy, Sent, counts, give_keys};
-use common::{seed, unique, wait_for};
+use common::traffic::{Class, Policy, Sent, counts};
+use common::{seed, unique};
 use serde_json::json;
 
 /// A pattern takes every topic that matches, makes what each one needs, and finds a topic that appears later.
@@ -81,68 +80,6 @@ fn missing_outputs_are_created() {
     assert_eq!(setting(&dead_letter, "max.message.bytes"), Some((200_000 + 65_536).to_string()));
     assert_eq!(setting(&dead_letter, "message.timestamp.type").as_deref(), Some("LogAppendTime"));
     assert_eq!(setting(&dead_letter, "cleanup.policy").as_deref(), Some("delete"));
-}
-
-/// With `repartition: murmur2` a key goes where Java's producers put it, and keeps its order there.
-#[test]
-fn keys_are_repartitioned() {
-    let seed = seed();
-    let mut scene = Scene::empty("murmur2");
-    let line = scene.add("orders", 3, Policy::default(), json!({ "repartition": "murmur2" }));
-    scene.kafka.add_partitions(&line.outputs.validated, 8);
-    wait_for("the new partitions", Duration::from_secs(10), || {
-        (scene.kafka.partitions(&line.outputs.validated) == Some(8)).then_some(())
-    });
-    let gate = Gate::start(&scene.config());
-    // Records without a key have no place of their own in another number of partitions.
-    let mut planned = line.traffic(seed).mixed(600, &Class::usual());
-    give_keys(&mut planned);
-    let sent = scene.send(&line, planned);
-    scene.verify(&line, &sent, Some(&gate));
-    let read = scene.kafka.read(&[&line.outputs.validated]);
-    // Kafka's own vectors: what `DefaultPartitioner` made of these keys with eight partitions is murmur2 & 7.
-    for read in &read {
-        let key = read.content.key.as_ref().unwrap();
-        assert_eq!(read.partition, murmur2_partition(key, 8), "{:?}", String::from_utf8_lossy(key));
-    }
-    assert!(read.iter().map(|read| read.partition).collect::<BTreeSet<_>>().len() > 4, "keys are spread");
-}
-
-/// Kafka's `Utils.murmur2` and `toPositive`, written down a second time as the oracle; seed 0x9747b28c, shift 24.
-#[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "defined on 32 bits")]
-fn murmur2_partition(key: &[u8], partitions: i32) -> i32 {
-    const M: u32 = 0x5bd1_e995;
-    let mix = |k: u32| {
-        let k = k.wrapping_mul(M);
-        (k ^ (k >> 24)).wrapping_mul(M)
-    };
-    let (words, rest) = key.as_chunks::<4>();
-    let mut hash = words
-        .iter()
-        .fold(0x9747_b28c ^ key.len() as u32, |hash, word| hash.wrapping_mul(M) ^ mix(u32::from_le_bytes(*word)));
-    if !rest.is_empty() {
-        let tail = rest.iter().rev().fold(0, |tail, &byte| (tail << 8) | u32::from(byte));
-        hash = (hash ^ tail).wrapping_mul(M);
-    }
-    hash = (hash ^ (hash >> 13)).wrapping_mul(M);
-    hash ^= hash >> 15;
-    ((hash & 0x7fff_ffff) as i32) % partitions
-}
-
-/// The vectors of Kafka's own `UtilsTest` (Apache-2.0), for the oracle above.
-#[test]
-fn murmur2_is_kafkas() {
-    let vectors: [(&[u8], i32); 6] = [
-        (b"21", -973_932_308),
-        (b"foobar", -790_332_482),
-        (b"a-little-bit-long-string", -985_981_536),
-        (b"a-little-bit-longer-string", -1_486_304_829),
-        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
-        (b"abc", 479_470_107),
-    ];
-    for (key, hash) in vectors {
-        assert_eq!(murmur2_partition(key, i32::MAX), (hash & i32::MAX) % i32::MAX);
-    }
 }
 
 /// `start` decides where a group begins that has committed nothing, and only then.

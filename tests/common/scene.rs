@@ -203,13 +203,14 @@ impl Line {
     }
 }
 
-/// Puts the values of `over` into `base`, object by object.
+/// Puts the values of `over` into `base`, object by object; a null removes the key.
 fn merge(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {
                 merge(base.entry(key.clone()).or_insert(Value::Null), value);
             }
+            base.retain(|_, value| !value.is_null());
         }
         (base, over) => *base = over.clone(),
     }
