@@ -10,6 +10,7 @@ pub mod pipeline;
 pub mod record;
 pub mod registry;
 pub mod schema;
+pub mod service;
 pub mod telemetry;
 pub mod violation;
 pub mod wire;

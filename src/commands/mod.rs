@@ -5,12 +5,15 @@
 //! command ends the process itself, so all of them can be called from tests.
 
 mod completions;
+mod run;
 
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 use std::process::{ExitCode, Termination};
 
 use crate::cli::{Command, LATER, Later};
+use crate::config::Config;
 
 /// How a command ended; the numbers are a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +96,17 @@ impl fmt::Display for Failure {
 pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     match command {
         Command::Completions(asked) => completions::run(asked.target, out),
-        Command::Run(_) | Command::Demo(_) | Command::CheckConfig(_) => Err(Failure::from(LATER[0])),
+        Command::Run(asked) => run::run(&asked.file.config).await,
+        Command::Demo(_) | Command::CheckConfig(_) => Err(Failure::from(LATER[0])),
     }
+}
+
+/// Reads a configuration; every mistake in it is told at once.
+fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(|errors| {
+        let lines: Vec<_> = errors.iter().map(|error| format!("  {error}")).collect();
+        let count = lines.len();
+        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        Failure::usage(anyhow::anyhow!("{count} {noun} in '{}'\n{}", path.display(), lines.join("\n")))
+    })
 }

@@ -9,12 +9,15 @@
 //! the topic; one that no example finds is found by [`conflicts`] when such a topic is there. (To refuse all that
 //! might be would refuse `^(.+)\.raw$` with `$1`, since `a.raw.raw` leads to `a.raw`.)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::leaf;
 use super::error::Error;
 use super::sample::samples;
 use super::{Gate, Sources};
+
+/// The key of an output topic in the file.
+type Role = &'static str;
 
 /// Finds the mistakes in the gates by the topics that they name and examples of their patterns.
 pub(super) fn by_example(gates: &[Gate]) -> Vec<Error> {
@@ -51,42 +54,51 @@ fn joined(own: &str, other: &str) -> [String; 3] {
 /// Finds the conflicts of the gates over these topics.
 pub(super) fn conflicts<'t>(gates: &[Gate], topics: impl Iterator<Item = &'t str>) -> Vec<Error> {
     let mut errors = Vec::new();
+    let mut writers: BTreeMap<String, (&Gate, Role)> = BTreeMap::new();
     for topic in topics {
-        let mut readers = gates.iter().filter(|gate| gate.source.matches(topic));
-        let Some(first) = readers.next() else { continue };
-        for second in readers {
-            let problem = format!("reads '{topic}', and so does gate '{}': each record would pass twice", first.name);
-            errors.push(Error::new(key(second, "source"), problem));
-        }
-        for gate in gates.iter().filter(|gate| gate.source.matches(topic)) {
-            errors.extend(output_conflicts(gates, gate, topic));
+        let readers: Vec<&Gate> = gates.iter().filter(|gate| gate.source.matches(topic)).collect();
+        match readers.as_slice() {
+            [] => {}
+            [gate] => {
+                for (role, output) in outputs(gate, topic) {
+                    errors.extend(output_conflicts(gates, gate, topic, (role, &output)));
+                    let (other, other_role) = *writers.entry(output.clone()).or_insert((gate, role));
+                    if other_role != role {
+                        errors.push(Error::new(key(gate, role), apart_problem(gate, &output, other, other_role)));
+                    }
+                }
+            }
+            [first, others @ ..] => errors.extend(others.iter().map(|second| {
+                let problem =
+                    format!("reads '{topic}', and so does gate '{}': each record would pass twice", first.name);
+                Error::new(key(second, "source"), problem)
+            })),
         }
     }
     errors
 }
 
-fn output_conflicts(gates: &[Gate], gate: &Gate, topic: &str) -> Vec<Error> {
+fn outputs(gate: &Gate, topic: &str) -> Vec<(Role, String)> {
     let Some(outputs) = gate.outputs(topic) else { return Vec::new() };
-    let outputs = [
-        ("validated", Some(outputs.validated)),
-        ("converter", outputs.converter),
-        ("dead_letter", Some(outputs.dead_letter)),
-    ];
-    let outputs: Vec<(&str, String)> = outputs.into_iter().filter_map(|(role, name)| Some((role, name?))).collect();
+    let converter = outputs.converter.map(|converter| ("converter", converter));
+    let others = [("validated", outputs.validated), ("dead_letter", outputs.dead_letter)];
+    others.into_iter().chain(converter).collect()
+}
+
+fn output_conflicts(gates: &[Gate], gate: &Gate, topic: &str, (role, output): (Role, &str)) -> Vec<Error> {
     let mut errors = Vec::new();
-    for (index, (role, output)) in outputs.iter().enumerate() {
-        if let Err(problem) = leaf::topic(output) {
-            errors.push(Error::new(key(gate, role), format!("makes '{output}' of source '{topic}', which {problem}")));
-        }
-        if let Some((other, _)) = outputs[..index].iter().find(|(_, name)| name == output) {
-            let problem = format!("is '{output}', and so is `{other}`: the two outcomes must stay apart");
-            errors.push(Error::new(key(gate, role), problem));
-        }
-        if let Some(reader) = gates.iter().find(|reader| reader.source.matches(output)) {
-            errors.push(Error::new(key(gate, role), loop_problem(gate, reader, topic, output)));
-        }
+    if let Err(problem) = leaf::topic(output) {
+        errors.push(Error::new(key(gate, role), format!("makes '{output}' of the source '{topic}', and it {problem}")));
+    }
+    if let Some(reader) = gates.iter().find(|reader| reader.source.matches(output)) {
+        errors.push(Error::new(key(gate, role), loop_problem(gate, reader, topic, output)));
     }
     errors
+}
+
+fn apart_problem(gate: &Gate, output: &str, other: &Gate, other_role: Role) -> String {
+    let of = if other.name == gate.name { String::new() } else { format!(" of gate '{}'", other.name) };
+    format!("is '{output}', and so is `{other_role}`{of}: the two outcomes must stay apart")
 }
 
 fn loop_problem(gate: &Gate, reader: &Gate, topic: &str, output: &str) -> String {

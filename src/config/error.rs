@@ -16,7 +16,10 @@ pub struct Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.problem)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.problem)?;
         match &self.hint {
             Some(hint) => write!(f, "; hint: {hint}"),
             None => Ok(()),
@@ -45,8 +48,11 @@ impl Mistakes {
         self.0.borrow_mut().push(error);
     }
 
+    /// Returns the mistakes sorted by key path.
     pub(super) fn into_vec(self) -> Vec<Error> {
-        self.0.into_inner()
+        let mut mistakes = self.0.into_inner();
+        mistakes.sort_by(|a, b| a.key.cmp(&b.key));
+        mistakes
     }
 }
 

@@ -11,23 +11,23 @@ pub(super) const OWNED: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "topics come into being by create_topics alone, never by a read"),
     (
         "auto.offset.reset",
-        "it is always error: where nothing is committed `start` decides, and records that are gone are never skipped in silence",
+        "it is always error; where nothing is committed `start` decides, and records that are gone are never skipped in silence",
     ),
     ("delivery.report.only.error", "every report is needed to know when a batch is written"),
     ("enable.auto.commit", "offsets are committed with the outputs, never apart from them"),
     ("enable.auto.offset.store", "offsets are committed with the outputs, never apart from them"),
-    ("enable.idempotence", "it is always on: without it a retry can double or reorder records"),
+    ("enable.idempotence", "it is always on, since without it a retry can double or reorder records"),
     ("enable.partition.eof", "the end of a partition is found without it"),
     ("group.id", "each gate has its own group, {application}.{name}"),
     ("group.instance.id", "it is made from `instance`"),
     ("group.protocol", "the classic protocol is the one that transactions were tested with"),
     (
         "isolation.level",
-        "it is always read_committed: without it aborted records pass, and offsets of an open transaction count",
+        "it is always read_committed, since without it aborted records pass, and offsets of an open transaction count",
     ),
     (
         "partition.assignment.strategy",
-        "it is always cooperative-sticky: a rebalance leaves the other partitions running",
+        "it is always cooperative-sticky, so that a rebalance leaves the other partitions running",
     ),
     ("partitioner", "the gate sets the partition of every record itself"),
     ("transactional.id", "it is made from application, gate, `instance` and pipeline, and must be unique"),
@@ -221,3 +221,38 @@ const PRODUCER: &[&str] = &[
     "sticky.partitioning.linger.ms",
     "transaction.timeout.ms",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rdkafka::ClientConfig;
+    use rdkafka::error::KafkaError;
+    use rdkafka::types::RDKafkaConfRes;
+
+    use super::*;
+
+    #[test]
+    fn librdkafka_knows_every_name() {
+        let others = OWNED.iter().chain(ALIASES).map(|&(name, _)| name);
+        for name in names().chain(others) {
+            let answer = ClientConfig::new().set(name, "?").create_native_config();
+            let unknown = RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN;
+            assert!(!matches!(answer, Err(KafkaError::ClientConfig(result, ..)) if result == unknown), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_name_is_in_one_place() {
+        let owned = OWNED.iter().map(|&(name, _)| name);
+        let aliases = ALIASES.iter().map(|&(alias, _)| alias);
+        let all: Vec<&str> = names().chain(owned.clone()).chain(aliases).collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        for (alias, name) in ALIASES {
+            assert!(scope(name).is_some() || owned.clone().any(|owned| owned == *name), "{alias} stands for {name}");
+        }
+        for secret in SECRETS {
+            assert!(scope(secret).is_some(), "{secret}");
+        }
+    }
+}

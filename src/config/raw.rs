@@ -58,6 +58,8 @@ impl Environment<'static> {
 #[derive(Clone)]
 pub(super) enum Node {
     Null,
+    /// What could not be substituted: already reported, hence neither missing nor wrong.
+    Mistaken,
     Scalar(Scalar),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
@@ -85,7 +87,7 @@ impl Node {
     /// Names the kind, with an article.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Null => "nothing",
+            Self::Null | Self::Mistaken => "nothing",
             Self::Scalar(_) => "a single value",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -93,7 +95,7 @@ impl Node {
     }
 }
 
-/// Parses a text and makes its substitutions; the mistakes of these are pushed, and leave a null.
+/// Parses a text and makes its substitutions; the mistakes of these are pushed.
 pub(super) fn parse(
     text: &str,
     syntax: Syntax,
@@ -127,7 +129,9 @@ impl Reader<'_> {
             let node = self.node(value, &join(path, &key));
             (key, node)
         };
-        Node::Table(table.into_iter().map(node).collect())
+        // Sorted first: the parser's map has no order, and mistakes should come in one.
+        let sorted: BTreeMap<String, Value> = table.into_iter().collect();
+        Node::Table(sorted.into_iter().map(node).collect())
     }
 
     fn node(&self, value: Value, path: &str) -> Node {
@@ -144,7 +148,7 @@ impl Reader<'_> {
                 Ok(text) => Node::Scalar(Scalar { text, shown, is_text: true }),
                 Err(problem) => {
                     self.mistakes.push(Error::new(path, problem));
-                    Node::Null
+                    Node::Mistaken
                 }
             },
             ValueKind::Array(items) => {

@@ -6,6 +6,9 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 /// The most topics made of one pattern: enough for every branch of the patterns that operators write.
 const MOST_SAMPLES: usize = 64;
 
+/// The longest run of one repetition: what a topic can hold.
+const LONGEST_RUN: u32 = 249;
+
 /// Letters preferred where a class allows them.
 const PREFERRED: [char; 6] = ['a', 'A', '0', '-', '_', '.'];
 
@@ -25,7 +28,7 @@ fn ways(tree: &Hir) -> Vec<String> {
         HirKind::Capture(capture) => ways(&capture.sub),
         HirKind::Repetition(repetition) => {
             let once = ways(&repetition.sub);
-            let count = repetition.min.clamp(1, 16) as usize;
+            let count = repetition.min.clamp(1, LONGEST_RUN) as usize;
             let mut repeated: Vec<String> = once.iter().map(|way| way.repeat(count)).collect();
             if repetition.min == 0 {
                 repeated.push(String::new());
@@ -68,7 +71,7 @@ mod tests {
             (r"^(orders|bills)", &["orders", "bills"]),
             (r"^(eu\.)?orders$", &["eu.orders", "orders"]),
             (r"^[0-9]{3}-[b-z]$", &["000-b"]),
-            (r"^(?i)raw$", &["RAW"]),
+            (r"^(?i)raw$", &["RaW"]),
             (r"^\w+\.[^.]+$", &["a.a"]),
             (r"^.*$", &["a"]),
             (r"^/$", &[]),

@@ -12,6 +12,8 @@ use super::secret::Secret;
 /// A table of the file.
 pub(super) struct Section<'m> {
     path: String,
+    /// Whether the table was none: reported, and nothing below it is missing.
+    mistaken: bool,
     entries: BTreeMap<String, Node>,
     known: Vec<&'static str>,
     mistakes: &'m Mistakes,
@@ -20,15 +22,16 @@ pub(super) struct Section<'m> {
 impl<'m> Section<'m> {
     /// Opens a table; what is none is refused and read as an empty one.
     pub(super) fn new(path: String, node: Option<Node>, mistakes: &'m Mistakes) -> Self {
-        let entries = match node {
-            Some(Node::Table(entries)) => entries,
-            None | Some(Node::Null) => BTreeMap::new(),
+        let (entries, mistaken) = match node {
+            Some(Node::Table(entries)) => (entries, false),
+            None | Some(Node::Null) => (BTreeMap::new(), false),
+            Some(Node::Mistaken) => (BTreeMap::new(), true),
             Some(other @ (Node::Scalar(_) | Node::List(_))) => {
                 mistakes.push(Error::new(&path, format!("is {}, and a table of keys is expected", other.kind())));
-                BTreeMap::new()
+                (BTreeMap::new(), true)
             }
         };
-        Self { path, entries, known: Vec::new(), mistakes }
+        Self { path, mistaken, entries, known: Vec::new(), mistakes }
     }
 
     /// Returns the key path of a key.
@@ -52,9 +55,16 @@ impl<'m> Section<'m> {
         self.entries.remove(key).filter(|node| !matches!(node, Node::Null))
     }
 
-    /// Takes all values, for tables whose keys are names.
-    pub(super) fn take_all(&mut self) -> BTreeMap<String, Node> {
-        std::mem::take(&mut self.entries)
+    /// Takes all values, for tables whose keys are names; `None` where the table was none, which is reported.
+    pub(super) fn take_all(&mut self) -> Option<BTreeMap<String, Node>> {
+        (!self.mistaken).then(|| std::mem::take(&mut self.entries))
+    }
+
+    /// Reports a required key that is not there.
+    pub(super) fn require(&self, key: &str, why: &str) {
+        if !self.mistaken && !self.has(key) {
+            self.mistake(key, format!("is required: {why}"));
+        }
     }
 
     /// Tells whether a key is there with a value.
@@ -82,6 +92,7 @@ impl<'m> Section<'m> {
     pub(super) fn scalar(&mut self, key: &'static str) -> Option<Scalar> {
         match self.take(key)? {
             Node::Scalar(scalar) => Some(scalar),
+            Node::Mistaken => None,
             other @ (Node::Null | Node::List(_) | Node::Table(_)) => {
                 self.mistake(key, format!("is {}, and a single value is expected", other.kind()));
                 None
@@ -130,7 +141,7 @@ impl<'m> Section<'m> {
     pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<Scalar>> {
         let items = match self.take(key)? {
             Node::List(items) => items,
-            single @ (Node::Null | Node::Scalar(_) | Node::Table(_)) => vec![single],
+            single @ (Node::Null | Node::Mistaken | Node::Scalar(_) | Node::Table(_)) => vec![single],
         };
         if items.is_empty() {
             self.mistake(key, "is an empty list");
@@ -139,6 +150,7 @@ impl<'m> Section<'m> {
         for item in items {
             match item {
                 Node::Scalar(scalar) => scalars.push(scalar),
+                Node::Mistaken => {}
                 Node::Null => self.mistake(key, "holds an empty item"),
                 other @ (Node::List(_) | Node::Table(_)) => {
                     self.mistake(key, format!("holds {}, and single values are expected", other.kind()));

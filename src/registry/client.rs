@@ -129,3 +129,6 @@ impl Client {
         Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), text })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ pub mod client;
 pub mod entities;
 pub mod schemas;
 pub mod store;
+
+#[cfg(test)]
+mod testing;

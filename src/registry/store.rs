@@ -307,3 +307,6 @@ pub fn context_of(subject: &Subject) -> &str {
     let qualified = subject.0.strip_prefix(':').and_then(|rest| rest.split_once(':'));
     qualified.map(|(context, _)| context).filter(|context| context.starts_with('.')).unwrap_or(DEFAULT_CONTEXT)
 }
+
+#[cfg(test)]
+mod tests;

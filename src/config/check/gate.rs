@@ -17,11 +17,8 @@ const LATER_WIRE: [&str; 5] = ["avro-single-object", "apicurio-4", "apicurio-8",
 
 /// Checks one gate; `None` where it cannot be told what it reads and writes.
 pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
-    for (key, what) in [("source", "the topic that the gate reads"), ("validated", "the topic of good records")] {
-        if !section.has(key) {
-            section.mistake(key, format!("is required: {what}"));
-        }
-    }
+    section.require("source", "the topic that the gate reads");
+    section.require("validated", "the topic of good records");
     let source = check_source(&mut section);
     let groups = source.as_ref().map(groups);
     let validated = check_output(&mut section, "validated", groups);

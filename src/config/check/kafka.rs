@@ -1,10 +1,9 @@
 //! The section `kafka`: librdkafka's properties, each tried on librdkafka itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaConfRes;
 
 use crate::config::error::did_you_mean;
 use crate::config::kafka::{Kafka, Property};
@@ -18,31 +17,44 @@ const NO_TLS: &str = "this build has no TLS and no SCRAM; build with the default
 
 /// Checks the section.
 pub(super) fn check(mut section: Section<'_>) -> Kafka {
-    let mut properties: BTreeMap<String, Property> = BTreeMap::new();
-    for (written, node) in section.take_all() {
-        let name = ALIASES.iter().find(|(alias, _)| *alias == written).map_or(written.as_str(), |&(_, name)| name);
+    let mut kafka = Kafka { properties: BTreeMap::new() };
+    let Some(entries) = section.take_all() else { return kafka };
+    let mut given = BTreeSet::new();
+    for (written, node) in entries {
+        let name = canonical(&written);
         if let Some((_, reason)) = OWNED.iter().find(|(owned, _)| *owned == name) {
-            section.mistake(&written, format!("is set by Sluice and cannot be set here: {reason}"));
+            section.mistake(&written, format!("belongs to Sluice and cannot be set: {reason}"));
             continue;
         }
-        let Some(property) = check_property(&section, name, &written, node) else { continue };
-        if properties.insert(name.to_owned(), property).is_some() {
+        if !matches!(node, Node::Null) && !given.insert(name.to_owned()) {
             section
                 .mistake(&written, format!("is another name of '{name}', which is set too: leave one of the two out"));
         }
+        if let Some(property) = check_property(&section, name, &written, node) {
+            kafka.properties.insert(name.to_owned(), property);
+        }
     }
-    let kafka = Kafka { properties };
-    check_bootstrap(&section, &kafka);
+    let require = |name: &str, why: &str| {
+        if !given.contains(name) {
+            section.mistake(name, format!("is required: {why}"));
+        }
+    };
+    require("bootstrap.servers", "HOST:PORT of one broker or more, with commas between");
     check_idempotence(&section, &kafka);
     check_polling(&section, &kafka);
-    check_security(&section, &kafka);
+    check_security(&section, &kafka, require);
     kafka
+}
+
+/// Returns the name under which a property is kept.
+fn canonical(written: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == written).map_or(written, |&(_, name)| name)
 }
 
 fn check_property(section: &Section<'_>, name: &str, written: &str, node: Node) -> Option<Property> {
     let scalar = match node {
         Node::Scalar(scalar) => scalar,
-        Node::Null => return None,
+        Node::Null | Node::Mistaken => return None,
         Node::Table(inner) => {
             let first = inner.keys().next().map_or("…", String::as_str);
             section
@@ -78,35 +90,19 @@ fn try_property(name: &str, scalar: &Scalar, secret: bool) -> Result<(), String>
         Err(error) => error,
     };
     let shown = if secret { "***" } else { scalar.shown.as_str() };
-    let detail = match &error {
-        _ if secret || scalar.is_substituted() => String::new(),
-        KafkaError::ClientConfig(_, description, _, _) => format!(": {}", lowercase_first(description)),
-        _ => String::new(),
-    };
-    if name.starts_with("ssl.") || name.contains("ssl.") || matches!(name, "security.protocol") {
-        if cfg!(not(feature = "tls")) && is_of_build(&error) {
-            return Err(format!("'{shown}' cannot be used: {NO_TLS}"));
-        }
+    let description = if let KafkaError::ClientConfig(_, text, ..) = &error { text.trim() } else { "" };
+    if description.contains("OpenSSL") && cfg!(not(feature = "tls")) {
+        return Err(format!("cannot be used: {NO_TLS}"));
     }
+    // The description repeats the value.
+    let may_be_shown = !secret && !scalar.is_substituted() && !description.is_empty();
+    let detail = if may_be_shown { format!(": {}", lowercase_first(description)) } else { String::new() };
     Err(format!("'{shown}' is refused by librdkafka{detail}"))
-}
-
-/// Tells whether librdkafka knows the property, and only this build lacks it.
-fn is_of_build(error: &KafkaError) -> bool {
-    let KafkaError::ClientConfig(result, description, _, _) = error else { return false };
-    matches!(result, RDKafkaConfRes::RD_KAFKA_CONF_INVALID) && description.contains("not supported")
-        || description.contains("not available")
 }
 
 fn lowercase_first(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
-
-fn check_bootstrap(section: &Section<'_>, kafka: &Kafka) {
-    if kafka.get("bootstrap.servers").is_none_or(str::is_empty) {
-        section.mistake("bootstrap.servers", "is required: HOST:PORT of one broker or more, with commas between");
-    }
 }
 
 /// The producer is idempotent, and librdkafka would refuse these only when it is made.
@@ -132,7 +128,7 @@ fn check_polling(section: &Section<'_>, kafka: &Kafka) {
 }
 
 /// SASL needs a mechanism that this build has, with what it asks for.
-fn check_security(section: &Section<'_>, kafka: &Kafka) {
+fn check_security(section: &Section<'_>, kafka: &Kafka, require: impl Fn(&str, &str)) {
     let protocol = kafka.get("security.protocol").unwrap_or("plaintext").to_lowercase();
     if protocol.contains("ssl") && cfg!(not(feature = "tls")) {
         section.mistake("security.protocol", format!("'{protocol}' cannot be used: {NO_TLS}"));
@@ -146,15 +142,13 @@ fn check_security(section: &Section<'_>, kafka: &Kafka) {
     }
     let allowed = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
     match kafka.get("sasl.mechanism") {
-        None => section.mistake("sasl.mechanism", format!("is required with SASL; allowed: {}", allowed.join(", "))),
+        None => require("sasl.mechanism", &format!("security.protocol asks for SASL; allowed: {}", allowed.join(", "))),
         Some(mechanism) if mechanism.starts_with("SCRAM") && cfg!(not(feature = "tls")) => {
             section.mistake("sasl.mechanism", format!("'{mechanism}' cannot be used: {NO_TLS}"));
         }
         Some(mechanism) if allowed.contains(&mechanism) => {
             for name in ["sasl.username", "sasl.password"] {
-                if !kafka.properties.contains_key(name) {
-                    section.mistake(name, format!("is required: sasl.mechanism is {mechanism}"));
-                }
+                require(name, "SASL asks for user and password");
             }
         }
         Some(mechanism @ ("OAUTHBEARER" | "GSSAPI")) => {

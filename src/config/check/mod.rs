@@ -77,9 +77,7 @@ fn check_version(root: &mut Section<'_>) {
 }
 
 fn check_application(root: &mut Section<'_>) -> Option<String> {
-    if !root.has("application") {
-        root.mistake("application", "is required: every consumer group and transactional ID begins with it");
-    }
+    root.require("application", "every consumer group and transactional ID begins with it");
     root.read("application", leaf::name)
 }
 
@@ -144,7 +142,7 @@ fn check_times(root: &Section<'_>, kafka: &Kafka, delivery: Delivery, commit_int
 
 fn check_gates(root: &mut Section<'_>, mistakes: &Mistakes) -> Vec<Gate> {
     let mut section = root.section("gates");
-    let tables = section.take_all();
+    let Some(tables) = section.take_all() else { return Vec::new() };
     if tables.is_empty() {
         root.mistake("gates", "is required: at least one gate, as `gates: { orders: { source: …, validated: … } }`");
     }

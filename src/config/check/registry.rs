@@ -13,8 +13,8 @@ use crate::config::{Auth, Registry, Tls, UnknownSchema};
 /// Checks the section. Where no gate checks anything, no registry is required.
 pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
     section.later("cache_dir");
-    if required && !section.has("url") {
-        section.mistake("url", "is required: gates ask the registry for the schemas that records name");
+    if required {
+        section.require("url", "gates ask the registry for the schemas that records name");
     }
     let scalars = section.list("url").unwrap_or_default();
     let urls: Vec<Url> = scalars.iter().filter_map(|scalar| check_url(&section, scalar)).collect();
@@ -58,9 +58,7 @@ fn check_auth(section: &mut Section<'_>) -> Option<Auth> {
     }
     let basic = basic.and_then(|mut basic| {
         for key in ["user", "password"] {
-            if !basic.has(key) {
-                basic.mistake(key, "is required: basic authentication needs user and password");
-            }
+            basic.require(key, "basic authentication needs user and password");
         }
         let user = basic.read("user", |text| match text.contains(':') {
             true => Err("holds a ':', which ends the user in basic authentication".to_owned()),
@@ -71,9 +69,7 @@ fn check_auth(section: &mut Section<'_>) -> Option<Auth> {
         Some(Auth::Basic { user: user?, password: password? })
     });
     let bearer = bearer.and_then(|mut bearer| {
-        if !bearer.has("token") {
-            bearer.mistake("token", "is required");
-        }
+        bearer.require("token", "the text that goes into the Authorization header after 'Bearer'");
         let token = bearer.secret("token");
         bearer.finish();
         token.map(Auth::Bearer)

@@ -85,7 +85,7 @@ impl Http {
 
     async fn get_from<T: DeserializeOwned>(&self, base: &Url, asked: &Request) -> Result<T, Error> {
         let url = address(base, asked);
-        let shown = shown(&url);
+        let shown = url.to_string();
         let unreachable = |source: reqwest::Error| Error::Unreachable {
             asked: asked.clone(),
             url: shown.clone(),
@@ -153,13 +153,4 @@ fn address(base: &Url, asked: &Request) -> Url {
         url.query_pairs_mut().extend_pairs(query);
     }
     url
-}
-
-/// Returns an address as messages show it: without user and password.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
-        return url.host_str().unwrap_or_default().to_owned();
-    }
-    url.to_string()
 }

@@ -1,0 +1,47 @@
+# Everything that a person does with the source. CONTRIBUTING.md says what is needed.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check fmt measure bench
+
+help:
+	@echo "make demo       run the demo: no broker, no configuration (ARGS='--for 1m --rate 5000')"
+	@echo "make test       all tests, against a real Kafka that they start"
+	@echo "make test-long  soak and kill runs"
+	@echo "make check      formatting, clippy, docs, sizes"
+	@echo "make fmt | measure | bench"
+
+# Without TLS: OpenSSL is most of a cold build, and the demo talks to itself.
+demo:
+	@.ci/prerequisites demo
+	cargo run --locked --profile demo --no-default-features -- demo $(ARGS)
+
+# Benchmarks are no tests: plain `cargo test` leaves them out and takes the docs' examples in.
+test:
+	@.ci/prerequisites test
+	cargo test --locked --no-fail-fast
+
+# One at a time, with what they measure.
+test-long:
+	@.ci/prerequisites test
+	cargo test --locked --no-fail-fast -- --ignored --nocapture --test-threads=1
+
+check:
+	@.ci/prerequisites check
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	@$(MAKE) --no-print-directory measure
+
+measure:
+	@.ci/prerequisites demo
+	cargo test --locked --quiet --test measure --test layering -- --nocapture
+
+fmt:
+	@.ci/prerequisites check
+	cargo fmt
+
+bench:
+	@.ci/prerequisites test
+	cargo bench --locked

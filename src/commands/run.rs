@@ -1,0 +1,65 @@
+//! `sluice run`: all gates of one configuration, until a signal.
+
+use std::path::Path;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Exit, Failure, load};
+use crate::config::LogFormat;
+use crate::service::Service;
+use crate::telemetry::events::Stopping;
+use crate::telemetry::logging;
+
+/// Runs until SIGTERM or SIGINT, or until a pipeline cannot go on. A second signal ends the process at once; what was
+/// not committed is read again.
+///
+/// # Errors
+/// The configuration is wrong, or a pipeline cannot go on.
+pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
+    let config = load(path)?;
+    let format = match config.log.format {
+        LogFormat::Text => logging::Format::Text,
+        LogFormat::Json => logging::Format::Json,
+    };
+    logging::init(format, config.log.level).map_err(Failure::fatal)?;
+    let mut signals = Signals::listen().map_err(Failure::fatal)?;
+    let mut service = Service::start(config).await.map_err(Failure::usage)?;
+    let failed = tokio::select! {
+        name = signals.next() => {
+            Stopping { why: name }.emit();
+            None
+        }
+        error = service.failed() => {
+            Stopping { why: "a pipeline failed" }.emit();
+            Some(error)
+        }
+    };
+    tokio::select! {
+        _ = service.stop() => {}
+        name = signals.next() => return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}"))),
+    }
+    match failed {
+        None => Ok(Exit::Done),
+        Some(error) => Err(Failure::fatal(error)),
+    }
+}
+
+/// The signals that end a process.
+pub(super) struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one and returns its name.
+    pub(super) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+        }
+    }
+}

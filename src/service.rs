@@ -1,0 +1,202 @@
+//! One process at work: metrics, health, admin server, the registry's schemas, and a thread per pipeline.
+//!
+//! What `sluice run` and `sluice demo` share. It starts everything, tells when a pipeline has
+//! ended by itself, and stops everything within a bound. A pipeline is a plain thread, since
+//! librdkafka's calls block; tokio serves what waits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use rand::Rng as _;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::admin::http;
+use crate::config::{Config, Gate};
+use crate::pipeline::{self, Settings, Stop};
+use crate::registry::client::{self, Client};
+use crate::registry::schemas::Schemas;
+use crate::telemetry::events::PipelineFailed;
+use crate::telemetry::metrics::RegistryCounts;
+use crate::telemetry::{Health, Metrics, Probe};
+
+/// How long pipelines may take to commit and leave their groups. Kubernetes kills after 30 s; a broker that does not
+/// answer within this will not answer then either, and what was not committed is read again.
+const STOP_LIMIT: Duration = Duration::from_secs(9);
+
+/// Why a process could not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The admin address is not to be had.
+    #[error("cannot listen on '{address}', the address of 'admin.listen': {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The registry's client could not be made.
+    #[error(transparent)]
+    Registry(#[from] client::Error),
+    /// The operating system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// A pipeline cannot go on.
+    #[error("gate '{gate}'")]
+    Pipeline {
+        /// The gate.
+        gate: String,
+        /// Why.
+        source: pipeline::Error,
+    },
+}
+
+type Ended = (String, Result<(), pipeline::Error>);
+
+/// A running process.
+#[derive(Debug)]
+pub struct Service {
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How the pipelines are.
+    pub health: Arc<Health>,
+    /// Where the admin server listens.
+    pub admin: SocketAddr,
+    stop: Stop,
+    running: usize,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    close_admin: Option<oneshot::Sender<()>>,
+    tasks: JoinSet<()>,
+}
+
+impl Service {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting; an unreachable broker or registry does not.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let address = config.admin.listen;
+        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+        let admin = listener.local_addr().map_err(|source| Error::Listen { address, source })?;
+        let metrics = Metrics::new();
+        let health = Health::new(config.kafka.transaction_timeout());
+        let schemas = Schemas::new(Client::new(&config.registry)?, config.registry.refresh);
+        let counted = Arc::clone(&schemas);
+        metrics.registry_client(move || counts(&counted));
+        let (sender, ended) = mpsc::unbounded_channel();
+        let (close_admin, closed) = oneshot::channel();
+        let state = http::State {
+            application: config.application.clone(),
+            metrics: Arc::clone(&metrics),
+            health: Arc::clone(&health),
+        };
+        let mut service = Self {
+            metrics,
+            health,
+            admin,
+            stop: Stop::default(),
+            running: 0,
+            ended,
+            close_admin: Some(close_admin),
+            tasks: JoinSet::new(),
+        };
+        service.tasks.spawn(async move {
+            // Dropping the sender closes the server as well.
+            let served = http::serve(listener, Arc::new(state), async { drop(closed.await) }).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the admin server ended");
+            }
+        });
+        service.start_pipelines(config, &schemas, &sender)?;
+        Ok(service)
+    }
+
+    fn start_pipelines(
+        &mut self,
+        config: Config,
+        schemas: &Arc<Schemas>,
+        ended: &mpsc::UnboundedSender<Ended>,
+    ) -> Result<(), Error> {
+        let config = Arc::new(config);
+        let random = format!("{:08x}", rand::rng().random::<u32>());
+        let pipelines = config.gates.iter().flat_map(|gate| (0..gate.threads.get()).map(move |number| (gate, number)));
+        for (gate, number) in pipelines {
+            let settings = Settings {
+                config: Arc::clone(&config),
+                gate: Gate::clone(gate),
+                number,
+                random: random.clone(),
+                schemas: Arc::clone(schemas),
+                runtime: Handle::current(),
+                probe: Probe::new(&self.metrics, &self.health, &gate.name, number),
+                stop: self.stop.clone(),
+            };
+            let ended = ended.clone();
+            let run = move || {
+                let result = pipeline::run(&settings);
+                if let Err(error) = &result {
+                    PipelineFailed { error: &error.to_string() }.emit(&settings.probe);
+                }
+                // Nobody listens any more once the process has given up waiting.
+                ended.send((settings.gate.name.clone(), result)).ok();
+            };
+            thread::Builder::new().name(format!("{}-{number}", gate.name)).spawn(run).map_err(Error::Thread)?;
+            self.running += 1;
+        }
+        Ok(())
+    }
+
+    /// Waits until a pipeline ends by itself; pending for ever while all run.
+    pub async fn failed(&mut self) -> Error {
+        loop {
+            match self.ended.recv().await {
+                Some((gate, Err(source))) => {
+                    self.running -= 1;
+                    return Error::Pipeline { gate, source };
+                }
+                Some((_, Ok(()))) => self.running -= 1,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Asks all pipelines to commit and leave, and waits for them; tells how many did not in time.
+    pub async fn stop(mut self) -> usize {
+        self.stop.stop();
+        let all = async {
+            while self.running > 0 && self.ended.recv().await.is_some() {
+                self.running -= 1;
+            }
+        };
+        let in_time = tokio::time::timeout(STOP_LIMIT, all).await;
+        if in_time.is_err() {
+            tracing::warn!(
+                pipelines = self.running,
+                "pipelines did not stop in time; what they had not committed is read again"
+            );
+        }
+        drop(self.close_admin.take());
+        while self.tasks.join_next().await.is_some() {}
+        self.running
+    }
+}
+
+fn counts(schemas: &Schemas) -> RegistryCounts {
+    let calls = schemas.calls();
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    RegistryCounts {
+        calls: vec![
+            ("ok", read(&calls.ok)),
+            ("not_found", read(&calls.not_found)),
+            ("transient", read(&calls.transient)),
+        ],
+        cache_hits: read(&calls.hits),
+        cache_misses: read(&calls.misses),
+        known_schemas: schemas.known_schemas() as u64,
+    }
+}
