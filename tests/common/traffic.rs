@@ -252,7 +252,8 @@ impl Traffic {
             Class::UnknownSchema => by_id(self.ids.unknown, &order.datum()),
             Class::OtherSubject => by_id(self.ids.other, &super::schemas::zigzag(self.made)),
             Class::TooLarge(size) => {
-                let note = vec![b'x'; size];
+                // No compressor makes it smaller.
+                let note: Vec<_> = (0..size).map(|_| self.random.random_range(b' '..=b'~')).collect();
                 let length = super::schemas::zigzag(i64::try_from(size).unwrap());
                 framed(order.with("note", [vec![2], length, note].concat()).datum())
             }
