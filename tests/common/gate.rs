@@ -153,3 +153,12 @@ impl Gate {
         self.metrics().records(gate)
     }
 }
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let alive = std::thread::panicking() && self.process.exited().is_none();
+        if let Some(status) = alive.then(|| http::get(self.admin, "/status")).flatten() {
+            eprintln!("--- /status\n{}", status.body);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use super::kafka::{Shared, shared};
 use super::metrics::Counts;
 use super::registry::Registry;
 use super::traffic::{Ids, Planned, Policy, Sent, Traffic, counts, send};
-use super::{unique, wait_for};
+use super::unique;
 
 /// For a gate to catch up with what a test sends, in a debug build on a busy machine, corpses included.
 const CATCH_UP: Duration = Duration::from_secs(60);
@@ -124,10 +124,15 @@ impl Scene {
     pub(crate) fn wait_committed(&self, line: &Line, sent: &[Sent]) {
         let ends = ends(sent);
         let group = self.group(line);
-        wait_for(&format!("'{group}' to commit {ends:?}"), CATCH_UP, || {
+        let start = Instant::now();
+        loop {
             let committed = self.kafka.committed(&group, &[&line.source]);
-            ends.iter().all(|(place, end)| committed.get(place).is_some_and(|found| found >= end)).then_some(())
-        });
+            if ends.iter().all(|(place, end)| committed.get(place).is_some_and(|found| found >= end)) {
+                return;
+            }
+            assert!(start.elapsed() < CATCH_UP, "'{group}' has committed {committed:?}, and not {ends:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits for the gate to commit all, then applies the universal check. `gate` is the process whose counters must
