@@ -5,11 +5,13 @@
 //! a consumer that has it waits for offsets of open transactions (KIP-447), without it a new
 //! owner could start before the old one's commit.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::statistics::Statistics;
 use crate::config::{Config, Delivery, Gate};
 
 /// Time between librdkafka's reports; lag and queue sizes in the metrics are at most this old.
@@ -101,6 +103,7 @@ pub fn producer(config: &Config, names: &Names, largest: u64) -> ClientConfig {
         ("queue.buffering.max.kbytes", &queue.to_string()),
         ("message.max.bytes", &largest.to_string()),
         ("compression.type", "lz4"),
+        ("statistics.interval.ms", &STATISTICS_INTERVAL.as_millis().to_string()),
         ("enable.metrics.push", "false"),
     ] {
         client.set(name, value);
@@ -136,5 +139,24 @@ pub fn log_error(gate: &str, error: &KafkaError, reason: &str) {
             tracing::error!(gate, reason, "the broker refused our credentials; check sasl.* and ssl.* under 'kafka'");
         }
         _ => tracing::warn!(gate, reason, "kafka client: {error}"),
+    }
+}
+
+/// The newest report of one client, from librdkafka's callback to whoever reads it next.
+#[derive(Debug, Default)]
+pub struct Latest(Mutex<Option<Statistics>>);
+
+impl Latest {
+    /// Keeps a report; one that cannot be read is left out.
+    pub fn put(&self, json: &[u8]) {
+        match Statistics::parse(json) {
+            Ok(report) => *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report),
+            Err(error) => tracing::debug!(%error, "librdkafka's statistics could not be read"),
+        }
+    }
+
+    /// Takes it, once.
+    pub fn take(&self) -> Option<Statistics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

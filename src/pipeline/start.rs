@@ -121,7 +121,7 @@ fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T,
         settings.probe.beat(Instant::now());
         match attempt() {
             Ok(value) => return Ok(Some(value)),
-            Err(Fault::Abort(why) | Fault::Lost { why, is_fenced: false }) => {
+            Err(Fault::Abort(why) | Fault::Lost { why, .. }) => {
                 if why != reported {
                     tracing::warn!(gate = settings.probe.gate(), why, "waiting for the cluster");
                     reported = why;
@@ -136,7 +136,7 @@ fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T,
 
 /// Resolves and commits `start` for topics of which the group has no offset.
 fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Result<Starts, Fault> {
-    let wait = |error: KafkaError| Fault::Abort(format!("the first offsets cannot be found: {error}"));
+    let wait = |error: KafkaError| Fault::asking("read the offsets of the group", &error);
     let mut found = TopicPartitionList::new();
     for topic in topics {
         let partitions = partitions_of(consumer, topic).map_err(wait)?;

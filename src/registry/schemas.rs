@@ -340,3 +340,6 @@ fn digest(text: &SchemaText) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,94 @@ impl Absences {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::SchemaId;
+
+    const GRACE: Duration = Duration::from_secs(30);
+    const REFRESH: Duration = Duration::from_secs(20);
+
+    fn missing(id: i32) -> Missing {
+        Missing { schema: SchemaRef::Id(SchemaId(id)), subject: None }
+    }
+
+    /// Each step: seconds since the start, whether a 404 was sent for then, and what stands after it.
+    fn play(grace: Duration, steps: &[(f64, bool, Standing)]) {
+        let absences = Absences::new(REFRESH);
+        let start = Instant::now();
+        for &(seconds, asked, expected) in steps {
+            let now = start + Duration::from_secs_f64(seconds);
+            if asked {
+                absences.note(missing(1), now);
+            }
+            assert_eq!(absences.standing(&missing(1), grace, now), expected, "after {seconds} s");
+        }
+    }
+
+    fn wait(seconds: f64) -> Standing {
+        Standing::Wait(Duration::from_secs_f64(seconds))
+    }
+
+    #[test]
+    fn a_404_counts_when_it_was_asked_for_after_the_grace() {
+        use Standing::{Ask, Refused};
+        play(
+            GRACE,
+            &[
+                (0.0, false, Ask),
+                (0.0, true, wait(0.25)),
+                (0.2, false, wait(0.05)),
+                (0.25, false, Ask),
+                (0.25, true, wait(0.25)),
+                (2.0, true, wait(2.0)),
+                (12.0, true, wait(5.0)),
+                (28.0, true, wait(2.0)),
+                (29.999, true, wait(0.001)),
+                (30.0, false, Ask),
+                (30.0, true, Refused),
+                (49.999, false, Refused),
+                (50.0, false, Ask),
+                (50.0, true, Refused),
+            ],
+        );
+    }
+
+    #[test]
+    fn without_grace_the_first_404_counts() {
+        play(Duration::ZERO, &[(0.0, true, Standing::Refused), (REFRESH.as_secs_f64(), false, Standing::Ask)]);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_gets_a_new_grace() {
+        let long = FORGOTTEN_AFTER.as_secs_f64();
+        play(GRACE, &[(0.0, true, wait(0.25)), (long, false, Standing::Ask), (long, true, wait(0.25))]);
+    }
+
+    #[test]
+    fn one_404_serves_gates_of_different_graces() {
+        let (absences, start) = (Absences::new(REFRESH), Instant::now());
+        absences.note(missing(1), start);
+        assert_eq!(absences.standing(&missing(1), Duration::ZERO, start), Standing::Refused);
+        assert_eq!(absences.standing(&missing(1), GRACE, start), wait(0.25));
+    }
+
+    #[test]
+    fn the_longest_unasked_falls_out_of_a_full_map() {
+        let (absences, start) = (Absences::new(REFRESH), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let count = i32::try_from(MAX_ABSENT).unwrap();
+        for id in 0..count {
+            absences.note(missing(id), at(0));
+        }
+        for id in (0..count).filter(|&id| id != 77) {
+            absences.note(missing(id), at(1));
+        }
+        absences.note(missing(count), at(2));
+        assert_eq!(absences.lock().len(), MAX_ABSENT);
+        assert!(!absences.lock().contains_key(&missing(77)));
+        absences.found(&missing(count));
+        assert_eq!(absences.standing(&missing(count), GRACE, at(2)), Standing::Ask);
+    }
+}
