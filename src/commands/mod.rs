@@ -4,6 +4,7 @@
 //! ends with an [`Exit`] or a [`Failure`]. Logs and failures go to standard error. No
 //! command ends the process itself, so all of them can be called from tests.
 
+mod check_config;
 mod completions;
 mod run;
 
@@ -97,7 +98,8 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
     match command {
         Command::Completions(asked) => completions::run(asked.target, out),
         Command::Run(asked) => run::run(&asked.file.config).await,
-        Command::Demo(_) | Command::CheckConfig(_) => Err(Failure::from(LATER[0])),
+        Command::CheckConfig(asked) => check_config::run(&asked.file.config, asked.output, out).await,
+        Command::Demo(_) => Err(Failure::from(LATER[0])),
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
     }
     match failed {
         None => Ok(Exit::Done),
+        Some(error) if error.is_configuration() => Err(Failure::usage(error)),
         Some(error) => Err(Failure::fatal(error)),
     }
 }

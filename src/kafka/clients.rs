@@ -20,6 +20,9 @@ const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
 /// Producer queue: a larger one is no faster (measured), and it holds what an abort throws away.
 const PRODUCER_QUEUE: u64 = 16 << 20;
 
+/// Bytes in a batch: larger ones compress no better, and a topic's limit is on batches.
+const LARGEST_BATCH: u64 = 1_000_000;
+
 /// The least that a client's queue needs to work at all.
 const LEAST_QUEUE: u64 = 1 << 20;
 
@@ -88,16 +91,16 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
     client
 }
 
-/// Returns the settings of a pipeline's producer; `largest` is the largest record that an output takes, in bytes.
+/// Returns the settings of a pipeline's producer, for records of at most `largest` bytes and batches of at most `batch`.
 #[must_use]
-pub fn producer(config: &Config, names: &Names, largest: u64) -> ClientConfig {
+pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> ClientConfig {
     let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
     let queue = PRODUCER_QUEUE.min(share(config) / 2).max(LEAST_QUEUE) / 1024;
     let mut client = ClientConfig::new();
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),
         ("linger.ms", &linger.as_millis().to_string()),
-        ("batch.size", &largest.min(1_000_000).to_string()),
+        ("batch.size", &batch.min(LARGEST_BATCH).to_string()),
         ("batch.num.messages", "10000"),
         ("queue.buffering.max.messages", "1000000"),
         ("queue.buffering.max.kbytes", &queue.to_string()),

@@ -9,7 +9,7 @@
 
 mod plan;
 
-pub use plan::{Difference, NewTopic, Plan, Refusal};
+pub use plan::{Difference, MAX_MESSAGE_BYTES, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,7 +66,7 @@ pub struct BrokerLimits {
 pub enum Error {
     /// librdkafka makes no client of the properties.
     #[error("no Kafka client can be made of the properties in `kafka`")]
-    Client(#[source] KafkaError),
+    Client(#[source] Box<KafkaError>),
     /// No broker answers.
     #[error("no broker of '{brokers}' answers within {} s{reason}", PATIENCE.as_secs())]
     Unreachable {
@@ -76,7 +76,7 @@ pub enum Error {
         reason: String,
         /// The answer.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A question was not answered.
     #[error("the settings of {what} cannot be read")]
@@ -85,7 +85,7 @@ pub enum Error {
         what: String,
         /// The answer.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A topic was not created.
     #[error("topic '{topic}' cannot be created: {code}; create it with: {command}")]
@@ -122,7 +122,7 @@ impl Cluster {
         let properties = kafka.common().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config: ClientConfig = properties.collect();
         let context = Context::default();
-        let client = config.create_with_context(context.clone()).map_err(Error::Client)?;
+        let client = config.create_with_context(context.clone()).map_err(|error| Error::Client(Box::new(error)))?;
         let brokers = kafka.get("bootstrap.servers").unwrap_or_default().to_owned();
         Ok(Self { client, context, brokers })
     }
@@ -159,7 +159,7 @@ impl Cluster {
         let Some(broker) = metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id) else {
             return Ok(BrokerLimits::default());
         };
-        let refused = |source| Error::Describe { what: format!("broker {broker}"), source };
+        let refused = |error| Error::Describe { what: format!("broker {broker}"), source: Box::new(error) };
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let answer = block_on(self.client.describe_configs([&ResourceSpecifier::Broker(broker)], &options));
         let resource = answer.map_err(refused)?.pop().unwrap_or(Err(RDKafkaErrorCode::Fail));
@@ -233,8 +233,12 @@ impl Cluster {
         }
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let answers = block_on(self.client.describe_configs(&resources, &options))
-            .map_err(|source| Error::Describe { what: format!("{} topics", names.len()), source })?;
+        let answers = match block_on(self.client.describe_configs(&resources, &options)) {
+            Ok(answers) => answers,
+            // A broker that does not know the request, such as the one inside `sluice demo`.
+            Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)) => return Ok(BTreeMap::new()),
+            Err(source) => return Err(Error::Describe { what: format!("{} topics", names.len()), source: Box::new(source) }),
+        };
         let mut settings = BTreeMap::new();
         for (name, answer) in names.into_iter().zip(answers) {
             match answer {
@@ -242,16 +246,16 @@ impl Cluster {
                 Err(RDKafkaErrorCode::TopicAuthorizationFailed) => None,
                 Err(code) => {
                     let what = format!("topic '{name}'");
-                    return Err(Error::Describe { what, source: KafkaError::AdminOp(code) });
+                    return Err(Error::Describe { what, source: Box::new(KafkaError::AdminOp(code)) });
                 }
             };
         }
         Ok(settings)
     }
 
-    fn unreachable(&self, source: KafkaError) -> Error {
+    fn unreachable(&self, error: KafkaError) -> Error {
         let reason = self.context.last_error().map_or(String::new(), |reason| format!(": {reason}"));
-        Error::Unreachable { brokers: self.brokers.clone(), reason, source }
+        Error::Unreachable { brokers: self.brokers.clone(), reason, source: Box::new(error) }
     }
 }
 

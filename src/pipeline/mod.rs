@@ -85,6 +85,12 @@ impl Stop {
 /// Why a pipeline ended by itself. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The topics are not as the gate needs them.
+    #[error("{reason}")]
+    Topics {
+        /// What was found, and what to do.
+        reason: String,
+    },
     /// A client could not be made, or refused for good.
     #[error("{what}: {reason}")]
     Client {

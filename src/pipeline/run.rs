@@ -20,6 +20,7 @@ use super::start::{self, Starts};
 use super::{Error, Fault, Settings};
 use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
+use crate::kafka::topics::Cluster;
 use crate::record::{Record, Value};
 use crate::schema::table::{SchemaTable, Source};
 use crate::telemetry::ClientKind;
@@ -35,6 +36,7 @@ const HELD_WAIT: Duration = Duration::from_millis(5);
 pub(super) struct Loop<'c> {
     pub(super) settings: &'c Settings,
     pub(super) consumer: &'c Consumer,
+    pub(super) cluster: Cluster,
     pub(super) routes: Routes,
     pub(super) table: SchemaTable,
     pub(super) fetch: Fetch,

@@ -32,7 +32,7 @@ const DEAD_LETTER_RETENTION_MS: &str = "1209600000";
 const DEAD_LETTER_HEADERS: u64 = 64 << 10;
 
 /// Kafka's default of `max.message.bytes`, for brokers that do not tell.
-const MAX_MESSAGE_BYTES: u64 = 1_048_588;
+pub const MAX_MESSAGE_BYTES: u64 = 1_048_588;
 
 /// A topic to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +45,15 @@ pub struct NewTopic {
     pub replication: i32,
     /// The settings that differ from the brokers' defaults.
     pub settings: BTreeMap<String, String>,
+    /// The topic that it is made after.
+    pub source: String,
 }
 
 impl NewTopic {
     /// Returns the command that creates it by hand; `options` as [`super::tool_options`] gives them.
     #[must_use]
     pub fn command(&self, options: &str) -> String {
-        let Self { name, partitions, replication, settings } = self;
+        let Self { name, partitions, replication, settings, .. } = self;
         let mut command = format!(
             "kafka-topics.sh {options} --create --topic {name} --partitions {partitions} --replication-factor {replication}"
         );
@@ -95,6 +97,23 @@ pub enum Refusal {
         output: String,
         /// Its partitions.
         found: i32,
+    },
+    /// One missing output cannot be as both of its sources are.
+    #[error(
+        "sources '{first}' with {of_first} partitions and '{second}' with {of_second} cannot share topic '{output}': records \
+         keep their partition; give each source a gate, or its own output by a pattern"
+    )]
+    Sources {
+        /// The missing output.
+        output: String,
+        /// One source.
+        first: String,
+        /// Its partitions.
+        of_first: i32,
+        /// The other source.
+        second: String,
+        /// Its partitions.
+        of_second: i32,
     },
     /// Dead letters would be compacted away, or refused for their null keys.
     #[error(
@@ -191,9 +210,14 @@ impl Plan {
             return;
         };
         if known.partitions != topic.partitions {
-            let (expected, found) = (source.partitions, known.partitions);
-            self.refuse_partitions(source, expected, output, found);
-            return;
+            let refusal = Refusal::Sources {
+                output: output.to_owned(),
+                first: known.source.clone(),
+                of_first: known.partitions,
+                second: source.name.clone(),
+                of_second: source.partitions,
+            };
+            return self.refuse(refusal);
         }
         let size = |topic: &NewTopic| topic.settings.get("max.message.bytes").and_then(|size| size.parse::<u64>().ok());
         if size(&topic) > size(known) {
@@ -205,7 +229,12 @@ impl Plan {
 
     fn compare(&mut self, source: &Topic, output: &Topic, is_dead_letter: bool) {
         if output.partitions != source.partitions {
-            self.refuse_partitions(source, source.partitions, &output.name, output.partitions);
+            self.refuse(Refusal::Partitions {
+                source_topic: source.name.clone(),
+                expected: source.partitions,
+                output: output.name.clone(),
+                found: output.partitions,
+            });
         }
         let expected = |setting: &str| {
             let own = if is_dead_letter { dead_letter_setting(source, setting) } else { None };
@@ -224,11 +253,6 @@ impl Plan {
         }
     }
 
-    fn refuse_partitions(&mut self, source: &Topic, expected: i32, output: &str, found: i32) {
-        let (source_topic, output) = (source.name.clone(), output.to_owned());
-        self.refuse(Refusal::Partitions { source_topic, expected, output, found });
-    }
-
     fn refuse(&mut self, refusal: Refusal) {
         if !self.refusals.contains(&refusal) {
             self.refusals.push(refusal);
@@ -237,6 +261,12 @@ impl Plan {
 }
 
 impl Topic {
+    /// Returns the size of the largest batch of records that it takes, in bytes, where the user may see it.
+    #[must_use]
+    pub fn max_message_bytes(&self) -> Option<u64> {
+        self.setting("max.message.bytes")?.parse().ok()
+    }
+
     /// Returns the value of a setting, where the user may see it.
     fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(|setting| setting.value.as_str())
@@ -247,7 +277,8 @@ impl Topic {
 fn like(source: &Topic, name: &str) -> NewTopic {
     let copied = source.settings.iter().filter(|(name, setting)| setting.own && !NEVER_COPIED.contains(&name.as_str()));
     let settings = copied.map(|(name, setting)| (name.clone(), setting.value.clone())).collect();
-    NewTopic { name: name.to_owned(), partitions: source.partitions, replication: source.replication, settings }
+    let (partitions, replication) = (source.partitions, source.replication);
+    NewTopic { name: name.to_owned(), partitions, replication, settings, source: source.name.clone() }
 }
 
 /// Returns a topic for the dead letters of a source.

@@ -105,7 +105,8 @@ fn an_output_of_two_sources_fits_both_or_is_refused() {
     let unequal = shared(&[small, other], &["a", "c"]);
     assert_eq!(
         messages(&unequal.refusals),
-        ["topic 'o' has 4 partitions and its source 'c' has 5: records keep their partition; give 'o' 5 partitions"]
+        ["sources 'a' with 4 partitions and 'c' with 5 cannot share topic 'o': records keep their partition; \
+          give each source a gate, or its own output by a pattern"]
     );
 }
 
