@@ -134,8 +134,9 @@ fn bad_data_is_refused_with_code_path_and_detail() {
 fn runs_of_integers_keep_their_bounds() {
     let kinds = ["int", "long"];
     for (first, second) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        let field =
-            |i: usize| format!(r#"{{"name":"f{i}","type":"{}"}}"#, kinds[if i % 2 == 0 { first } else { second }]);
+        let field = |i: usize| {
+            format!(r#"{{"name":"f{i}","type":"{}"}}"#, kinds[if i.is_multiple_of(2) { first } else { second }])
+        };
         let schema = record(&(0..40).map(field).collect::<Vec<_>>().join(","));
         for place in 0..40 {
             let long_here = if place % 2 == 0 { first } else { second } == 1;
