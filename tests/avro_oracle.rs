@@ -8,6 +8,8 @@
 //! Java runs once, as a process that answers lines. It needs Java 17 and Maven, which
 //! brings the jar.
 
+#![expect(clippy::panic, clippy::wildcard_enum_match_arm, reason = "a test: it panics, and excuses few codes")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -186,7 +188,7 @@ fn verdicts_are_those_of_java() {
 fn case(seed: u64) -> Case {
     let mut generator = Generator::new(seed);
     let writer = generator.schema();
-    let reader = (seed % 3 != 0).then(|| generator.reader(&writer).json());
+    let reader = (!seed.is_multiple_of(3)).then(|| generator.reader(&writer).json());
     let mut data = Vec::new();
     for _ in 0..5 {
         let bytes = generator.datum(&writer);
