@@ -56,6 +56,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Tells whether the operator has to change configuration or topics, which no restart does.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Listen { .. } | Self::Registry(_) => true,
+            Self::Thread(_) => false,
+            Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Topics { .. }),
+        }
+    }
+}
+
 type Ended = (String, Result<(), pipeline::Error>);
 
 /// A running process.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::run::Signals;
 use super::{Exit, Failure};
 use crate::cli;
+use crate::config::{Log, LogFormat};
 use crate::demo::table::{self, History};
 use crate::demo::{DRAIN_LIMIT, Demo};
 use crate::telemetry::logging;
@@ -25,7 +26,7 @@ const LINE: Duration = Duration::from_secs(2);
 /// It cannot be started, or the gate cannot go on.
 pub(super) async fn run(asked: cli::Demo, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     // Warnings of bad records and held partitions are what the demo shows anyway.
-    logging::init(logging::Format::Text, tracing::Level::ERROR).map_err(Failure::fatal)?;
+    logging::init(Log { format: LogFormat::Text, level: tracing::Level::ERROR }).map_err(Failure::fatal)?;
     let until = (!asked.keep_running).then_some(asked.time);
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
     write(out, &opening(&asked))?;

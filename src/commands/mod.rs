@@ -4,6 +4,7 @@
 //! ends with an [`Exit`] or a [`Failure`]. Logs and failures go to standard error. No
 //! command ends the process itself, so all of them can be called from tests.
 
+mod check_config;
 mod completions;
 mod demo;
 mod run;
@@ -13,7 +14,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
 
-use crate::cli::{Command, LATER, Later};
+use crate::cli::{Command, Later};
 use crate::config::Config;
 
 /// How a command ended; the numbers are a contract.
@@ -98,8 +99,8 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
     match command {
         Command::Completions(asked) => completions::run(asked.target, out),
         Command::Run(asked) => run::run(&asked.file.config).await,
+        Command::CheckConfig(asked) => check_config::run(&asked.file.config, asked.output, out).await,
         Command::Demo(asked) => demo::run(asked, out).await,
-        Command::CheckConfig(_) => Err(Failure::from(LATER[0])),
     }
 }
 

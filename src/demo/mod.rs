@@ -165,9 +165,9 @@ impl Demo {
         }
     }
 
-    /// Tells whether every record sent has come out.
+    /// Tells whether every record sent has come out, and the gate has committed it: the broker shows it before.
     pub(crate) fn is_drained(&self) -> bool {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner).under_way() == 0
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).under_way() == 0 && self.view().waiting() == 0
     }
 
     /// Stops the gate, reads its outputs to the end and closes the books.

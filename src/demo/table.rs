@@ -59,7 +59,7 @@ impl View {
     }
 
     /// Returns the records that the gate has not decided about, or not committed.
-    fn waiting(&self) -> u64 {
+    pub(super) fn waiting(&self) -> u64 {
         self.sent.saturating_sub(self.outcomes.iter().sum())
     }
 

@@ -8,3 +8,4 @@
 pub mod clients;
 pub mod ffi;
 pub mod statistics;
+pub mod topics;

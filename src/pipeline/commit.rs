@@ -84,6 +84,11 @@ impl Idle {
         &mut self.0.producer
     }
 
+    /// Returns what the client reports to.
+    pub(super) fn context(&self) -> &Context {
+        self.0.producer.client().context()
+    }
+
     /// Serves events while nothing is under way.
     pub(super) fn poll(&self) {
         self.0.producer.client().poll(Duration::ZERO);
@@ -250,7 +255,8 @@ impl Sender {
     fn purge(&self) {
         let client = self.producer.client();
         client.purge(PurgeConfig::default().queue().inflight());
-        while client.in_flight_count() > 0 {
+        let deadline = Instant::now() + self.limit;
+        while client.in_flight_count() > 0 && Instant::now() < deadline {
             client.poll(Duration::ZERO);
             thread::sleep(DRAIN_PAUSE);
         }

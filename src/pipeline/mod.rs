@@ -85,6 +85,12 @@ impl Stop {
 /// Why a pipeline ended by itself. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The topics are not as the gate needs them.
+    #[error("{reason}")]
+    Topics {
+        /// What was found, and what to do.
+        reason: String,
+    },
     /// A client could not be made, or refused for good.
     #[error("{what}: {reason}")]
     Client {
@@ -135,6 +141,18 @@ enum Fault {
 }
 
 impl Fault {
+    /// Makes the fault of a question to the cluster: to be asked again, unless a right is missing.
+    fn asking(what: &str, error: &KafkaError) -> Self {
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed,
+            ) => Self::Fatal(Error::NotAuthorised { what: what.to_owned(), reason: error.to_string() }),
+            _ => Self::Abort(format!("could not {what}: {error}")),
+        }
+    }
+
     /// Makes the fault of a transactional call that left the producer of no use.
     fn lost(step: &str, error: &KafkaError) -> Self {
         let why = format!("could not {step}: {}", commit::plain(error));

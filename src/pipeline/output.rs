@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::message::BorrowedMessage;
+use rdkafka::producer::Producer as _;
 
 use super::Fault;
 use super::commit::{Broken, Failed, Idle, Open};
@@ -17,6 +18,7 @@ use super::consume::Consumer;
 use super::produce::{self, Handles, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
+use crate::kafka::statistics::Statistics;
 use crate::schema::table::Source;
 
 /// Pause before a record is offered again to a full queue.
@@ -114,8 +116,15 @@ impl Output {
         message: &BorrowedMessage<'_>,
         relabel: Option<&Relabel<'_>>,
     ) -> Result<Staged, Fault> {
-        let State::Open(open) = &self.state else { return Ok(Staged::Yes) };
-        let Some(topic) = self.handles[source.0 as usize].topic(route) else { return Ok(Staged::Yes) };
+        if route == Route::None || self.is_dry_run() {
+            return Ok(Staged::Yes);
+        }
+        let State::Open(open) = &self.state else {
+            return Err(Fault::Abort("no transaction is open".to_owned()));
+        };
+        let Some(topic) = self.handles[source.0 as usize].topic(route) else {
+            return Ok(Staged::NoOutput("the gate has no converter topic".to_owned()));
+        };
         loop {
             match produce::stage(open.producer(), topic, message, relabel) {
                 Ok(()) => return Ok(Staged::Yes),
@@ -135,6 +144,15 @@ impl Output {
         open.poll()?;
         thread::sleep(QUEUE_PAUSE);
         Ok(())
+    }
+
+    /// Returns the producer's newest statistics not yet taken.
+    pub(super) fn take_statistics(&self) -> Option<Statistics> {
+        match &self.state {
+            State::Open(open) => open.producer().client().context().take_statistics(),
+            State::Idle(idle) => idle.context().take_statistics(),
+            State::Failed(_) | State::Lost | State::DryRun => None,
+        }
     }
 
     /// Serves the producer's events; tells of a record that was not taken.

@@ -21,6 +21,7 @@ use crate::gate::dead_letter::WrittenHeader;
 use crate::gate::verdict::Route;
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Outgoing, OwnedHeaders, TopicHandle};
+use crate::kafka::statistics::Statistics;
 use crate::telemetry::logging;
 
 /// Receives librdkafka's events for one producer.
@@ -29,6 +30,7 @@ pub(super) struct Context {
     gate: Arc<str>,
     failed: AtomicBool,
     failure: Mutex<Option<DeliveryFailure>>,
+    statistics: clients::Latest,
 }
 
 /// The first record of a transaction that the broker did not take.
@@ -47,7 +49,12 @@ impl std::fmt::Display for DeliveryFailure {
 
 impl Context {
     pub(super) fn new(gate: Arc<str>) -> Self {
-        Self { gate, failed: AtomicBool::new(false), failure: Mutex::default() }
+        Self { gate, failed: AtomicBool::new(false), failure: Mutex::default(), statistics: clients::Latest::default() }
+    }
+
+    /// Returns the newest statistics not yet taken.
+    pub(super) fn take_statistics(&self) -> Option<Statistics> {
+        self.statistics.take()
     }
 
     /// Takes the first failure since the last call.
@@ -68,7 +75,9 @@ impl ClientContext for Context {
         clients::log_error(&self.gate, &error, reason);
     }
 
-    fn stats_raw(&self, _: &[u8]) {}
+    fn stats_raw(&self, json: &[u8]) {
+        self.statistics.put(json);
+    }
 }
 
 impl ProducerContext for Context {

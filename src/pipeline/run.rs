@@ -20,6 +20,7 @@ use super::start::{self, Starts};
 use super::{Error, Fault, Settings};
 use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
+use crate::kafka::topics::Cluster;
 use crate::record::{Record, Value};
 use crate::schema::table::{SchemaTable, Source};
 use crate::telemetry::ClientKind;
@@ -35,6 +36,7 @@ const HELD_WAIT: Duration = Duration::from_millis(5);
 pub(super) struct Loop<'c> {
     pub(super) settings: &'c Settings,
     pub(super) consumer: &'c Consumer,
+    pub(super) cluster: Cluster,
     pub(super) routes: Routes,
     pub(super) table: SchemaTable,
     pub(super) fetch: Fetch,
@@ -109,7 +111,6 @@ impl<'c> Loop<'c> {
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
             self.settings.probe.metrics().batch(batch.len());
-            self.output.begin(&self.routes)?;
         }
         for message in batch.iter() {
             let headers = consume::headers(message);
@@ -155,6 +156,7 @@ impl<'c> Loop<'c> {
         route: Route,
         verdict: &Verdict,
     ) -> Result<(), Fault> {
+        self.output.begin(&self.routes)?;
         let source = self.assignment.get(index).source;
         let staged = match verdict {
             Verdict::Invalid(finding) => self.stage_invalid(source, message, record, route, finding)?,
@@ -212,8 +214,12 @@ impl<'c> Loop<'c> {
         Ok(())
     }
 
+    /// Tells how far each partition is; how far it could be comes with librdkafka's statistics.
     fn report_positions(&self) {
         let probe = &self.settings.probe;
+        if let Some(statistics) = self.output.take_statistics() {
+            probe.metrics().statistics(ClientKind::Producer, &statistics);
+        }
         let Some(statistics) = self.consumer.context().take_statistics() else { return };
         for held in self.assignment.iter() {
             let is_it = |p: &&crate::kafka::statistics::SourcePartition| {
@@ -233,6 +239,7 @@ impl<'c> Loop<'c> {
             self.output.abort().ok();
         }
         self.consumer.context().close();
+        self.let_go_of_all();
         Ok(())
     }
 }

@@ -221,3 +221,6 @@ impl<T: Serialize> IntoResponse for Json<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ pub enum Error {
     InvalidSubject(String),
     /// A record of the log cannot be read.
     #[error("the log record is not the JSON of a registry: {0}")]
-    LogRecord(#[source] serde_json::Error),
+    LogRecord(serde_json::Error),
     /// A record of the log gives an ID a second meaning.
     #[error(
         "the log record gives ID {id} of context '{context}' to another schema, registered as version {version} of subject '{subject}'"

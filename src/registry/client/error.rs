@@ -63,18 +63,18 @@ pub enum Error {
         hint: &'static str,
     },
     /// No connection, or it broke, or it took too long.
-    #[error("the registry at {url} cannot be reached, asked for {asked}: {}", chain(source))]
+    #[error("the registry at {url} cannot be reached, asked for {asked}: {reason}")]
     Unreachable {
         /// What was asked.
         asked: Request,
         /// The address.
         url: String,
-        /// Why.
-        source: reqwest::Error,
+        /// Why, down to the first cause.
+        reason: String,
     },
     /// The answer is not the JSON that was expected.
     #[error(
-        "the registry at {url} answered what cannot be read, asked for {asked}: {source}; is it a registry, or a proxy's page?"
+        "the registry at {url} answered what cannot be read, asked for {asked}: {error}; is it a registry, or a proxy's page?"
     )]
     Unreadable {
         /// What was asked.
@@ -82,7 +82,7 @@ pub enum Error {
         /// The address.
         url: String,
         /// Where reading stopped.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// The answer is larger than any schema may be.
     #[error("the registry at {url} answered more than {limit} bytes, asked for {asked}; is it a registry?")]
@@ -163,7 +163,7 @@ pub(super) fn hint(status: StatusCode) -> &'static str {
 }
 
 /// Writes an error with its causes, since reqwest's first line says little.
-fn chain(error: &reqwest::Error) -> String {
+pub(super) fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -14,7 +14,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::error::{Error, hint};
+use super::error::{Error, chain, hint};
 use super::request::Request;
 use super::tls;
 use crate::config::{Auth, Registry};
@@ -24,6 +24,8 @@ use crate::registry::entities::ErrorEntity;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one address may take for a whole answer; a slow one is given up for the next.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an unused connection is kept: less than the 30 s after which Jetty, and so most registries, close it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest answer; the registry's own limit for a schema is 1 MB, so this is generous.
 pub(super) const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// Redirects within the same address.
@@ -58,6 +60,7 @@ impl Http {
             .default_headers(headers)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(Policy::custom(redirect))
             .no_proxy();
         let client = tls::configure(builder, settings)?
@@ -86,10 +89,10 @@ impl Http {
     async fn get_from<T: DeserializeOwned>(&self, base: &Url, asked: &Request) -> Result<T, Error> {
         let url = address(base, asked);
         let shown = url.to_string();
-        let unreachable = |source: reqwest::Error| Error::Unreachable {
+        let unreachable = |error: reqwest::Error| Error::Unreachable {
             asked: asked.clone(),
             url: shown.clone(),
-            source: source.without_url(),
+            reason: chain(&error.without_url()),
         };
         let response = self.authenticated(self.client.get(url)).send().await.map_err(unreachable)?;
         let status = response.status();
@@ -97,10 +100,10 @@ impl Http {
             return Err(Error::TooLarge { asked: asked.clone(), url: shown, limit: MAX_RESPONSE_BYTES });
         };
         if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|source| Error::Unreadable {
+            return serde_json::from_slice(&body).map_err(|error| Error::Unreadable {
                 asked: asked.clone(),
                 url: shown,
-                source,
+                error,
             });
         }
         Err(refusal(asked, shown, status, &body))

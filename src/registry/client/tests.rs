@@ -1,3 +1,5 @@
+//! The client against a registry that works, lies, is slow or is not there.
+
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -6,7 +8,7 @@ use url::Url;
 use super::*;
 use crate::config::{Auth, Secret, Tls};
 use crate::registry::store::LogRecord;
-use crate::registry::testing::{Fault, Server, settings};
+use crate::registry::tests::{Fault, Server, settings};
 use crate::schema::Format;
 
 fn by_id(id: i32) -> SchemaRef {
@@ -57,9 +59,7 @@ async fn guids_of_several_contexts_are_looked_up_in_each() {
 
 #[tokio::test]
 async fn subjects_and_paths_with_strange_characters_are_found() {
-    let mut server = Server::start().await;
-    server.url = server.url.join("?ignored").unwrap();
-    server.url.set_query(None);
+    let server = Server::start().await;
     for name in ["a/b c", "ü%2F", "x?y#z"] {
         server.register(name, r#""int""#);
         assert_eq!(server.client().latest(&subject(name)).await.unwrap().version, Version(1), "{name}");
@@ -217,7 +217,7 @@ async fn credentials_go_to_the_registry_and_into_no_message() {
         (Auth::Bearer(secret()), "Bearer s3cr3t"),
     ];
     for (auth, expected) in cases {
-        let settings = crate::config::Registry { auth: Some(auth), ..settings(&[&server.url]) };
+        let settings = Registry { auth: Some(auth), ..settings(&[&server.url]) };
         let client = Client::new(&settings).unwrap();
         let error = client.schema(by_id(1)).await.unwrap_err();
         assert_eq!(server.last_header("authorization").unwrap(), expected);
@@ -231,7 +231,7 @@ async fn redirects_stay_at_the_same_address() {
     server.register("s", r#""int""#);
     elsewhere.register("s", r#""long""#);
     let auth = Some(Auth::Bearer(Secret::new("s3cr3t")));
-    let client = Client::new(&crate::config::Registry { auth, ..settings(&[&server.url]) }).unwrap();
+    let client = Client::new(&Registry { auth, ..settings(&[&server.url]) }).unwrap();
 
     server.fail("ids/1", Fault::Redirect(elsewhere.url.join("schemas/ids/1").unwrap().to_string()));
     let error = client.schema(by_id(1)).await.unwrap_err();
@@ -273,13 +273,12 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
         &*body.to_string().leak()
     };
     let ok = StatusCode::OK;
-    let client_of = |server: &Server| server.client();
 
     let server = Server::start().await;
     server.fail("schemas/ids/1", Fault::Answer(ok, version("root", "a")));
     server.fail("subjects/a/", Fault::Answer(ok, version("a", "b")));
     server.fail("subjects/b/", Fault::Answer(ok, version("b", "a")));
-    let error = client_of(&server).schema(by_id(1)).await.unwrap_err();
+    let error = server.client().schema(by_id(1)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unusable);
     assert_eq!(error.to_string(), "the references of schema 1 form a cycle at version 1 of subject 'a'");
 
@@ -289,7 +288,7 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
         let path = &*format!("subjects/{depth}/").leak();
         server.fail(path, Fault::Answer(ok, version("x", &(depth + 1).to_string())));
     }
-    let error = client_of(&server).schema(by_id(1)).await.unwrap_err();
+    let error = server.client().schema(by_id(1)).await.unwrap_err();
     assert_eq!(error.to_string(), format!("the references of schema 1 nest deeper than {}", references::MAX_DEPTH));
     assert_eq!(server.requests().len(), 1 + references::MAX_DEPTH);
 
@@ -300,7 +299,7 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
     let root = serde_json::json!({"schema": "{}", "references": many}).to_string().leak();
     server.fail("schemas/ids/1", Fault::Answer(ok, root));
     server.fail("subjects/", Fault::Answer(ok, r#"{"subject":"x","version":1,"id":5,"schema":"{}"}"#));
-    let error = client_of(&server).schema(by_id(1)).await.unwrap_err();
+    let error = server.client().schema(by_id(1)).await.unwrap_err();
     assert_eq!(error.to_string(), format!("the references of schema 1 are more than {}", references::MAX_COUNT));
 
     let server = Server::start().await;
@@ -308,7 +307,7 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
         "references": [{"name": "R", "subject": "b", "version": 1}]});
     server.fail("schemas/ids/1", Fault::Answer(ok, version("root", "a")));
     server.fail("subjects/", Fault::Answer(ok, large.to_string().leak()));
-    let error = client_of(&server).schema(by_id(1)).await.unwrap_err();
+    let error = server.client().schema(by_id(1)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("the references of schema 1 have more than {} bytes of text", references::MAX_BYTES)
@@ -357,7 +356,7 @@ fn settings_that_cannot_work_are_refused() {
         (error.kind(), error.to_string().as_str()),
         (Kind::Settings, "the registry has no address; set 'registry.url'")
     );
-    let error = Client::new(&crate::config::Registry { tls: missing, ..settings(&[&https]) }).unwrap_err();
+    let error = Client::new(&Registry { tls: missing, ..settings(&[&https]) }).unwrap_err();
     assert_eq!(error.kind(), Kind::Settings);
     let expected = if cfg!(feature = "tls") {
         "the file '/nowhere/ca.pem' of 'registry.tls.ca' cannot be used"

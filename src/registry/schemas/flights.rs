@@ -65,3 +65,36 @@ impl<K, T: Clone> fmt::Debug for Flights<K, T> {
         f.debug_struct("Flights").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn askers_share_a_flight_and_the_next_starts_anew() {
+        let (flights, starts) = (Flights::<u8, u32>::new(), AtomicU32::new(0));
+        let (land, landed) = oneshot::channel::<u32>();
+        let first = flights.join(1, || {
+            starts.fetch_add(1, Ordering::Relaxed);
+            landed.map(Result::unwrap)
+        });
+        let second = flights.join(1, || async { unreachable!("it is under way") });
+        let other = flights.join(2, || async { 20 });
+        let send = async { land.send(10).unwrap() };
+        assert_eq!(tokio::join!(first, second, other, send), (10, 10, 20, ()));
+        assert_eq!(flights.join(1, || async { 11 }).await, 11);
+        assert!(flights.under_way.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_flight_without_askers_is_dropped() {
+        let flights = Flights::<u8, u32>::new();
+        assert_eq!(flights.join(1, std::future::pending).now_or_never(), None);
+        assert_eq!(flights.join(1, || async { 2 }).await, 2);
+    }
+}

@@ -44,16 +44,14 @@ pub(super) fn first_unreadable(shapes: &Shapes, readable: &[bool]) -> (String, S
     let mut id = Shapes::ROOT;
     for _ in 0..shapes.all.len() {
         match shapes.get(id) {
-            Shape::Record(fields) => match fields.iter().find(|(_, of)| !readable[of.0 as usize]) {
-                Some((name, of)) => {
-                    if !path.is_empty() {
-                        path.push('.');
-                    }
-                    path.push_str(name);
-                    id = *of;
+            Shape::Record(fields) => {
+                let Some((name, of)) = fields.iter().find(|(_, of)| !readable[of.0 as usize]) else { break };
+                if !path.is_empty() {
+                    path.push('.');
                 }
-                None => break,
-            },
+                path.push_str(name);
+                id = *of;
+            }
             Shape::Union(branches) if !branches.is_empty() => id = branches[0],
             Shape::Unreadable(reason) => return (path, reason.to_string()),
             Shape::Enum { .. } => return (path, "the reader's enum has none of the symbols and no default".into()),

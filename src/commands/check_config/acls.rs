@@ -1,0 +1,73 @@
+//! The commands that grant what a gate needs.
+//!
+//! Whether a user may read or write records is shown by reading or writing some, which a check must not do. So these
+//! commands are always printed, for clusters that have ACLs.
+
+use std::collections::BTreeSet;
+
+use super::report::Report;
+use crate::config::{Config, Delivery};
+use crate::kafka::topics::tool_options;
+
+/// Adds what only reading and writing records would show.
+pub(super) fn unchecked(config: &Config, report: &mut Report) {
+    let mut rights = Vec::new();
+    for gate in &report.gates {
+        let sources: BTreeSet<&str> = gate.topics.iter().map(|topic| topic.source.as_str()).collect();
+        let outputs: BTreeSet<&str> = gate
+            .topics
+            .iter()
+            .flat_map(|topic| [&topic.validated, &topic.converter, &topic.dead_letter])
+            .filter_map(|output| output.as_deref())
+            .collect();
+        let mut commands = Vec::new();
+        commands.extend(topics(config, "--operation Read --operation Describe --operation DescribeConfigs", &sources));
+        let write = "--operation Write --operation Describe --operation DescribeConfigs";
+        commands.extend(topics(config, if config.create_topics { CREATE } else { write }, &outputs));
+        rights.push((gate.name.clone(), commands));
+    }
+    for (gate, commands) in rights {
+        if !commands.is_empty() {
+            let what = "whether this user may read the sources and write the outputs; where the cluster has ACLs:";
+            report.unchecked(&gate, what, commands);
+        }
+    }
+}
+
+const CREATE: &str = "--operation Write --operation Create --operation Describe --operation DescribeConfigs";
+
+fn topics(config: &Config, operations: &str, names: &BTreeSet<&str>) -> Option<String> {
+    let names: String = names.iter().map(|name| format!(" --topic {name}")).collect();
+    (!names.is_empty()).then(|| format!("{}{names}", command(config, operations)))
+}
+
+/// Grants the group of a gate.
+pub(super) fn group(config: &Config, group: &str) -> String {
+    format!("{} --group {group}", command(config, "--operation Read --operation Describe"))
+}
+
+/// Grants the transactional IDs of a gate, by their prefix.
+pub(super) fn transactional_ids(config: &Config, gate: &str) -> String {
+    let prefix = format!("{}.{gate}-", config.application);
+    let command = command(config, "--operation Write --operation Describe");
+    format!("{command} --transactional-id {prefix} --resource-pattern-type prefixed")
+}
+
+/// Grants questions for the settings of brokers, and writes by an idempotent producer where brokers are old.
+pub(super) fn cluster(config: &Config) -> String {
+    let operations = match config.delivery {
+        Delivery::ExactlyOnce => "--operation DescribeConfigs",
+        Delivery::AtLeastOnce => "--operation DescribeConfigs --operation IdempotentWrite",
+    };
+    format!("{} --cluster", command(config, operations))
+}
+
+/// Grants questions for the settings of a topic.
+pub(super) fn topic_settings(config: &Config, topic: &str) -> String {
+    format!("{} --topic {topic}", command(config, "--operation DescribeConfigs"))
+}
+
+fn command(config: &Config, operations: &str) -> String {
+    let user = config.kafka.get("sasl.username").unwrap_or("NAME");
+    format!("kafka-acls.sh {} --add --allow-principal User:{user} {operations}", tool_options(&config.kafka))
+}

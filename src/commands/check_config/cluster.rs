@@ -1,0 +1,248 @@
+//! The probes of the cluster: topics, limits, committed offsets, and the right to a transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use super::acls;
+use super::report::{self, Report};
+use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
+use crate::gate::policy::Mode;
+use crate::kafka::topics::{self, Cluster, Plan, Topic, tool_options};
+
+/// How long one question may take: a coordinator that moves answers within it.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Asks the cluster for everything that the gates need of it.
+pub(super) fn probe(config: &Config) -> Report {
+    let mut report = Report::default();
+    if let Err(error) = probe_cluster(config, &mut report) {
+        report.fault("kafka", with_causes(&error));
+    }
+    report
+}
+
+fn probe_cluster(config: &Config, report: &mut Report) -> Result<(), topics::Error> {
+    let cluster = Cluster::connect(&config.kafka)?;
+    let names = cluster.list()?;
+    for conflict in config.conflicts(names.iter().map(String::as_str)) {
+        report.conflict(&conflict);
+    }
+    probe_limits(config, &cluster, report)?;
+    let routes: Vec<_> = config.gates.iter().map(|gate| (gate, routes(gate, &names))).collect();
+    let wanted = routes.iter().flat_map(|(gate, routes)| routes.iter().flat_map(|route| topics_of(gate, route)));
+    let found = cluster.describe(&wanted.map(str::to_owned).collect())?;
+    for (gate, routes) in &routes {
+        probe_outputs(config, gate, routes, &found, report);
+        probe_gate(config, gate, routes, &found, report);
+    }
+    Ok(())
+}
+
+/// A source topic with its outputs.
+type Route = (String, Outputs);
+
+/// Returns the topics that the gate would read, those named even if they are not there.
+fn routes(gate: &Gate, names: &BTreeSet<String>) -> Vec<Route> {
+    let sources: Vec<&String> = match &gate.source {
+        Sources::Topics(topics) => topics.iter().collect(),
+        Sources::Pattern(_) => names.iter().filter(|name| gate.source.matches(name)).collect(),
+    };
+    sources.into_iter().filter_map(|source| Some((source.clone(), gate.outputs(source)?))).collect()
+}
+
+fn topics_of<'r>(gate: &Gate, (source, outputs): &'r Route) -> impl Iterator<Item = &'r str> {
+    std::iter::once(source.as_str()).chain(outputs.written(gate.policy.mode))
+}
+
+fn probe_limits(config: &Config, cluster: &Cluster, report: &mut Report) -> Result<(), topics::Error> {
+    let limits = match cluster.limits() {
+        Ok(limits) => limits,
+        Err(topics::Error::Describe { source, .. }) => {
+            let what = format!("the brokers' limits, above all transaction.max.timeout.ms: {source}");
+            report.unchecked("kafka", what, vec![acls::cluster(config)]);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let timeout = config.kafka.transaction_timeout();
+    if let Some(longest) = limits.transaction_max_timeout
+        && config.delivery == Delivery::ExactlyOnce
+        && timeout > longest
+    {
+        let (timeout, longest) = (timeout.as_millis(), longest.as_millis());
+        let problem =
+            format!("is {timeout}, and the brokers allow at most {longest} (transaction.max.timeout.ms); give less");
+        report.fault("kafka.transaction.timeout.ms", problem);
+    }
+    Ok(())
+}
+
+fn probe_outputs(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<String, Topic>, report: &mut Report) {
+    let sources = routes.iter().map(|(source, outputs)| (source.as_str(), outputs.clone()));
+    let plan = Plan::new(sources, gate.policy.mode, found);
+    plan.refusals.iter().for_each(|refusal| report.fault(&gate.name, refusal));
+    plan.differences.iter().for_each(|difference| report.note(&gate.name, difference));
+    let options = tool_options(&config.kafka);
+    for topic in &plan.missing {
+        let (name, source) = (&topic.name, &topic.source);
+        if config.create_topics {
+            let problem = format!("topic '{name}' does not exist and would be created as its source '{source}' is");
+            report.note(&gate.name, problem);
+        } else {
+            let problem = format!("topic '{name}' does not exist, and create_topics is false; create it with:");
+            report.fault_with(&gate.name, problem, vec![topic.command(&options)]);
+        }
+    }
+    let described = routes.iter().flat_map(|route| topics_of(gate, route)).filter_map(|name| found.get(name));
+    for topic in described.filter(|topic| topic.settings.is_empty()) {
+        let what = format!("the settings of topic '{}': this user may not ask for them", topic.name);
+        report.unchecked(&gate.name, what, vec![acls::topic_settings(config, &topic.name)]);
+    }
+}
+
+fn probe_gate(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<String, Topic>, report: &mut Report) {
+    if routes.is_empty() {
+        report.note(&gate.name, "no topic matches its pattern yet: it would wait for one");
+    }
+    let committed = committed(config, gate, routes, found, report);
+    if config.delivery == Delivery::ExactlyOnce && gate.policy.mode != Mode::DryRun {
+        probe_transaction(config, gate, report);
+    }
+    let topics = routes.iter().map(|(source, outputs)| {
+        let written: Vec<&str> = outputs.written(gate.policy.mode).collect();
+        let written = |name: &str| written.contains(&name).then(|| name.to_owned());
+        report::Topic {
+            source: source.clone(),
+            partitions: found.get(source).map_or(0, |topic| topic.partitions),
+            committed: committed.as_ref().and_then(|committed| committed.get(source).copied()),
+            validated: written(&outputs.validated),
+            converter: outputs.converter.as_deref().and_then(written),
+            dead_letter: written(&outputs.dead_letter),
+        }
+    });
+    report.gates.push(report::Gate {
+        name: gate.name.clone(),
+        group: config.group(gate),
+        delivery: match config.delivery {
+            Delivery::ExactlyOnce => "exactly-once",
+            Delivery::AtLeastOnce => "at-least-once",
+        },
+        mode: match gate.policy.mode {
+            Mode::Enforce => "enforce",
+            Mode::PassAll => "pass-all",
+            Mode::DryRun => "dry-run",
+        },
+        start: match gate.start {
+            Start::Earliest => "earliest".to_owned(),
+            Start::Latest => "latest".to_owned(),
+            Start::Timestamp(ms) => format!("the first record of {ms} ms since 1970-01-01 or later"),
+        },
+        topics: topics.collect(),
+    });
+}
+
+/// Asks for the group's offsets and counts them by source topic; one that the broker no longer has is a fault.
+fn committed(
+    config: &Config,
+    gate: &Gate,
+    routes: &[Route],
+    found: &BTreeMap<String, Topic>,
+    report: &mut Report,
+) -> Option<BTreeMap<String, i32>> {
+    let group = config.group(gate);
+    let answer = consumer(config, &group).and_then(|consumer| {
+        let committed = committed_offsets(&consumer, routes, found)?;
+        let mut gone = Vec::new();
+        for element in committed.elements() {
+            gone.extend(out_of_range(&consumer, &element)?);
+        }
+        Ok((committed, gone))
+    });
+    let (committed, gone) = match answer {
+        Ok(answer) => answer,
+        Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+            let problem = format!("this user may not use the consumer group '{group}'; grant it with:");
+            report.fault_with(&gate.name, problem, vec![acls::group(config, &group)]);
+            return None;
+        }
+        Err(error) => {
+            report.fault(&gate.name, format!("the committed offsets of group '{group}' cannot be read: {error}"));
+            return None;
+        }
+    };
+    gone.iter().for_each(|problem| report.fault(&gate.name, problem));
+    let mut counts: BTreeMap<String, i32> = routes.iter().map(|(source, _)| (source.clone(), 0)).collect();
+    for element in committed.elements().iter().filter(|element| matches!(element.offset(), Offset::Offset(_))) {
+        *counts.entry(element.topic().to_owned()).or_default() += 1;
+    }
+    Some(counts)
+}
+
+fn consumer(config: &Config, group: &str) -> KafkaResult<BaseConsumer> {
+    let mut client: ClientConfig =
+        config.kafka.consumer().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    client.set("group.id", group).set("enable.auto.commit", "false").set("allow.auto.create.topics", "false");
+    client.set("isolation.level", "read_committed").create()
+}
+
+fn committed_offsets(
+    consumer: &BaseConsumer,
+    routes: &[Route],
+    found: &BTreeMap<String, Topic>,
+) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for topic in routes.iter().filter_map(|(source, _)| found.get(source)) {
+        list.add_partition_range(&topic.name, 0, topic.partitions - 1);
+    }
+    if list.count() == 0 { Ok(list) } else { consumer.committed_offsets(list, PATIENCE) }
+}
+
+/// Says so where the next record of the group is one that the broker has no more, or not yet.
+fn out_of_range(consumer: &BaseConsumer, element: &TopicPartitionListElem<'_>) -> KafkaResult<Option<String>> {
+    let Offset::Offset(next) = element.offset() else { return Ok(None) };
+    let (topic, partition) = (element.topic(), element.partition());
+    let (first, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+    if (first..=end).contains(&next) {
+        return Ok(None);
+    }
+    let problem = format!(
+        "the next record of topic '{topic}' partition {partition} is {next}, and the broker has {first} to {end}"
+    );
+    Ok(Some(format!("{problem} (the end): the partition would be held; reset the group's offset")))
+}
+
+/// Initialises transactions under an ID that no pipeline uses: the same rights, the same coordinator, nobody fenced.
+fn probe_transaction(config: &Config, gate: &Gate, report: &mut Report) {
+    let id = format!("{}.{}-check-config", config.application, gate.name);
+    let mut client: ClientConfig =
+        config.kafka.producer().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    client.set("transactional.id", &id);
+    client.set("transaction.timeout.ms", config.kafka.transaction_timeout().as_millis().to_string());
+    let answer = client.create::<BaseProducer>().and_then(|producer| producer.init_transactions(PATIENCE));
+    let Err(error) = answer else { return };
+    let code =
+        if let KafkaError::Transaction(error) = &error { Some(error.code()) } else { error.rdkafka_error_code() };
+    if code == Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) {
+        let commands = vec![acls::transactional_ids(config, &gate.name)];
+        report.fault_with(
+            &gate.name,
+            format!("this user may not use the transactional.id '{id}'; grant it with:"),
+            commands,
+        );
+    } else {
+        let problem = format!("transactions cannot be initialised (transactional.id '{id}'): {error}");
+        report.fault(&gate.name, format!("{problem}; brokers without transactions need `delivery: at-least-once`"));
+    }
+}
+
+/// Returns an error with its causes.
+fn with_causes(error: &topics::Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
