@@ -3,13 +3,11 @@
 use std::io::{IsTerminal as _, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::run::Signals;
 use super::{Exit, Failure};
 use crate::cli;
 use crate::config::{Log, LogFormat};
-use crate::demo::table::History;
+use crate::demo::table::{self, History};
 use crate::demo::{DRAIN_LIMIT, Demo};
 use crate::telemetry::logging;
 
@@ -37,7 +35,7 @@ pub(super) async fn run(asked: cli::Demo, out: &mut (dyn Write + Send)) -> Resul
         _ = signals.next() => return Ok(Exit::Done),
     };
     write(out, &addresses(&demo, asked.keep_running))?;
-    let mut show = Show { demo, display: Display::new(), history: History::default(), until };
+    let mut show = Show { demo, display: Display::new(), drawn_at: Instant::now(), history: History::default(), until };
     let began = Instant::now();
     show.until(out, &mut signals, |_| until.is_some_and(|until| began.elapsed() >= until)).await?;
     show.demo.stop_producers().await;
@@ -48,7 +46,6 @@ pub(super) async fn run(asked: cli::Demo, out: &mut (dyn Write + Send)) -> Resul
         return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}")));
     }
     show.draw(out)?;
-    show.display.end();
     let report = show.demo.finish().await;
     write(out, &format!("\n{}{}", report, next_steps(asked.keep_running)))?;
     Ok(if report.faults.is_empty() { Exit::Done } else { Exit::Differences })
@@ -58,6 +55,7 @@ pub(super) async fn run(asked: cli::Demo, out: &mut (dyn Write + Send)) -> Resul
 struct Show {
     demo: Demo,
     display: Display,
+    drawn_at: Instant,
     history: History,
     until: Option<Duration>,
 }
@@ -76,7 +74,7 @@ impl Show {
                 error = self.demo.failed() => return Err(Failure::fatal(error)),
                 () = tokio::time::sleep(TICK) => {}
             }
-            if self.display.is_due() {
+            if self.is_due() {
                 self.draw(out)?;
             }
         }
@@ -85,42 +83,43 @@ impl Show {
 
     fn draw(&mut self, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
         self.history.add(self.demo.view());
-        self.display.drawn_at = Instant::now();
-        match &self.display.table {
-            Some(table) => {
-                table.set_message(self.history.table(self.until, self.display.colours));
-                Ok(())
+        self.drawn_at = Instant::now();
+        let text = match &mut self.display {
+            Display::Table { colours, height } => {
+                let table = self.history.table(self.until, *colours);
+                table::redraw(&table, height)
             }
-            None => write(out, &format!("{}\n", self.history.line())),
-        }
+            Display::Lines => self.history.line() + "\n",
+        };
+        write(out, &text)
+    }
+
+    fn is_due(&self) -> bool {
+        let pause = match self.display {
+            Display::Table { .. } => REDRAW,
+            Display::Lines => LINE,
+        };
+        self.drawn_at.elapsed() >= pause
     }
 }
 
-/// A table on a terminal, lines elsewhere.
-struct Display {
-    table: Option<ProgressBar>,
-    colours: bool,
-    drawn_at: Instant,
+/// How the work is shown.
+enum Display {
+    /// On a terminal: drawn anew over the `height` lines of the last one.
+    Table { colours: bool, height: usize },
+    /// Elsewhere.
+    Lines,
 }
 
 impl Display {
     fn new() -> Self {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-        let table = (std::io::stdout().is_terminal() && !is_dumb).then(|| {
-            let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()).with_style(style)
-        });
-        Self { table, colours: !is_set("NO_COLOR"), drawn_at: Instant::now() }
-    }
-
-    fn is_due(&self) -> bool {
-        self.drawn_at.elapsed() >= if self.table.is_some() { REDRAW } else { LINE }
-    }
-
-    /// Leaves the last table standing.
-    fn end(&self) {
-        self.table.iter().for_each(ProgressBar::abandon);
+        if std::io::stdout().is_terminal() && !is_dumb {
+            Self::Table { colours: !is_set("NO_COLOR"), height: 0 }
+        } else {
+            Self::Lines
+        }
     }
 }
 

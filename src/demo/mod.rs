@@ -165,14 +165,15 @@ impl Demo {
         }
     }
 
-    /// Tells whether every record sent has come out.
+    /// Tells whether every record sent has come out, and the gate has committed it: the broker shows it before.
     pub(crate) fn is_drained(&self) -> bool {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner).under_way() == 0
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).under_way() == 0 && self.view().waiting() == 0
     }
 
     /// Stops the gate, reads its outputs to the end and closes the books.
     pub(crate) async fn finish(mut self) -> Report {
         self.stop_producers().await;
+        let health = Arc::clone(&self.service.health);
         let unstopped = self.service.stop().await;
         let reader = self.reader;
         blocking(|| reader.finish()).await;
@@ -180,6 +181,11 @@ impl Demo {
         let mut report = Report::new(ledger, &self.metrics.gate(GATE).outcomes(), self.time, self.rate);
         if unstopped > 0 {
             report.faults.push("the gate did not stop in time".to_owned());
+        }
+        if !report.faults.is_empty() {
+            // The cause may be there: the broker shows readers what was aborted, too.
+            let incidents = health.pipelines().into_iter().flat_map(|pipeline| pipeline.board().incidents);
+            report.faults.extend(incidents.map(|incident| format!("the gate reported: {}", incident.what)));
         }
         report
     }

@@ -1,7 +1,6 @@
 //! What the demo shows while it runs: a table that is drawn anew in place, or a line every two seconds.
 //!
-//! The text is made by pure functions of a [`View`] and the one before; `indicatif` draws it on a terminal. Colours
-//! are left out where `NO_COLOR` is set, and the table where the output is no terminal.
+//! The text is made by pure functions of the last [`View`]s. Colours are left out where `NO_COLOR` is set, and the table where the output is no terminal.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -60,7 +59,7 @@ impl View {
     }
 
     /// Returns the records that the gate has not decided about, or not committed.
-    fn waiting(&self) -> u64 {
+    pub(super) fn waiting(&self) -> u64 {
         self.sent.saturating_sub(self.outcomes.iter().sum())
     }
 
@@ -124,10 +123,19 @@ impl History {
     /// Returns one line of counts.
     pub(crate) fn line(&self) -> String {
         let Some(view) = self.0.back() else { return String::new() };
-        let counts = OUTCOMES.map(|(name, route)| format!("{:>7} {name}", number(view.of(route)))).concat();
+        let counts = OUTCOMES.map(|(name, route)| format!(" {:>7} {name}", number(view.of(route)))).concat();
         let (time, sent, waiting) = (view.elapsed.as_secs_f64(), number(view.sent), number(view.waiting()));
-        format!("{time:>5.0} s {sent:>7} sent{counts}{waiting:>6} waiting  {}", view.held()).trim_end().to_owned()
+        format!("{time:>4.0} s {sent:>7} sent{counts} {waiting:>6} waiting  {}", view.held()).trim_end().to_owned()
     }
+}
+
+/// Returns what a terminal has to be sent to show a table over the last one, whose height is kept in `height`.
+/// Lines that are too long are cut by the terminal, so that the height is right however narrow it is.
+pub(crate) fn redraw(table: &str, height: &mut usize) -> String {
+    let up = if *height == 0 { String::new() } else { format!("\x1b[{height}A") };
+    let lines: String = table.lines().map(|line| format!("{line}\x1b[K\n")).collect();
+    *height = table.lines().count();
+    format!("\r{up}\x1b[?7l{lines}\x1b[?7h\x1b[J")
 }
 
 /// Returns the way of the records, in words.
