@@ -13,7 +13,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::Producer as _;
 
 use super::Fault;
-use super::commit::{Broken, Failed, Idle, Open};
+use super::commit::{Broken, Failed, Idle, Open, Step};
 use super::consume::Consumer;
 use super::produce::{self, Handles, Refused, Relabel};
 use super::routes::Routes;
@@ -114,7 +114,7 @@ impl Output {
                 let begun = idle.begin();
                 self.keep(begun.map(State::Open))
             }
-            state => {
+            state @ (State::Open(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
                 Ok(())
             }
@@ -195,7 +195,7 @@ impl Output {
                 let committed = open.drain().and_then(|drained| drained.commit(consumer, offsets));
                 self.keep(committed.map(State::Idle))
             }
-            state => {
+            state @ (State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
                 Ok(())
             }
@@ -217,11 +217,13 @@ impl Output {
         self.keep(aborted.map(State::Idle))
     }
 
-    fn keep(&mut self, step: Result<State, Broken>) -> Result<(), Fault> {
+    fn keep(&mut self, step: Step<State>) -> Result<(), Fault> {
         let (state, result) = match step {
             Ok(state) => (state, Ok(())),
-            Err(Broken { left: Some(failed), fault }) => (State::Failed(failed), Err(fault)),
-            Err(Broken { left: None, fault }) => (State::Lost, Err(fault)),
+            Err(broken) => {
+                let Broken { left, fault } = *broken;
+                (left.map_or(State::Lost, State::Failed), Err(fault))
+            }
         };
         self.state = state;
         result

@@ -199,6 +199,7 @@ pub(super) fn stage(
 }
 
 #[cold]
+#[expect(clippy::wildcard_enum_match_arm, reason = "librdkafka has hundreds of codes, and all others are one case")]
 fn refused(code: RDKafkaErrorCode) -> Refused {
     match code {
         RDKafkaErrorCode::QueueFull => Refused::QueueFull,
