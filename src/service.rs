@@ -5,6 +5,7 @@
 //! librdkafka's calls block; tokio serves what waits.
 
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -54,6 +55,18 @@ pub enum Error {
         /// Why.
         source: pipeline::Error,
     },
+}
+
+impl Error {
+    /// Tells whether the operator has to change configuration or topics, which no restart does.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Listen { .. } | Self::Registry(_) => true,
+            Self::Thread(_) => false,
+            Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Topics { .. }),
+        }
+    }
 }
 
 type Ended = (String, Result<(), pipeline::Error>);
@@ -138,7 +151,9 @@ impl Service {
             };
             let ended = ended.clone();
             let run = move || {
-                let result = pipeline::run(&settings);
+                // A panic is a bug of ours; it must end the process as loudly as any other failure.
+                let result = panic::catch_unwind(AssertUnwindSafe(|| pipeline::run(&settings)))
+                    .unwrap_or(Err(pipeline::Error::Panicked));
                 if let Err(error) = &result {
                     PipelineFailed { error: &error.to_string() }.emit(&settings.probe);
                 }

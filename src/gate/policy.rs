@@ -106,3 +106,15 @@ pub enum Mode {
     /// Nothing is written and no offset is committed; verdicts are counted and reported.
     DryRun,
 }
+
+impl Mode {
+    /// Returns the name in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::PassAll => "pass-all",
+            Self::DryRun => "dry-run",
+        }
+    }
+}

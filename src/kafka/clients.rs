@@ -5,11 +5,13 @@
 //! a consumer that has it waits for offsets of open transactions (KIP-447), without it a new
 //! owner could start before the old one's commit.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::statistics::Statistics;
 use crate::config::{Config, Delivery, Gate};
 
 /// Time between librdkafka's reports; lag and queue sizes in the metrics are at most this old.
@@ -17,6 +19,15 @@ const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Producer queue: a larger one is no faster (measured), and it holds what an abort throws away.
 const PRODUCER_QUEUE: u64 = 16 << 20;
+
+/// Bytes in a batch: larger ones compress no better, and a topic's limit is on batches.
+const LARGEST_BATCH: u64 = 1_000_000;
+
+/// What a batch and the frames of its records take beside them, in bytes.
+const BATCH_OVERHEAD: u64 = 1024;
+
+/// How much smaller compression makes a record at best, for all that we try.
+const COMPRESSION: u64 = 8;
 
 /// The least that a client's queue needs to work at all.
 const LEAST_QUEUE: u64 = 1 << 20;
@@ -86,21 +97,25 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
     client
 }
 
-/// Returns the settings of a pipeline's producer; `largest` is the largest record that an output takes, in bytes.
+/// Returns the settings of a pipeline's producer. No output takes a batch of more than `largest` bytes, all take one of
+/// `batch` bytes.
 #[must_use]
-pub fn producer(config: &Config, names: &Names, largest: u64) -> ClientConfig {
+pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> ClientConfig {
     let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
-    let queue = PRODUCER_QUEUE.min(share(config) / 2).max(LEAST_QUEUE) / 1024;
+    // Topics limit what is sent, that is compressed records; we offer them larger ones and let them judge.
+    let queue = PRODUCER_QUEUE.min(share(config) / 2).max(LEAST_QUEUE).max(2 * largest);
+    let record = (largest * COMPRESSION).min(queue);
     let mut client = ClientConfig::new();
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),
         ("linger.ms", &linger.as_millis().to_string()),
-        ("batch.size", &largest.min(1_000_000).to_string()),
+        ("batch.size", &batch.saturating_sub(BATCH_OVERHEAD).clamp(1, LARGEST_BATCH).to_string()),
         ("batch.num.messages", "10000"),
         ("queue.buffering.max.messages", "1000000"),
-        ("queue.buffering.max.kbytes", &queue.to_string()),
-        ("message.max.bytes", &largest.to_string()),
+        ("queue.buffering.max.kbytes", &(queue / 1024).to_string()),
+        ("message.max.bytes", &record.to_string()),
         ("compression.type", "lz4"),
+        ("statistics.interval.ms", &STATISTICS_INTERVAL.as_millis().to_string()),
         ("enable.metrics.push", "false"),
     ] {
         client.set(name, value);
@@ -136,5 +151,24 @@ pub fn log_error(gate: &str, error: &KafkaError, reason: &str) {
             tracing::error!(gate, reason, "the broker refused our credentials; check sasl.* and ssl.* under 'kafka'");
         }
         _ => tracing::warn!(gate, reason, "kafka client: {error}"),
+    }
+}
+
+/// The newest report of one client, from librdkafka's callback to whoever reads it next.
+#[derive(Debug, Default)]
+pub struct Latest(Mutex<Option<Statistics>>);
+
+impl Latest {
+    /// Keeps a report; one that cannot be read is left out.
+    pub fn put(&self, json: &[u8]) {
+        match Statistics::parse(json) {
+            Ok(report) => *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report),
+            Err(error) => tracing::debug!(%error, "librdkafka's statistics could not be read"),
+        }
+    }
+
+    /// Takes it, once.
+    pub fn take(&self) -> Option<Statistics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

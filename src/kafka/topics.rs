@@ -9,7 +9,7 @@
 
 mod plan;
 
-pub use plan::{Difference, NewTopic, Plan, Refusal};
+pub use plan::{Difference, MAX_MESSAGE_BYTES, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -285,6 +285,10 @@ impl Cluster {
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let answers = block_on(self.admin.describe_configs(resources, &options));
         let refused = |error| Error::Describe { what: what(), source: Box::new(error) };
+        // A broker that does not know the request, such as the one inside `sluice demo`.
+        if matches!(answers, Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature))) {
+            return Ok(Vec::new());
+        }
         let answers = answers.map_err(refused)?.into_iter();
         answers.map(|answer| answer.map_err(|code| refused(KafkaError::AdminOp(code)))).collect()
     }

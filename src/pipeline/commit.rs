@@ -84,6 +84,11 @@ impl Idle {
         &mut self.0.producer
     }
 
+    /// Returns what the client reports to.
+    pub(super) fn context(&self) -> &Context {
+        self.0.producer.client().context()
+    }
+
     /// Serves events while nothing is under way.
     pub(super) fn poll(&self) {
         self.0.producer.client().poll(Duration::ZERO);
@@ -128,7 +133,7 @@ impl Open {
                 return Err(Broken { left: Some(Failed(self.sender)), fault });
             }
             if drained {
-                return Ok(Drained(self.sender));
+                return self.sender.drained();
             }
             if Instant::now() > deadline {
                 let left = self.sender.producer.client().in_flight_count();
@@ -172,7 +177,7 @@ impl Failed {
             match result {
                 Ok(()) => {
                     // Reports of purged records belong to this transaction, not to the next one.
-                    sender.producer.client().context().take_failure();
+                    sender.producer.client().context().take_failures();
                     return Ok(Idle(sender));
                 }
                 Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {}
@@ -186,10 +191,17 @@ impl Sender {
     fn poll(&self) -> Result<(), Fault> {
         let client = self.producer.client();
         client.poll(Duration::ZERO);
-        match client.context().take_failure() {
-            None => Ok(()),
-            Some(failure) => Err(Fault::Abort(failure.to_string())),
+        client.context().failure().map_or(Ok(()), |failure| Err(Fault::Abort(failure.to_string())))
+    }
+
+    /// Goes on if the brokers took everything. Records that are too large are told of here and not before, so that all
+    /// of a transaction are known at once.
+    fn drained(self) -> Result<Drained, Broken> {
+        let too_large = self.producer.client().context().take_failures().too_large;
+        if too_large.is_empty() {
+            return Ok(Drained(self));
         }
+        Err(Broken { left: Some(Failed(self)), fault: Fault::TooLarge(too_large) })
     }
 
     fn broken(self, step: &str, error: &KafkaError) -> Broken {
@@ -250,11 +262,12 @@ impl Sender {
     fn purge(&self) {
         let client = self.producer.client();
         client.purge(PurgeConfig::default().queue().inflight());
-        while client.in_flight_count() > 0 {
+        let deadline = Instant::now() + self.limit;
+        while client.in_flight_count() > 0 && Instant::now() < deadline {
             client.poll(Duration::ZERO);
             thread::sleep(DRAIN_PAUSE);
         }
-        client.context().take_failure();
+        client.context().take_failures();
     }
 }
 

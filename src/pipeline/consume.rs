@@ -56,12 +56,12 @@ pub(super) struct Context {
     gate: Arc<str>,
     events: Mutex<VecDeque<ConsumeEvent>>,
     closing: AtomicBool,
-    statistics: Mutex<Option<Statistics>>,
+    statistics: clients::Latest,
 }
 
 impl Context {
     pub(super) fn new(gate: Arc<str>) -> Self {
-        Self { gate, events: Mutex::default(), closing: AtomicBool::new(false), statistics: Mutex::default() }
+        Self { gate, events: Mutex::default(), closing: AtomicBool::new(false), statistics: clients::Latest::default() }
     }
 
     /// Lets go of partitions at once from now on.
@@ -76,7 +76,7 @@ impl Context {
 
     /// Returns the newest statistics not yet taken.
     pub(super) fn take_statistics(&self) -> Option<Statistics> {
-        self.statistics.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.statistics.take()
     }
 
     fn note(&self, event: ConsumeEvent) {
@@ -94,10 +94,7 @@ impl ClientContext for Context {
     }
 
     fn stats_raw(&self, json: &[u8]) {
-        match Statistics::parse(json) {
-            Ok(report) => *self.statistics.lock().unwrap_or_else(PoisonError::into_inner) = Some(report),
-            Err(error) => tracing::debug!(gate = %self.gate, %error, "librdkafka's statistics could not be read"),
-        }
+        self.statistics.put(json);
     }
 }
 

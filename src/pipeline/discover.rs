@@ -1,42 +1,114 @@
-//! Finding the topics that a gate reads, at start and while it runs.
+//! Finding the topics that a gate reads, at start and while it runs, and what they need.
 //!
-//! Named topics are looked at once. With a pattern, the cluster's topics are listed again and
-//! again and matched by us (librdkafka's own patterns are another dialect, and would subscribe
-//! before the outputs are checked); a new topic is subscribed to only once its outputs are
-//! there. One that cannot be served is reported and left aside, the others go on.
+//! Named topics are looked at once, and each must be served or the gate does not start. With
+//! a pattern, the cluster's topics are listed again and again and matched by us (librdkafka's
+//! own patterns are another dialect, and would subscribe before the outputs are checked). A
+//! new topic is subscribed to once its outputs are there; one that cannot be served is
+//! reported and left aside, the others go on.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 
-use super::consume::Consumer;
 use super::routes::Routes;
 use super::run::Loop;
-use super::{Fault, Settings};
+use super::{Error, Fault, Settings};
 use crate::config::Sources;
-use crate::kafka::clients::REQUEST_TIMEOUT;
-use crate::telemetry::events::GateStarted;
+use crate::gate::verdict::Route;
+use crate::kafka::topics::{self, Cluster, Plan, tool_options};
+use crate::telemetry::HoldCause;
+use crate::telemetry::events::{GateStarted, TopicHeld, TopicReleased};
 use crate::telemetry::state::Topics;
 
 /// Time between two lists of the cluster's topics.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Finds the topics of a gate and adds those that can be served.
-pub(super) fn find(settings: &Settings, consumer: &Consumer, routes: &mut Routes) -> Result<(), Fault> {
-    let _ = settings;
-    let topics = match &routes.config().source {
-        Sources::Topics(topics) => topics.clone(),
-        Sources::Pattern(_) => {
-            let metadata = consumer
-                .fetch_metadata(None, REQUEST_TIMEOUT)
-                .map_err(|error| Fault::Abort(format!("topics cannot be listed: {error}")))?;
-            metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+/// Finds the topics of a gate and adds those that can be served; tells whether there are new ones.
+pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<bool, Fault> {
+    match &settings.gate.source {
+        Sources::Topics(topics) => {
+            for topic in topics {
+                if let Some(reason) = serve(settings, cluster, routes, topic)? {
+                    return Err(Fault::Fatal(Error::Topics { reason }));
+                }
+            }
+            Ok(true)
         }
-    };
-    for topic in topics {
-        routes.add(&topic);
+        Sources::Pattern(_) => find_matching(settings, cluster, routes),
     }
-    Ok(())
+}
+
+fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<bool, Fault> {
+    let listed = cluster.list().map_err(asking)?;
+    let mut is_new = false;
+    for topic in listed.iter().filter(|topic| settings.gate.source.matches(topic)) {
+        if routes.find(topic).is_some() {
+            continue;
+        }
+        let with_it = routes.topics().into_iter().chain([topic.as_str()]);
+        let refused = match settings.config.conflicts(with_it).first() {
+            Some(conflict) => Some(conflict.to_string()),
+            None => serve(settings, cluster, routes, topic)?,
+        };
+        match refused {
+            Some(detail) => {
+                TopicHeld { topic, cause: HoldCause::Misconfigured, detail: &detail }.emit(&settings.probe);
+            }
+            None => {
+                TopicReleased { topic }.emit(&settings.probe);
+                is_new = true;
+            }
+        }
+    }
+    Ok(is_new)
+}
+
+/// Checks a topic's outputs, makes those that are missing where that is allowed, and adds the topic; returns why it
+/// cannot be served.
+fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &str) -> Result<Option<String>, Fault> {
+    let Some(outputs) = settings.gate.outputs(topic) else { return Ok(None) };
+    let mode = settings.gate.policy.mode;
+    let names: BTreeSet<String> = outputs.written(mode).chain([topic]).map(str::to_owned).collect();
+    let mut described = cluster.describe(&names).map_err(asking)?;
+    let plan = Plan::new(std::iter::once((topic, outputs.clone())), mode, &described);
+    if !plan.refusals.is_empty() {
+        let reasons: Vec<_> = plan.refusals.iter().map(ToString::to_string).collect();
+        return Ok(Some(reasons.join("; ")));
+    }
+    let options = tool_options(&settings.config.kafka);
+    if !plan.missing.is_empty() {
+        if !settings.config.create_topics {
+            let commands: Vec<_> = plan.missing.iter().map(|missing| missing.command(&options)).collect();
+            let missing: Vec<_> = plan.missing.iter().map(|missing| format!("'{}'", missing.name)).collect();
+            return Ok(Some(format!(
+                "output topics {} of '{topic}' do not exist; set 'create_topics: true', or create them:\n  {}",
+                missing.join(", "),
+                commands.join("\n  ")
+            )));
+        }
+        cluster.create(&plan.missing, &options).map_err(asking)?;
+        described = cluster.describe(&names).map_err(asking)?;
+    }
+    for difference in &plan.differences {
+        tracing::info!(gate = settings.probe.gate(), %difference, "an output differs from its source");
+    }
+    let limits = outputs.written(mode).filter_map(|output| described.get(output)?.max_message_bytes());
+    routes.add(topic, limits);
+    Ok(None)
+}
+
+pub(super) fn asking(error: topics::Error) -> Fault {
+    match error {
+        error @ topics::Error::Create { .. } => Fault::Fatal(Error::Topics { reason: error.to_string() }),
+        error @ topics::Error::Client(_) => Fault::Fatal(Error::Topics { reason: plain_chain(&error) }),
+        error => Fault::Abort(plain_chain(&error)),
+    }
+}
+
+/// Joins an error and its causes.
+fn plain_chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl Loop<'_> {
@@ -46,9 +118,10 @@ impl Loop<'_> {
             return Ok(());
         }
         self.discover_at = now + INTERVAL;
-        let before = self.routes.topics().len();
-        find(self.settings, self.consumer, &mut self.routes)?;
-        if self.routes.topics().len() > before {
+        if !matches!(self.settings.gate.source, Sources::Pattern(_)) {
+            return Ok(());
+        }
+        if find(self.settings, &self.cluster, &mut self.routes)? {
             self.subscribe()?;
         }
         Ok(())
@@ -56,13 +129,24 @@ impl Loop<'_> {
 
     /// Subscribes to the topics by name.
     pub(super) fn subscribe(&self) -> Result<(), Fault> {
-        self.consumer
-            .subscribe(&self.routes.topics())
-            .map_err(|error| Fault::Abort(format!("could not subscribe: {error}")))?;
+        let sources = self.routes.topics();
+        if sources.is_empty() {
+            return Ok(());
+        }
+        self.consumer.subscribe(&sources).map_err(|error| Fault::Abort(format!("could not subscribe: {error}")))?;
+        let outputs = self.routes.iter().flat_map(|route| {
+            let outputs = &route.outputs;
+            let converter = outputs.converter.clone().map(|topic| (Route::Converter.outcome(), topic));
+            let others = [
+                (Route::Validated.outcome(), outputs.validated.clone()),
+                (Route::DeadLetter.outcome(), outputs.dead_letter.clone()),
+            ];
+            others.into_iter().chain(converter)
+        });
         GateStarted {
-            topics: Topics { sources: vec![], outputs: vec![] },
+            topics: Topics { sources: sources.iter().map(ToString::to_string).collect(), outputs: outputs.collect() },
             group: self.settings.config.group(&self.settings.gate),
-            mode: "enforce",
+            mode: self.settings.gate.policy.mode.name(),
         }
         .emit(&self.settings.probe);
         Ok(())

@@ -25,6 +25,7 @@ mod discover;
 mod fetch;
 mod hold;
 mod output;
+mod oversize;
 mod produce;
 mod rebalance;
 mod recover;
@@ -85,6 +86,12 @@ impl Stop {
 /// Why a pipeline ended by itself. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The topics are not as the gate needs them.
+    #[error("{reason}")]
+    Topics {
+        /// What was found, and what to do.
+        reason: String,
+    },
     /// A client could not be made, or refused for good.
     #[error("{what}: {reason}")]
     Client {
@@ -109,6 +116,9 @@ pub enum Error {
         /// The ID in question.
         transactional_id: String,
     },
+    /// The pipeline's thread panicked; the line before says where.
+    #[error("a bug of sluice stopped the pipeline; run again with RUST_BACKTRACE=1 and report it")]
+    Panicked,
     /// The consumer was lost twice in short time.
     #[error(
         "the consumer of group '{group}' was refused twice in short time: {reason}; with 'instance' set, no two processes may share it"
@@ -126,6 +136,8 @@ pub enum Error {
 enum Fault {
     /// The transaction cannot commit: abort, go back, do it again.
     Abort(String),
+    /// The brokers refused these records for their size, by topic and tag: abort, go back, send them elsewhere.
+    TooLarge(Vec<(String, usize)>),
     /// The producer is of no more use: make a new one, ask the broker how far we are.
     Lost { why: String, is_fenced: bool },
     /// The consumer is of no more use: make a new one and join again.
@@ -135,6 +147,18 @@ enum Fault {
 }
 
 impl Fault {
+    /// Makes the fault of a question to the cluster: to be asked again, unless a right is missing.
+    fn asking(what: &str, error: &KafkaError) -> Self {
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed,
+            ) => Self::Fatal(Error::NotAuthorised { what: what.to_owned(), reason: error.to_string() }),
+            _ => Self::Abort(format!("could not {what}: {error}")),
+        }
+    }
+
     /// Makes the fault of a transactional call that left the producer of no use.
     fn lost(step: &str, error: &KafkaError) -> Self {
         let why = format!("could not {step}: {}", commit::plain(error));

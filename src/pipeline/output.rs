@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::message::BorrowedMessage;
+use rdkafka::producer::Producer as _;
 
 use super::Fault;
 use super::commit::{Broken, Failed, Idle, Open};
@@ -17,6 +18,8 @@ use super::consume::Consumer;
 use super::produce::{self, Handles, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
+use crate::kafka::statistics::Statistics;
+use crate::record::{Offset, Partition};
 use crate::schema::table::Source;
 
 /// Pause before a record is offered again to a full queue.
@@ -27,8 +30,19 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Output {
     state: State,
     handles: Vec<Handles>,
+    /// The records of the running transaction; a record's place here is the tag of its delivery report.
+    staged: Vec<Origin>,
     /// How long a full queue is waited for: the transaction timeout.
     limit: Duration,
+}
+
+/// Where a staged record came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Origin {
+    pub(super) source: Source,
+    pub(super) partition: Partition,
+    /// Offset of *this* record.
+    pub(super) offset: Offset,
 }
 
 #[derive(Debug)]
@@ -60,12 +74,12 @@ pub(super) enum Staged {
 impl Output {
     /// Makes the output of a dry run, which writes nothing.
     pub(super) fn dry_run() -> Self {
-        Self { state: State::DryRun, handles: Vec::new(), limit: Duration::ZERO }
+        Self { state: State::DryRun, handles: Vec::new(), staged: Vec::new(), limit: Duration::ZERO }
     }
 
     /// Takes a producer that is ready to begin.
     pub(super) fn new(idle: Idle, limit: Duration) -> Self {
-        Self { state: State::Idle(idle), handles: Vec::new(), limit }
+        Self { state: State::Idle(idle), handles: Vec::new(), staged: Vec::new(), limit }
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -96,6 +110,7 @@ impl Output {
                     })?;
                     self.handles.push(handles);
                 }
+                self.staged.clear();
                 let begun = idle.begin();
                 self.keep(begun.map(State::Open))
             }
@@ -108,17 +123,27 @@ impl Output {
 
     /// Stages a record as it came, relabelled if it is a dead letter; waits while the queue is full.
     pub(super) fn stage(
-        &self,
-        source: Source,
+        &mut self,
+        origin: Origin,
         route: Route,
         message: &BorrowedMessage<'_>,
         relabel: Option<&Relabel<'_>>,
     ) -> Result<Staged, Fault> {
-        let State::Open(open) = &self.state else { return Ok(Staged::Yes) };
-        let Some(topic) = self.handles[source.0 as usize].topic(route) else { return Ok(Staged::Yes) };
+        if route == Route::None || self.is_dry_run() {
+            return Ok(Staged::Yes);
+        }
+        let State::Open(open) = &self.state else {
+            return Err(Fault::Abort("no transaction is open".to_owned()));
+        };
+        let Some(topic) = self.handles[origin.source.0 as usize].topic(route) else {
+            return Ok(Staged::NoOutput("the gate has no converter topic".to_owned()));
+        };
         loop {
-            match produce::stage(open.producer(), topic, message, relabel) {
-                Ok(()) => return Ok(Staged::Yes),
+            match produce::stage(open.producer(), topic, message, relabel, self.staged.len()) {
+                Ok(()) => {
+                    self.staged.push(origin);
+                    return Ok(Staged::Yes);
+                }
                 Err(Refused::QueueFull) => self.make_room(open)?,
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
                 Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(code.to_string())),
@@ -135,6 +160,20 @@ impl Output {
         open.poll()?;
         thread::sleep(QUEUE_PAUSE);
         Ok(())
+    }
+
+    /// Returns where the record with this tag came from.
+    pub(super) fn origin(&self, tag: usize) -> Option<Origin> {
+        self.staged.get(tag).copied()
+    }
+
+    /// Returns the producer's newest statistics not yet taken.
+    pub(super) fn take_statistics(&self) -> Option<Statistics> {
+        match &self.state {
+            State::Open(open) => open.producer().client().context().take_statistics(),
+            State::Idle(idle) => idle.context().take_statistics(),
+            State::Failed(_) | State::Lost | State::DryRun => None,
+        }
     }
 
     /// Serves the producer's events; tells of a record that was not taken.

@@ -67,6 +67,8 @@ impl Loop<'_> {
             start::add(&mut list, topic, *partition, *next);
         }
         self.consumer.incremental_assign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
+        // librdkafka keeps a pause over a rebalance: a partition that was held when it left would come back asleep.
+        self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))?;
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
         PartitionsAssigned { partitions: &names }.emit(&self.settings.probe);
         for ((topic, partition), next) in positions {
@@ -110,6 +112,16 @@ impl Loop<'_> {
             list.add_partition(topic, partition.0);
         }
         self.consumer.incremental_unassign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))
+    }
+
+    /// Answers what is still unanswered, so that the closing consumer waits for nobody.
+    pub(super) fn let_go_of_all(&mut self) {
+        while let Some(event) = self.pending.take().or_else(|| self.consumer.context().next_event()) {
+            if let ConsumeEvent::Assign(partitions) | ConsumeEvent::Revoke(partitions) = event {
+                // The client is about to be gone: there is nothing to do about a failure.
+                self.let_go(&partitions).ok();
+            }
+        }
     }
 
     /// Holds the partitions whose next record the log does not have; nothing is skipped in silence.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::config;
 use crate::config::Outputs;
 use crate::gate::Gate;
+use crate::kafka::topics::MAX_MESSAGE_BYTES;
 use crate::schema::table::Source;
 
 /// One source topic.
@@ -23,25 +24,36 @@ pub(super) struct SourceRoute {
 pub(super) struct Routes {
     gate: config::Gate,
     sources: Vec<SourceRoute>,
+    record_sizes: RecordSizes,
+}
+
+/// Sizes of what the outputs take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordSizes {
+    /// What the output with the largest limit takes: no record beyond it fits anywhere.
+    pub(super) largest: u64,
+    /// What the output with the smallest limit takes: no batch may be larger.
+    pub(super) smallest: u64,
 }
 
 impl Routes {
     pub(super) fn new(gate: config::Gate) -> Self {
-        Self { gate, sources: Vec::new() }
+        let record_sizes = RecordSizes { largest: MAX_MESSAGE_BYTES, smallest: MAX_MESSAGE_BYTES };
+        Self { gate, sources: Vec::new(), record_sizes }
     }
 
-    /// Returns the gate's configuration.
-    pub(super) fn config(&self) -> &config::Gate {
-        &self.gate
-    }
-
-    /// Adds a topic that the gate reads; one that is there, or does not match, is left as it is.
-    pub(super) fn add(&mut self, topic: &str) {
+    /// Adds a topic that the gate reads, with the limits of its outputs where they are known; one that is there, or does
+    /// not match, is left as it is.
+    pub(super) fn add(&mut self, topic: &str, limits: impl Iterator<Item = u64>) {
         if self.find(topic).is_some() {
             return;
         }
         let Some(outputs) = self.gate.outputs(topic) else { return };
         let gate = Gate::new(self.gate.policy_for(topic));
+        for limit in limits {
+            self.record_sizes.largest = self.record_sizes.largest.max(limit);
+            self.record_sizes.smallest = self.record_sizes.smallest.min(limit);
+        }
         self.sources.push(SourceRoute { topic: topic.into(), outputs, gate });
     }
 
@@ -58,9 +70,8 @@ impl Routes {
         self.sources.iter()
     }
 
-    /// Returns the size of the largest record that any output takes, in bytes.
-    pub(super) fn largest_record(&self) -> u64 {
-        1_048_588
+    pub(super) fn record_sizes(&self) -> RecordSizes {
+        self.record_sizes
     }
 
     /// Returns the topics to subscribe to.

@@ -21,8 +21,10 @@ use rustc_hash::FxHashMap;
 use super::assignment::Assignment;
 use super::commit::{self, Idle};
 use super::consume::{self, Consumer, Named};
+use super::discover;
 use super::fetch::Fetch;
 use super::output::Output;
+use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
 use super::routes::Routes;
@@ -33,6 +35,7 @@ use crate::gate::policy::Mode;
 use crate::gate::verdict::Tally;
 use crate::kafka::clients::{self, Names, REQUEST_TIMEOUT};
 use crate::kafka::ffi;
+use crate::kafka::topics::Cluster;
 use crate::record::{Offset, Partition};
 use crate::schema::table::SchemaTable;
 
@@ -46,9 +49,8 @@ pub(super) type Starts = FxHashMap<Named, Offset>;
 pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
     let consumer = consumer(settings)?;
     let mut routes = Routes::new(settings.gate.clone());
-    let Some(()) = until_answered(settings, || super::discover::find(settings, &consumer, &mut routes))? else {
-        return Ok(());
-    };
+    let cluster = Cluster::connect(&settings.config.kafka).map_err(discover::asking)?;
+    let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
     let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
     let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
     let output = if settings.gate.policy.mode == Mode::DryRun {
@@ -57,8 +59,6 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         let Some(idle) = until_answered(settings, || producer(settings, &routes))? else { return Ok(()) };
         Output::new(idle, settings.config.kafka.transaction_timeout())
     };
-    consumer.subscribe(&routes.topics()).map_err(|error| fatal("subscribe to the sources", &error))?;
-    settings.probe.joined();
     let fetch = Fetch::new(
         Arc::clone(&settings.schemas),
         settings.runtime.clone(),
@@ -69,19 +69,23 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
     let running = Loop {
         settings,
         consumer: &consumer,
+        cluster,
         routes,
         table: SchemaTable::default(),
         fetch,
         assignment: Assignment::default(),
         output,
+        oversize: Oversize::default(),
         starts,
         tally: Tally::default(),
         pending: None,
         is_behind: false,
         committed_at: now,
         recovery: Recovery::default(),
-        discover_at: now + super::discover::INTERVAL,
+        discover_at: now + discover::INTERVAL,
     };
+    running.subscribe()?;
+    settings.probe.joined();
     running.run()
 }
 
@@ -98,7 +102,8 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
 pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fault> {
-    let config = clients::producer(&settings.config, &names(settings), routes.largest_record());
+    let sizes = routes.record_sizes();
+    let config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
     let context = produce::Context::new(settings.gate.name.as_str().into());
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;
@@ -121,7 +126,7 @@ fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T,
         settings.probe.beat(Instant::now());
         match attempt() {
             Ok(value) => return Ok(Some(value)),
-            Err(Fault::Abort(why) | Fault::Lost { why, is_fenced: false }) => {
+            Err(Fault::Abort(why) | Fault::Lost { why, .. }) => {
                 if why != reported {
                     tracing::warn!(gate = settings.probe.gate(), why, "waiting for the cluster");
                     reported = why;
@@ -136,7 +141,7 @@ fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T,
 
 /// Resolves and commits `start` for topics of which the group has no offset.
 fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Result<Starts, Fault> {
-    let wait = |error: KafkaError| Fault::Abort(format!("the first offsets cannot be found: {error}"));
+    let wait = |error: KafkaError| Fault::asking("read the offsets of the group", &error);
     let mut found = TopicPartitionList::new();
     for topic in topics {
         let partitions = partitions_of(consumer, topic).map_err(wait)?;

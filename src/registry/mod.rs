@@ -15,4 +15,4 @@ pub mod schemas;
 pub mod store;
 
 #[cfg(test)]
-mod testing;
+mod tests;

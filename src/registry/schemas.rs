@@ -11,11 +11,13 @@
 //! ```
 //!
 //! An error is always transient: the caller holds and asks again, as [`Backoff`] says. Nothing is retried in
-//! here, and no error is remembered.
+//! here, and no error is remembered, nor that a schema cannot be used. A refusal is remembered for one `refresh`:
+//! a table that keeps it longer does not see that the schema has been registered since.
 
 mod absences;
 mod backoff;
 mod calls;
+mod compile;
 mod error;
 mod flights;
 mod memo;
@@ -25,7 +27,6 @@ mod targets;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -36,14 +37,15 @@ pub use error::Error;
 pub use targets::TargetChanged;
 
 use self::absences::{Absences, Missing, PAUSE, Standing};
+use self::compile::{Known, resolve};
 use self::memo::Memo;
 use self::registrations::Registrations;
 use self::targets::{Target, Targets};
 use super::client::{self, Client, Kind};
 use crate::gate::policy::{PartPolicy, SubjectRule};
-use crate::schema::avro::{ReaderSchema, Resolution, Schema, WriterSchema};
+use crate::schema::avro::Schema;
 use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal};
-use crate::schema::{Format, SchemaId, SchemaRef, SchemaText, Subject, Version};
+use crate::schema::{SchemaId, SchemaRef, Subject, Version};
 use crate::violation::{ReasonCode, Violation};
 
 /// How many questions are put to the registry at once: a flood of unknown IDs must not become one there.
@@ -76,14 +78,6 @@ pub enum Answer {
         /// Why, in one line.
         reason: String,
     },
-}
-
-/// A schema, as far as we can use it.
-#[derive(Debug, Clone)]
-enum Known {
-    Usable(Arc<Schema>),
-    Unusable(Arc<str>),
-    OtherFormat(Arc<str>),
 }
 
 /// One writer schema under one subject, against one target.
@@ -125,11 +119,11 @@ impl Schemas {
             Self {
                 client,
                 permits: Semaphore::new(MAX_CONCURRENT),
-                known: Memo::new(),
-                compiled: Memo::new(),
+                known: Memo::new(Known::stays),
+                compiled: Memo::new(Known::stays),
                 registrations: Registrations::new(),
                 targets: Targets::new(),
-                judgements: Memo::new(),
+                judgements: Memo::new(Result::is_ok),
                 absences: Absences::new(refresh),
                 changes: broadcast::Sender::new(CHANGES_KEPT),
                 calls: Calls::default(),
@@ -178,7 +172,9 @@ impl Schemas {
         }
     }
 
-    /// Tells of every change of a `latest` that is in use.
+    /// Tells of every change of a `latest` that is in use; whoever asked with [`TargetRule::Latest`](crate::gate::policy::TargetRule::Latest) asks again then.
+    ///
+    /// An answer made just before a change may arrive after its event: its [`Judgement::target`] is not the event's `to`.
     pub fn changes(&self) -> broadcast::Receiver<TargetChanged> {
         self.changes.subscribe()
     }
@@ -224,7 +220,7 @@ impl Schemas {
             Err(client::Error::SchemaType { schema_type, .. }) => return Ok(Known::OtherFormat(schema_type.into())),
             Err(error) => {
                 match error.kind() {
-                    Kind::NotFound => self.absences.note(missing, sent),
+                    Kind::NotFound => self.absences.note(missing, sent, Instant::now()),
                     Kind::Unusable => return Ok(Known::Unusable(error.to_string().into())),
                     Kind::Transient | Kind::Settings => {}
                 }
@@ -233,24 +229,6 @@ impl Schemas {
         };
         self.absences.found(&missing);
         self.compile(text).await
-    }
-
-    /// Compiles a text once, whatever IDs it has.
-    async fn compile(&self, text: SchemaText) -> Result<Known, Error> {
-        if text.format != Format::Avro {
-            return Ok(Known::OtherFormat(text.format.name().into()));
-        }
-        let key = digest(&text);
-        let compile = || async move {
-            // A schema may have a megabyte, and the runtime serves health checks too.
-            let compiled = tokio::task::spawn_blocking(move || Schema::compile(&text)).await;
-            match compiled {
-                Ok(Ok(schema)) => Ok(Known::Usable(Arc::new(schema))),
-                Ok(Err(error)) => Ok(Known::Unusable(error.to_string().into())),
-                Err(_) => Err(Error::Compiler),
-            }
-        };
-        self.compiled.get_or_make(key, compile).await
     }
 
     /// Puts one question to the registry, in turn.
@@ -310,35 +288,12 @@ impl Schemas {
     }
 }
 
-/// Resolves off the runtime: two large schemas are much work.
-async fn resolve(writer: Arc<Schema>, reader: Arc<Schema>) -> Result<Result<Reading, Arc<str>>, Error> {
-    let resolve = move || Resolution::between(WriterSchema(&writer), ReaderSchema(&reader));
-    match tokio::task::spawn_blocking(resolve).await {
-        Ok(Ok(Resolution::Always)) => Ok(Ok(Reading::Always)),
-        Ok(Ok(Resolution::Depends(program))) => Ok(Ok(Reading::Depends(program))),
-        Ok(Ok(Resolution::Never(mismatch))) => Ok(Ok(Reading::Never(mismatch))),
-        Ok(Err(error)) => Ok(Err(error.to_string().into())),
-        Err(_) => Err(Error::Compiler),
-    }
-}
-
 fn refused(code: ReasonCode, detail: String) -> Answer {
     Answer::Entry(Entry::Refused(Arc::new(Refusal { violation: Violation::new(code, detail), subject: None })))
 }
 
 fn not_yet(missing: &Missing, retry_after: Duration) -> Error {
     Error::NotYet { schema: missing.schema, subject: missing.subject.clone(), retry_after }
-}
-
-/// Names a text with everything that it refers to.
-fn digest(text: &SchemaText) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in text.references.iter().chain([&text.text]) {
-        // The length keeps apart where one text ends and the next begins.
-        hash.update(part.len().to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]

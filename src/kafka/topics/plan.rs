@@ -32,7 +32,7 @@ const DEAD_LETTER_RETENTION_MS: &str = "1209600000";
 const DEAD_LETTER_HEADERS: u64 = 64 << 10;
 
 /// Kafka's default of `max.message.bytes`, for brokers that do not tell.
-const MAX_MESSAGE_BYTES: u64 = 1_048_588;
+pub const MAX_MESSAGE_BYTES: u64 = 1_048_588;
 
 /// A topic to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,6 +261,12 @@ impl Plan {
 }
 
 impl Topic {
+    /// Returns the size of the largest batch of records that it takes, in bytes, where the user may see it.
+    #[must_use]
+    pub fn max_message_bytes(&self) -> Option<u64> {
+        self.setting("max.message.bytes")?.parse().ok()
+    }
+
     /// Returns the value of a setting, where the user may see it.
     fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(|setting| setting.value.as_str())

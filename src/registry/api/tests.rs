@@ -1,7 +1,9 @@
+//! Golden HTTP exchanges, in the shape that Confluent 8 answers.
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::registry::testing::Server;
+use crate::registry::tests::Server;
 
 /// MD5 of the text `"int"`.
 const INT_GUID: &str = "ef524ea1-b91e-7317-3d93-8ade36c1db32";

@@ -1,3 +1,5 @@
+//! The client against a registry that works, lies, is slow or is not there.
+
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -6,7 +8,7 @@ use url::Url;
 use super::*;
 use crate::config::{Auth, Secret, Tls};
 use crate::registry::store::LogRecord;
-use crate::registry::testing::{Fault, Server, settings};
+use crate::registry::tests::{Fault, Server, settings};
 use crate::schema::Format;
 
 fn by_id(id: i32) -> SchemaRef {

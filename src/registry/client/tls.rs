@@ -33,6 +33,7 @@ pub(super) fn configure(builder: ClientBuilder, settings: &Registry) -> Result<C
 
 #[cfg(feature = "tls")]
 mod files {
+    use std::fmt::Display;
     use std::path::Path;
 
     use reqwest::{Certificate, ClientBuilder, Identity};
@@ -44,6 +45,9 @@ mod files {
         if let Some(path) = &tls.ca {
             let certificates = Certificate::from_pem_bundle(&read("tls.ca", path)?)
                 .map_err(|error| unusable("tls.ca", path, &error))?;
+            if certificates.is_empty() {
+                return Err(unusable("tls.ca", path, &"it holds no certificate in PEM form"));
+            }
             builder = builder.tls_certs_only(certificates);
         }
         if let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) {
@@ -61,7 +65,11 @@ mod files {
         std::fs::read(path).map_err(|error| unusable(key, path, &error))
     }
 
-    fn unusable(key: &str, path: &Path, error: &dyn std::error::Error) -> Error {
+    fn unusable(key: &str, path: &Path, error: &dyn Display) -> Error {
         Error::Settings(format!("the file '{}' of 'registry.{key}' cannot be used: {error}", path.display()))
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "tls")]
+mod tests;

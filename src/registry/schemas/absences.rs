@@ -1,9 +1,10 @@
 //! When a 404 of the registry counts: the grace of schemas that may be registered just now.
 //!
 //! Producers register a schema and produce at once, and a registry's followers lag, so the first 404 proves
-//! nothing. What was missing is remembered with the times at which it was asked for; it is refused when a
-//! question sent at or after `first + grace` was answered with 404 again. Until then it is asked for at
-//! growing intervals. A refusal stands for one refresh without asking, then the registry is asked again.
+//! nothing. It is refused when a question sent at least `grace` after the first 404 had come was answered with
+//! 404 again: the registry may be slow, so it counts when the first answer came and when the last question went.
+//! Until then it is asked for at growing intervals. A refusal stands for one refresh, then the registry is asked
+//! again.
 //!
 //! The map is bounded, since IDs come from the data. An entry that falls out starts a new grace, which the
 //! pipeline's `max_hold` ends.
@@ -30,10 +31,11 @@ pub(super) struct Missing {
     pub(super) subject: Option<Subject>,
 }
 
-/// When the 404 answers were asked for.
 #[derive(Debug, Clone, Copy)]
 struct Absence {
+    /// When the first 404 came.
     first: Instant,
+    /// When the question was sent that brought the last one.
     last: Instant,
 }
 
@@ -65,20 +67,20 @@ impl Absences {
         let over = first + grace;
         if now >= last + FORGOTTEN_AFTER {
             Standing::Ask
-        } else if last >= over {
+        } else if grace.is_zero() || last >= over {
             if now < last + self.refresh { Standing::Refused } else { Standing::Ask }
         } else {
-            let next = over.min(last + (last - first).clamp(PAUSE.0, PAUSE.1));
+            let next = over.min(last + last.saturating_duration_since(first).clamp(PAUSE.0, PAUSE.1));
             if now < next { Standing::Wait(next - now) } else { Standing::Ask }
         }
     }
 
-    /// Remembers that a question sent at that time was answered with 404.
-    pub(super) fn note(&self, missing: Missing, sent: Instant) {
+    /// Remembers a 404: when the question was sent, and when it came.
+    pub(super) fn note(&self, missing: Missing, sent: Instant, received: Instant) {
         let mut seen = self.lock();
         if let Some(absence) = seen.get_mut(&missing) {
             if sent >= absence.last + FORGOTTEN_AFTER {
-                absence.first = sent;
+                absence.first = received;
             }
             absence.last = absence.last.max(sent);
             return;
@@ -89,7 +91,7 @@ impl Absences {
                 seen.remove(&oldest);
             }
         }
-        seen.insert(missing, Absence { first: sent, last: sent });
+        seen.insert(missing, Absence { first: received, last: sent });
     }
 
     /// Forgets what has been found.
@@ -121,7 +123,7 @@ mod tests {
         for &(seconds, asked, expected) in steps {
             let now = start + Duration::from_secs_f64(seconds);
             if asked {
-                absences.note(missing(1), now);
+                absences.note(missing(1), now, now);
             }
             assert_eq!(absences.standing(&missing(1), grace, now), expected, "after {seconds} s");
         }
@@ -161,6 +163,18 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_registry_shortens_no_grace() {
+        let (absences, start) = (Absences::new(REFRESH), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        absences.note(missing(1), at(0), at(10));
+        assert_eq!(absences.standing(&missing(1), Duration::ZERO, at(10)), Standing::Refused);
+        absences.note(missing(1), at(39), at(45));
+        assert_eq!(absences.standing(&missing(1), GRACE, at(45)), Standing::Ask, "it was sent too early");
+        absences.note(missing(1), at(45), at(46));
+        assert_eq!(absences.standing(&missing(1), GRACE, at(46)), Standing::Refused);
+    }
+
+    #[test]
     fn what_nobody_asks_for_gets_a_new_grace() {
         let long = FORGOTTEN_AFTER.as_secs_f64();
         play(GRACE, &[(0.0, true, wait(0.25)), (long, false, Standing::Ask), (long, true, wait(0.25))]);
@@ -169,7 +183,7 @@ mod tests {
     #[test]
     fn one_404_serves_gates_of_different_graces() {
         let (absences, start) = (Absences::new(REFRESH), Instant::now());
-        absences.note(missing(1), start);
+        absences.note(missing(1), start, start);
         assert_eq!(absences.standing(&missing(1), Duration::ZERO, start), Standing::Refused);
         assert_eq!(absences.standing(&missing(1), GRACE, start), wait(0.25));
     }
@@ -180,12 +194,12 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let count = i32::try_from(MAX_ABSENT).unwrap();
         for id in 0..count {
-            absences.note(missing(id), at(0));
+            absences.note(missing(id), at(0), at(0));
         }
         for id in (0..count).filter(|&id| id != 77) {
-            absences.note(missing(id), at(1));
+            absences.note(missing(id), at(1), at(1));
         }
-        absences.note(missing(count), at(2));
+        absences.note(missing(count), at(2), at(2));
         assert_eq!(absences.lock().len(), MAX_ABSENT);
         assert!(!absences.lock().contains_key(&missing(77)));
         absences.found(&missing(count));

@@ -1,4 +1,7 @@
 //! Answers that never change, made once per key.
+//!
+//! What is not worth keeping is made again for the next asker: a schema that cannot be used may have been a
+//! proxy's answer, and a gate must not need a restart once it is right.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,8 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::error::Error;
 use super::flights::Flights;
 
-/// A map that makes what it lacks, once at a time per key. Only successes stay.
+/// A map that makes what it lacks, once at a time per key. Errors do not stay, nor does what `keep` refuses.
 pub(super) struct Memo<K, V: Clone> {
+    keep: fn(&V) -> bool,
     made: Arc<Mutex<HashMap<K, V>>>,
     flights: Flights<K, Result<V, Error>>,
 }
@@ -19,15 +23,15 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new() -> Self {
-        Self { made: Arc::default(), flights: Flights::new() }
+    pub(super) fn new(keep: fn(&V) -> bool) -> Self {
+        Self { keep, made: Arc::default(), flights: Flights::new() }
     }
 
     pub(super) fn get(&self, key: &K) -> Option<V> {
         lock(&self.made).get(key).cloned()
     }
 
-    /// Returns what is there, or makes it. The flag of the second case is for the counters.
+    /// Returns what is there, or makes it.
     pub(super) async fn get_or_make<F>(&self, key: K, make: impl FnOnce() -> F) -> Result<V, Error>
     where
         F: Future<Output = Result<V, Error>> + Send + 'static,
@@ -35,7 +39,7 @@ where
         if let Some(value) = self.get(&key) {
             return Ok(value);
         }
-        let made = Arc::clone(&self.made);
+        let (made, keep) = (Arc::clone(&self.made), self.keep);
         let stored = key.clone();
         let start = || {
             let making = make();
@@ -45,7 +49,9 @@ where
                     return Ok(value);
                 }
                 let value = making.await?;
-                lock(&made).insert(stored, value.clone());
+                if keep(&value) {
+                    lock(&made).insert(stored, value.clone());
+                }
                 Ok(value)
             }
         };

@@ -24,6 +24,7 @@ const SUBJECTS_SHOWN: usize = 3;
 #[derive(Debug, Clone)]
 struct Listed {
     sent: Instant,
+    received: Instant,
     list: Arc<[Registration]>,
 }
 
@@ -73,7 +74,7 @@ impl Schemas {
             self.absences.found(&missing);
             return Ok(Ok(version));
         }
-        self.absences.note(missing.clone(), listed.sent);
+        self.absences.note(missing.clone(), listed.sent, listed.received);
         self.still_missing(&missing, question.grace)?;
         Ok(Err(mismatch(schema, subject, &listed)))
     }
@@ -88,7 +89,7 @@ impl Schemas {
                 Err(error) if error.kind() == Kind::NotFound => Vec::new(),
                 Err(error) => return Err(error.into()),
             };
-            let listed = Listed { sent, list: list.into() };
+            let listed = Listed { sent, received: Instant::now(), list: list.into() };
             schemas.registrations.lists().insert(schema, listed.clone());
             Ok(listed)
         };

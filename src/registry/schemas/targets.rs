@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::Schemas;
+use super::compile::Known;
 use super::error::Error;
 use super::flights::Flights;
 use super::memo::Memo;
-use super::{Known, Schemas};
 use crate::gate::policy::TargetRule;
 use crate::registry::client::{Kind, Registered};
 use crate::schema::avro::Schema;
@@ -59,7 +60,7 @@ pub(super) struct Targets {
 
 impl Targets {
     pub(super) fn new() -> Self {
-        Self { pinned: Memo::new(), latest: Mutex::default(), flights: Flights::new() }
+        Self { pinned: Memo::new(|target| target.schema.stays()), latest: Mutex::default(), flights: Flights::new() }
     }
 
     fn latest(&self) -> MutexGuard<'_, HashMap<Subject, Option<Arc<Target>>>> {
@@ -101,7 +102,7 @@ impl Schemas {
 
     async fn latest_target(self: &Arc<Self>, subject: Subject) -> Result<Arc<Target>, Error> {
         let known = self.targets.latest().get(&subject).cloned().flatten();
-        if let Some(target) = known {
+        if let Some(target) = known.filter(|target| target.schema.stays()) {
             return Ok(target);
         }
         let schemas = Arc::clone(self);

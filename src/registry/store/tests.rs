@@ -1,3 +1,5 @@
+//! Log records in, state out; and what registering appends.
+
 use super::*;
 
 fn subject(name: &str) -> Subject {

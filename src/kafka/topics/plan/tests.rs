@@ -1,3 +1,5 @@
+//! What is refused, planned and printed for topics that are there, missing or different.
+
 use super::super::Setting;
 use super::*;
 
