@@ -1,5 +1,5 @@
 //! `sluice check-config` against a real cluster: it finds what would go wrong, and changes nothing.
-#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
 
 mod common;
 

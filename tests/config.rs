@@ -3,6 +3,8 @@
 //!
 //! `SLUICE_BLESS=1 cargo test --test config` writes the golden texts anew; read the difference before it is committed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
