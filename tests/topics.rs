@@ -28,7 +28,7 @@ fn patterns_find_topics() {
     let line = |name: &str, partitions| {
         let topic = format!("{base}-{name}");
         let source = format!("{topic}.raw");
-        scene.kafka.create_topic(&source, partitions, &[("retention.ms", "7200000")]);
+        scene.kafka.create_topic(&source, partitions, &[("max.message.bytes", "400000")]);
         let line = Line::of(
             "all",
             &source,
@@ -51,7 +51,9 @@ fn patterns_find_topics() {
     let mut all: Vec<Sent> = Vec::new();
     for (line, sent) in &lines {
         scene.verify(line, sent, None);
-        assert_eq!(scene.kafka.partitions(&line.outputs.validated), Some(line.partitions));
+        let Outputs { validated, .. } = &line.outputs;
+        assert_eq!(scene.kafka.partitions(validated), Some(line.partitions));
+        assert_eq!(scene.kafka.topic_setting(validated, "max.message.bytes").as_deref(), Some("400000"));
         all.extend(sent.iter().cloned());
     }
     assert_eq!(gate.records("all"), counts(&all));
