@@ -4,6 +4,7 @@ pub mod admin;
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod demo;
 pub mod gate;
 pub mod kafka;
 pub mod pipeline;

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where a program returns")]
 
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn sluice(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
@@ -106,4 +109,93 @@ fn a_reader_that_goes_away_is_no_failure() {
         .output()
         .unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+/// A gate whose broker and registry are ports that nobody listens on.
+const NOWHERE: &str = "application: nowhere
+kafka: {bootstrap.servers: '127.0.0.1:1'}
+registry: {url: 'http://127.0.0.1:1'}
+admin: {listen: '127.0.0.1:0'}
+log: {format: json}
+gates:
+  orders:
+    source: orders.raw
+    validated: orders
+";
+
+fn file(name: &str, text: &str) -> String {
+    let path = format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_2() {
+    let missing = sluice(&["run", "--config", "absent.yaml"]);
+    let stderr = text(&missing.stderr);
+    assert_eq!(missing.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("error: 1 mistake in 'absent.yaml'\n"), "{stderr}");
+    let default = sluice(&["run"]);
+    assert!(text(&default.stderr).contains("'sluice.yaml'"), "{default:?}");
+
+    let path = file("wrong.yaml", &NOWHERE.replace("application", "aplication").replace("gates", "gatez"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    let wrong = command.arg("run").env("SLUICE_CONFIG", &path).output().unwrap();
+    let stderr = text(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{stderr}");
+    for key in ["aplication", "gatez"] {
+        assert!(stderr.contains(key), "all mistakes at once: {stderr}");
+    }
+}
+
+/// A `sluice run` that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        self.0.kill().ok();
+    }
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_process_without_broker_and_registry_lives_and_stops_when_told() {
+    let path = file("nowhere.yaml", NOWHERE);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    let mut running = Running(command.args(["run", "--config", &path]).stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = BufReader::new(running.0.stderr.take().unwrap());
+    let address = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the log ended");
+        let line: serde_json::Value = serde_json::from_str(&line).expect("the log is JSON lines");
+        if line["message"] == "admin server listens" {
+            break line["address"].as_str().unwrap().to_owned();
+        }
+    };
+    let reader = std::thread::spawn(move || log.read_to_string(&mut String::new()));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(get(&address, "/livez").starts_with("HTTP/1.1 200 "), "an outage is no reason to be killed");
+    assert!(get(&address, "/readyz").starts_with("HTTP/1.1 503 "));
+    let status = get(&address, "/status");
+    assert!(status.contains(r#""application":"nowhere""#) && status.contains(r#""state":"starting""#), "{status}");
+    assert!(
+        get(&address, "/metrics").contains(r#"sluice_records_total{gate="orders",outcome="validated",reason=""} 0"#)
+    );
+
+    let told = Instant::now();
+    let kill = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let status = running.0.wait().unwrap();
+    assert_eq!(status.code(), Some(0));
+    // The service gives up waiting for its pipelines after 9 s; the rest is for a busy machine.
+    assert!(told.elapsed() < Duration::from_secs(15), "{:?}", told.elapsed());
+    reader.join().unwrap().unwrap();
 }

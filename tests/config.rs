@@ -61,6 +61,7 @@ fn with(top: &str, gate: &str) -> Result<Config, Vec<Error>> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "the file asks for TLS")]
 fn every_example_is_good() {
     let files = files("config");
     assert_eq!(files.len(), 3, "{files:?}");
@@ -129,6 +130,7 @@ fn groups_of_a_pattern_name_outputs_and_subject() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "the file asks for TLS")]
 fn secrets_reach_the_client_and_no_message() {
     let config = example("sasl.yaml");
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -222,6 +224,24 @@ fn a_gate_that_checks_nothing_needs_no_registry() {
 }
 
 #[test]
+#[cfg(not(feature = "tls"))]
+fn a_build_without_tls_says_so() {
+    let text = "application: a\nregistry: { url: https://r }\ngates: { g: { source: a, validated: b } }\nkafka:\n  \
+                bootstrap.servers: b\n  security.protocol: SASL_SSL\n  sasl.mechanism: SCRAM-SHA-512\n  ssl.ca.location: ca.pem";
+    let errors: Vec<String> = yaml(text).unwrap_err().iter().map(ToString::to_string).collect();
+    let no_tls = "cannot be used: this build has no TLS and no SCRAM; build with the default features";
+    assert_eq!(
+        errors,
+        [
+            format!("kafka.sasl.mechanism: 'SCRAM-SHA-512' {no_tls}"),
+            format!("kafka.security.protocol: 'sasl_ssl' {no_tls}"),
+            format!("kafka.ssl.ca.location: {no_tls}"),
+            "registry.url: begins with https://, and this build has no TLS; build with the default features".to_owned(),
+        ]
+    );
+}
+
+#[test]
 fn toml_says_the_same_as_yaml() {
     let toml = r#"
         application = "shop"
@@ -276,6 +296,7 @@ fn files_are_read_by_their_ending() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "the file asks for TLS")]
 fn bad_files_answer_with_all_their_mistakes() {
     let files = files("tests/config");
     assert!(files.len() >= 25, "{}", files.len());

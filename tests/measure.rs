@@ -181,7 +181,7 @@ impl Report {
         if file.doc().is_empty() {
             self.faults.push(format!("{path}: no module doc"));
         }
-        if file.is_test() {
+        if file.is_test {
             return;
         }
         let measure = Measure::of(file);

@@ -35,6 +35,9 @@ use crate::telemetry::{Health, Metrics};
 /// Connections at a time: a scraper, two probes and some people; more are closed at once.
 pub const MAX_CONNECTIONS: usize = 64;
 
+/// Bytes of a request's head: a path, and what browsers and proxies add.
+pub const MAX_HEAD: usize = 16 * 1024;
+
 /// Time for a request's head to arrive, also the time that an idle connection is kept.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -102,7 +105,7 @@ pub async fn serve(
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut closed: watch::Receiver<bool>) {
     let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_headers(64);
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     // Its time is over, or the server stops, or is gone: all the same.
     let end = async { drop(tokio::time::timeout(CONNECTION_LIFE, closed.wait_for(|closed| *closed)).await) };

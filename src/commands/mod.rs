@@ -6,6 +6,7 @@
 
 mod check_config;
 mod completions;
+mod demo;
 mod run;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
 
-use crate::cli::{Command, LATER, Later};
+use crate::cli::{Command, Later};
 use crate::config::Config;
 
 /// How a command ended; the numbers are a contract.
@@ -99,7 +100,7 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
         Command::Completions(asked) => completions::run(asked.target, out),
         Command::Run(asked) => run::run(&asked.file.config).await,
         Command::CheckConfig(asked) => check_config::run(&asked.file.config, asked.output, out).await,
-        Command::Demo(_) => Err(Failure::from(LATER[0])),
+        Command::Demo(asked) => demo::run(asked, out).await,
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Failure, load};
-use crate::config::LogFormat;
 use crate::service::Service;
 use crate::telemetry::events::Stopping;
 use crate::telemetry::logging;
@@ -17,11 +16,7 @@ use crate::telemetry::logging;
 /// The configuration is wrong, or a pipeline cannot go on.
 pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
     let config = load(path)?;
-    let format = match config.log.format {
-        LogFormat::Text => logging::Format::Text,
-        LogFormat::Json => logging::Format::Json,
-    };
-    logging::init(format, config.log.level).map_err(Failure::fatal)?;
+    logging::init(config.log).map_err(Failure::fatal)?;
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
     let mut service = Service::start(config).await.map_err(Failure::usage)?;
     let failed = tokio::select! {

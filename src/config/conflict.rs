@@ -62,10 +62,7 @@ pub(super) fn conflicts<'t>(gates: &[Gate], topics: impl Iterator<Item = &'t str
             [gate] => {
                 for (role, output) in outputs(gate, topic) {
                     errors.extend(output_conflicts(gates, gate, topic, (role, &output)));
-                    let (other, other_role) = *writers.entry(output.clone()).or_insert((gate, role));
-                    if other_role != role {
-                        errors.push(Error::new(key(gate, role), apart_problem(gate, &output, other, other_role)));
-                    }
+                    errors.extend(claim(&mut writers, gate, role, &output));
                 }
             }
             [first, others @ ..] => errors.extend(others.iter().map(|second| {
@@ -76,6 +73,17 @@ pub(super) fn conflicts<'t>(gates: &[Gate], topics: impl Iterator<Item = &'t str
         }
     }
     errors
+}
+
+/// Enters a gate as the writer of an output, and finds who writes other records into it.
+fn claim<'g>(
+    writers: &mut BTreeMap<String, (&'g Gate, Role)>,
+    gate: &'g Gate,
+    role: Role,
+    output: &str,
+) -> Option<Error> {
+    let (other, other_role) = *writers.entry(output.to_owned()).or_insert((gate, role));
+    (other_role != role).then(|| Error::new(key(gate, role), apart_problem(gate, output, other, other_role)))
 }
 
 fn outputs(gate: &Gate, topic: &str) -> Vec<(Role, String)> {

@@ -1,3 +1,5 @@
+//! Every outcome of the gate, by plain calls.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{self, NonNull};
 
 use rdkafka::bindings as sys;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{IsError, KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
@@ -54,6 +55,18 @@ fn native_headers(message: &BorrowedMessage<'_>) -> Option<NonNull<sys::rd_kafka
     // SAFETY: the message pointer is valid while the message is borrowed; the out pointer is ours.
     let error = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut native) };
     if error.is_error() { None } else { NonNull::new(native) }
+}
+
+/// Lets consumer groups of a client's mock cluster start at once; its broker waits 3 s for further members otherwise.
+/// Without a mock cluster nothing happens.
+pub fn start_mock_groups_at_once<C: ClientContext>(client: &Client<C>) {
+    // SAFETY: the client is alive, and the mock cluster lives as long as it.
+    unsafe {
+        let cluster = sys::rd_kafka_handle_mock_cluster(client.native_ptr());
+        if !cluster.is_null() {
+            sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+        }
+    }
 }
 
 /// A list of headers that can be handed to a producer.
@@ -134,24 +147,26 @@ pub struct Outgoing<'a> {
     pub timestamp: i64,
     /// The headers, which the producer takes over.
     pub headers: Option<OwnedHeaders>,
+    /// Comes back with the delivery report.
+    pub tag: usize,
 }
 
 /// A producer with handles of the topics that it writes to.
-pub struct Producer<C: ProducerContext<DeliveryOpaque = ()> + 'static> {
+pub struct Producer<C: ProducerContext<DeliveryOpaque = usize> + 'static> {
     topics: Vec<(String, NonNull<sys::rd_kafka_topic_t>)>,
     client: BaseProducer<C>,
 }
 
 // SAFETY: librdkafka's topic handles may be used from any thread; they are destroyed with the producer they belong to.
-unsafe impl<C: ProducerContext<DeliveryOpaque = ()>> Send for Producer<C> {}
+unsafe impl<C: ProducerContext<DeliveryOpaque = usize>> Send for Producer<C> {}
 
-impl<C: ProducerContext<DeliveryOpaque = ()>> std::fmt::Debug for Producer<C> {
+impl<C: ProducerContext<DeliveryOpaque = usize>> std::fmt::Debug for Producer<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Producer").field("topics", &self.topics).finish_non_exhaustive()
     }
 }
 
-impl<C: ProducerContext<DeliveryOpaque = ()>> Producer<C> {
+impl<C: ProducerContext<DeliveryOpaque = usize>> Producer<C> {
     /// Wraps a client.
     #[must_use]
     pub fn new(client: BaseProducer<C>) -> Self {
@@ -210,6 +225,8 @@ impl<C: ProducerContext<DeliveryOpaque = ()>> Producer<C> {
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
                 key,
                 key_size,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_OPAQUE,
+                record.tag as *mut c_void,
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
                 record.timestamp,
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
@@ -225,7 +242,7 @@ impl<C: ProducerContext<DeliveryOpaque = ()>> Producer<C> {
     }
 }
 
-impl<C: ProducerContext<DeliveryOpaque = ()>> Drop for Producer<C> {
+impl<C: ProducerContext<DeliveryOpaque = usize>> Drop for Producer<C> {
     fn drop(&mut self) {
         for (_, topic) in self.topics.drain(..) {
             // SAFETY: the handle is ours; the client outlives it, since fields drop after this body.

@@ -102,7 +102,9 @@ pub(super) fn asking(error: topics::Error) -> Fault {
     match error {
         error @ topics::Error::Create { .. } => Fault::Fatal(Error::Topics { reason: error.to_string() }),
         error @ topics::Error::Client(_) => Fault::Fatal(Error::Topics { reason: plain_chain(&error) }),
-        error => Fault::Abort(plain_chain(&error)),
+        error @ (topics::Error::Unreachable { .. }
+        | topics::Error::Describe { .. }
+        | topics::Error::NotVisible { .. }) => Fault::Abort(plain_chain(&error)),
     }
 }
 

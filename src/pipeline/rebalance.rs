@@ -67,6 +67,8 @@ impl Loop<'_> {
             start::add(&mut list, topic, *partition, *next);
         }
         self.consumer.incremental_assign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
+        // librdkafka keeps a pause over a rebalance: a partition that was held when it left would come back asleep.
+        self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))?;
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
         PartitionsAssigned { partitions: &names }.emit(&self.settings.probe);
         for ((topic, partition), next) in positions {

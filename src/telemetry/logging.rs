@@ -7,37 +7,37 @@
 use std::io::IsTerminal;
 
 use rdkafka::config::RDKafkaLogLevel;
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, error, info, warn};
+use tracing::{Subscriber, debug, error, info, warn};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
-/// How a line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people; coloured on a terminal.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
+use crate::config::{Log, LogFormat};
 
 /// Starts logging for the whole process.
 ///
 /// # Errors
 /// When it was started before.
-pub fn init(format: Format, level: Level) -> Result<(), TryInitError> {
-    let level = LevelFilter::from_level(level);
+pub fn init(log: Log) -> Result<(), TryInitError> {
+    subscriber(log, std::io::stderr, std::io::stderr().is_terminal()).try_init()
+}
+
+fn subscriber<W>(log: Log, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let level = LevelFilter::from_level(log.level);
     let libraries = level.min(LevelFilter::WARN);
     let filter = Targets::new().with_default(libraries).with_target("sluice", level).with_target("librdkafka", level);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let layer = match format {
-        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+    let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(colours);
+    let layer = match log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()
+    tracing_subscriber::registry().with(layer.with_filter(filter))
 }
 
 /// Passes on a line of librdkafka, one level lower than it is meant there: what matters comes back as an error of
@@ -52,3 +52,6 @@ pub fn librdkafka(client: &str, level: RDKafkaLogLevel, facility: &str, line: &s
         RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => debug!(target: "librdkafka", client, facility, "{line}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! Every wire format, whole, cut and forbidden.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -16,18 +16,25 @@ pub(crate) struct SourceFile {
     pub(crate) text: String,
     /// The text, parsed.
     pub(crate) syntax: syn::File,
+    /// Whether it is compiled for tests only.
+    pub(crate) is_test: bool,
 }
 
 impl SourceFile {
     /// Parses a text that stands for a file.
     pub(crate) fn new(path: &str, text: &str) -> Self {
         let syntax = syn::parse_file(text).expect("src parses");
-        Self { path: path.to_owned(), text: text.to_owned(), syntax }
+        let is_test = path.ends_with("/tests.rs");
+        Self { path: path.to_owned(), text: text.to_owned(), syntax, is_test }
     }
 
-    /// Tells whether the whole file is a test.
-    pub(crate) fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    /// Returns the modules that it keeps in files of their own and that are compiled for tests only.
+    fn test_modules(&self) -> Vec<Vec<String>> {
+        let name = |item: &Item| match item {
+            Item::Mod(module) if module.content.is_none() && is_test_item(item) => Some(module.ident.to_string()),
+            _ => None,
+        };
+        self.syntax.items.iter().filter_map(name).map(|name| [self.module(), vec![name]].concat()).collect()
     }
 
     /// Returns the module that the file is, from the root of the crate: `src/gate/mod.rs` is `["gate"]`.
@@ -54,7 +61,13 @@ pub(crate) fn files() -> Vec<SourceFile> {
         let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
         SourceFile::new(&name, &fs::read_to_string(path).unwrap())
     };
-    paths.iter().map(read).collect()
+    let mut files: Vec<_> = paths.iter().map(read).collect();
+    let tests: Vec<_> = files.iter().flat_map(SourceFile::test_modules).collect();
+    for file in &mut files {
+        let module = file.module();
+        file.is_test |= tests.iter().any(|test| module.starts_with(test));
+    }
+    files
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {

@@ -146,6 +146,8 @@ async fn refuses_in_json() {
     let (code, head, body) = server.send(post).await;
     assert_eq!((code, body.as_str()), (405, r#"{"error":"this path takes GET only"}"#));
     assert!(head.contains("allow: get,head"), "{head}");
+    let long = format!("GET /livez HTTP/1.1\r\nhost: x\r\ncookie: {}\r\n\r\n", "x".repeat(MAX_HEAD));
+    assert_eq!(server.send(&long).await.0, 431);
     let body = "GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
     let (code, head, _) = server.send(body).await;
     assert_eq!(code, 413);

@@ -1,3 +1,5 @@
+//! Headers of dead letters: what is written is read back, and nothing of it breaks a record.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The headers that other tools expect, byte for byte.
+
 use super::*;
 use crate::gate::dead_letter::HEADERS;
 use crate::record::{Header, Offset, Partition, Position};

@@ -106,14 +106,13 @@ impl Shapes {
         while let Some(&id) = order.get(next) {
             next += 1;
             for &user in &users[id.0 as usize] {
-                match &mut waiting[user.0 as usize] {
-                    0 => {}
-                    left => {
-                        *left -= 1;
-                        if *left == 0 {
-                            order.push(user);
-                        }
-                    }
+                let left = &mut waiting[user.0 as usize];
+                if *left == 0 {
+                    continue;
+                }
+                *left -= 1;
+                if *left == 0 {
+                    order.push(user);
                 }
             }
         }

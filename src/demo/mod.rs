@@ -1,0 +1,222 @@
+//! `sluice demo`: a broker, a registry, producers, a gate and a reader in one process, with nothing to install.
+//!
+//! ```text
+//!  produce ──> orders.raw ──> Service (the gate of `sluice run`) ──> orders             ──┐
+//!     │         (cluster)        │                                   orders.converter   ──┤ verify
+//!     │                       registry                               orders.dead-letter ──┘   │
+//!     └────────── enter ─────────────────> ledger <────────────── strike out ─────────────────┘
+//! ```
+//!
+//! The gate is the real one, started from a configuration text as an operator would write it; broker and registry are
+//! small. Nothing that the demo says of records comes from the gate alone: `verify` reads the output topics as
+//! any consumer would, and `ledger` compares each record with what was sent. `traffic` makes good records and `damage`
+//! spoils some; `table` shows the work and `summary` its result.
+
+mod cluster;
+mod damage;
+mod ledger;
+mod orders;
+mod produce;
+mod registry;
+pub(crate) mod summary;
+pub(crate) mod table;
+mod traffic;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::error::KafkaError;
+
+use self::cluster::{Cluster, PARTITIONS};
+use self::ledger::Books;
+use self::produce::Producers;
+use self::registry::Registry;
+use self::summary::Report;
+use self::table::View;
+use self::traffic::Traffic;
+use self::verify::Reader;
+use crate::config::{self, Config, Environment, Syntax};
+use crate::gate::verdict::Route;
+use crate::service::{self, Service};
+use crate::telemetry::{Health, Metrics};
+
+/// The gate's source.
+const SOURCE: &str = "orders.raw";
+
+/// The gate's outputs.
+const OUTPUTS: [(&str, Route); 3] =
+    [("orders", Route::Validated), ("orders.converter", Route::Converter), ("orders.dead-letter", Route::DeadLetter)];
+
+/// The header that carries a record's number.
+const NUMBER: &str = "demo.number";
+
+/// The name of the gate.
+const GATE: &str = "orders";
+
+/// The gate's configuration; addresses are filled in as an operator would, by `${env:…}`.
+const CONFIG: &str = include_str!("config.yaml");
+
+/// Where the admin server listens if the port is free, as by default; else the system chooses one.
+const ADMIN: &str = "127.0.0.1:8090";
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// How long the gate may take to get its partitions. It takes a second; a machine under load may need some more.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the gate may take for what is under way when producers have stopped: the last unknown schema holds its
+/// partition for two seconds.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// Time between two looks at something that is waited for.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Why the demo could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The broker.
+    #[error("the embedded broker did not start")]
+    Cluster(#[source] KafkaError),
+    /// The registry, or a thread.
+    #[error("the {0} did not start")]
+    Io(&'static str, #[source] std::io::Error),
+    /// The built-in configuration.
+    #[error("the demo's configuration is not good: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Config(Vec<config::Error>),
+    /// The gate.
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    /// The gate did not get its partitions.
+    #[error("the gate did not get its partitions in {START_LIMIT:?}")]
+    Unassigned,
+}
+
+/// A running demo.
+pub(crate) struct Demo {
+    producers: Option<Producers>,
+    reader: Reader,
+    service: Service,
+    metrics: Arc<Metrics>,
+    books: Books,
+    registry: Registry,
+    // Last: the broker outlives its clients.
+    cluster: Cluster,
+    rate: u32,
+    began: Instant,
+    /// How long records were sent, once producers have stopped.
+    time: Duration,
+}
+
+impl Demo {
+    /// Starts everything, and `rate` records per second.
+    pub(crate) async fn start(rate: u32) -> Result<Self, Error> {
+        let topics = [SOURCE, OUTPUTS[0].0, OUTPUTS[1].0, OUTPUTS[2].0];
+        let cluster = Cluster::start(&topics).map_err(Error::Cluster)?;
+        let registry = Registry::start().await.map_err(|error| Error::Io("embedded registry", error))?;
+        let brokers = cluster.bootstrap_servers();
+        let mut service = match Service::start(configuration(&brokers, registry.address, ADMIN)?).await {
+            Err(service::Error::Listen { .. }) => {
+                Service::start(configuration(&brokers, registry.address, ANY_PORT)?).await?
+            }
+            started => started?,
+        };
+        let health = Arc::clone(&service.health);
+        tokio::select! {
+            ready = assigned(&health) => ready?,
+            error = service.failed() => return Err(error.into()),
+        }
+        let books = Books::default();
+        let reader =
+            Reader::start(&brokers, Arc::clone(&books)).map_err(|error| Error::Io("verifying reader", error))?;
+        let producers = Producers::start(&brokers, rate, Traffic::new(registry.ids), Arc::clone(&books))
+            .map_err(|error| Error::Io("producers", error))?;
+        let metrics = Arc::clone(&service.metrics);
+        let (began, time) = (Instant::now(), Duration::ZERO);
+        Ok(Self { producers: Some(producers), reader, service, metrics, books, registry, cluster, rate, began, time })
+    }
+
+    /// Returns the addresses of broker, registry and admin server.
+    pub(crate) fn addresses(&self) -> (String, SocketAddr, SocketAddr) {
+        (self.cluster.bootstrap_servers(), self.registry.address, self.service.admin)
+    }
+
+    /// Waits until the gate ends by itself; pending for ever while it runs.
+    pub(crate) async fn failed(&mut self) -> service::Error {
+        self.service.failed().await
+    }
+
+    /// Looks at where everything is.
+    pub(crate) fn view(&self) -> View {
+        let sent = self.books.lock().unwrap_or_else(PoisonError::into_inner).sent();
+        let held = self.service.health.pipelines().into_iter().flat_map(|pipeline| pipeline.board().partitions);
+        let held = held.filter_map(|(_, partition)| partition.held).map(|cause| cause.name()).collect();
+        View::new(self.began.elapsed(), sent, &self.metrics.gate(GATE).outcomes(), held)
+    }
+
+    /// Sends no more.
+    pub(crate) async fn stop_producers(&mut self) {
+        if let Some(producers) = self.producers.take() {
+            self.time = self.began.elapsed();
+            blocking(|| producers.stop()).await;
+        }
+    }
+
+    /// Tells whether every record sent has come out, and the gate has committed it: the broker shows it before.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).under_way() == 0 && self.view().waiting() == 0
+    }
+
+    /// Stops the gate, reads its outputs to the end and closes the books.
+    pub(crate) async fn finish(mut self) -> Report {
+        self.stop_producers().await;
+        let health = Arc::clone(&self.service.health);
+        let unstopped = self.service.stop().await;
+        let reader = self.reader;
+        blocking(|| reader.finish()).await;
+        let ledger = std::mem::take(&mut *self.books.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut report = Report::new(ledger, &self.metrics.gate(GATE).outcomes(), self.time, self.rate);
+        if unstopped > 0 {
+            report.faults.push("the gate did not stop in time".to_owned());
+        }
+        if !report.faults.is_empty() {
+            // The cause may be there: the broker shows readers what was aborted, too.
+            let incidents = health.pipelines().into_iter().flat_map(|pipeline| pipeline.board().incidents);
+            report.faults.extend(incidents.map(|incident| format!("the gate reported: {}", incident.what)));
+        }
+        report
+    }
+}
+
+fn configuration(brokers: &str, registry: SocketAddr, admin: &str) -> Result<Config, Error> {
+    let variable = |name: &str| match name {
+        "BROKERS" => Some(brokers.to_owned()),
+        "REGISTRY" => Some(format!("http://{registry}")),
+        "ADMIN" => Some(admin.to_owned()),
+        _ => None,
+    };
+    let environment = Environment { variable: &variable, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    Config::parse(CONFIG, Syntax::Yaml, &environment).map_err(Error::Config)
+}
+
+/// Waits until the gate has all partitions, so that rates do not begin with its start.
+async fn assigned(health: &Health) -> Result<(), Error> {
+    let began = Instant::now();
+    let partitions = || health.pipelines().iter().map(|pipeline| pipeline.board().partitions.len()).sum::<usize>();
+    while partitions() < PARTITIONS as usize {
+        if began.elapsed() > START_LIMIT {
+            return Err(Error::Unassigned);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Waits for a thread without holding up the others of the runtime.
+async fn blocking(wait: impl FnOnce() + Send + 'static) {
+    // A panic of the thread has been reported by itself.
+    tokio::task::spawn_blocking(wait).await.ok();
+}

@@ -1,0 +1,273 @@
+//! Our Avro check against Apache Avro for Java, the implementation that most producers and readers use.
+//!
+//! Generated schemas, with and without a reader schema; data written by them, whole and
+//! damaged. Both must give the same verdict, but for the places listed in [`Excuse`],
+//! where we follow the specification, or bound what Java does not. `SLUICE_SEED` replays
+//! a run, `SLUICE_ROUNDS` makes it longer.
+//!
+//! Java runs once, as a process that answers lines. It needs Java 17 and Maven, which
+//! brings the jar.
+
+#![expect(clippy::panic, clippy::wildcard_enum_match_arm, reason = "a test: it panics, and excuses few codes")]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use sluice::schema::avro::{Program, ReaderSchema, Resolution, Schema, WriterSchema};
+use sluice::schema::{Format, SchemaText};
+use sluice::violation::{ReasonCode, Stage, Violation};
+
+use generate::Generator;
+
+#[path = "avro_oracle/generate.rs"]
+mod generate;
+
+const ROUNDS: u64 = 2500;
+const SEED: u64 = 20_261_121;
+
+/// The namespace into which readers move names.
+const MOVED: &str = r#""namespace":"e""#;
+
+/// One schema or pair, with data of the writer.
+struct Case {
+    seed: u64,
+    writer: String,
+    reader: Option<String>,
+    data: Vec<Datum>,
+}
+
+struct Datum {
+    bytes: Vec<u8>,
+    whole: bool,
+}
+
+/// What we say, as far as Java can be compared with it.
+enum Ours {
+    Schema(Schema),
+    Program(Program),
+    Never(Schema, String),
+}
+
+impl Ours {
+    fn new(case: &Case) -> Self {
+        let writer = compile(&case.writer);
+        let Some(reader) = &case.reader else { return Self::Schema(writer) };
+        match Resolution::between(WriterSchema(&writer), ReaderSchema(&compile(reader))).expect("within limits") {
+            Resolution::Always => Self::Schema(writer),
+            Resolution::Depends(program) => Self::Program(program),
+            Resolution::Never(mismatch) => Self::Never(writer, mismatch.detail),
+        }
+    }
+
+    /// Returns the finding; a datum that is good but never readable gives the reason as a missing branch.
+    fn explain(&self, datum: &[u8]) -> Option<Violation> {
+        let (found, checked) = match self {
+            Self::Schema(schema) => (schema.explain(datum), schema.check(datum)),
+            Self::Program(program) => (program.explain(datum), program.check(datum)),
+            Self::Never(writer, detail) => {
+                let never = || Violation::new(ReasonCode::TargetMissingUnionBranch, detail.clone());
+                (writer.explain(datum).or_else(|| Some(never())), false)
+            }
+        };
+        assert_eq!(found.is_none(), checked, "check and explain disagree: {found:?}");
+        found
+    }
+}
+
+fn compile(text: &str) -> Schema {
+    let text = SchemaText { format: Format::Avro, text: text.into(), references: Vec::new() };
+    Schema::compile(&text).unwrap_or_else(|error| panic!("{error}: {}", text.text))
+}
+
+/// Where we and Java may differ, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Excuse {
+    /// Specification: a boolean is a byte 0 or 1. Java takes every byte but 1 for false.
+    Boolean,
+    /// Specification: strings are UTF-8. Java puts replacement characters.
+    Utf8,
+    /// Our limits of depth and of items without bytes. Java overflows its stack or its heap.
+    Limits,
+    /// Specification: ints have 32 bits, longs 64. Java drops what the last byte holds beyond them.
+    VarintRange,
+    /// Specification: a block's size is that of its items. Java ignores it when it reads the items, and trusts it
+    /// when it skips them.
+    BlockSize,
+    /// Specification: records match by name. Java takes any record, in a union any whose fields fit.
+    RecordName,
+    /// Specification: names match without their namespaces. Java wants the full name of a fixed, of whatever stands in
+    /// a reader's union, and of a record before it looks at the aliases of its fields.
+    MovedName,
+}
+
+/// Compares two verdicts: the kind of agreement or excuse, or what is wrong.
+fn compare(found: Option<&Violation>, case: &Case, whole: bool, java: &str) -> Result<String, String> {
+    let we = match found {
+        None => "ok",
+        Some(found) if found.code == ReasonCode::TrailingBytes => "trailing",
+        Some(_) => "no",
+    };
+    let verdict = java.split(' ').next().unwrap_or_default();
+    if verdict == we {
+        return Ok(format!("both {we}"));
+    }
+    match excuse(found, case, whole, java) {
+        Some(excuse) => Ok(format!("{excuse:?}, java {verdict}")),
+        None => Err(format!("we say {we} ({}), Java '{java}'", found.map_or("-".into(), Violation::to_string))),
+    }
+}
+
+/// Finds the excuse for a difference, if there is one.
+fn excuse(found: Option<&Violation>, case: &Case, whole: bool, java: &str) -> Option<Excuse> {
+    let Some(found) = found else {
+        let moved = case.reader.as_ref().is_some_and(|reader| reader.contains(MOVED));
+        return (moved && java.starts_with("no AvroTypeException: Found ")).then_some(Excuse::MovedName);
+    };
+    let damaged = |excuse| (!whole).then_some(excuse);
+    match found.code {
+        ReasonCode::InvalidBoolean => damaged(Excuse::Boolean),
+        ReasonCode::InvalidUtf8 => damaged(Excuse::Utf8),
+        ReasonCode::TooDeep | ReasonCode::TooManyItems => damaged(Excuse::Limits),
+        ReasonCode::InvalidVarint => damaged(Excuse::VarintRange),
+        ReasonCode::InvalidLength if found.detail.contains("block") => damaged(Excuse::BlockSize),
+        ReasonCode::TargetMissingUnionBranch if java == "ok" => {
+            // The reader defines no record of that name.
+            let (_, name) = found.detail.split_once("record '")?;
+            let bare = name.split('\'').next()?.rsplit('.').next()?;
+            let defined = case.reader.as_ref()?.contains(&format!(r#""name":"{bare}""#));
+            (!defined).then_some(Excuse::RecordName)
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn verdicts_are_those_of_java() {
+    let number = |name: &str, default| std::env::var(name).map_or(default, |value| value.parse().expect(name));
+    let (seed, rounds) = (number("SLUICE_SEED", SEED), number("SLUICE_ROUNDS", ROUNDS));
+    let cases = (0..rounds).map(|round| case(seed.wrapping_add(round)));
+    let cases: Vec<(Case, Ours)> = cases
+        .map(|case| {
+            let ours = Ours::new(&case);
+            (case, ours)
+        })
+        .collect();
+    let answers = ask_java(&questions(&cases));
+    let mut answers = answers.lines();
+    let mut next = || answers.next().expect("one answer per line");
+    let mut tally: BTreeMap<String, usize> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (case, ours) in &cases {
+        assert_eq!(next(), "ok", "seed {}: Java refuses the writer\n{}", case.seed, case.writer);
+        let alone: Vec<&str> = case.data.iter().map(|_| next()).collect();
+        assert_eq!(next(), "ok", "seed {}: Java refuses the reader\n{:?}", case.seed, case.reader);
+        for (datum, alone) in case.data.iter().zip(alone) {
+            let read = next();
+            let java = if alone == "ok" && read != "-" { read } else { alone };
+            match compare(ours.explain(&datum.bytes).as_ref(), case, datum.whole, java) {
+                Ok(kind) => *tally.entry(kind).or_default() += 1,
+                Err(kind) => faults.push(format!("{kind}\n{}", case.describe(datum))),
+            }
+        }
+    }
+    println!("{tally:#?}");
+    faults.sort_by_key(String::len);
+    assert!(
+        faults.is_empty(),
+        "{} disagreements, the shortest:\n{}",
+        faults.len(),
+        faults[..faults.len().min(2)].join("\n")
+    );
+}
+
+fn case(seed: u64) -> Case {
+    let mut generator = Generator::new(seed);
+    let writer = generator.schema();
+    let reader = (!seed.is_multiple_of(3)).then(|| generator.reader(&writer).json());
+    let mut data = Vec::new();
+    for _ in 0..5 {
+        let bytes = generator.datum(&writer);
+        for _ in 0..2 {
+            data.push(Datum { bytes: generator.damage(&bytes), whole: false });
+        }
+        data.push(Datum { bytes, whole: true });
+    }
+    Case { seed, writer: writer.json(), reader, data }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Case {
+    fn describe(&self, datum: &Datum) -> String {
+        let reader = self.reader.as_deref().unwrap_or("-");
+        let (seed, writer, bytes, whole) = (self.seed, &self.writer, hex(&datum.bytes), datum.whole);
+        format!("  seed   {seed}\n  writer {writer}\n  reader {reader}\n  datum  {bytes} (whole: {whole})")
+    }
+}
+
+/// Asks for each datum under its writer schema, then for those that are good so far under writer and reader: Java
+/// does not look at what the reader skips, and skipping 2^60 items without bytes takes it years.
+fn questions(cases: &[(Case, Ours)]) -> String {
+    let mut lines = String::new();
+    for (case, ours) in cases {
+        let writer = STANDARD.encode(&case.writer);
+        for reader in [None, case.reader.as_ref()] {
+            let reader = reader.map_or("-".into(), |text| STANDARD.encode(text));
+            lines.push_str(&format!("S {writer} {reader}\n"));
+            for datum in &case.data {
+                let damaged = ours.explain(&datum.bytes).is_some_and(|found| found.code.stage() == Stage::Datum);
+                if reader == "-" || !damaged {
+                    lines.push_str(&format!("D {}\n", hex(&datum.bytes)));
+                } else {
+                    lines.push_str("-\n");
+                }
+            }
+        }
+    }
+    lines
+}
+
+/// Runs the oracle and returns its answers, one a line.
+fn ask_java(questions: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let jars = fetch_jars(&folder);
+    let mut java = Command::new("java");
+    java.args(["-Xmx512m", "-Xss4m", "-Dorg.apache.avro.limits.collectionItems.maxLength=1000000"]);
+    java.args(["-Dorg.apache.avro.limits.bytes.maxLength=1000000"]);
+    java.arg("-cp").arg(jars.join("*")).arg(folder.join("avro_oracle/Oracle.java"));
+    let mut java = start(java.stdin(Stdio::piped()).stdout(Stdio::piped()));
+    let mut input = java.stdin.take().expect("stdin is piped");
+    let questions = questions.to_owned();
+    let asking = std::thread::spawn(move || input.write_all(questions.as_bytes()));
+    let output = java.wait_with_output().expect("java ends");
+    asking.join().expect("asking does not panic").expect("java reads");
+    assert!(output.status.success(), "the oracle failed: {}", output.status);
+    String::from_utf8(output.stdout).expect("answers are text")
+}
+
+/// Fetches Avro's jars once, into a folder that git ignores.
+fn fetch_jars(folder: &Path) -> PathBuf {
+    let jars = folder.join(".cache/avro");
+    if !jars.join("avro-1.12.1.jar").exists() {
+        let mut maven = Command::new("mvn");
+        maven.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-f"]);
+        maven.arg(folder.join("avro_oracle/pom.xml")).arg(format!("-DoutputDirectory={}", jars.display()));
+        let status = start(&mut maven).wait().expect("mvn ends");
+        assert!(status.success(), "mvn could not fetch org.apache.avro:avro:1.12.1: {status}");
+    }
+    jars
+}
+
+fn start(command: &mut Command) -> std::process::Child {
+    command.spawn().unwrap_or_else(|error| {
+        let program = command.get_program().to_string_lossy().into_owned();
+        panic!("cannot start '{program}' ({error}): on Debian, apt-get install -y default-jre-headless maven")
+    })
+}
