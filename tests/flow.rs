@@ -122,7 +122,8 @@ fn too_large_for_the_validated_topic() {
     let gate = Gate::start(&scene.config());
     let mut traffic = line.traffic(seed);
     let mut planned = traffic.mixed(200, &Class::usual());
-    planned.extend((0..3).map(|_| traffic.record(Class::TooLarge(60_000))));
+    let large = Expected { route: Route::DeadLetter, reason: Some(ReasonCode::TooLarge) };
+    planned.extend((0..3).map(|_| Planned { expected: large, ..traffic.record(Class::Padded(60_000)) }));
     planned.extend(traffic.mixed(200, &Class::usual()));
     let sent = scene.send(line, planned);
     scene.verify(line, &sent, Some(&gate));

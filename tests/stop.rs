@@ -80,7 +80,7 @@ fn wrong_configurations_are_refused() {
     refused(&good.clone().set("/comit_interval", "1s"), &["comit_interval", "commit_interval"]);
     refused(&good.clone().set("/kafka/isolation.level", "read_uncommitted"), &["isolation.level"]);
     refused(&good.clone().set("/commit_interval", "10s"), &["commit_interval", "transaction.timeout.ms"]);
-    refused(&one_gate(&scene, json!({ "source": source, "validated": source })), &["source", source]);
+    refused(&one_gate(&scene, json!({ "source": source, "validated": source })), &["gates.orders.validated", source]);
     let both = good.clone().set("/kafka/group.id", "mine").set("/gates/orders/mod", "enforce");
     refused(&both, &["group.id", "gates.orders.mod", "mode"]);
     assert!(scene.kafka.committed(&scene.group(scene.line()), &[source]).is_empty(), "nothing was consumed");
@@ -102,7 +102,7 @@ fn clusters_that_do_not_fit_are_refused() {
     let narrow = scene.kafka.topic("narrow", 1, &[]);
     let dead_letter = &scene.line().outputs.dead_letter;
     let fewer = one_gate(&scene, json!({ "source": source, "validated": narrow, "dead_letter": dead_letter }));
-    refused(&fewer, &[&narrow, "partition", "murmur2"]);
+    refused(&fewer, &[&narrow, "has 1 partitions", "2 partitions"]);
 
     let long = scene.config().set("/kafka/transaction.timeout.ms", "3600000");
     refused(&long, &["transaction.timeout.ms", "transaction.max.timeout.ms"]);

@@ -10,7 +10,7 @@ use common::gate::{Config, Gate};
 use common::scene::{Line, Scene};
 use common::schemas::Version;
 use common::traffic::{Class, Policy, Sent, counts};
-use common::{seed, unique};
+use common::{seed, unique, wait_for};
 use serde_json::json;
 
 /// A pattern takes every topic that matches, makes what each one needs, and finds a topic that appears later.
@@ -28,7 +28,7 @@ fn patterns_find_topics() {
     let line = |name: &str, partitions| {
         let topic = format!("{base}-{name}");
         let source = format!("{topic}.raw");
-        scene.kafka.create_topic(&source, partitions, &[("retention.ms", "7200000")]);
+        scene.kafka.create_topic(&source, partitions, &[("max.message.bytes", "400000")]);
         let line = Line::of(
             "all",
             &source,
@@ -51,10 +51,59 @@ fn patterns_find_topics() {
     let mut all: Vec<Sent> = Vec::new();
     for (line, sent) in &lines {
         scene.verify(line, sent, None);
-        assert_eq!(scene.kafka.partitions(&line.outputs.validated), Some(line.partitions));
+        let Outputs { validated, .. } = &line.outputs;
+        assert_eq!(scene.kafka.partitions(validated), Some(line.partitions));
+        assert_eq!(scene.kafka.topic_setting(validated, "max.message.bytes").as_deref(), Some("400000"));
         all.extend(sent.iter().cloned());
     }
     assert_eq!(gate.records("all"), counts(&all));
+}
+
+/// A topic of a pattern that cannot be served is left aside and reported; the others go on.
+#[test]
+fn a_topic_without_outputs_is_left_aside() {
+    let mut scene = Scene::empty("aside");
+    let good = scene.add("good", 2, Policy::default(), json!({}));
+    let orphan = format!("{}.orphan.raw", scene.application);
+    scene.kafka.create_topic(&orphan, 1, &[]);
+    let gate = json!({
+        "source": format!(r"^({}\.[a-z]+)\.raw$", scene.application),
+        "validated": "$1",
+        "value": { "format": "avro", "subject": "topic", "target": 2 },
+    });
+    let config =
+        Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({ "good": gate }));
+    let gate = Gate::start(&config);
+    let sent = scene.send(&good, good.traffic(seed()).mixed(200, &Class::usual()));
+    scene.verify(&good, &sent, Some(&gate));
+    let status = common::http::get(gate.admin(), "/status").unwrap().body;
+    assert!(status.contains(&orphan), "the status names the topic: {status}");
+    assert!(gate.log().contains("kafka-topics"), "the log has the commands that create its outputs");
+}
+
+/// Partitions that are added while records flow are read from their first record, like all others.
+#[test]
+fn partitions_added_while_running() {
+    let seed = seed();
+    let scene = Scene::new("grow", 2);
+    let line = scene.line();
+    // Clients look at a topic's partitions every five minutes unless told otherwise.
+    let gate = Gate::start(&scene.config().set("/kafka/topic.metadata.refresh.interval.ms", "1000"));
+    let mut sent = scene.send(line, line.traffic(seed).mixed(300, &Class::usual()));
+    let Outputs { validated, converter, dead_letter } = &line.outputs;
+    for topic in [validated, converter, dead_letter, &line.source] {
+        scene.kafka.add_partitions(topic, 4);
+        wait_for("the new partitions", Duration::from_secs(10), || {
+            (scene.kafka.partitions(topic) == Some(4)).then_some(())
+        });
+    }
+    let mut wider = line.clone();
+    wider.partitions = 4;
+    let mut more = wider.traffic(seed).mixed(300, &Class::usual());
+    // The same seed makes the same times; records are told apart by them.
+    more.iter_mut().for_each(|record| record.content.timestamp += 1);
+    sent.extend(scene.send(&wider, more));
+    scene.verify(&wider, &sent, Some(&gate));
 }
 
 /// `create_topics` makes outputs as the source is, and dead letters as their purpose wants.

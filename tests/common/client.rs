@@ -149,7 +149,9 @@ impl Cluster {
                 asked.add_partition(topic, partition);
             }
         }
-        let answer = consumer.committed_offsets(asked, TIMEOUT).unwrap();
+        // A coordinator that still loads says so.
+        let ask = || consumer.committed_offsets(asked.clone(), TIMEOUT).ok();
+        let answer = super::wait_for("the group's coordinator", TIMEOUT, ask);
         let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
             Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
             _ => None,

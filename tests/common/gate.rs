@@ -1,6 +1,5 @@
 //! A `sluice run` as a child process: its configuration, its life and death, what it says of itself.
 
-use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::http;
 use super::metrics::{Counts, Metrics};
-use super::process::{Process, free_port};
+use super::process::{Process, Usage, free_port};
 
 /// From spawn to `/readyz`, with a debug build on a busy machine; a corpse's open transaction and membership count in.
 const READY_LIMIT: Duration = Duration::from_secs(40);
@@ -102,9 +101,9 @@ impl Gate {
         self.process.log()
     }
 
-    /// Returns the file of the configuration.
-    pub(crate) fn config_file(&self) -> PathBuf {
-        self.process.folder().join("sluice.yaml")
+    /// Returns what the process has used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        self.process.usage()
     }
 
     /// Kills the process as a power cut does.

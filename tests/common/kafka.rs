@@ -48,7 +48,7 @@ pub(crate) struct Cluster {
     nodes: Vec<Process>,
 }
 
-/// A test's hold on the cluster that its binary shares: prints the broker's log if the test fails.
+/// A test's hold on its cluster: prints the broker's log if the test fails.
 pub(crate) struct Shared(&'static Cluster);
 
 /// Returns the cluster of this test binary, started on first use.
@@ -58,6 +58,12 @@ pub(crate) fn shared() -> Shared {
         Ok(bootstrap) => Cluster { bootstrap, sasl_bootstrap: None, nodes: Vec::new() },
         Err(_) => Cluster::start(),
     }))
+}
+
+/// Returns a cluster for measurements, for a test binary with one test.
+pub(crate) fn for_load() -> Shared {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    Shared(CLUSTER.get_or_init(Cluster::start_for_load))
 }
 
 impl Deref for Shared {
@@ -77,13 +83,22 @@ impl Drop for Shared {
 }
 
 impl Cluster {
-    /// Starts a cluster of one node.
+    /// Starts a cluster of one node that is small and quickly up.
     pub(crate) fn start() -> Self {
+        Self::start_with(&["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+    }
+
+    /// Starts a cluster of one node for measurements: the JIT and the collector as in production.
+    pub(crate) fn start_for_load() -> Self {
+        Self::start_with(&["-Xmx1g"])
+    }
+
+    fn start_with(jvm: &[&str]) -> Self {
         let jars = jars();
         // A port that was free may be taken a moment later by somebody else on the machine.
         for _ in 0..3 {
             let ports = Ports { plain: free_port(), sasl: free_port(), controller: free_port() };
-            if let Some(node) = start_node(&jars, 1, &[ports]) {
+            if let Some(node) = start_node(&jars, jvm, 1, &[ports]) {
                 return Self {
                     bootstrap: format!("127.0.0.1:{}", ports.plain),
                     sasl_bootstrap: Some(format!("127.0.0.1:{}", ports.sasl)),
@@ -137,7 +152,7 @@ fn jars() -> PathBuf {
 }
 
 /// Formats and starts the node `id`, whose ports are `cluster[id - 1]`; `None` if a port was taken meanwhile.
-fn start_node(jars: &Path, id: usize, cluster: &[Ports]) -> Option<Process> {
+fn start_node(jars: &Path, jvm: &[&str], id: usize, cluster: &[Ports]) -> Option<Process> {
     let folder = tempfile::Builder::new().prefix("sluice-kafka-").tempdir().unwrap();
     let properties = folder.path().join("server.properties");
     std::fs::write(&properties, server_properties(id, cluster, folder.path())).unwrap();
@@ -149,7 +164,7 @@ fn start_node(jars: &Path, id: usize, cluster: &[Ports]) -> Option<Process> {
 
     let mut java = Command::new("java");
     java.args(LOG_LEVELS.map(|level| format!("-Dorg.slf4j.simpleLogger.{level}")));
-    java.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &classes, "kafka.Kafka"]);
+    java.args(jvm).args(["-cp", &classes, "kafka.Kafka"]);
     java.arg(&properties).current_dir(folder.path());
     let mut node = Process::start(&format!("kafka-{id}"), java, folder);
     let start = Instant::now();

@@ -22,7 +22,17 @@ pub(crate) struct Process {
     child: Child,
     reaper: Child,
     log: PathBuf,
-    folder: TempDir,
+    /// Removed after the process is gone.
+    _folder: TempDir,
+}
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// Time on all processors.
+    pub(crate) cpu: Duration,
+    /// The largest resident size so far, in KiB.
+    pub(crate) peak_kib: u64,
 }
 
 impl Process {
@@ -33,17 +43,25 @@ impl Process {
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start '{name}': {error}"));
         let reaper = reaper(child.id(), folder.path());
-        Self { name: name.to_owned(), child, reaper, log, folder }
-    }
-
-    /// Returns the folder of the process.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        Self { name: name.to_owned(), child, reaper, log, _folder: folder }
     }
 
     /// Returns all that it has printed.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// Returns what it has used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap();
+        // Behind the command in parentheses, which may hold spaces: fields 14 and 15 of proc(5), in hundredths of a second.
+        let stat = read("stat");
+        let fields: Vec<_> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
+        let ticks: u64 = fields[12..14].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        let peak = read("status")
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        Usage { cpu: Duration::from_millis(ticks * 10), peak_kib: peak.unwrap() }
     }
 
     /// Returns the exit status if the process has ended.

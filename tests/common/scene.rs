@@ -49,7 +49,12 @@ pub(crate) struct Scene {
 impl Scene {
     /// Creates a scene without gates.
     pub(crate) fn empty(name: &str) -> Self {
-        Self { kafka: shared(), registry: Registry::start(), application: unique(name), lines: Vec::new() }
+        Self::on(shared(), name)
+    }
+
+    /// Creates a scene without gates on this cluster.
+    pub(crate) fn on(kafka: Shared, name: &str) -> Self {
+        Self { kafka, registry: Registry::start(), application: unique(name), lines: Vec::new() }
     }
 
     /// Creates a scene with one gate called `orders`.

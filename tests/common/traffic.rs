@@ -44,8 +44,8 @@ pub(crate) enum Class {
     UnknownSchema,
     /// A good datum whose schema is registered under another subject only.
     OtherSubject,
-    /// A good order that is larger than the validated topic takes.
-    TooLarge(usize),
+    /// A good order with that many bytes more.
+    Padded(usize),
     /// A good order whose null key the gate does not allow.
     NoKey,
 }
@@ -148,7 +148,7 @@ impl Class {
                 Incompatible::DeadLetter => fault(ReasonCode::NoConversionPath),
             },
             Self::GuidOrder if !policy.guids => fault(ReasonCode::WireFormatNotAllowed),
-            Self::Order(_) | Self::HeaderOrder | Self::GuidOrder => good,
+            Self::Order(_) | Self::HeaderOrder | Self::GuidOrder | Self::Padded(_) => good,
             Self::LegacyStatus | Self::LongNote if !policy.target => good,
             Self::LegacyStatus => fault(ReasonCode::TargetMissingEnumSymbol),
             Self::LongNote => fault(ReasonCode::TargetMissingUnionBranch),
@@ -162,7 +162,6 @@ impl Class {
             Self::TruncatedFrame => fault(ReasonCode::TruncatedFrame),
             Self::UnknownSchema => fault(ReasonCode::UnknownSchema),
             Self::OtherSubject => fault(ReasonCode::SubjectMismatch),
-            Self::TooLarge(_) => fault(ReasonCode::TooLarge),
             Self::NoKey => fault(ReasonCode::MissingKey),
         };
         if policy.pass_all { Expected { route: Route::Validated, ..expected } } else { expected }
@@ -251,9 +250,11 @@ impl Traffic {
             Class::TruncatedFrame => framed(Vec::new())[..self.random.random_range(1..5)].to_vec(),
             Class::UnknownSchema => by_id(self.ids.unknown, &order.datum()),
             Class::OtherSubject => by_id(self.ids.other, &super::schemas::zigzag(self.made)),
-            Class::TooLarge(size) => {
-                // No compressor makes it smaller.
-                let note: Vec<_> = (0..size).map(|_| self.random.random_range(b' '..=b'~')).collect();
+            Class::Padded(size) => {
+                // Letters in an order that no compressor makes smaller.
+                let mut note = vec![0; size];
+                self.random.fill(&mut note[..]);
+                note.iter_mut().for_each(|byte| *byte = b'@' + (*byte & 0x1f));
                 let length = super::schemas::zigzag(i64::try_from(size).unwrap());
                 framed(order.with("note", [vec![2], length, note].concat()).datum())
             }
