@@ -232,7 +232,9 @@ impl Cluster {
             return Ok(BTreeMap::new());
         }
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
+        let broker = self.metadata()?.brokers().first().map(rdkafka::metadata::MetadataBroker::id);
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
         let answers = match block_on(self.client.describe_configs(&resources, &options)) {
             Ok(answers) => answers,
             // A broker that does not know the request, such as the one inside `sluice demo`.
