@@ -26,6 +26,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataBroker;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
 
@@ -130,7 +131,7 @@ impl Cluster {
     /// [`Error::Unreachable`], [`Error::Describe`].
     pub fn limits(&self) -> Result<Option<BrokerLimits>, Error> {
         let metadata = self.metadata()?;
-        let Some(broker) = metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id) else {
+        let Some(broker) = metadata.brokers().first().map(MetadataBroker::id) else {
             return Ok(None);
         };
         let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
@@ -220,7 +221,9 @@ impl Cluster {
         resources: &[ResourceSpecifier<'_>],
         what: impl Fn() -> String,
     ) -> Result<Vec<ConfigResource>, Error> {
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
+        let broker = self.metadata()?.brokers().first().map(MetadataBroker::id);
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
         let answers = block_on(self.admin.describe_configs(resources, &options));
         let refused = |error| Error::Describe { what: what(), source: Box::new(error) };
         // A broker that does not know the request, such as the one inside `sluice demo`.
