@@ -102,7 +102,7 @@ fn clusters_that_do_not_fit_are_refused() {
     let narrow = scene.kafka.topic("narrow", 1, &[]);
     let dead_letter = &scene.line().outputs.dead_letter;
     let fewer = one_gate(&scene, json!({ "source": source, "validated": narrow, "dead_letter": dead_letter }));
-    refused(&fewer, &[&narrow, "has 1 partitions", "2 partitions"]);
+    refused(&fewer, &[&narrow, "has 1 partitions", "has 2: records keep their partition"]);
 
     let long = scene.config().set("/kafka/transaction.timeout.ms", "3600000");
     refused(&long, &["transaction.timeout.ms", "transaction.max.timeout.ms"]);
