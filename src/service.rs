@@ -5,6 +5,7 @@
 //! librdkafka's calls block; tokio serves what waits.
 
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -63,7 +64,7 @@ impl Error {
         match self {
             Self::Listen { .. } | Self::Registry(_) => true,
             Self::Thread(_) => false,
-            Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Topics { .. }),
+            Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Configuration { .. }),
         }
     }
 }
@@ -150,7 +151,9 @@ impl Service {
             };
             let ended = ended.clone();
             let run = move || {
-                let result = pipeline::run(&settings);
+                // A panic is a bug of ours; it must end the process as loudly as any other failure.
+                let result = panic::catch_unwind(AssertUnwindSafe(|| pipeline::run(&settings)))
+                    .unwrap_or(Err(pipeline::Error::Panicked));
                 if let Err(error) = &result {
                     PipelineFailed { error: &error.to_string() }.emit(&settings.probe);
                 }

@@ -194,6 +194,8 @@ fn a_process_without_broker_and_registry_lives_and_stops_when_told() {
     let kill = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let status = running.0.wait().unwrap();
-    assert_eq!((status.code(), told.elapsed() < Duration::from_secs(10)), (Some(0), true), "{:?}", told.elapsed());
+    assert_eq!(status.code(), Some(0));
+    // The service gives up waiting for its pipelines after 9 s; the rest is for a busy machine.
+    assert!(told.elapsed() < Duration::from_secs(15), "{:?}", told.elapsed());
     reader.join().unwrap().unwrap();
 }

@@ -3,6 +3,8 @@
 //!
 //! `SLUICE_BLESS=1 cargo test --test config` writes the golden texts anew; read the difference before it is committed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +63,7 @@ fn with(top: &str, gate: &str) -> Result<Config, Vec<Error>> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "the file asks for TLS")]
 fn every_example_is_good() {
     let files = files("config");
     assert_eq!(files.len(), 3, "{files:?}");
@@ -129,6 +132,7 @@ fn groups_of_a_pattern_name_outputs_and_subject() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "the file asks for TLS")]
 fn secrets_reach_the_client_and_no_message() {
     let config = example("sasl.yaml");
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -222,6 +226,28 @@ fn a_gate_that_checks_nothing_needs_no_registry() {
 }
 
 #[test]
+#[cfg(not(feature = "tls"))]
+fn a_build_without_tls_says_so() {
+    let with = |properties: &str| {
+        let text = format!(
+            "application: a\nregistry: {{ url: https://r }}\ngates: {{ g: {{ source: a, validated: b }} }}\nkafka: \
+             {{ bootstrap.servers: b, sasl.mechanism: SCRAM-SHA-512, sasl.username: a, sasl.password: b, {properties} }}"
+        );
+        yaml(&text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let no_tls = "cannot be used: this build has no TLS and no SCRAM; build with the default features";
+    let registry = "registry.url: begins with https://, and this build has no TLS; build with the default features";
+    assert_eq!(
+        with("security.protocol: SASL_PLAINTEXT"),
+        [&format!("kafka.sasl.mechanism: 'SCRAM-SHA-512' {no_tls}"), registry]
+    );
+    assert_eq!(
+        with("security.protocol: SASL_SSL, ssl.ca.location: ca.pem"),
+        [&format!("kafka.security.protocol: {no_tls}"), &format!("kafka.ssl.ca.location: {no_tls}"), registry]
+    );
+}
+
+#[test]
 fn toml_says_the_same_as_yaml() {
     let toml = r#"
         application = "shop"
@@ -276,6 +302,7 @@ fn files_are_read_by_their_ending() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "the file asks for TLS")]
 fn bad_files_answer_with_all_their_mistakes() {
     let files = files("tests/config");
     assert!(files.len() >= 25, "{}", files.len());

@@ -23,6 +23,12 @@ const PRODUCER_QUEUE: u64 = 16 << 20;
 /// Bytes in a batch: larger ones compress no better, and a topic's limit is on batches.
 const LARGEST_BATCH: u64 = 1_000_000;
 
+/// What a batch and the frames of its records take beside them, in bytes.
+const BATCH_OVERHEAD: u64 = 1024;
+
+/// How much smaller compression makes a record at best, for all that we try.
+const COMPRESSION: u64 = 8;
+
 /// The least that a client's queue needs to work at all.
 const LEAST_QUEUE: u64 = 1 << 20;
 
@@ -91,20 +97,23 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
     client
 }
 
-/// Returns the settings of a pipeline's producer, for records of at most `largest` bytes and batches of at most `batch`.
+/// Returns the settings of a pipeline's producer. No output takes a batch of more than `largest` bytes, all take one of
+/// `batch` bytes.
 #[must_use]
 pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> ClientConfig {
     let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
-    let queue = PRODUCER_QUEUE.min(share(config) / 2).max(LEAST_QUEUE) / 1024;
+    // Topics limit what is sent, that is compressed records; we offer them larger ones and let them judge.
+    let queue = PRODUCER_QUEUE.min(share(config) / 2).max(LEAST_QUEUE).max(2 * largest);
+    let record = (largest * COMPRESSION).min(queue);
     let mut client = ClientConfig::new();
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),
         ("linger.ms", &linger.as_millis().to_string()),
-        ("batch.size", &batch.min(LARGEST_BATCH).to_string()),
+        ("batch.size", &batch.saturating_sub(BATCH_OVERHEAD).clamp(1, LARGEST_BATCH).to_string()),
         ("batch.num.messages", "10000"),
         ("queue.buffering.max.messages", "1000000"),
-        ("queue.buffering.max.kbytes", &queue.to_string()),
-        ("message.max.bytes", &largest.to_string()),
+        ("queue.buffering.max.kbytes", &(queue / 1024).to_string()),
+        ("message.max.bytes", &record.to_string()),
         ("compression.type", "lz4"),
         ("statistics.interval.ms", &STATISTICS_INTERVAL.as_millis().to_string()),
         ("enable.metrics.push", "false"),

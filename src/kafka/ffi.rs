@@ -147,24 +147,26 @@ pub struct Outgoing<'a> {
     pub timestamp: i64,
     /// The headers, which the producer takes over.
     pub headers: Option<OwnedHeaders>,
+    /// Comes back with the delivery report.
+    pub tag: usize,
 }
 
 /// A producer with handles of the topics that it writes to.
-pub struct Producer<C: ProducerContext<DeliveryOpaque = ()> + 'static> {
+pub struct Producer<C: ProducerContext<DeliveryOpaque = usize> + 'static> {
     topics: Vec<(String, NonNull<sys::rd_kafka_topic_t>)>,
     client: BaseProducer<C>,
 }
 
 // SAFETY: librdkafka's topic handles may be used from any thread; they are destroyed with the producer they belong to.
-unsafe impl<C: ProducerContext<DeliveryOpaque = ()>> Send for Producer<C> {}
+unsafe impl<C: ProducerContext<DeliveryOpaque = usize>> Send for Producer<C> {}
 
-impl<C: ProducerContext<DeliveryOpaque = ()>> std::fmt::Debug for Producer<C> {
+impl<C: ProducerContext<DeliveryOpaque = usize>> std::fmt::Debug for Producer<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Producer").field("topics", &self.topics).finish_non_exhaustive()
     }
 }
 
-impl<C: ProducerContext<DeliveryOpaque = ()>> Producer<C> {
+impl<C: ProducerContext<DeliveryOpaque = usize>> Producer<C> {
     /// Wraps a client.
     #[must_use]
     pub fn new(client: BaseProducer<C>) -> Self {
@@ -223,6 +225,8 @@ impl<C: ProducerContext<DeliveryOpaque = ()>> Producer<C> {
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
                 key,
                 key_size,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_OPAQUE,
+                record.tag as *mut c_void,
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
                 record.timestamp,
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
@@ -238,7 +242,7 @@ impl<C: ProducerContext<DeliveryOpaque = ()>> Producer<C> {
     }
 }
 
-impl<C: ProducerContext<DeliveryOpaque = ()>> Drop for Producer<C> {
+impl<C: ProducerContext<DeliveryOpaque = usize>> Drop for Producer<C> {
     fn drop(&mut self) {
         for (_, topic) in self.topics.drain(..) {
             // SAFETY: the handle is ours; the client outlives it, since fields drop after this body.

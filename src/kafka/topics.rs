@@ -7,19 +7,27 @@
 //! The calls wait for the broker, each for a bounded time, and are made from plain threads. Topics are always
 //! listed all at once: to ask for one by its name may create it, where brokers create topics by themselves.
 
+mod error;
 mod plan;
 
+pub use error::Error;
 pub use plan::{Difference, MAX_MESSAGE_BYTES, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ConfigSource, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataBroker;
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
 
 use crate::config::Kafka;
@@ -52,6 +60,14 @@ pub struct Setting {
     pub own: bool,
 }
 
+/// A topic as metadata shows it.
+struct Shape {
+    partitions: i32,
+    replication: i32,
+    /// Whether every partition has a leader.
+    is_led: bool,
+}
+
 /// What the brokers allow, where they tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BrokerLimits {
@@ -61,55 +77,12 @@ pub struct BrokerLimits {
     pub transaction_max_timeout: Option<Duration>,
 }
 
-/// Why the cluster gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// librdkafka makes no client of the properties.
-    #[error("no Kafka client can be made of the properties in `kafka`")]
-    Client(#[source] Box<KafkaError>),
-    /// No broker answers.
-    #[error("no broker of '{brokers}' answers within {} s{reason}", PATIENCE.as_secs())]
-    Unreachable {
-        /// `bootstrap.servers`.
-        brokers: String,
-        /// What the client heard last, after a colon; empty if nothing.
-        reason: String,
-        /// The answer.
-        #[source]
-        source: Box<KafkaError>,
-    },
-    /// A question was not answered.
-    #[error("the settings of {what} cannot be read")]
-    Describe {
-        /// The kind and name of what was asked for.
-        what: String,
-        /// The answer.
-        #[source]
-        source: Box<KafkaError>,
-    },
-    /// A topic was not created.
-    #[error("topic '{topic}' cannot be created: {code}; create it with: {command}")]
-    Create {
-        /// The topic.
-        topic: String,
-        /// The broker's answer.
-        code: RDKafkaErrorCode,
-        /// The command that creates it.
-        command: String,
-    },
-    /// Created topics do not show.
-    #[error("topics '{topics}' were created, and no broker shows them with all leaders after {} s", APPEARANCE.as_secs())]
-    NotVisible {
-        /// Their names, with commas between.
-        topics: String,
-    },
-}
-
 /// A connection that asks for topics and creates them.
 #[allow(missing_debug_implementations, reason = "rdkafka's admin client has none")]
 pub struct Cluster {
-    client: AdminClient<Context>,
-    context: Context,
+    admin: AdminClient<DefaultClientContext>,
+    /// Lists topics. Not the admin client, which reports to nobody why it cannot connect.
+    observer: BaseProducer<Context>,
     brokers: String,
 }
 
@@ -121,10 +94,11 @@ impl Cluster {
     pub fn connect(kafka: &Kafka) -> Result<Self, Error> {
         let properties = kafka.common().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config: ClientConfig = properties.collect();
-        let context = Context::default();
-        let client = config.create_with_context(context.clone()).map_err(|error| Error::Client(Box::new(error)))?;
+        let refused = |error| Error::Client(Box::new(error));
+        let admin = config.create().map_err(refused)?;
+        let observer = config.create_with_context(Context::default()).map_err(refused)?;
         let brokers = kafka.get("bootstrap.servers").unwrap_or_default().to_owned();
-        Ok(Self { client, context, brokers })
+        Ok(Self { admin, observer, brokers })
     }
 
     /// Lists the names of all topics that this user may see, internal ones included.
@@ -143,32 +117,30 @@ impl Cluster {
         let mut shapes = self.shapes()?;
         shapes.retain(|name, _| names.contains(name));
         let mut settings = self.settings(shapes.keys())?;
-        let topic = |(name, (partitions, replication)): (String, (i32, i32))| {
+        let topic = |(name, shape): (String, Shape)| {
             let settings = settings.remove(&name).unwrap_or_default();
+            let Shape { partitions, replication, .. } = shape;
             (name.clone(), Topic { name, partitions, replication, settings })
         };
         Ok(shapes.into_iter().map(topic).collect())
     }
 
-    /// Asks one broker for its limits.
+    /// Asks one broker for its limits; `None` where this user may not ask (DESCRIBE_CONFIGS on the cluster).
     ///
     /// # Errors
-    /// [`Error::Unreachable`], and [`Error::Describe`] where this user may not ask (DESCRIBE_CONFIGS on the cluster).
-    pub fn limits(&self) -> Result<BrokerLimits, Error> {
+    /// [`Error::Unreachable`], [`Error::Describe`].
+    pub fn limits(&self) -> Result<Option<BrokerLimits>, Error> {
         let metadata = self.metadata()?;
-        let Some(broker) = metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id) else {
-            return Ok(BrokerLimits::default());
+        let Some(broker) = metadata.brokers().first().map(MetadataBroker::id) else {
+            return Ok(None);
         };
-        let refused = |error| Error::Describe { what: format!("broker {broker}"), source: Box::new(error) };
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let answer = block_on(self.client.describe_configs([&ResourceSpecifier::Broker(broker)], &options));
-        let resource = answer.map_err(refused)?.pop().unwrap_or(Err(RDKafkaErrorCode::Fail));
-        let resource = resource.map_err(|code| refused(KafkaError::AdminOp(code)))?;
-        let number = |name| resource.get(name).and_then(|entry| entry.value.as_ref()?.parse::<u64>().ok());
-        Ok(BrokerLimits {
-            message_max_bytes: number("message.max.bytes"),
-            transaction_max_timeout: number("transaction.max.timeout.ms").map(Duration::from_millis),
-        })
+        let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
+        let number =
+            |resource: &ConfigResource, name| resource.get(name).and_then(|entry| entry.value.as_ref()?.parse().ok());
+        Ok(resources.first().filter(|resource| !resource.entries.is_empty()).map(|resource| BrokerLimits {
+            message_max_bytes: number(resource, "message.max.bytes"),
+            transaction_max_timeout: number(resource, "transaction.max.timeout.ms").map(Duration::from_millis),
+        }))
     }
 
     /// Creates the topics that a plan misses and waits until they show. Topics that another process has created in the
@@ -180,7 +152,7 @@ impl Cluster {
         let requests: Vec<_> = topics.iter().map(request).collect();
         let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
         let answers =
-            block_on(self.client.create_topics(&requests, &options)).map_err(|error| self.unreachable(error))?;
+            block_on(self.admin.create_topics(&requests, &options)).map_err(|error| self.unreachable(error))?;
         for (topic, answer) in topics.iter().zip(answers) {
             match answer {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -196,7 +168,8 @@ impl Cluster {
         let deadline = Instant::now() + APPEARANCE;
         loop {
             let shapes = self.shapes()?;
-            let mut hidden = topics.iter().map(|topic| topic.name.as_str()).filter(|name| !shapes.contains_key(*name));
+            let is_hidden = |name: &&str| !shapes.get(*name).is_some_and(|shape| shape.is_led);
+            let mut hidden = topics.iter().map(|topic| topic.name.as_str()).filter(is_hidden);
             let Some(first) = hidden.next() else { return Ok(()) };
             if Instant::now() > deadline {
                 let topics: Vec<&str> = std::iter::once(first).chain(hidden).collect();
@@ -206,59 +179,64 @@ impl Cluster {
         }
     }
 
-    /// Returns partitions and replication of every topic whose partitions all have leaders.
-    fn shapes(&self) -> Result<BTreeMap<String, (i32, i32)>, Error> {
+    fn shapes(&self) -> Result<BTreeMap<String, Shape>, Error> {
         let metadata = self.metadata()?;
-        let whole = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
-        Ok(whole
+        Ok(there
             .map(|topic| {
-                let replication = topic.partitions().first().map_or(0, |partition| partition.replicas().len());
-                (topic.name().to_owned(), (count(topic.partitions().len()), count(replication)))
+                let shape = Shape {
+                    partitions: count(topic.partitions().len()),
+                    replication: topic.partitions().first().map_or(0, |partition| count(partition.replicas().len())),
+                    is_led: topic.partitions().iter().all(|partition| partition.leader() >= 0),
+                };
+                (topic.name().to_owned(), shape)
             })
             .collect())
     }
 
     fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Error> {
-        self.client.inner().fetch_metadata(None, PATIENCE).map_err(|error| self.unreachable(error))
+        self.observer.client().fetch_metadata(None, PATIENCE).map_err(|error| self.unreachable(error))
     }
 
     fn settings<'n>(
         &self,
         names: impl Iterator<Item = &'n String>,
     ) -> Result<BTreeMap<String, BTreeMap<String, Setting>>, Error> {
-        let names: Vec<&String> = names.collect();
-        if names.is_empty() {
+        let resources: Vec<_> = names.map(|name| ResourceSpecifier::Topic(name)).collect();
+        if resources.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
-        let broker = self.metadata()?.brokers().first().map(rdkafka::metadata::MetadataBroker::id);
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
-        let answers = match block_on(self.client.describe_configs(&resources, &options)) {
-            Ok(answers) => answers,
-            // A broker that does not know the request, such as the one inside `sluice demo`.
-            Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)) => return Ok(BTreeMap::new()),
-            Err(source) => {
-                return Err(Error::Describe { what: format!("{} topics", names.len()), source: Box::new(source) });
-            }
+        let answers = self.settings_of(&resources, || format!("{} topics", resources.len()))?;
+        let of_topic = |answer: ConfigResource| match &answer.specifier {
+            OwnedResourceSpecifier::Topic(name) => Some((name.clone(), own_settings(answer))),
+            OwnedResourceSpecifier::Group(_) | OwnedResourceSpecifier::Broker(_) => None,
         };
-        let mut settings = BTreeMap::new();
-        for (name, answer) in names.into_iter().zip(answers) {
-            match answer {
-                Ok(resource) => settings.insert(name.clone(), own_settings(resource)),
-                Err(RDKafkaErrorCode::TopicAuthorizationFailed) => None,
-                Err(code) => {
-                    let what = format!("topic '{name}'");
-                    return Err(Error::Describe { what, source: Box::new(KafkaError::AdminOp(code)) });
-                }
-            };
+        Ok(answers.into_iter().filter_map(of_topic).collect())
+    }
+
+    /// Asks for settings. Where the user may not, rdkafka drops the broker's refusal, and the answer has no entries.
+    fn settings_of(
+        &self,
+        resources: &[ResourceSpecifier<'_>],
+        what: impl Fn() -> String,
+    ) -> Result<Vec<ConfigResource>, Error> {
+        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
+        let broker = self.metadata()?.brokers().first().map(MetadataBroker::id);
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
+        let answers = block_on(self.admin.describe_configs(resources, &options));
+        let refused = |error| Error::Describe { what: what(), source: Box::new(error) };
+        // A broker that does not know the request, such as the one inside `sluice demo`.
+        if matches!(answers, Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature))) {
+            return Ok(Vec::new());
         }
-        Ok(settings)
+        let answers = answers.map_err(refused)?.into_iter();
+        answers.map(|answer| answer.map_err(|code| refused(KafkaError::AdminOp(code)))).collect()
     }
 
     fn unreachable(&self, error: KafkaError) -> Error {
-        let reason = self.context.last_error().map_or(String::new(), |reason| format!(": {reason}"));
+        self.observer.poll(Duration::from_millis(50));
+        let reason = self.observer.context().reason().map_or(String::new(), |reason| format!(": {reason}"));
         Error::Unreachable { brokers: self.brokers.clone(), reason, source: Box::new(error) }
     }
 }
@@ -286,24 +264,33 @@ pub fn tool_options(kafka: &Kafka) -> String {
     format!("--bootstrap-server {brokers}{properties}")
 }
 
-/// Remembers why a connection failed: the calls themselves only say that none came about.
-#[derive(Debug, Clone, Default)]
+/// Remembers why a connection failed: the calls only say that none came about.
+#[derive(Debug, Default)]
 struct Context {
-    last_error: Arc<Mutex<Option<String>>>,
+    reason: Mutex<Option<String>>,
 }
 
 impl Context {
-    fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn reason(&self) -> Option<String> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl ClientContext for Context {
-    fn error(&self, _: KafkaError, reason: &str) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down follows from the reason, and would hide it.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
     }
 
     fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
         tracing::debug!(target: "librdkafka", facility, text);
     }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }

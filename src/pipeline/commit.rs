@@ -65,6 +65,17 @@ pub(super) struct Broken {
     pub(super) fault: Fault,
 }
 
+/// The result of a step.
+pub(super) type Step<T> = Result<T, Box<Broken>>;
+
+fn broken(left: Sender, fault: Fault) -> Box<Broken> {
+    Box::new(Broken { left: Some(Failed(left)), fault })
+}
+
+fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
+    Box::new(Broken { left: None, fault: Fault::lost(step, error) })
+}
+
 #[derive(Debug)]
 struct Sender {
     producer: Producer<Context>,
@@ -95,7 +106,7 @@ impl Idle {
     }
 
     /// Begins.
-    pub(super) fn begin(self) -> Result<Open, Broken> {
+    pub(super) fn begin(self) -> Step<Open> {
         let sender = self.0;
         let result = match sender.delivery {
             Delivery::ExactlyOnce => sender.producer.client().begin_transaction(),
@@ -125,21 +136,21 @@ impl Open {
     }
 
     /// Waits until the brokers have every record.
-    pub(super) fn drain(self) -> Result<Drained, Broken> {
+    pub(super) fn drain(self) -> Step<Drained> {
         let deadline = Instant::now() + self.sender.limit;
         loop {
             let drained = self.sender.producer.client().flush(Duration::ZERO).is_ok();
             if let Err(fault) = self.sender.poll() {
-                return Err(Broken { left: Some(Failed(self.sender)), fault });
+                return Err(broken(self.sender, fault));
             }
             if drained {
-                return Ok(Drained(self.sender));
+                return self.sender.drained();
             }
             if Instant::now() > deadline {
                 let left = self.sender.producer.client().in_flight_count();
                 let fault =
                     Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.limit));
-                return Err(Broken { left: Some(Failed(self.sender)), fault });
+                return Err(broken(self.sender, fault));
             }
             thread::sleep(DRAIN_PAUSE);
         }
@@ -153,7 +164,7 @@ impl Open {
 
 impl Drained {
     /// Commits the records and the offsets of the next records to be read.
-    pub(super) fn commit(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<Idle, Broken> {
+    pub(super) fn commit(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
         let sender = self.0;
         match sender.delivery {
             Delivery::ExactlyOnce => sender.commit_transaction(consumer, offsets),
@@ -164,7 +175,7 @@ impl Drained {
 
 impl Failed {
     /// Aborts: readers of the outputs will see none of its records (with `at-least-once`, perhaps some).
-    pub(super) fn abort(self) -> Result<Idle, Broken> {
+    pub(super) fn abort(self) -> Step<Idle> {
         let sender = self.0;
         let deadline = Instant::now() + sender.limit;
         if sender.delivery == Delivery::AtLeastOnce {
@@ -177,11 +188,11 @@ impl Failed {
             match result {
                 Ok(()) => {
                     // Reports of purged records belong to this transaction, not to the next one.
-                    sender.producer.client().context().take_failure();
+                    sender.producer.client().context().take_failures();
                     return Ok(Idle(sender));
                 }
                 Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {}
-                Err(error) => return Err(Broken { left: None, fault: Fault::lost("abort the transaction", &error) }),
+                Err(error) => return Err(lost("abort the transaction", &error)),
             }
         }
     }
@@ -191,25 +202,32 @@ impl Sender {
     fn poll(&self) -> Result<(), Fault> {
         let client = self.producer.client();
         client.poll(Duration::ZERO);
-        match client.context().take_failure() {
-            None => Ok(()),
-            Some(failure) => Err(Fault::Abort(failure.to_string())),
-        }
+        client.context().failure().map_or(Ok(()), |failure| Err(Fault::Abort(failure.to_string())))
     }
 
-    fn broken(self, step: &str, error: &KafkaError) -> Broken {
+    /// Goes on if the brokers took everything. Records that are too large are told of here and not before, so that all
+    /// of a transaction are known at once.
+    fn drained(self) -> Step<Drained> {
+        let too_large = self.producer.client().context().take_failures().too_large;
+        if too_large.is_empty() {
+            return Ok(Drained(self));
+        }
+        Err(broken(self, Fault::TooLarge(too_large)))
+    }
+
+    fn broken(self, step: &str, error: &KafkaError) -> Box<Broken> {
         match Kind::of(error) {
-            Kind::Lost => Broken { left: None, fault: Fault::lost(step, error) },
+            Kind::Lost => lost(step, error),
             Kind::Abortable | Kind::Retriable => {
-                Broken { left: Some(Failed(self)), fault: Fault::Abort(format!("could not {step}: {}", plain(error))) }
+                broken(self, Fault::Abort(format!("could not {step}: {}", plain(error))))
             }
         }
     }
 
-    fn commit_transaction(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<Idle, Broken> {
+    fn commit_transaction(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
         let Some(group) = consumer.group_metadata() else {
             let fault = Fault::Abort("the consumer has left its group".to_owned());
-            return Err(Broken { left: Some(Failed(self)), fault });
+            return Err(broken(self, fault));
         };
         let client = self.producer.client();
         let send = || client.send_offsets_to_transaction(offsets, &group, self.limit);
@@ -217,23 +235,23 @@ impl Sender {
             return Err(self.broken("add the offsets to the transaction", &error));
         }
         // The rest of the transaction timeout: librdkafka recommends no limit of ours here.
-        match self.retry(|| client.commit_transaction(Timeout::Never)) {
+        #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
+        let commit = || client.commit_transaction(Timeout::Never);
+        match self.retry(commit) {
             Ok(()) => Ok(Idle(self)),
-            Err(error) if Kind::of(&error) == Kind::Retriable => {
-                Err(Broken { left: None, fault: Fault::lost("commit the transaction", &error) })
-            }
+            Err(error) if Kind::of(&error) == Kind::Retriable => Err(lost("commit the transaction", &error)),
             Err(error) => Err(self.broken("commit the transaction", &error)),
         }
     }
 
-    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<Idle, Broken> {
+    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
         let result = consumer.commit(offsets, CommitMode::Sync);
         match result {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(Idle(self)),
             Err(error) => {
                 let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
-                Err(Broken { left: Some(Failed(self)), fault })
+                Err(broken(self, fault))
             }
         }
     }
@@ -260,7 +278,7 @@ impl Sender {
             client.poll(Duration::ZERO);
             thread::sleep(DRAIN_PAUSE);
         }
-        client.context().take_failure();
+        client.context().take_failures();
     }
 }
 
@@ -274,22 +292,28 @@ enum Kind {
 
 impl Kind {
     fn of(error: &KafkaError) -> Self {
-        match error {
-            KafkaError::Transaction(error) if error.is_fatal() => Self::Lost,
-            KafkaError::Transaction(error) if error.txn_requires_abort() => Self::Abortable,
-            KafkaError::Transaction(error) if error.is_retriable() => Self::Retriable,
-            KafkaError::Flush(_) => Self::Retriable,
-            _ => Self::Lost,
+        let KafkaError::Transaction(error) = error else {
+            return if matches!(error, KafkaError::Flush(_)) { Self::Retriable } else { Self::Lost };
+        };
+        if error.is_fatal() {
+            Self::Lost
+        } else if error.txn_requires_abort() {
+            Self::Abortable
+        } else if error.is_retriable() {
+            Self::Retriable
+        } else {
+            // No flag means that librdkafka knows no way on.
+            Self::Lost
         }
     }
 }
 
 /// Returns the message without rdkafka's debug decoration.
 pub(super) fn plain(error: &KafkaError) -> String {
-    match error {
-        KafkaError::Transaction(error) => format!("{} ({})", error.string(), error.name()),
-        error => error.to_string(),
+    if let KafkaError::Transaction(error) = error {
+        return format!("{} ({})", error.string(), error.name());
     }
+    error.to_string()
 }
 
 /// Commits the offsets at which a group begins, before it has members.

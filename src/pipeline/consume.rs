@@ -135,13 +135,14 @@ pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<B
 }
 
 fn note_error(context: &Context, error: KafkaError) {
-    match error {
-        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-            context.note(ConsumeEvent::OffsetOutOfRange);
-        }
-        KafkaError::MessageConsumptionFatal(_) => context.note(ConsumeEvent::Fatal(error)),
+    let code = error.rdkafka_error_code();
+    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+        context.note(ConsumeEvent::Fatal(error));
+    } else if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {
+        context.note(ConsumeEvent::OffsetOutOfRange);
+    } else {
         // Everything else librdkafka mends itself; the reason went to the log through `ClientContext::error`.
-        error => tracing::debug!(gate = %context.gate, %error, "poll reported an error"),
+        tracing::debug!(gate = %context.gate, %error, "poll reported an error");
     }
 }
 

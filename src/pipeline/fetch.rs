@@ -11,16 +11,17 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::TryRecvError};
 use tokio::task::AbortHandle;
 
 use crate::config::UnusableSchema;
+use crate::gate::policy::TargetRule;
 use crate::record::Part;
 use crate::registry::schemas::{self, Answer, Backoff, Question, Schemas, TargetChanged};
-use crate::schema::Subject;
 use crate::schema::table::{Entry, Need, Refusal, SchemaTable};
+use crate::schema::{Subject, Version};
 use crate::telemetry::HoldCause;
 use crate::violation::{ReasonCode, Violation};
 
@@ -61,6 +62,8 @@ pub(super) struct Fetch {
     asked: FxHashMap<Need, AbortHandle>,
     judged: FxHashMap<Need, (Question, Subject)>,
     refused: Vec<(Instant, Need)>,
+    /// The newest target that a change told of.
+    targets: FxHashMap<Subject, Version>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl Fetch {
             asked: FxHashMap::default(),
             judged: FxHashMap::default(),
             refused: Vec::new(),
+            targets: FxHashMap::default(),
         }
     }
 
@@ -123,19 +127,30 @@ impl Fetch {
                 Note::Answered(question, answer) => self.answered(question, answer, table, now),
             });
         }
-        while let Ok(change) = self.changes.try_recv() {
-            let concerned: Vec<_> = self
-                .judged
-                .values()
-                .filter(|(_, subject)| *subject == change.subject)
-                .map(|(q, _)| q.clone())
-                .collect();
-            if !concerned.is_empty() {
-                concerned.into_iter().for_each(|question| self.spawn(question));
-                news.push(News::TargetChanged(change));
+        self.take_changes(&mut news);
+        news
+    }
+
+    /// Asks again about every schema that a new target concerns.
+    fn take_changes(&mut self, news: &mut Vec<News>) {
+        let mut moved = FxHashSet::default();
+        let mut missed = false;
+        loop {
+            match self.changes.try_recv() {
+                Ok(change) => {
+                    self.targets.insert(change.subject.clone(), change.to);
+                    moved.insert(change.subject.clone());
+                    news.push(News::TargetChanged(change));
+                }
+                Err(TryRecvError::Lagged(_)) => missed = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        news
+        if missed || !moved.is_empty() {
+            let concerned = self.judged.values().filter(|(_, subject)| missed || moved.contains(subject));
+            let questions: Vec<_> = concerned.map(|(question, _)| question.clone()).collect();
+            questions.into_iter().for_each(|question| self.spawn(question));
+        }
     }
 
     fn answered(&mut self, question: Question, answer: Answer, table: &mut SchemaTable, now: Instant) -> News {
@@ -153,8 +168,13 @@ impl Fetch {
         };
         match &entry {
             Entry::Judged(judgement) => {
-                if let Some(subject) = &judgement.subject {
-                    self.judged.insert(need, (question, subject.clone()));
+                if let Some(subject) = judgement.subject.clone() {
+                    // An answer that was under way when the target moved may speak of the old one.
+                    let newest = self.targets.get(&subject).copied();
+                    if question.policy.target == TargetRule::Latest && newest.is_some() && newest != judgement.target {
+                        self.spawn(question.clone());
+                    }
+                    self.judged.insert(need, (question, subject));
                 }
             }
             Entry::Refused(_) => self.refused.push((now + self.forget_after, need)),

@@ -25,6 +25,7 @@ mod discover;
 mod fetch;
 mod hold;
 mod output;
+mod oversize;
 mod produce;
 mod rebalance;
 mod recover;
@@ -85,9 +86,9 @@ impl Stop {
 /// Why a pipeline ended by itself. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The topics are not as the gate needs them.
+    /// Topics or settings are not as the gate needs them, and no restart mends that.
     #[error("{reason}")]
-    Topics {
+    Configuration {
         /// What was found, and what to do.
         reason: String,
     },
@@ -115,6 +116,9 @@ pub enum Error {
         /// The ID in question.
         transactional_id: String,
     },
+    /// The pipeline's thread panicked; the line before says where.
+    #[error("a bug of sluice stopped the pipeline; run again with RUST_BACKTRACE=1 and report it")]
+    Panicked,
     /// The consumer was lost twice in short time.
     #[error(
         "the consumer of group '{group}' was refused twice in short time: {reason}; with 'instance' set, no two processes may share it"
@@ -132,6 +136,8 @@ pub enum Error {
 enum Fault {
     /// The transaction cannot commit: abort, go back, do it again.
     Abort(String),
+    /// The brokers refused these records for their size, by topic and tag: abort, go back, send them elsewhere.
+    TooLarge(Vec<(String, usize)>),
     /// The producer is of no more use: make a new one, ask the broker how far we are.
     Lost { why: String, is_fenced: bool },
     /// The consumer is of no more use: make a new one and join again.

@@ -13,12 +13,13 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::Producer as _;
 
 use super::Fault;
-use super::commit::{Broken, Failed, Idle, Open};
+use super::commit::{Broken, Failed, Idle, Open, Step};
 use super::consume::Consumer;
 use super::produce::{self, Handles, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
 use crate::kafka::statistics::Statistics;
+use crate::record::{Offset, Partition};
 use crate::schema::table::Source;
 
 /// Pause before a record is offered again to a full queue.
@@ -29,8 +30,19 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Output {
     state: State,
     handles: Vec<Handles>,
+    /// The records of the running transaction; a record's place here is the tag of its delivery report.
+    staged: Vec<Origin>,
     /// How long a full queue is waited for: the transaction timeout.
     limit: Duration,
+}
+
+/// Where a staged record came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Origin {
+    pub(super) source: Source,
+    pub(super) partition: Partition,
+    /// Offset of *this* record.
+    pub(super) offset: Offset,
 }
 
 #[derive(Debug)]
@@ -62,12 +74,12 @@ pub(super) enum Staged {
 impl Output {
     /// Makes the output of a dry run, which writes nothing.
     pub(super) fn dry_run() -> Self {
-        Self { state: State::DryRun, handles: Vec::new(), limit: Duration::ZERO }
+        Self { state: State::DryRun, handles: Vec::new(), staged: Vec::new(), limit: Duration::ZERO }
     }
 
     /// Takes a producer that is ready to begin.
     pub(super) fn new(idle: Idle, limit: Duration) -> Self {
-        Self { state: State::Idle(idle), handles: Vec::new(), limit }
+        Self { state: State::Idle(idle), handles: Vec::new(), staged: Vec::new(), limit }
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -98,10 +110,11 @@ impl Output {
                     })?;
                     self.handles.push(handles);
                 }
+                self.staged.clear();
                 let begun = idle.begin();
                 self.keep(begun.map(State::Open))
             }
-            state => {
+            state @ (State::Open(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
                 Ok(())
             }
@@ -110,8 +123,8 @@ impl Output {
 
     /// Stages a record as it came, relabelled if it is a dead letter; waits while the queue is full.
     pub(super) fn stage(
-        &self,
-        source: Source,
+        &mut self,
+        origin: Origin,
         route: Route,
         message: &BorrowedMessage<'_>,
         relabel: Option<&Relabel<'_>>,
@@ -122,12 +135,15 @@ impl Output {
         let State::Open(open) = &self.state else {
             return Err(Fault::Abort("no transaction is open".to_owned()));
         };
-        let Some(topic) = self.handles[source.0 as usize].topic(route) else {
+        let Some(topic) = self.handles[origin.source.0 as usize].topic(route) else {
             return Ok(Staged::NoOutput("the gate has no converter topic".to_owned()));
         };
         loop {
-            match produce::stage(open.producer(), topic, message, relabel) {
-                Ok(()) => return Ok(Staged::Yes),
+            match produce::stage(open.producer(), topic, message, relabel, self.staged.len()) {
+                Ok(()) => {
+                    self.staged.push(origin);
+                    return Ok(Staged::Yes);
+                }
                 Err(Refused::QueueFull) => self.make_room(open)?,
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
                 Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(code.to_string())),
@@ -144,6 +160,11 @@ impl Output {
         open.poll()?;
         thread::sleep(QUEUE_PAUSE);
         Ok(())
+    }
+
+    /// Returns where the record with this tag came from.
+    pub(super) fn origin(&self, tag: usize) -> Option<Origin> {
+        self.staged.get(tag).copied()
     }
 
     /// Returns the producer's newest statistics not yet taken.
@@ -174,7 +195,7 @@ impl Output {
                 let committed = open.drain().and_then(|drained| drained.commit(consumer, offsets));
                 self.keep(committed.map(State::Idle))
             }
-            state => {
+            state @ (State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
                 Ok(())
             }
@@ -196,11 +217,13 @@ impl Output {
         self.keep(aborted.map(State::Idle))
     }
 
-    fn keep(&mut self, step: Result<State, Broken>) -> Result<(), Fault> {
+    fn keep(&mut self, step: Step<State>) -> Result<(), Fault> {
         let (state, result) = match step {
             Ok(state) => (state, Ok(())),
-            Err(Broken { left: Some(failed), fault }) => (State::Failed(failed), Err(fault)),
-            Err(Broken { left: None, fault }) => (State::Lost, Err(fault)),
+            Err(broken) => {
+                let Broken { left, fault } = *broken;
+                (left.map_or(State::Lost, State::Failed), Err(fault))
+            }
         };
         self.state = state;
         result

@@ -29,11 +29,20 @@ use crate::telemetry::logging;
 pub(super) struct Context {
     gate: Arc<str>,
     failed: AtomicBool,
-    failure: Mutex<Option<DeliveryFailure>>,
+    failures: Mutex<Failures>,
     statistics: clients::Latest,
 }
 
-/// The first record of a transaction that the broker did not take.
+/// What the brokers did not take of a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    /// The first record that failed for another reason than its size.
+    pub(super) first: Option<DeliveryFailure>,
+    /// The records that are too large for their topic, by that topic and the tag they were staged with.
+    pub(super) too_large: Vec<(String, usize)>,
+}
+
+/// A record that the brokers did not take.
 #[derive(Debug, Clone)]
 pub(super) struct DeliveryFailure {
     pub(super) code: RDKafkaErrorCode,
@@ -49,7 +58,12 @@ impl std::fmt::Display for DeliveryFailure {
 
 impl Context {
     pub(super) fn new(gate: Arc<str>) -> Self {
-        Self { gate, failed: AtomicBool::new(false), failure: Mutex::default(), statistics: clients::Latest::default() }
+        Self {
+            gate,
+            failed: AtomicBool::new(false),
+            failures: Mutex::default(),
+            statistics: clients::Latest::default(),
+        }
     }
 
     /// Returns the newest statistics not yet taken.
@@ -57,12 +71,18 @@ impl Context {
         self.statistics.take()
     }
 
-    /// Takes the first failure since the last call.
-    pub(super) fn take_failure(&self) -> Option<DeliveryFailure> {
-        if !self.failed.swap(false, Ordering::AcqRel) {
+    /// Returns the first failure that is not one of size.
+    pub(super) fn failure(&self) -> Option<DeliveryFailure> {
+        if !self.failed.load(Ordering::Acquire) {
             return None;
         }
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).first.clone()
+    }
+
+    /// Takes all failures of the transaction that ends.
+    pub(super) fn take_failures(&self) -> Failures {
+        self.failed.store(false, Ordering::Release);
+        std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -81,18 +101,23 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext for Context {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         let Err((error, message)) = result else { return };
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
             // Purged by our own abort, which has its own reason.
             return;
         }
-        let failure = DeliveryFailure { code, topic: message.topic().to_owned(), partition: message.partition() };
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
-        self.failed.store(true, Ordering::Release);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let topic = message.topic().to_owned();
+        if code == RDKafkaErrorCode::MessageSizeTooLarge {
+            failures.too_large.push((topic, tag));
+        } else {
+            failures.first.get_or_insert(DeliveryFailure { code, topic, partition: message.partition() });
+            self.failed.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -130,7 +155,7 @@ impl Handles {
 pub(super) enum Refused {
     /// The queue is full: wait, then stage the same record again.
     QueueFull,
-    /// The record is larger than the client's or the topic's limit.
+    /// The record is larger than the client's limit.
     TooLarge,
     /// The output has no such partition, or is not there.
     NoSuchPartition(RDKafkaErrorCode),
@@ -153,6 +178,7 @@ pub(super) fn stage(
     topic: TopicHandle,
     message: &BorrowedMessage<'_>,
     relabel: Option<&Relabel<'_>>,
+    tag: usize,
 ) -> Result<(), Refused> {
     let mut headers = OwnedHeaders::copy_of(message);
     if let Some(relabel) = relabel {
@@ -167,11 +193,13 @@ pub(super) fn stage(
         value: message.payload(),
         timestamp: message.timestamp().to_millis().unwrap_or(0),
         headers,
+        tag,
     };
     producer.produce(outgoing).map_err(refused)
 }
 
 #[cold]
+#[expect(clippy::wildcard_enum_match_arm, reason = "librdkafka has hundreds of codes, and all others are one case")]
 fn refused(code: RDKafkaErrorCode) -> Refused {
     match code {
         RDKafkaErrorCode::QueueFull => Refused::QueueFull,

@@ -57,6 +57,11 @@ impl Loop<'_> {
                     Err(fault) => return Err(fault),
                 }
             }
+            Fault::TooLarge(records) => {
+                self.oversize.note(&records, &self.output, &self.routes);
+                self.give_up("records are too large for their topic");
+                return self.output.abort();
+            }
             Fault::Lost { why, is_fenced } => {
                 self.give_up(&why);
                 self.rebuild(why, is_fenced)?;

@@ -13,7 +13,8 @@ use rdkafka::message::BorrowedMessage;
 use super::assignment::Assignment;
 use super::consume::{self, ConsumeEvent, Consumer};
 use super::fetch::Fetch;
-use super::output::{Output, Staged};
+use super::output::{Origin, Output, Staged};
+use super::oversize::Oversize;
 use super::produce::Relabel;
 use super::routes::Routes;
 use super::start::{self, Starts};
@@ -21,10 +22,11 @@ use super::{Error, Fault, Settings};
 use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
 use crate::kafka::topics::Cluster;
-use crate::record::{Record, Value};
-use crate::schema::table::{SchemaTable, Source};
+use crate::record::{Position, Record, Value};
+use crate::schema::table::SchemaTable;
 use crate::telemetry::ClientKind;
 use crate::telemetry::events::{BadRecord, ConsumerRebuilt};
+use crate::violation::ReasonCode;
 
 /// The longest wait for a record: how late a stop, an answer of the registry or a rebalance may be noticed.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
@@ -42,6 +44,7 @@ pub(super) struct Loop<'c> {
     pub(super) fetch: Fetch,
     pub(super) assignment: Assignment,
     pub(super) output: Output,
+    pub(super) oversize: Oversize,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
@@ -77,10 +80,10 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
                 lost_before = Some(Instant::now());
                 ConsumerRebuilt { why: &reason }.emit(&settings.probe);
             }
-            Err(Fault::Abort(why) | Fault::Lost { why, .. }) => {
+            Err(fault @ (Fault::Abort(_) | Fault::Lost { .. } | Fault::TooLarge(_))) => {
                 tracing::error!(
                     gate = settings.probe.gate(),
-                    why,
+                    ?fault,
                     "the loop let a fault through that it answers itself"
                 );
             }
@@ -157,35 +160,53 @@ impl<'c> Loop<'c> {
         verdict: &Verdict,
     ) -> Result<(), Fault> {
         self.output.begin(&self.routes)?;
-        let source = self.assignment.get(index).source;
-        let staged = match verdict {
-            Verdict::Invalid(finding) => self.stage_invalid(source, message, record, route, finding)?,
+        let Position { partition, offset, .. } = record.position;
+        let origin = Origin { source: self.assignment.get(index).source, partition, offset };
+        let (route, reason) = match verdict {
+            _ if self.oversize.is_known(origin) => return self.stage_oversize(index, message, record, origin),
+            Verdict::Invalid(finding) => {
+                BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, Instant::now());
+                let staged = self.stage_invalid(origin, message, record, route, finding)?;
+                if staged != Staged::Yes {
+                    return self.hold_unstaged(index, &staged);
+                }
+                (route, Some(finding.violation.code))
+            }
             Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible => {
-                self.output.stage(source, route, message, None)?
+                match self.output.stage(origin, route, message, None)? {
+                    Staged::Yes => (route, None),
+                    Staged::TooLarge => return self.stage_oversize(index, message, record, origin),
+                    staged @ Staged::NoOutput(_) => return self.hold_unstaged(index, &staged),
+                }
             }
         };
-        if staged != Staged::Yes {
-            return self.hold_unstaged(index, &staged);
-        }
-        let bytes = record.key.map_or(0, <[u8]>::len) + value_size(record.value);
-        self.tally.add(route, verdict.reason(), bytes);
-        self.assignment.get(index).next = record.position.offset.next();
+        self.moved(index, record, route, reason);
         Ok(())
     }
 
+    /// Notes that a record's outcome is staged.
+    pub(super) fn moved(&mut self, index: usize, record: &Record<'_>, route: Route, reason: Option<ReasonCode>) {
+        let value = match record.value {
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Tombstone => 0,
+        };
+        self.tally.add(route, reason, record.key.map_or(0, <[u8]>::len) + value);
+        self.assignment.get(index).next = record.position.offset.next();
+    }
+
+    /// Stages a record at fault: as a dead letter, unless the mode lets it pass.
     #[cold]
-    fn stage_invalid(
-        &self,
-        source: Source,
+    pub(super) fn stage_invalid(
+        &mut self,
+        origin: Origin,
         message: &BorrowedMessage<'_>,
         record: &Record<'_>,
         route: Route,
         finding: &Finding,
     ) -> Result<Staged, Fault> {
         let gate = &self.settings.gate;
-        BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, Instant::now());
         if route != Route::DeadLetter {
-            return self.output.stage(source, route, message, None);
+            return self.output.stage(origin, route, message, None);
         }
         let letter = DeadLetter::new(finding, record, &gate.name);
         let replaced = record.headers.iter().map(|header| header.name);
@@ -193,7 +214,7 @@ impl<'c> Loop<'c> {
             removed: replaced.filter(|name| dead_letter::is_replaced(name, &gate.profiles)).collect(),
             added: letter.headers(&[], &gate.profiles),
         };
-        self.output.stage(source, route, message, Some(&relabel))
+        self.output.stage(origin, route, message, Some(&relabel))
     }
 
     /// Commits what was staged, with the offsets of the next records, and counts it.
@@ -205,6 +226,7 @@ impl<'c> Loop<'c> {
                 self.output.commit(self.consumer, &self.assignment.moved())?;
             }
             self.assignment.committed();
+            self.oversize.forget(&self.assignment);
             let probe = &self.settings.probe;
             probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
             self.tally.clear();
@@ -241,12 +263,5 @@ impl<'c> Loop<'c> {
         self.consumer.context().close();
         self.let_go_of_all();
         Ok(())
-    }
-}
-
-fn value_size(value: Value<'_>) -> usize {
-    match value {
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Tombstone => 0,
     }
 }

@@ -24,6 +24,7 @@ use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::fetch::Fetch;
 use super::output::Output;
+use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
 use super::routes::Routes;
@@ -74,6 +75,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         fetch,
         assignment: Assignment::default(),
         output,
+        oversize: Oversize::default(),
         starts,
         tally: Tally::default(),
         pending: None,
@@ -107,14 +109,22 @@ pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fau
         BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;
     let limit = settings.config.kafka.transaction_timeout();
     if settings.config.delivery == Delivery::ExactlyOnce {
-        client.init_transactions(limit).map_err(|error| match error {
-            KafkaError::Transaction(error) if error.is_retriable() => {
-                Fault::Abort(format!("the transaction coordinator does not answer yet: {}", error.string()))
-            }
-            error => Fault::lost("initialise transactions", &error),
-        })?;
+        client.init_transactions(limit).map_err(initialising)?;
     }
     Ok(Idle::new(ffi::Producer::new(client), settings.config.delivery, limit))
+}
+
+fn initialising(error: KafkaError) -> Fault {
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionTimeout) {
+        let reason = "kafka.transaction.timeout.ms is beyond the brokers' transaction.max.timeout.ms; lower the one or raise the other";
+        return Fault::Fatal(Error::Configuration { reason: reason.to_owned() });
+    }
+    if let KafkaError::Transaction(error) = &error
+        && error.is_retriable()
+    {
+        return Fault::Abort(format!("the transaction coordinator does not answer yet: {}", error.string()));
+    }
+    Fault::lost("initialise transactions", &error)
 }
 
 /// Makes an attempt until it succeeds, or the pipeline is asked to stop (`None`), or waiting cannot mend it.
@@ -144,7 +154,9 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
     for topic in topics {
         let partitions = partitions_of(consumer, topic).map_err(wait)?;
         let mut all = TopicPartitionList::new();
-        partitions.for_each(|partition| drop(all.add_partition(topic, partition)));
+        for partition in partitions {
+            all.add_partition(topic, partition);
+        }
         let committed = consumer.committed_offsets(all, REQUEST_TIMEOUT).map_err(wait)?;
         let is_known = |offset: KafkaOffset| matches!(offset, KafkaOffset::Offset(_));
         let is_new_topic = !committed.elements().iter().any(|element| is_known(element.offset()));
@@ -206,7 +218,9 @@ pub(super) fn positions(
     starts: &Starts,
 ) -> KafkaResult<Vec<(Named, Offset)>> {
     let mut list = TopicPartitionList::new();
-    partitions.iter().for_each(|(topic, partition)| drop(list.add_partition(topic, partition.0)));
+    for (topic, partition) in partitions {
+        list.add_partition(topic, partition.0);
+    }
     let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
     let mut positions = Vec::with_capacity(partitions.len());
     for named in partitions {

@@ -53,9 +53,13 @@ impl Generator {
         if self.rng.random_ratio(4, 5) { self.record(0) } else { self.ty(0, false) }
     }
 
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.rng.random_range(0..from.len())].clone()
+    }
+
     fn name(&mut self) -> String {
         self.names += 1;
-        let namespace = ["a.", "b.c.", "d."].choose(&mut self.rng).unwrap();
+        let namespace = self.pick(&["a.", "b.c.", "d."]);
         format!("{namespace}N{}", self.names)
     }
 
@@ -63,12 +67,12 @@ impl Generator {
     fn ty(&mut self, level: usize, guarded: bool) -> Ty {
         let sorts = if level >= LEVELS { 5 } else { 10 };
         match self.rng.random_range(0..sorts) {
-            0..=3 => Ty::Plain(PLAIN.choose(&mut self.rng).unwrap()),
+            0..=3 => Ty::Plain(self.pick(&PLAIN)),
             4 => self.named(guarded),
             5 => self.record(level),
             6 => Ty::Array(Box::new(self.ty(level + 1, true))),
             7 => Ty::Map(Box::new(self.ty(level + 1, true))),
-            8 => Ty::Union(vec![Ty::Plain("null"), Ty::Plain(PLAIN[1..].choose(&mut self.rng).unwrap())]),
+            8 => Ty::Union(vec![Ty::Plain("null"), Ty::Plain(self.pick(&PLAIN[1..]))]),
             _ => self.union(level),
         }
     }
@@ -151,7 +155,7 @@ impl Generator {
         if level > 0 && self.rng.random_ratio(1, 25) {
             return match (self.rng.random_range(0..3), ty) {
                 (0, Ty::Union(branches)) if !defines(ty) => branches.first().cloned().unwrap_or(Ty::Plain("null")),
-                (0, _) if !defines(ty) => Ty::Plain(PLAIN.choose(&mut self.rng).unwrap()),
+                (0, _) if !defines(ty) => Ty::Plain(self.pick(&PLAIN)),
                 (_, Ty::Union(_) | Ty::Plain("null")) => ty.clone(),
                 (1, _) => Ty::Union(vec![Ty::Plain("null"), ty.clone()]),
                 _ => Ty::Union(vec![ty.clone()]),
@@ -208,15 +212,12 @@ impl Generator {
             changed.insert(if holds_names(&new.ty) { changed.len() } else { at }, new);
         }
         for i in 0..self.rng.random_range(0..2) {
-            let (ty, default) = [
+            let (ty, default) = self.pick(&[
                 (Ty::Plain("int"), Some("7")),
                 (Ty::Union(vec![Ty::Plain("null"), Ty::Plain("string")]), Some("null")),
                 (Ty::Plain("string"), Some("\"d\"")),
                 (Ty::Array(Box::new(Ty::Plain("long"))), Some("[]")),
-            ]
-            .choose(&mut self.rng)
-            .cloned()
-            .unwrap();
+            ]);
             let default = if self.rng.random_ratio(1, 12) { None } else { default };
             changed.push(Field { name: format!("new{i}"), aliases: Vec::new(), default, ty });
         }
@@ -229,10 +230,8 @@ impl Generator {
             if self.rng.random_ratio(1, 8) && !defines(branch) {
                 continue;
             }
-            let new = match self.change(branch, level + 1) {
-                Ty::Union(_) => branch.clone(),
-                new => new,
-            };
+            let new = self.change(branch, level + 1);
+            let new = if matches!(new, Ty::Union(_)) { branch.clone() } else { new };
             if !changed.iter().any(|other| label(other) == label(&new)) {
                 changed.push(new);
             }
@@ -299,8 +298,7 @@ impl Generator {
     fn string(&mut self, out: &mut Vec<u8>) {
         let letters = ["a", "b", "é", "漢", "😀", " "];
         let length = if self.rng.random_ratio(1, 10) { 80 } else { 8 };
-        let text: String =
-            (0..self.rng.random_range(0..length)).map(|_| *letters.choose(&mut self.rng).unwrap()).collect();
+        let text: String = (0..self.rng.random_range(0..length)).map(|_| self.pick(&letters)).collect();
         long(text.len() as i64, out);
         out.extend(text.as_bytes());
     }
@@ -336,7 +334,7 @@ impl Generator {
             1 => bytes.insert(at, self.rng.random()),
             2 if at < bytes.len() => drop(bytes.remove(at)),
             3 if at < bytes.len() => bytes[at] ^= 1 << self.rng.random_range(0..8),
-            4 if at < bytes.len() => bytes[at] = *[0, 1, 2, 0x7f, 0x80, 0xff].choose(&mut self.rng).unwrap(),
+            4 if at < bytes.len() => bytes[at] = self.pick(&[0, 1, 2, 0x7f, 0x80, 0xff]),
             5 => {
                 let noise: Vec<u8> = (0..self.rng.random_range(1..12)).map(|_| self.rng.random()).collect();
                 bytes.splice(at..at, noise);
@@ -348,12 +346,12 @@ impl Generator {
 }
 
 fn long(value: i64, out: &mut Vec<u8>) {
-    let mut raw = ((value << 1) ^ (value >> 63)) as u64;
+    let mut raw = ((value << 1) ^ (value >> 63)).cast_unsigned();
     while raw >= 0x80 {
-        out.push(raw as u8 | 0x80);
+        out.push(raw.to_le_bytes()[0] | 0x80);
         raw >>= 7;
     }
-    out.push(raw as u8);
+    out.push(raw.to_le_bytes()[0]);
 }
 
 /// What may stand only once in a union.
@@ -382,7 +380,7 @@ fn holds_names(ty: &Ty) -> bool {
         Ty::Plain(_) => false,
         Ty::Array(inner) | Ty::Map(inner) => holds_names(inner),
         Ty::Union(branches) => branches.iter().any(holds_names),
-        _ => true,
+        Ty::Fixed { .. } | Ty::Enum { .. } | Ty::Record { .. } | Ty::Named(_) => true,
     }
 }
 
@@ -402,22 +400,18 @@ fn collect<'a>(ty: &'a Ty, names: &mut Vec<(&'a str, &'a Ty)>) {
 impl Ty {
     /// Renames a type wherever it stands, with or without its old name as an alias.
     fn rename(&mut self, old: &str, new: &str, alias: bool) {
-        match self {
-            Self::Fixed { name, aliases, .. }
-            | Self::Enum { name, aliases, .. }
-            | Self::Record { name, aliases, .. }
-                if name == old =>
-            {
-                *name = new.to_owned();
-                aliases.extend(alias.then(|| old.to_owned()));
-            }
-            Self::Named(name) if name == old => *name = new.to_owned(),
-            _ => {}
+        if let Self::Fixed { name, aliases, .. } | Self::Enum { name, aliases, .. } | Self::Record { name, aliases, .. } =
+            self
+            && name == old
+        {
+            *name = new.to_owned();
+            aliases.extend(alias.then(|| old.to_owned()));
         }
         match self {
             Self::Record { fields, .. } => fields.iter_mut().for_each(|field| field.ty.rename(old, new, alias)),
             Self::Array(inner) | Self::Map(inner) => inner.rename(old, new, alias),
             Self::Union(branches) => branches.iter_mut().for_each(|branch| branch.rename(old, new, alias)),
+            Self::Named(name) if name == old => *name = new.to_owned(),
             Self::Plain(_) | Self::Fixed { .. } | Self::Enum { .. } | Self::Named(_) => {}
         }
     }

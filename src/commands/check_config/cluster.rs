@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) fn probe(config: &Config) -> Report {
     let mut report = Report::default();
     if let Err(error) = probe_cluster(config, &mut report) {
-        report.fault("kafka", with_causes(&error));
+        report.fault("kafka", with_cause(&error));
     }
     report
 }
@@ -61,14 +61,10 @@ fn topics_of<'r>(gate: &Gate, (source, outputs): &'r Route) -> impl Iterator<Ite
 }
 
 fn probe_limits(config: &Config, cluster: &Cluster, report: &mut Report) -> Result<(), topics::Error> {
-    let limits = match cluster.limits() {
-        Ok(limits) => limits,
-        Err(topics::Error::Describe { source, .. }) => {
-            let what = format!("the brokers' limits, above all transaction.max.timeout.ms: {source}");
-            report.unchecked("kafka", what, vec![acls::cluster(config)]);
-            return Ok(());
-        }
-        Err(error) => return Err(error),
+    let Some(limits) = cluster.limits()? else {
+        let what = "the brokers' limits, as transaction.max.timeout.ms: this user may not ask for them";
+        report.unchecked("kafka", what, vec![acls::cluster(config)]);
+        return Ok(());
     };
     let timeout = config.kafka.transaction_timeout();
     if let Some(longest) = limits.transaction_max_timeout
@@ -241,8 +237,10 @@ fn probe_transaction(config: &Config, gate: &Gate, report: &mut Report) {
     }
 }
 
-/// Returns an error with its causes.
-fn with_causes(error: &topics::Error) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+/// Returns an error with its cause; the causes of that one, rdkafka's own, repeat it.
+fn with_cause(error: &topics::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }

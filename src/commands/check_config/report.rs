@@ -143,7 +143,8 @@ impl fmt::Display for Gate {
 }
 
 fn write_topic(f: &mut fmt::Formatter<'_>, topic: &Topic, start: &str) -> fmt::Result {
-    writeln!(f, "  {} ({})", topic.source, partitions(topic.partitions))?;
+    let size = if topic.partitions == 0 { "not there".to_owned() } else { partitions(topic.partitions) };
+    writeln!(f, "  {} ({size})", topic.source)?;
     let outputs =
         [("validated", &topic.validated), ("converter", &topic.converter), ("dead letters", &topic.dead_letter)];
     for (role, output) in outputs {
@@ -152,6 +153,7 @@ fn write_topic(f: &mut fmt::Formatter<'_>, topic: &Topic, start: &str) -> fmt::R
         }
     }
     match topic.committed {
+        _ if topic.partitions == 0 => Ok(()),
         None => writeln!(f, "    starts at the committed offsets, else at {start}"),
         Some(0) => writeln!(f, "    starts at {start}: no offset is committed"),
         Some(count) if count == topic.partitions => writeln!(f, "    goes on at the committed offsets"),

@@ -85,8 +85,8 @@ pub enum Refusal {
     },
     /// Counts differ.
     #[error(
-        "topic '{output}' has {found} partitions and its source '{source_topic}' has {expected}: records keep their partition; \
-         give '{output}' {expected} partitions"
+        "topic '{output}' has {found} partitions and its source '{source_topic}' has {expected}: records keep their partition; {}",
+        if found < expected { "add partitions to it" } else { "name another output, since partitions cannot be taken away" }
     )]
     Partitions {
         /// The source.

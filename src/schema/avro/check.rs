@@ -10,7 +10,9 @@
 //! `invalid_length`; the end of input inside a number, boolean or fixed is `truncated`.
 
 use super::limits;
-use super::program::{Code, ItemWalk, Items, NO_MARKS, Op};
+use super::program::{Code, ItemWalk, Items, Op};
+
+mod values;
 
 /// The walk was stopped: the trail knows why.
 #[derive(Debug)]
@@ -67,9 +69,6 @@ pub(super) fn walk<T: Trail>(code: &Code, datum: &[u8], trail: &mut T) -> Result
     }
 }
 
-/// The top bit of each byte of a word: set where a varint goes on.
-const GOES_ON: u64 = 0x8080_8080_8080_8080;
-
 struct Walk<'a, T> {
     code: &'a Code,
     rest: &'a [u8],
@@ -99,6 +98,7 @@ impl<T: Trail> Walk<'_, T> {
             self.trail.op(at);
             match code.ops[at] {
                 Op::End => return Ok(()),
+                Op::Varints { count: 1, longs } => self.varint(longs == 1)?,
                 Op::Varints { count, longs } => self.varints(u32::from(count), longs)?,
                 Op::Opaque(size) => self.opaque(size)?,
                 Op::Booleans(count) => self.booleans(u64::from(count))?,
@@ -126,170 +126,6 @@ impl<T: Trail> Walk<'_, T> {
                 Op::Unreadable(reason) => return self.stop(Fault::Unreadable { reason }),
             }
             at += 1;
-        }
-    }
-
-    /// Passes over integers, several at once where the next eight bytes hold them.
-    fn varints(&mut self, count: u32, longs: u32) -> Result<(), Stop> {
-        let mut done = 0;
-        while done < count {
-            let Some(word) = self.rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else {
-                self.trail.element(u64::from(done));
-                self.varint(longs >> done & 1 == 1)?;
-                done += 1;
-                continue;
-            };
-            let ends = !word & GOES_ON;
-            let whole = ends.count_ones().min(count - done);
-            let mut last = ends;
-            for _ in 1..whole {
-                last &= last - 1;
-            }
-            let bytes = if whole == 0 { 0 } else { last.trailing_zeros() / 8 + 1 };
-            // Four bytes that go on, one after the other, may be the start of an int out of range.
-            let more = word & GOES_ON & u64::MAX.checked_shr(64 - 8 * bytes).unwrap_or(0);
-            if whole == 0 || (longs != u32::MAX && more & more >> 8 & more >> 16 & more >> 24 != 0) {
-                self.trail.element(u64::from(done));
-                self.varint(longs >> done & 1 == 1)?;
-                done += 1;
-            } else {
-                self.rest = &self.rest[bytes as usize..];
-                done += whole;
-            }
-        }
-        Ok(())
-    }
-
-    /// Passes over one integer.
-    fn varint(&mut self, long: bool) -> Result<(), Stop> {
-        self.number(long).map(drop)
-    }
-
-    /// Reads an `int`: index of a union or enum.
-    #[inline]
-    fn int(&mut self) -> Result<i64, Stop> {
-        match self.rest.split_first() {
-            Some((&byte, rest)) if byte < 0x80 => {
-                self.rest = rest;
-                Ok(zigzag(u64::from(byte)))
-            }
-            _ => self.number(false),
-        }
-    }
-
-    /// Reads a `long`: length, count or block size.
-    #[inline]
-    fn long(&mut self) -> Result<i64, Stop> {
-        match self.rest.split_first() {
-            Some((&byte, rest)) if byte < 0x80 => {
-                self.rest = rest;
-                Ok(zigzag(u64::from(byte)))
-            }
-            _ => self.number(true),
-        }
-    }
-
-    #[inline(never)]
-    fn number(&mut self, long: bool) -> Result<i64, Stop> {
-        // The last byte may hold only what is left of 64 or 32 bits.
-        let (bytes, last) = if long { (limits::LONG_BYTES, 0x01) } else { (limits::INT_BYTES, 0x0f) };
-        let mut value = 0;
-        for (index, &byte) in self.rest.iter().take(bytes).enumerate() {
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte < 0x80 {
-                if index + 1 == bytes && byte > last {
-                    return self.stop(Fault::Varint { bytes });
-                }
-                self.rest = &self.rest[index + 1..];
-                return Ok(zigzag(value));
-            }
-        }
-        if self.rest.len() >= bytes {
-            return self.stop(Fault::Varint { bytes });
-        }
-        let left = self.left();
-        self.stop(Fault::Truncated { wanted: left + 1, left })
-    }
-
-    fn opaque(&mut self, size: u32) -> Result<(), Stop> {
-        match self.rest.get(size as usize..) {
-            Some(rest) => {
-                self.rest = rest;
-                Ok(())
-            }
-            None => self.stop(Fault::Truncated { wanted: u64::from(size), left: self.left() }),
-        }
-    }
-
-    fn booleans(&mut self, count: u64) -> Result<(), Stop> {
-        for index in 0..count {
-            self.trail.element(index);
-            match self.rest.split_first() {
-                Some((0 | 1, rest)) => self.rest = rest,
-                Some(_) => return self.stop(Fault::Boolean),
-                None => return self.stop(Fault::Truncated { wanted: 1, left: 0 }),
-            }
-        }
-        Ok(())
-    }
-
-    fn strings(&mut self, count: u64) -> Result<(), Stop> {
-        for index in 0..count {
-            self.trail.element(index);
-            self.string()?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn string(&mut self) -> Result<(), Stop> {
-        if is_utf8(self.counted()?) { Ok(()) } else { self.stop(Fault::Utf8) }
-    }
-
-    fn bytes(&mut self, count: u64) -> Result<(), Stop> {
-        for index in 0..count {
-            self.trail.element(index);
-            self.counted()?;
-        }
-        Ok(())
-    }
-
-    /// Reads a length and that many bytes.
-    #[inline]
-    fn counted(&mut self) -> Result<&[u8], Stop> {
-        let length = self.long()?;
-        match usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length)) {
-            Some((bytes, rest)) => {
-                self.rest = rest;
-                Ok(bytes)
-            }
-            None => self.stop(Fault::Length { what: "length", found: length, left: self.left() }),
-        }
-    }
-
-    fn symbol(&mut self, symbols: u32, missing: u32) -> Result<(), Stop> {
-        let found = self.int()?;
-        let Some(index) = u32::try_from(found).ok().filter(|&index| index < symbols) else {
-            return self.stop(Fault::Symbol { found, symbols });
-        };
-        if missing != NO_MARKS && self.code.missing[missing as usize][index as usize] {
-            return self.stop(Fault::MissingSymbol { symbols: symbols as usize });
-        }
-        Ok(())
-    }
-
-    fn is_null(&mut self, null: u8) -> Result<bool, Stop> {
-        match self.int()? {
-            found @ (0 | 1) => Ok(found == i64::from(null)),
-            found => self.stop(Fault::Branch { found, branches: 2 }),
-        }
-    }
-
-    fn branch(&mut self, branches: u32) -> Result<usize, Stop> {
-        let found = self.int()?;
-        match u32::try_from(found) {
-            Ok(index) if index < branches => Ok(index as usize),
-            _ => self.stop(Fault::Branch { found, branches }),
         }
     }
 
@@ -395,14 +231,4 @@ impl<T: Trail> Walk<'_, T> {
         }
         Ok(())
     }
-}
-
-fn zigzag(raw: u64) -> i64 {
-    (raw >> 1).cast_signed() ^ -(raw & 1).cast_signed()
-}
-
-/// Checks UTF-8; most strings are short and ASCII.
-#[inline]
-fn is_utf8(bytes: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(bytes).is_ok()
 }

@@ -45,6 +45,6 @@ pub enum Error {
         limit: usize,
     },
     /// Writer and reader schema meet in too many combinations.
-    #[error("writer and reader schema meet in more than {} pairs of types", limits::PAIRS)]
-    TooManyPairs,
+    #[error("writer and reader schema take more than {} steps to resolve", limits::RESOLUTION_STEPS)]
+    TooManySteps,
 }

@@ -21,9 +21,10 @@ pub const NAMED_TYPES: usize = 10_000;
 /// Types of any kind: every field, item, value and union branch. Bounds what a compiled schema may occupy.
 pub const TYPES: usize = 200_000;
 
-/// Pairs of writer and reader types that one resolution may look at. Different named types can meet
-/// in any combination, so the product of two schemas within the limits above would be too many.
-pub const PAIRS: usize = 400_000;
+/// Steps of one resolution: pairs of writer and reader types, and the fields, symbols and branches looked
+/// at for them. Named types can meet in any combination, so two schemas within the limits above could
+/// take hours; this many steps take a fraction of a second.
+pub const RESOLUTION_STEPS: usize = 1_000_000;
 
 /// Records, arrays and maps open at once while a datum is read (plain items, such as strings, open
 /// nothing): the walk recurses, and consumers such as `serde_avro_fast` refuse deeper data by default.

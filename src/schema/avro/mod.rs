@@ -138,7 +138,7 @@ impl Resolution {
     /// Resolves two schemas.
     ///
     /// # Errors
-    /// Where they meet in more pairs of types than [`limits::PAIRS`].
+    /// Where that takes more than [`limits::RESOLUTION_STEPS`].
     pub fn between(writer: WriterSchema<'_>, reader: ReaderSchema<'_>) -> Result<Self, Error> {
         let shapes = resolve::shapes(&writer.0.types, Some(&reader.0.types))?;
         if shapes.all_readable() {

@@ -12,7 +12,7 @@
 //! depends. Pairs are worked off a list, each once, so neither a recursive schema nor a
 //! hostile one makes this recurse.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::default;
 use super::error::Error;
@@ -22,13 +22,13 @@ use super::types::{Field, Names, Type, TypeId, Types};
 
 /// Draws the shapes of data written with `writer`, with marks where `reader` (if any) cannot follow.
 pub(super) fn shapes(writer: &Types, reader: Option<&Types>) -> Result<Shapes, Error> {
-    let mut resolver = Resolver { writer, reader, ..Resolver::default_for(writer) };
+    let mut resolver = Resolver::new(writer, reader);
     if let Some(root) = writer.root {
         resolver.pair(root, reader.and_then(|reader| reader.root));
     }
     while let Some((id, writer, reader)) = resolver.open.pop() {
-        if resolver.shapes.len() > limits::PAIRS {
-            return Err(Error::TooManyPairs);
+        if reader.is_some() && resolver.steps > limits::RESOLUTION_STEPS {
+            return Err(Error::TooManySteps);
         }
         resolver.shapes[id.0 as usize] = match reader {
             None => resolver.alone(writer),
@@ -67,11 +67,12 @@ struct Resolver<'a> {
     shapes: Vec<Shape>,
     seen: FxHashMap<(TypeId, Option<TypeId>), ShapeId>,
     open: Vec<(ShapeId, TypeId, Option<TypeId>)>,
+    steps: usize,
 }
 
 impl<'a> Resolver<'a> {
-    fn default_for(writer: &'a Types) -> Self {
-        Self { writer, reader: None, shapes: Vec::new(), seen: FxHashMap::default(), open: Vec::new() }
+    fn new(writer: &'a Types, reader: Option<&'a Types>) -> Self {
+        Self { writer, reader, shapes: Vec::new(), seen: FxHashMap::default(), open: Vec::new(), steps: 0 }
     }
 
     /// Returns the place of a pair's shape; a new pair is put on the list.
@@ -81,6 +82,7 @@ impl<'a> Resolver<'a> {
         }
         let id = ShapeId(u32::try_from(self.shapes.len()).unwrap_or(u32::MAX));
         self.shapes.push(Shape::Null);
+        self.steps += 1;
         self.seen.insert((writer, reader), id);
         self.open.push((id, writer, reader));
         id
@@ -117,10 +119,13 @@ impl<'a> Resolver<'a> {
             (Type::Union(branches), _) => {
                 Shape::Union(branches.iter().map(|&branch| self.pair(branch, Some(reader))).collect())
             }
-            (single, Type::Union(branches)) => match branch_for(single, branches, readers) {
-                Some(branch) => self.together(writer, branch),
-                None => unreadable(format!("the reader's union has no branch for {}", single.describe())),
-            },
+            (single, Type::Union(branches)) => {
+                self.steps += branches.len();
+                match branch_for(single, branches, readers) {
+                    Some(branch) => self.together(writer, branch),
+                    None => unreadable(format!("the reader's union has no branch for {}", single.describe())),
+                }
+            }
             (Type::Array(item), Type::Array(taken)) => Shape::Array(self.pair(*item, Some(*taken))),
             (Type::Map(value), Type::Map(taken)) => Shape::Map(self.pair(*value, Some(*taken))),
             (Type::Record { name, fields }, Type::Record { name: taken, fields: expected }) if matches(name, taken) => {
@@ -129,7 +134,10 @@ impl<'a> Resolver<'a> {
             (Type::Enum { name, symbols, .. }, Type::Enum { name: taken, symbols: known, default })
                 if matches(name, taken) =>
             {
-                let missing: Box<[bool]> = symbols.iter().map(|symbol| !default && !known.contains(symbol)).collect();
+                self.steps += symbols.len() + known.len();
+                let known: FxHashSet<&str> = known.iter().map(|symbol| &**symbol).collect();
+                let missing: Box<[bool]> =
+                    symbols.iter().map(|symbol| !default && !known.contains(&**symbol)).collect();
                 Shape::Enum { symbols: symbols.len(), missing: missing.contains(&true).then_some(missing) }
             }
             (Type::Fixed { name, size }, Type::Fixed { name: taken, size: expected })
@@ -148,6 +156,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn record(&mut self, written: &[Field], expected: &'a [Field]) -> Shape {
+        self.steps += written.len() + expected.len();
         let names: FxHashMap<&str, &Field> = written.iter().map(|field| (&*field.name, field)).collect();
         let mut takers: FxHashMap<&str, TypeId> = FxHashMap::default();
         let mut lacking = Vec::new();

@@ -1,3 +1,5 @@
+//! What is refused, planned and printed for topics that are there, missing or different.
+
 use super::super::Setting;
 use super::*;
 
@@ -81,9 +83,9 @@ fn a_missing_source_and_other_counts_are_refused() {
         messages(&plan.refusals),
         [
             "topic 'orders.converter' has 2 partitions and its source 'a' has 4: records keep their partition; \
-             give 'orders.converter' 4 partitions",
+             add partitions to it",
             "topic 'orders.bad' has 8 partitions and its source 'a' has 4: records keep their partition; \
-             give 'orders.bad' 4 partitions",
+             name another output, since partitions cannot be taken away",
             "source topic 'none' does not exist, or this user may not see it (DESCRIBE); create it first",
         ]
     );

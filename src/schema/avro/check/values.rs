@@ -1,0 +1,206 @@
+//! Reading single values: numbers, counted bytes, indexes.
+//!
+//! Integers are the common case and the costly one, since their length is data. A run of
+//! them is passed over eight bytes at a time: the top bits of a word show at once how many
+//! integers end in it, and only one that might be out of range is looked at alone.
+
+use super::super::limits;
+use super::super::program::NO_MARKS;
+use super::{Fault, Stop, Trail, Walk};
+
+/// The top bit of each byte of a word: set where a varint goes on.
+const GOES_ON: u64 = 0x8080_8080_8080_8080;
+
+impl<T: Trail> Walk<'_, T> {
+    /// Passes over integers, several at once where the next eight bytes hold them.
+    pub(super) fn varints(&mut self, count: u32, longs: u32) -> Result<(), Stop> {
+        let mut done = 0;
+        while done < count {
+            let Some(word) = self.rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else {
+                self.trail.element(u64::from(done));
+                self.varint(longs >> done & 1 == 1)?;
+                done += 1;
+                continue;
+            };
+            let ends = !word & GOES_ON;
+            let whole = ends.count_ones().min(count - done);
+            let mut last = ends;
+            for _ in 1..whole {
+                last &= last - 1;
+            }
+            let bytes = if whole == 0 { 0 } else { last.trailing_zeros() / 8 + 1 };
+            // Four bytes that go on, one after the other, may be the start of an int out of range.
+            let more = word & GOES_ON & u64::MAX.checked_shr(64 - 8 * bytes).unwrap_or(0);
+            if whole == 0 || (longs != u32::MAX && more & more >> 8 & more >> 16 & more >> 24 != 0) {
+                self.trail.element(u64::from(done));
+                self.varint(longs >> done & 1 == 1)?;
+                done += 1;
+            } else {
+                self.rest = &self.rest[bytes as usize..];
+                done += whole;
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes over one integer. Its length is taken from a word without a branch on it, since no
+    /// processor can guess lengths.
+    #[inline]
+    pub(super) fn varint(&mut self, long: bool) -> Result<(), Stop> {
+        if let Some(word) = self.rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) {
+            let bytes = (!word & GOES_ON).trailing_zeros() as usize / 8 + 1;
+            // Up to four bytes are in range of an int, up to eight in that of a long.
+            if bytes <= if long { 8 } else { 4 } {
+                self.rest = &self.rest[bytes..];
+                return Ok(());
+            }
+        }
+        self.number(long).map(drop)
+    }
+
+    /// Reads an `int`: index of a union or enum.
+    #[inline]
+    pub(super) fn int(&mut self) -> Result<i64, Stop> {
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Ok(zigzag(u64::from(byte)))
+            }
+            _ => self.number(false),
+        }
+    }
+
+    /// Reads a `long`: length, count or block size.
+    #[inline]
+    pub(super) fn long(&mut self) -> Result<i64, Stop> {
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Ok(zigzag(u64::from(byte)))
+            }
+            _ => self.number(true),
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn number(&mut self, long: bool) -> Result<i64, Stop> {
+        // The last byte may hold only what is left of 64 or 32 bits.
+        let (bytes, last) = if long { (limits::LONG_BYTES, 0x01) } else { (limits::INT_BYTES, 0x0f) };
+        let mut value = 0;
+        for (index, &byte) in self.rest.iter().take(bytes).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * index);
+            if byte < 0x80 {
+                if index + 1 == bytes && byte > last {
+                    return self.stop(Fault::Varint { bytes });
+                }
+                self.rest = &self.rest[index + 1..];
+                return Ok(zigzag(value));
+            }
+        }
+        if self.rest.len() >= bytes {
+            return self.stop(Fault::Varint { bytes });
+        }
+        let left = self.left();
+        self.stop(Fault::Truncated { wanted: left + 1, left })
+    }
+
+    pub(super) fn opaque(&mut self, size: u32) -> Result<(), Stop> {
+        match self.rest.get(size as usize..) {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(())
+            }
+            None => self.stop(Fault::Truncated { wanted: u64::from(size), left: self.left() }),
+        }
+    }
+
+    pub(super) fn booleans(&mut self, count: u64) -> Result<(), Stop> {
+        for index in 0..count {
+            self.trail.element(index);
+            match self.rest.split_first() {
+                Some((0 | 1, rest)) => self.rest = rest,
+                Some(_) => return self.stop(Fault::Boolean),
+                None => return self.stop(Fault::Truncated { wanted: 1, left: 0 }),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn strings(&mut self, count: u64) -> Result<(), Stop> {
+        for index in 0..count {
+            self.trail.element(index);
+            self.string()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<(), Stop> {
+        if is_utf8(self.counted()?) { Ok(()) } else { self.stop(Fault::Utf8) }
+    }
+
+    pub(super) fn bytes(&mut self, count: u64) -> Result<(), Stop> {
+        for index in 0..count {
+            self.trail.element(index);
+            self.counted()?;
+        }
+        Ok(())
+    }
+
+    /// Reads a length and that many bytes.
+    #[inline]
+    pub(super) fn counted(&mut self) -> Result<&[u8], Stop> {
+        let length = self.long()?;
+        match usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length)) {
+            Some((bytes, rest)) => {
+                self.rest = rest;
+                Ok(bytes)
+            }
+            None => self.stop(Fault::Length { what: "length", found: length, left: self.left() }),
+        }
+    }
+
+    pub(super) fn symbol(&mut self, symbols: u32, missing: u32) -> Result<(), Stop> {
+        let found = self.int()?;
+        let Some(index) = u32::try_from(found).ok().filter(|&index| index < symbols) else {
+            return self.stop(Fault::Symbol { found, symbols });
+        };
+        if missing != NO_MARKS && self.code.missing[missing as usize][index as usize] {
+            return self.stop(Fault::MissingSymbol { symbols: symbols as usize });
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_null(&mut self, null: u8) -> Result<bool, Stop> {
+        match self.int()? {
+            found @ (0 | 1) => Ok(found == i64::from(null)),
+            found => self.stop(Fault::Branch { found, branches: 2 }),
+        }
+    }
+
+    pub(super) fn branch(&mut self, branches: u32) -> Result<usize, Stop> {
+        let found = self.int()?;
+        match u32::try_from(found) {
+            Ok(index) if index < branches => Ok(index as usize),
+            _ => self.stop(Fault::Branch { found, branches }),
+        }
+    }
+}
+
+fn zigzag(raw: u64) -> i64 {
+    (raw >> 1).cast_signed() ^ -(raw & 1).cast_signed()
+}
+
+/// Checks UTF-8. Most strings are short and ASCII: those are seen through in words of eight bytes, the last of
+/// which may overlap the one before.
+#[inline]
+fn is_utf8(bytes: &[u8]) -> bool {
+    let word = |at: usize| bytes[at..].first_chunk().map_or(GOES_ON, |bytes| u64::from_le_bytes(*bytes));
+    let high = match bytes.len() {
+        0..8 => bytes.iter().fold(0, |high, &byte| high | u64::from(byte) << 56),
+        8..=16 => word(0) | word(bytes.len() - 8),
+        17..=32 => word(0) | word(8) | word(bytes.len() - 16) | word(bytes.len() - 8),
+        _ => GOES_ON,
+    };
+    high & GOES_ON == 0 || simdutf8::basic::from_utf8(bytes).is_ok()
+}

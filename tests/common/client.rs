@@ -1,0 +1,273 @@
+//! The tests' own Kafka client: topics, records written with everything about them chosen, topics read to their end,
+//! offsets of groups. Plain rdkafka, none of the project's code.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Headers as _, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, Message as _, Offset, Timestamp, TopicPartitionList};
+
+use super::kafka::Cluster;
+use super::unique;
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A topic and a partition.
+pub(crate) type TopicPartition = (String, i32);
+
+/// A header: name and value, which may be null.
+pub(crate) type OwnedHeader = (String, Option<Vec<u8>>);
+
+/// What a record carries, but for where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Content {
+    /// The key; `None` is null.
+    pub(crate) key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub(crate) value: Option<Vec<u8>>,
+    /// The headers in their order.
+    pub(crate) headers: Vec<OwnedHeader>,
+    /// Milliseconds since 1970.
+    pub(crate) timestamp: i64,
+}
+
+/// A record as it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Read {
+    /// The topic.
+    pub(crate) topic: String,
+    /// The partition.
+    pub(crate) partition: i32,
+    /// The offset of this record.
+    pub(crate) offset: i64,
+    /// What it carries.
+    pub(crate) content: Content,
+    /// Whether the broker set the timestamp (`LogAppendTime`).
+    pub(crate) append_time: bool,
+}
+
+impl Cluster {
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+
+    /// Creates a topic whose name starts with `name` and is used by nobody else; returns the name.
+    pub(crate) fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
+        let topic = unique(name);
+        self.create_topic(&topic, partitions, settings);
+        topic
+    }
+
+    /// Creates a topic of exactly this name.
+    pub(crate) fn create_topic(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        for (name, value) in settings {
+            new = new.set(name, value);
+        }
+        let results = block_on(self.admin().create_topics([&new], &AdminOptions::new())).unwrap();
+        results.into_iter().for_each(|result| drop(result.unwrap()));
+        // The answer comes before all metadata caches know the topic.
+        self.wait_for_topic(topic);
+    }
+
+    /// Waits until the topic is there with leaders for all partitions; returns their number.
+    pub(crate) fn wait_for_topic(&self, topic: &str) -> i32 {
+        super::wait_for(&format!("topic '{topic}'"), TIMEOUT, || self.partitions(topic))
+    }
+
+    /// Returns the number of partitions; `None` where the topic is not there.
+    pub(crate) fn partitions(&self, topic: &str) -> Option<i32> {
+        let metadata = self.admin().inner().fetch_metadata(None, TIMEOUT).unwrap();
+        let found = metadata.topics().iter().find(|found| found.name() == topic)?;
+        let led = found.partitions().iter().all(|partition| partition.leader() >= 0);
+        (led && !found.partitions().is_empty()).then(|| found.partitions().len().try_into().unwrap())
+    }
+
+    /// Returns a setting of a topic.
+    pub(crate) fn topic_setting(&self, topic: &str, setting: &str) -> Option<String> {
+        let resource = ResourceSpecifier::Topic(topic);
+        let mut answers = block_on(self.admin().describe_configs([&resource], &AdminOptions::new())).unwrap();
+        let resource = answers.remove(0).unwrap();
+        resource.entries.into_iter().find(|entry| entry.name == setting)?.value
+    }
+
+    /// Changes a setting of a topic (all others return to their defaults).
+    pub(crate) fn set_topic(&self, topic: &str, setting: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(setting, value);
+        let mut results = block_on(self.admin().alter_configs([&change], &AdminOptions::new())).unwrap();
+        drop(results.remove(0).unwrap());
+    }
+
+    /// Adds partitions to a topic.
+    pub(crate) fn add_partitions(&self, topic: &str, total: usize) {
+        let new = rdkafka::admin::NewPartitions::new(topic, total);
+        let mut results = block_on(self.admin().create_partitions([&new], &AdminOptions::new())).unwrap();
+        drop(results.remove(0).unwrap());
+    }
+
+    /// Reads topics from their begin to their end, as consumers with `read_committed` see them.
+    pub(crate) fn read(&self, topics: &[&str]) -> Vec<Read> {
+        let mut config = self.client();
+        config.set("group.id", "unused").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        config.set("isolation.level", "read_committed").set("auto.offset.reset", "error").set("check.crcs", "true");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut assignment = TopicPartitionList::new();
+        for topic in topics {
+            for partition in 0..self.partitions(topic).unwrap_or(0) {
+                assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+            }
+        }
+        consumer.assign(&assignment).unwrap();
+        read_to_the_end(&consumer, assignment.count())
+    }
+
+    /// Returns the offset after the last record of each partition, for readers of committed records or of all.
+    /// Where the two differ, a transaction is open.
+    pub(crate) fn ends(&self, topic: &str, isolation: &str) -> BTreeMap<TopicPartition, i64> {
+        let mut config = self.client();
+        config.set("group.id", "unused").set("isolation.level", isolation);
+        let consumer: BaseConsumer = config.create().unwrap();
+        let end = |partition| consumer.fetch_watermarks(topic, partition, TIMEOUT).unwrap().1;
+        (0..self.partitions(topic).unwrap_or(0))
+            .map(|partition| ((topic.to_owned(), partition), end(partition)))
+            .collect()
+    }
+
+    /// Returns the offsets that a group has committed: that of the *next* record to be read.
+    pub(crate) fn committed(&self, group: &str, topics: &[&str]) -> BTreeMap<TopicPartition, i64> {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        for topic in topics {
+            for partition in 0..self.partitions(topic).unwrap_or(0) {
+                asked.add_partition(topic, partition);
+            }
+        }
+        // A coordinator that still loads says so.
+        let ask = || consumer.committed_offsets(asked.clone(), TIMEOUT).ok();
+        let answer = super::wait_for("the group's coordinator", TIMEOUT, ask);
+        let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+            Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
+            _ => None,
+        };
+        answer.elements().iter().filter_map(offset).collect()
+    }
+
+    /// Returns the number of members that a group has now.
+    pub(crate) fn members(&self, group: &str) -> usize {
+        let groups = self.admin().inner().fetch_group_list(Some(group), TIMEOUT).unwrap();
+        groups.groups().iter().find(|found| found.name() == group).map_or(0, |found| found.members().len())
+    }
+
+    /// Returns a writer to this cluster.
+    pub(crate) fn writer(&self) -> Writer {
+        let mut config = self.client();
+        config.set("enable.idempotence", "true").set("linger.ms", "5");
+        Writer { producer: config.create_with_context(Acks::default()).unwrap() }
+    }
+}
+
+fn read_to_the_end(consumer: &BaseConsumer, partitions: usize) -> Vec<Read> {
+    let mut read = Vec::new();
+    let mut open = partitions;
+    let start = Instant::now();
+    while open > 0 {
+        match consumer.poll(Duration::from_millis(200)) {
+            Some(Ok(message)) => read.push(Read {
+                topic: message.topic().to_owned(),
+                partition: message.partition(),
+                offset: message.offset(),
+                append_time: matches!(message.timestamp(), Timestamp::LogAppendTime(_)),
+                content: Content {
+                    key: message.key().map(<[u8]>::to_vec),
+                    value: message.payload().map(<[u8]>::to_vec),
+                    headers: message.headers().map(|headers| headers.iter().map(owned).collect()).unwrap_or_default(),
+                    timestamp: message.timestamp().to_millis().unwrap_or(-1),
+                },
+            }),
+            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(KafkaError::MessageConsumption(code))) if transient(code) => {}
+            Some(Err(error)) => panic!("cannot read: {error}"),
+            None => assert!(start.elapsed() < Duration::from_secs(120), "{open} partitions do not end"),
+        }
+    }
+    read
+}
+
+fn transient(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown)
+}
+
+fn owned(header: Header<'_, &[u8]>) -> OwnedHeader {
+    (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
+}
+
+/// A producer that chooses partition, timestamp and headers, and learns each record's offset.
+pub(crate) struct Writer {
+    producer: ThreadedProducer<Acks>,
+}
+
+/// The acknowledgements of the records on their way: number of the record, offset.
+#[derive(Default)]
+struct Acks(Mutex<Vec<(usize, i64)>>);
+
+impl ClientContext for Acks {}
+
+impl ProducerContext for Acks {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let message = result.as_ref().unwrap_or_else(|(error, _)| panic!("record {number} was not written: {error}"));
+        self.0.lock().unwrap().push((number, message.offset()));
+    }
+}
+
+impl Writer {
+    /// Writes records, each to its partition, and returns their offsets in the same order.
+    pub(crate) fn write<'a>(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = (i32, &'a Content)>,
+        mut before_each: impl FnMut(),
+    ) -> Vec<i64> {
+        let mut count = 0;
+        for (number, (partition, content)) in records.into_iter().enumerate() {
+            before_each();
+            self.send(topic, partition, content, number);
+            count += 1;
+        }
+        self.producer.flush(TIMEOUT).unwrap();
+        let mut acks = std::mem::take(&mut *self.producer.context().0.lock().unwrap());
+        assert_eq!(acks.len(), count, "each record is acknowledged once");
+        acks.sort_unstable();
+        acks.into_iter().map(|(_, offset)| offset).collect()
+    }
+
+    fn send(&self, topic: &str, partition: i32, content: &Content, number: usize) {
+        let headers = content
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: value.as_ref() }));
+        let mut record: BaseRecord<'_, [u8], [u8], usize> =
+            BaseRecord::with_opaque_to(topic, number).partition(partition).timestamp(content.timestamp);
+        record.key = content.key.as_deref();
+        record.payload = content.value.as_deref();
+        if !content.headers.is_empty() {
+            record = record.headers(headers);
+        }
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => record = back,
+                Err((error, _)) => panic!("cannot write: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A `sluice run` as a child process: its configuration, its life and death, what it says of itself.
+
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::http;
+use super::metrics::{Counts, Metrics};
+use super::process::{Process, Usage, free_port};
+
+/// From spawn to `/readyz`, with a debug build on a busy machine; a corpse's open transaction and membership count in.
+const READY_LIMIT: Duration = Duration::from_secs(40);
+
+/// A configuration as JSON, which is YAML.
+#[derive(Debug, Clone)]
+pub(crate) struct Config(pub(crate) Value);
+
+impl Config {
+    /// Creates a configuration for these gates (an object by name) with short timeouts; the admin port is chosen at
+    /// the start of each process.
+    pub(crate) fn new(application: &str, bootstrap: &str, registry: &str, gates: Value) -> Self {
+        Self(json!({
+            "application": application,
+            "commit_interval": "100ms",
+            "kafka": {
+                "bootstrap.servers": bootstrap,
+                "session.timeout.ms": "6000",
+                "heartbeat.interval.ms": "1000",
+                "transaction.timeout.ms": "4000",
+            },
+            "registry": {
+                "url": [registry],
+                "unknown_schema": { "grace": "500ms", "max_hold": "5s" },
+                "refresh": "1s",
+            },
+            "gates": gates,
+        }))
+    }
+
+    /// Sets a value by its path, such as `/kafka/sasl.username`.
+    pub(crate) fn set(mut self, path: &str, value: impl Into<Value>) -> Self {
+        let (parent, key) = path.rsplit_once('/').expect("a path starts with '/'");
+        let parent = self.0.pointer_mut(parent).unwrap_or_else(|| panic!("no '{parent}' in the configuration"));
+        parent.as_object_mut().expect("an object").insert(key.to_owned(), value.into());
+        self
+    }
+}
+
+/// A running process.
+pub(crate) struct Gate {
+    process: Process,
+    admin: u16,
+}
+
+impl Gate {
+    /// Starts a process and waits until it is ready.
+    pub(crate) fn start(config: &Config) -> Self {
+        let mut gate = Self::spawn(config);
+        gate.wait_ready();
+        gate
+    }
+
+    /// Starts a process without waiting.
+    pub(crate) fn spawn(config: &Config) -> Self {
+        Self::spawn_with(config, &[])
+    }
+
+    /// Starts a process with further environment variables, without waiting.
+    pub(crate) fn spawn_with(config: &Config, environment: &[(&str, &str)]) -> Self {
+        let admin = free_port();
+        let mut config = config.0.clone();
+        config["admin"] = json!({ "listen": format!("127.0.0.1:{admin}") });
+        let folder = tempfile::Builder::new().prefix("sluice-gate-").tempdir().unwrap();
+        let file = folder.path().join("sluice.yaml");
+        std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.args(["run", "--config"]).arg(&file).env("NO_COLOR", "1").envs(environment.iter().copied());
+        Self { process: Process::start("sluice", command, folder), admin }
+    }
+
+    /// Waits until `/readyz` says yes.
+    pub(crate) fn wait_ready(&mut self) {
+        let start = Instant::now();
+        while http::get(self.admin, "/readyz").is_none_or(|answer| answer.status != 200) {
+            if let Some(status) = self.process.exited() {
+                panic!("sluice ended with {status} before it was ready");
+            }
+            assert!(start.elapsed() < READY_LIMIT, "sluice is not ready after {READY_LIMIT:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Returns the admin port.
+    pub(crate) fn admin(&self) -> u16 {
+        self.admin
+    }
+
+    /// Returns what the process has printed so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Returns what the process has used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        self.process.usage()
+    }
+
+    /// Kills the process as a power cut does.
+    pub(crate) fn kill(mut self) {
+        self.process.signal("KILL");
+        self.process.wait(Duration::from_secs(5));
+    }
+
+    /// Halts the process as a long pause of its machine does.
+    pub(crate) fn pause(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets a halted process go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// Asks the process to stop and waits for its end.
+    pub(crate) fn stop(mut self, limit: Duration) -> (ExitStatus, String) {
+        self.process.signal("TERM");
+        let status = self.process.wait(limit);
+        (status, self.process.log())
+    }
+
+    /// Waits for an end that nobody asked for.
+    pub(crate) fn wait_exit(mut self, limit: Duration) -> (ExitStatus, String) {
+        let status = self.process.wait(limit);
+        (status, self.process.log())
+    }
+
+    /// Returns the exit status if the process has ended.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        self.process.exited()
+    }
+
+    /// Reads `/metrics`.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let answer = http::get(self.admin, "/metrics").expect("/metrics answers");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Metrics::parse(&answer.body)
+    }
+
+    /// Returns the records counted so far by a gate of this process.
+    pub(crate) fn records(&self, gate: &str) -> Counts {
+        self.metrics().records(gate)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let alive = std::thread::panicking() && self.process.exited().is_none();
+        if let Some(status) = alive.then(|| http::get(self.admin, "/status")).flatten() {
+            eprintln!("--- /status\n{}", status.body);
+        }
+    }
+}

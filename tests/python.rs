@@ -1,0 +1,96 @@
+//! A real client of the field on both sides of the gate: confluent-kafka-python, over SASL_PLAINTEXT with SCRAM-SHA-512.
+//!
+//! Its serializer registers the schema by itself with the project's registry and names it by TopicNameStrategy; its
+//! deserializer reads what the gate let pass. The client comes from PyPI into a virtual environment in `tests/.cache`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use common::gate::Gate;
+use common::kafka::{PASSWORD, USER};
+use common::process::{locked, run};
+use common::scene::Scene;
+use common::traffic::Policy;
+use common::{cache, http, wait_for};
+use serde_json::{Value, json};
+
+const HINT: &str = "the tests need Python 3 with venv and PyPI: apt-get install -y python3-venv";
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
+
+/// Returns the interpreter of the virtual environment, made on first use.
+fn python() -> PathBuf {
+    let folder = cache().join("python");
+    let (interpreter, complete) = (folder.join("bin/python"), folder.join(".complete"));
+    locked(&cache().join("python.lock"), || {
+        if complete.exists() {
+            return;
+        }
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), HINT);
+        let mut pip = Command::new(&interpreter);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+        run(pip.arg(format!("{SCRIPTS}/requirements.txt")), HINT);
+        std::fs::write(&complete, "").unwrap();
+    });
+    interpreter
+}
+
+/// Runs a script against the SASL listener; returns its lines as JSON.
+fn script(scene: &Scene, name: &str, topic: &str, count: usize) -> Vec<Value> {
+    let mut command = Command::new(python());
+    command.arg(format!("{SCRIPTS}/{name}")).args([scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
+    let lines = run(command.args([&scene.registry.url(), topic, &count.to_string()]), "see its error");
+    lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{name} says: {lines}"))).collect()
+}
+
+#[test]
+fn confluent_kafka_python_on_both_sides() {
+    let mut scene = Scene::empty("python");
+    let line = scene.add("python", 3, Policy::default(), json!({ "value": { "target": "any" } }));
+    // The schemas of the scene stand under the same subject; the serializer's own is checked against them otherwise.
+    let config = scene.config().set("/kafka/bootstrap.servers", scene.kafka.sasl_bootstrap());
+    let config = config.set("/kafka/security.protocol", "SASL_PLAINTEXT").set("/kafka/sasl.mechanism", "SCRAM-SHA-512");
+    let config = config.set("/kafka/sasl.username", USER).set("/kafka/sasl.password", "${env:KAFKA_PASSWORD}");
+    let mut gate = Gate::spawn_with(&config, &[("KAFKA_PASSWORD", PASSWORD)]);
+    gate.wait_ready();
+
+    let written = script(&scene, "write.py", &line.source, 200);
+    assert_eq!(written.len(), 200);
+    let (good, bad): (Vec<_>, Vec<_>) = written.into_iter().partition(|line| line["good"] == true);
+    let mut good: Vec<_> = good.into_iter().map(|line| line["order"].clone()).collect();
+    let mut read = script(&scene, "read.py", &line.outputs.validated, good.len());
+    for orders in [&mut good, &mut read] {
+        orders.sort_by_key(|order| order["id"].as_i64());
+    }
+    assert_eq!(read, good);
+
+    let letters = scene.kafka.read(&[&line.outputs.dead_letter]);
+    assert_eq!(letters.len(), bad.len());
+    for letter in &letters {
+        let reason = letter.content.headers.iter().find(|(name, _)| name == "sluice.reason").unwrap().1.as_deref();
+        assert_eq!(reason, Some(b"not_framed".as_slice()));
+    }
+    assert!(!gate.log().contains(PASSWORD), "a secret is never printed");
+    let (status, log) = gate.stop(Duration::from_secs(10));
+    assert!(status.success(), "{log}");
+}
+
+/// A wrong password is told by its name. The process waits on, as for any broker that does not let it in: credentials may
+/// be rotated just now.
+#[test]
+fn a_wrong_password_is_told() {
+    let scene = Scene::new("password", 1);
+    let config = scene.config().set("/kafka/bootstrap.servers", scene.kafka.sasl_bootstrap());
+    let config = config.set("/kafka/security.protocol", "SASL_PLAINTEXT").set("/kafka/sasl.mechanism", "SCRAM-SHA-512");
+    let config = config.set("/kafka/sasl.username", USER).set("/kafka/sasl.password", "wrong-secret");
+    let gate = Gate::spawn(&config);
+    wait_for("the log to name the cause", Duration::from_secs(40), || {
+        gate.log().to_lowercase().contains("authentication").then_some(())
+    });
+    let ready = http::get(gate.admin(), "/readyz").expect("the admin server answers");
+    assert_ne!(ready.status, 200, "not ready without a broker: {}", ready.body);
+    assert!(!gate.log().contains("wrong-secret"), "a secret is never printed");
+}

@@ -1,0 +1,114 @@
+//! Members come, go and die while records flow; each record still meets one outcome (faults 2 and 11).
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::gate::Gate;
+use common::scene::Scene;
+use common::schemas::Version;
+use common::traffic::Class;
+use common::{long, seed, wait_for};
+
+/// Records per second of the load.
+const RATE: u32 = 1_000;
+
+/// Waits until the group of the first gate has that many members, and they have had time to share.
+fn wait_members(scene: &Scene, members: usize) {
+    let group = scene.group(scene.line());
+    wait_for(&format!("{members} members in '{group}'"), Duration::from_secs(30), || {
+        (scene.kafka.members(&group) == members).then_some(())
+    });
+}
+
+/// One of two members is killed: the other takes its partitions over once the session and the open transaction have
+/// timed out, and goes on where the transaction that counted had ended.
+#[test]
+fn one_of_two_members_killed() {
+    let seed = seed();
+    let scene = Scene::new("two-members", 4);
+    let (line, config) = (scene.line(), scene.config());
+    let planned = line.traffic(seed).mixed(RATE as usize * 12, &Class::usual());
+    std::thread::scope(|scope| {
+        let first = Gate::start(&config);
+        let second = Gate::start(&config);
+        wait_members(&scene, 2);
+        let load = scope.spawn(|| scene.send_paced(line, planned, RATE));
+        std::thread::sleep(Duration::from_secs(3));
+        let killed = Instant::now();
+        second.kill();
+        let sent = load.join().unwrap();
+        scene.verify(line, &sent, None);
+        // Session 6 s, transaction 4 s with its scan each 0.5 s, the rest of the load, and as much again for the machine.
+        assert!(killed.elapsed() < Duration::from_secs(45), "recovered after {:?}", killed.elapsed());
+        let counted: u64 = first.records(&line.gate).values().sum();
+        assert!(counted < sent.len() as u64, "both members worked: the first alone counted all {counted}");
+        drop(first);
+    });
+}
+
+/// Members join and leave while records flow: partitions move by revoke and assign, with the transaction ended between.
+#[test]
+fn members_join_and_leave() {
+    let seed = seed();
+    let scene = Scene::new("come-and-go", 6);
+    let (line, config) = (scene.line(), scene.config());
+    let rounds = if long() { 20 } else { 2 };
+    let planned = line.traffic(seed).mixed(RATE as usize * 8 * rounds, &Class::usual());
+    std::thread::scope(|scope| {
+        let first = Gate::start(&config);
+        let load = scope.spawn(|| scene.send_paced(line, planned, RATE));
+        for _ in 0..rounds {
+            let guest = Gate::start(&config);
+            wait_members(&scene, 2);
+            std::thread::sleep(Duration::from_secs(2));
+            let (status, log) = guest.stop(Duration::from_secs(15));
+            assert!(status.success(), "a guest that is asked to leave exits with 0, not {status}:\n{log}");
+            wait_members(&scene, 1);
+        }
+        let sent = load.join().unwrap();
+        scene.verify(line, &sent, None);
+        drop(first);
+    });
+}
+
+/// Partitions that are held back move to another member and return: held there too, and released here when the schema
+/// comes. (librdkafka keeps a partition paused over revoke and assign unless it is resumed.)
+#[test]
+fn held_partitions_move() {
+    let seed = seed();
+    let scene = Scene::new("held-moves", 4);
+    let line = scene.line();
+    let config = scene.config();
+    let config = config.set("/registry/unknown_schema/grace", "60s").set("/registry/unknown_schema/max_hold", "90s");
+    let id = line.ids.orders[2];
+    scene.registry.hide(id);
+    let first = Gate::start(&config);
+    let mut traffic = line.traffic(seed);
+    let mut sent = scene.send(line, traffic.mixed(100, &[Class::Order(Version::V3)]));
+    std::thread::sleep(Duration::from_secs(1));
+    let guest = Gate::start(&config);
+    wait_members(&scene, 2);
+    std::thread::sleep(Duration::from_secs(2));
+    let (status, log) = guest.stop(Duration::from_secs(15));
+    assert!(status.success(), "{log}");
+    wait_members(&scene, 1);
+    sent.extend(scene.send(line, traffic.mixed(100, &[Class::Order(Version::V2)])));
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(first.records(&line.gate).values().sum::<u64>(), 0, "all partitions are held");
+    scene.registry.release(id);
+    scene.verify(line, &sent, Some(&first));
+}
+
+/// Two pipelines of one process share a topic as two processes do; the counters of both are one truth.
+#[test]
+fn threads_share_a_topic() {
+    let seed = seed();
+    let mut scene = Scene::empty("threads");
+    let line = scene.add("orders", 4, common::traffic::Policy::default(), serde_json::json!({ "threads": 2 }));
+    let gate = Gate::start(&scene.config());
+    let sent = scene.send(&line, line.traffic(seed).mixed(4_000, &Class::usual()));
+    scene.verify(&line, &sent, Some(&gate));
+    assert_eq!(scene.kafka.members(&scene.group(&line)), 2);
+}

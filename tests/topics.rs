@@ -1,0 +1,152 @@
+//! Topics: found by pattern, made as the source is, begun where `start` says.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::check::Outputs;
+use common::gate::{Config, Gate};
+use common::scene::{Line, Scene};
+use common::schemas::Version;
+use common::traffic::{Class, Policy, Sent, counts};
+use common::{seed, unique, wait_for};
+use serde_json::json;
+
+/// A pattern takes every topic that matches, makes what each one needs, and finds a topic that appears later.
+#[test]
+fn patterns_find_topics() {
+    let seed = seed();
+    let scene = Scene::empty("pattern");
+    let base = unique("shop");
+    let gates = json!({ "all": {
+        "source": format!("^({base}-.+)\\.raw$"),
+        "validated": "$1",
+        "value": { "format": "avro", "subject": "topic", "target": 2 },
+    }});
+    let config = Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), gates);
+    let line = |name: &str, partitions| {
+        let topic = format!("{base}-{name}");
+        let source = format!("{topic}.raw");
+        scene.kafka.create_topic(&source, partitions, &[("max.message.bytes", "400000")]);
+        let line = Line::of(
+            "all",
+            &source,
+            partitions,
+            Outputs {
+                validated: topic.clone(),
+                converter: format!("{topic}.converter"),
+                dead_letter: format!("{topic}.dead-letter"),
+            },
+            scene.registry.register_orders(&format!("{source}-value")),
+        );
+        let sent = scene.send(&line, line.traffic(seed).mixed(200, &Class::usual()));
+        (line, sent)
+    };
+    let mut lines = vec![line("a", 1), line("b", 3)];
+    let gate = Gate::start(&config.set("/create_topics", true));
+    lines.iter().for_each(|(line, sent)| scene.wait_committed(line, sent));
+    // Topics are listed every 30 s.
+    lines.push(line("c", 2));
+    let mut all: Vec<Sent> = Vec::new();
+    for (line, sent) in &lines {
+        scene.verify(line, sent, None);
+        let Outputs { validated, .. } = &line.outputs;
+        assert_eq!(scene.kafka.partitions(validated), Some(line.partitions));
+        assert_eq!(scene.kafka.topic_setting(validated, "max.message.bytes").as_deref(), Some("400000"));
+        all.extend(sent.iter().cloned());
+    }
+    assert_eq!(gate.records("all"), counts(&all));
+}
+
+/// A topic of a pattern that cannot be served is left aside and reported; the others go on.
+#[test]
+fn a_topic_without_outputs_is_left_aside() {
+    let mut scene = Scene::empty("aside");
+    let good = scene.add("good", 2, Policy::default(), json!({}));
+    let orphan = format!("{}.orphan.raw", scene.application);
+    scene.kafka.create_topic(&orphan, 1, &[]);
+    let gate = json!({
+        "source": format!(r"^({}\.[a-z]+)\.raw$", scene.application),
+        "validated": "$1",
+        "value": { "format": "avro", "subject": "topic", "target": 2 },
+    });
+    let config =
+        Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({ "good": gate }));
+    let gate = Gate::start(&config);
+    let sent = scene.send(&good, good.traffic(seed()).mixed(200, &Class::usual()));
+    scene.verify(&good, &sent, Some(&gate));
+    let status = common::http::get(gate.admin(), "/status").unwrap().body;
+    assert!(status.contains(&orphan), "the status names the topic: {status}");
+    assert!(gate.log().contains("kafka-topics"), "the log has the commands that create its outputs");
+}
+
+/// Partitions that are added while records flow are read from their first record, like all others.
+#[test]
+fn partitions_added_while_running() {
+    let seed = seed();
+    let scene = Scene::new("grow", 2);
+    let line = scene.line();
+    // Clients look at a topic's partitions every five minutes unless told otherwise.
+    let gate = Gate::start(&scene.config().set("/kafka/topic.metadata.refresh.interval.ms", "1000"));
+    let mut sent = scene.send(line, line.traffic(seed).mixed(300, &Class::usual()));
+    let Outputs { validated, converter, dead_letter } = &line.outputs;
+    for topic in [validated, converter, dead_letter, &line.source] {
+        scene.kafka.add_partitions(topic, 4);
+        wait_for("the new partitions", Duration::from_secs(10), || {
+            (scene.kafka.partitions(topic) == Some(4)).then_some(())
+        });
+    }
+    let mut wider = line.clone();
+    wider.partitions = 4;
+    let mut more = wider.traffic(seed).mixed(300, &Class::usual());
+    // The same seed makes the same times; records are told apart by them.
+    more.iter_mut().for_each(|record| record.content.timestamp += 1);
+    sent.extend(scene.send(&wider, more));
+    scene.verify(&wider, &sent, Some(&gate));
+}
+
+/// `create_topics` makes outputs as the source is, and dead letters as their purpose wants.
+#[test]
+fn missing_outputs_are_created() {
+    let scene = Scene::empty("create");
+    let source = scene.kafka.topic("create.raw", 3, &[("retention.ms", "86400000"), ("max.message.bytes", "200000")]);
+    let subject = format!("{source}-value");
+    scene.registry.register_orders(&subject);
+    let out = unique("created");
+    let gate = json!({ "source": source, "validated": out, "value": { "format": "avro", "target": 2 } });
+    let config =
+        Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({ "orders": gate }));
+    let _gate = Gate::start(&config.set("/create_topics", true));
+    let dead_letter = format!("{out}.dead-letter");
+    for topic in [&out, &format!("{out}.converter"), &dead_letter] {
+        assert_eq!(scene.kafka.partitions(topic), Some(3), "{topic}");
+    }
+    let setting = |topic: &str, name: &str| scene.kafka.topic_setting(topic, name);
+    assert_eq!(setting(&out, "retention.ms").as_deref(), Some("86400000"));
+    assert_eq!(setting(&out, "max.message.bytes").as_deref(), Some("200000"));
+    assert_eq!(setting(&dead_letter, "retention.ms"), Some((14 * 86_400_000_u64).to_string()));
+    assert_eq!(setting(&dead_letter, "max.message.bytes"), Some((200_000 + 65_536).to_string()));
+    assert_eq!(setting(&dead_letter, "message.timestamp.type").as_deref(), Some("LogAppendTime"));
+    assert_eq!(setting(&dead_letter, "cleanup.policy").as_deref(), Some("delete"));
+}
+
+/// `start` decides where a group begins that has committed nothing, and only then.
+#[test]
+fn start_is_resolved_once() {
+    let mut scene = Scene::empty("start");
+    let line = scene.add("orders", 1, Policy::default(), json!({ "start": "latest" }));
+    let mut traffic = line.traffic(4);
+    let good = [Class::Order(Version::V2)];
+    scene.send(&line, traffic.mixed(50, &good));
+    let config = scene.config();
+    let gate = Gate::start(&config);
+    // Nothing was read, and the resolved offset is committed, so that a stop now does not lose what comes next.
+    let committed = scene.kafka.committed(&scene.group(&line), &[&line.source]);
+    assert_eq!(committed.get(&(line.source.clone(), 0)), Some(&50), "committed at the start: {committed:?}");
+    let (status, log) = gate.stop(Duration::from_secs(10));
+    assert!(status.success(), "{log}");
+    let between = scene.send(&line, traffic.mixed(30, &good));
+    let gate = Gate::start(&config);
+    scene.verify(&line, &between, Some(&gate));
+}
