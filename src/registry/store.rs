@@ -11,6 +11,7 @@
 mod content;
 mod context;
 mod log;
+mod strict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -165,6 +166,9 @@ impl Store {
         let context = self.contexts.get(context_of(subject));
         if let Some(found) = context.and_then(|context| context.find(subject, content.guid)) {
             return Ok(Registration { records: Vec::new(), found });
+        }
+        if content.format == Format::Avro {
+            strict::check(self, &content)?;
         }
         let version = context.map_or(1, |context| context.next_version(subject));
         let id = context.map_or(SchemaId(1), |context| context.id_for(content.guid));

@@ -91,8 +91,9 @@ fn guid_is_the_md5_of_text_and_references() {
     let mut store = Store::default();
     let plain = register(&mut store, &draft("s", r#""string""#));
     assert_eq!(plain.content.guid.to_string(), "095d71cf-1255-6b9d-5e33-0ad575b3df5d");
-    for version in ["int", "long", "double"] {
-        register(&mut store, &draft("b-value", &format!(r#""{version}""#)));
+    for size in 1..=3 {
+        let fixed = format!(r#"{{"type":"fixed","name":"B","namespace":"com","size":{size}}}"#);
+        register(&mut store, &draft("b-value", &fixed));
     }
     let text = r#"{"type":"record","name":"A","fields":[{"name":"b","type":"com.B"}]}"#;
     let with_reference = Draft { references: vec![reference("com.B", "b-value", 3)], ..draft("a-value", text) };
@@ -114,6 +115,10 @@ fn bad_drafts_are_refused_with_confluents_words() {
     let cases = [
         (draft("s", " "), "Empty schema"),
         (draft("s", "{"), "Invalid schema, it is not JSON: EOF while parsing an object at line 1 column 1"),
+        (
+            draft("s", r#"{"type":"fixed","name":"F"}"#),
+            r#"Invalid schema {"type":"fixed","name":"F"}, details: Fixed schema has no `size`"#,
+        ),
         (draft("", r#""int""#), "The specified subject '' is not a valid."),
         (draft("__GLOBAL", r#""int""#), "The specified subject '__GLOBAL' is not a valid."),
         (draft("a\nb", r#""int""#), "The specified subject 'a\nb' is not a valid."),
