@@ -1,6 +1,6 @@
 //! The demo as a user meets it: in a pipe, on a terminal, and interrupted.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where a program returns")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test panics where a program returns")]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Output, Stdio};

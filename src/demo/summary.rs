@@ -12,8 +12,8 @@ use crate::gate::verdict::Route;
 use crate::telemetry::metrics::OutcomeCount;
 use crate::violation::ReasonCode;
 
-/// Dead letters that are shown whole.
-const EXAMPLES: usize = 5;
+/// One in so many reasons is shown with an example: some of every stage.
+const EXAMPLES: usize = 2;
 
 /// Sent less than this part of what was asked for, the summary says why.
 const FULL_RATE: f64 = 0.9;
@@ -99,8 +99,7 @@ impl Report {
 
     fn write_examples(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nsome of them, as their headers tell")?;
-        // The latest stages know most: a path into the order.
-        self.letters.iter().rev().take(EXAMPLES).try_for_each(|(reason, letter)| {
+        self.letters.iter().step_by(EXAMPLES).try_for_each(|(reason, letter)| {
             let path = letter.path.as_ref().map(|path| format!(" at '{path}'")).unwrap_or_default();
             writeln!(f, "  {:<18} {reason}{path}: {}", letter.source, letter.detail)
         })
