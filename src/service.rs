@@ -64,7 +64,7 @@ impl Error {
         match self {
             Self::Listen { .. } | Self::Registry(_) => true,
             Self::Thread(_) => false,
-            Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Topics { .. }),
+            Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Configuration { .. }),
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! `SLUICE_BLESS=1 cargo test --test config` writes the golden texts anew; read the difference before it is committed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -226,18 +228,22 @@ fn a_gate_that_checks_nothing_needs_no_registry() {
 #[test]
 #[cfg(not(feature = "tls"))]
 fn a_build_without_tls_says_so() {
-    let text = "application: a\nregistry: { url: https://r }\ngates: { g: { source: a, validated: b } }\nkafka:\n  \
-                bootstrap.servers: b\n  security.protocol: SASL_SSL\n  sasl.mechanism: SCRAM-SHA-512\n  ssl.ca.location: ca.pem";
-    let errors: Vec<String> = yaml(text).unwrap_err().iter().map(ToString::to_string).collect();
+    let with = |properties: &str| {
+        let text = format!(
+            "application: a\nregistry: {{ url: https://r }}\ngates: {{ g: {{ source: a, validated: b }} }}\nkafka: \
+             {{ bootstrap.servers: b, sasl.mechanism: SCRAM-SHA-512, sasl.username: a, sasl.password: b, {properties} }}"
+        );
+        yaml(&text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
     let no_tls = "cannot be used: this build has no TLS and no SCRAM; build with the default features";
+    let registry = "registry.url: begins with https://, and this build has no TLS; build with the default features";
     assert_eq!(
-        errors,
-        [
-            format!("kafka.sasl.mechanism: 'SCRAM-SHA-512' {no_tls}"),
-            format!("kafka.security.protocol: 'sasl_ssl' {no_tls}"),
-            format!("kafka.ssl.ca.location: {no_tls}"),
-            "registry.url: begins with https://, and this build has no TLS; build with the default features".to_owned(),
-        ]
+        with("security.protocol: SASL_PLAINTEXT"),
+        [&format!("kafka.sasl.mechanism: 'SCRAM-SHA-512' {no_tls}"), registry]
+    );
+    assert_eq!(
+        with("security.protocol: SASL_SSL, ssl.ca.location: ca.pem"),
+        [&format!("kafka.security.protocol: {no_tls}"), &format!("kafka.ssl.ca.location: {no_tls}"), registry]
     );
 }
 

@@ -156,11 +156,14 @@ fn addresses(demo: &Demo, keep_running: bool) -> String {
 }
 
 fn next_steps(keep_running: bool) -> String {
+    // As it was called, so that a line can be pasted.
     let sluice = std::env::args().next().unwrap_or_else(|| "sluice".to_owned());
-    let again = if keep_running { "--for 1m --rate 20000" } else { "--keep-running" };
-    let what = if keep_running { "more at once" } else { "until Ctrl-C, with broker, registry and admin port to try" };
-    format!(
-        "\nwhat to try next\n  {sluice} demo {again}   {what}\n  \
-         {sluice} run --config config/minimal.yaml   a gate for your own cluster: seven lines to adapt\n"
-    )
+    let demo = if keep_running {
+        ("demo --for 1m --rate 20000", "more of it")
+    } else {
+        ("demo --keep-running", "until Ctrl-C, with broker, registry and admin port to try")
+    };
+    let own = ("run --config config/minimal.yaml", "a gate for your own cluster, from seven lines to adapt");
+    let lines = [demo, own].map(|(command, what)| format!("  {sluice} {command:<32}  {what}\n"));
+    format!("\nwhat to try next\n{}", lines.concat())
 }

@@ -23,6 +23,10 @@ const TICK: Duration = Duration::from_millis(5);
 /// A pause of the machine up to this long is made up for.
 const CATCH_UP: Duration = Duration::from_millis(250);
 
+/// The embedded broker gives out one batch per fetch and partition, and looks for it from the first that it keeps on:
+/// a few large batches cost it less than many small ones.
+const LINGER: &str = "25";
+
 /// How long the last records may take to the broker.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
@@ -55,7 +59,7 @@ fn client(brokers: &str) -> KafkaResult<BaseProducer> {
         .set("bootstrap.servers", brokers)
         .set("client.id", "demo-producers")
         .set("enable.idempotence", "true")
-        .set("linger.ms", "5")
+        .set("linger.ms", LINGER)
         .set("compression.type", "lz4")
         .create()
 }

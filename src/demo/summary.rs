@@ -58,7 +58,7 @@ impl Report {
         let (sent, seconds) = (number(self.sent), self.time.as_secs_f64());
         let reached = self.sent as f64 / seconds.max(0.001);
         writeln!(f, "{sent} records in {seconds:.1} s, {} per second", number(whole(reached)))?;
-        if reached < f64::from(self.rate) * FULL_RATE {
+        if seconds >= 1.0 && reached < f64::from(self.rate) * FULL_RATE {
             let rate = number(self.rate.into());
             writeln!(
                 f,

@@ -60,7 +60,7 @@ impl Traffic {
     pub(super) fn next(&mut self, now: i64) -> Outgoing {
         let order = Order::random(&mut self.random, now);
         let (value, expected) = self.value(&order);
-        let partition = (order.id % PARTITIONS.unsigned_abs() as u128) as i32;
+        let partition = i32::try_from(order.id % u128::from(PARTITIONS.unsigned_abs())).unwrap_or_default();
         Outgoing { partition, key: order.key(), value, expected }
     }
 

@@ -7,8 +7,10 @@
 //! The calls wait for the broker, each for a bounded time, and are made from plain threads. Topics are always
 //! listed all at once: to ask for one by its name may create it, where brokers create topics by themselves.
 
+mod error;
 mod plan;
 
+pub use error::Error;
 pub use plan::{Difference, MAX_MESSAGE_BYTES, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataBroker;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
 
@@ -72,70 +75,6 @@ pub struct BrokerLimits {
     pub message_max_bytes: Option<u64>,
     /// `transaction.max.timeout.ms`: the longest `transaction.timeout.ms`.
     pub transaction_max_timeout: Option<Duration>,
-}
-
-/// Why the cluster gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// librdkafka makes no client of the properties.
-    #[error("no Kafka client can be made of the properties in `kafka`")]
-    Client(#[source] Box<KafkaError>),
-    /// No broker answers.
-    #[error("no broker of '{brokers}' answers within {} s{reason}", PATIENCE.as_secs())]
-    Unreachable {
-        /// `bootstrap.servers`.
-        brokers: String,
-        /// What the client heard last, after a colon; empty if nothing.
-        reason: String,
-        /// The answer.
-        #[source]
-        source: Box<KafkaError>,
-    },
-    /// A question was not answered.
-    #[error("the settings of {what} cannot be read")]
-    Describe {
-        /// The kind and name of what was asked for.
-        what: String,
-        /// The answer.
-        #[source]
-        source: Box<KafkaError>,
-    },
-    /// A topic was not created.
-    #[error("topic '{topic}' cannot be created: {code}; create it with: {command}")]
-    Create {
-        /// The topic.
-        topic: String,
-        /// The broker's answer.
-        code: RDKafkaErrorCode,
-        /// The command that creates it.
-        command: String,
-    },
-    /// Created topics do not show.
-    #[error("topics '{topics}' were created, and no broker shows them with all leaders after {} s", APPEARANCE.as_secs())]
-    NotVisible {
-        /// Their names, with commas between.
-        topics: String,
-    },
-}
-
-impl Error {
-    /// Tells whether asking again may help. What the properties, the user's rights or the cluster's rules forbid stays so.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Client(_) => false,
-            Self::Unreachable { .. } | Self::Describe { .. } | Self::NotVisible { .. } => true,
-            Self::Create { code, .. } => !matches!(
-                code,
-                RDKafkaErrorCode::TopicAuthorizationFailed
-                    | RDKafkaErrorCode::ClusterAuthorizationFailed
-                    | RDKafkaErrorCode::InvalidTopic
-                    | RDKafkaErrorCode::InvalidPartitions
-                    | RDKafkaErrorCode::InvalidConfig
-                    | RDKafkaErrorCode::PolicyViolation
-            ),
-        }
-    }
 }
 
 /// A connection that asks for topics and creates them.
@@ -192,7 +131,7 @@ impl Cluster {
     /// [`Error::Unreachable`], [`Error::Describe`].
     pub fn limits(&self) -> Result<Option<BrokerLimits>, Error> {
         let metadata = self.metadata()?;
-        let Some(broker) = metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id) else {
+        let Some(broker) = metadata.brokers().first().map(MetadataBroker::id) else {
             return Ok(None);
         };
         let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
@@ -282,7 +221,9 @@ impl Cluster {
         resources: &[ResourceSpecifier<'_>],
         what: impl Fn() -> String,
     ) -> Result<Vec<ConfigResource>, Error> {
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
+        let broker = self.metadata()?.brokers().first().map(MetadataBroker::id);
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
         let answers = block_on(self.admin.describe_configs(resources, &options));
         let refused = |error| Error::Describe { what: what(), source: Box::new(error) };
         // A broker that does not know the request, such as the one inside `sluice demo`.

@@ -30,7 +30,7 @@ pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) 
         Sources::Topics(topics) => {
             for topic in topics {
                 if let Some(reason) = serve(settings, cluster, routes, topic)? {
-                    return Err(Fault::Fatal(Error::Topics { reason }));
+                    return Err(Fault::Fatal(Error::Configuration { reason }));
                 }
             }
             Ok(true)
@@ -100,8 +100,8 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
 
 pub(super) fn asking(error: topics::Error) -> Fault {
     match error {
-        error @ topics::Error::Create { .. } => Fault::Fatal(Error::Topics { reason: error.to_string() }),
-        error @ topics::Error::Client(_) => Fault::Fatal(Error::Topics { reason: plain_chain(&error) }),
+        error @ topics::Error::Create { .. } => Fault::Fatal(Error::Configuration { reason: error.to_string() }),
+        error @ topics::Error::Client(_) => Fault::Fatal(Error::Configuration { reason: plain_chain(&error) }),
         error @ (topics::Error::Unreachable { .. }
         | topics::Error::Describe { .. }
         | topics::Error::NotVisible { .. }) => Fault::Abort(plain_chain(&error)),

@@ -86,9 +86,9 @@ impl Stop {
 /// Why a pipeline ended by itself. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The topics are not as the gate needs them.
+    /// Topics or settings are not as the gate needs them, and no restart mends that.
     #[error("{reason}")]
-    Topics {
+    Configuration {
         /// What was found, and what to do.
         reason: String,
     },

@@ -115,6 +115,10 @@ pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fau
 }
 
 fn initialising(error: KafkaError) -> Fault {
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionTimeout) {
+        let reason = "kafka.transaction.timeout.ms is beyond the brokers' transaction.max.timeout.ms; lower the one or raise the other";
+        return Fault::Fatal(Error::Configuration { reason: reason.to_owned() });
+    }
     if let KafkaError::Transaction(error) = &error
         && error.is_retriable()
     {

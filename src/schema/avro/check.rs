@@ -98,6 +98,7 @@ impl<T: Trail> Walk<'_, T> {
             self.trail.op(at);
             match code.ops[at] {
                 Op::End => return Ok(()),
+                Op::Varints { count: 1, longs } => self.varint(longs == 1)?,
                 Op::Varints { count, longs } => self.varints(u32::from(count), longs)?,
                 Op::Opaque(size) => self.opaque(size)?,
                 Op::Booleans(count) => self.booleans(u64::from(count))?,

@@ -155,6 +155,24 @@ fn runs_of_integers_keep_their_bounds() {
     }
 }
 
+/// Strings of every length up to some words, with a damaged or a long character at every place.
+#[test]
+fn strings_are_utf8_at_every_length() {
+    let schema = schema(r#""string""#);
+    let datum = |bytes: &[u8]| [long(i64::try_from(bytes.len()).expect("short")), bytes.to_vec()].concat();
+    for length in 0..80 {
+        let ascii = vec![b'a'; length];
+        assert!(schema.check(&datum(&ascii)), "{length}");
+        for place in 0..length {
+            let mut damaged = ascii.clone();
+            damaged[place] = 0xe9;
+            assert!(!schema.check(&datum(&damaged)), "{length} {place}");
+            let good = [&ascii[..place], "é".as_bytes(), &ascii[place..]].concat();
+            assert!(schema.check(&datum(&good)), "{length} {place}");
+        }
+    }
+}
+
 #[test]
 fn depth_is_limited() {
     let nested = |levels: usize| [vec![2; levels - 1], vec![0]].concat();

@@ -1,0 +1,69 @@
+//! Why topics cannot be listed, described or created.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::{APPEARANCE, PATIENCE};
+
+/// Why the cluster gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// librdkafka makes no client of the properties.
+    #[error("no Kafka client can be made of the properties in `kafka`")]
+    Client(#[source] Box<KafkaError>),
+    /// No broker answers.
+    #[error("no broker of '{brokers}' answers within {} s{reason}", PATIENCE.as_secs())]
+    Unreachable {
+        /// `bootstrap.servers`.
+        brokers: String,
+        /// What the client heard last, after a colon; empty if nothing.
+        reason: String,
+        /// The answer.
+        #[source]
+        source: Box<KafkaError>,
+    },
+    /// A question was not answered.
+    #[error("the settings of {what} cannot be read")]
+    Describe {
+        /// The kind and name of what was asked for.
+        what: String,
+        /// The answer.
+        #[source]
+        source: Box<KafkaError>,
+    },
+    /// A topic was not created.
+    #[error("topic '{topic}' cannot be created: {code}; create it with: {command}")]
+    Create {
+        /// The topic.
+        topic: String,
+        /// The broker's answer.
+        code: RDKafkaErrorCode,
+        /// The command that creates it.
+        command: String,
+    },
+    /// Created topics do not show.
+    #[error("topics '{topics}' were created, and no broker shows them with all leaders after {} s", APPEARANCE.as_secs())]
+    NotVisible {
+        /// Their names, with commas between.
+        topics: String,
+    },
+}
+
+impl Error {
+    /// Tells whether asking again may help. What the properties, the user's rights or the cluster's rules forbid stays so.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Client(_) => false,
+            Self::Unreachable { .. } | Self::Describe { .. } | Self::NotVisible { .. } => true,
+            Self::Create { code, .. } => !matches!(
+                code,
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::InvalidTopic
+                    | RDKafkaErrorCode::InvalidPartitions
+                    | RDKafkaErrorCode::InvalidConfig
+                    | RDKafkaErrorCode::PolicyViolation
+            ),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `sluice check-config` against a real cluster: it finds what would go wrong, and changes nothing.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
+
+mod common;
+
+use std::process::Command;
+
+use common::gate::Config;
+use common::scene::Scene;
+use common::unique;
+use serde_json::{Value, json};
+
+/// Runs the check and returns its exit code and report.
+fn check(config: &Config) -> (i32, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.yaml");
+    std::fs::write(&file, config.0.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    let output = command.args(["check-config", "--output", "json", "--config"]).arg(&file).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
+    (output.status.code().unwrap(), report)
+}
+
+fn problems<'r>(report: &'r Value, kind: &str) -> Vec<&'r str> {
+    report[kind].as_array().unwrap().iter().map(|finding| finding["problem"].as_str().unwrap()).collect()
+}
+
+fn config(scene: &Scene, source: &str, validated: &str) -> Config {
+    let gate = json!({ "source": source, "validated": validated, "value": { "target": 2 } });
+    Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({ "orders": gate }))
+}
+
+/// A gate that can start has no fault, and the check leaves its group and its topics alone.
+#[test]
+fn a_good_configuration_has_no_fault() {
+    let scene = Scene::empty("check-good");
+    let source = scene.kafka.topic("check.raw", 3, &[]);
+    let validated = unique("checked");
+    for (topic, settings) in [
+        (validated.clone(), &[][..]),
+        (format!("{validated}.converter"), &[]),
+        (
+            format!("{validated}.dead-letter"),
+            &[("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "2000000")],
+        ),
+    ] {
+        scene.kafka.create_topic(&topic, 3, settings);
+    }
+    scene.registry.register_orders(&format!("{source}-value"));
+    let (code, report) = check(&config(&scene, &source, &validated));
+    assert_eq!((code, problems(&report, "faults"), problems(&report, "notes")), (0, vec![], vec![]));
+    let gate = &report["gates"][0];
+    assert_eq!(gate["group"], format!("{}.orders", scene.application));
+    let topic = &gate["topics"][0];
+    assert_eq!((&topic["partitions"], &topic["committed"]), (&json!(3), &json!(0)));
+    assert_eq!(topic["dead_letter"], format!("{validated}.dead-letter"));
+    let group = format!("{}.orders", scene.application);
+    assert_eq!(scene.kafka.committed(&group, &[&source]).len(), 0, "the check commits nothing");
+    assert_eq!(scene.kafka.members(&group), 0, "the check joins no group");
+}
+
+/// Missing topics are told with the commands that make them, and are not made.
+#[test]
+fn missing_topics_are_told_with_their_commands() {
+    let scene = Scene::empty("check-missing");
+    let source = scene.kafka.topic("missing.raw", 2, &[("retention.ms", "86400000")]);
+    scene.registry.register_orders(&format!("{source}-value"));
+    let validated = unique("missing");
+    let (code, report) = check(&config(&scene, &source, &validated));
+    assert_eq!(code, 2);
+    let command = report["faults"][0]["commands"][0].as_str().unwrap();
+    assert!(command.contains(&format!("--create --topic {validated} --partitions 2")), "{command}");
+    assert!(command.contains("--config retention.ms=86400000"), "{command}");
+    assert_eq!(problems(&report, "faults").len(), 3, "{report:#}");
+    assert_eq!(scene.kafka.partitions(&validated), None, "the check creates nothing");
+    let (code, report) = check(&config(&scene, &source, &validated).set("/create_topics", true));
+    assert_eq!((code, problems(&report, "faults").len(), problems(&report, "notes").len()), (0, 0, 3), "{report:#}");
+    assert_eq!(scene.kafka.partitions(&validated), None, "the check creates nothing");
+}
+
+/// What keeps a gate from serving its records is found all at once, in cluster and registry.
+#[test]
+fn faults_are_found_all_at_once() {
+    let mut scene = Scene::empty("check-faults");
+    let source = scene.kafka.topic("faulty.raw", 2, &[]);
+    let validated = scene.kafka.topic("faulty", 3, &[]);
+    let gate = json!({
+        "source": source,
+        "validated": validated,
+        "dead_letter": scene.kafka.topic("faulty.bad", 2, &[("cleanup.policy", "compact")]),
+        "converter": scene.kafka.topic("faulty.converter", 1, &[("max.message.bytes", "1000")]),
+        "value": { "target": 7 },
+    });
+    let config = Config::new(
+        &scene.application,
+        scene.kafka.bootstrap(),
+        &scene.registry.url(),
+        json!({ "orders": gate, "none": { "source": unique("nowhere"), "validated": validated, "value": { "format": "any" } } }),
+    );
+    let (code, report) = check(&config.clone().set("/kafka/transaction.timeout.ms", "3600000"));
+    assert_eq!(code, 2);
+    let faults = problems(&report, "faults").join("\n");
+    for expected in [
+        "has 3 partitions and its source",
+        "name another output",
+        "has 1 partitions and its source",
+        "add partitions to it",
+        "has cleanup.policy compact",
+        "version 7 of subject",
+        "does not exist, or this user may not see it",
+        "the brokers allow at most 900000",
+    ] {
+        assert!(faults.contains(expected), "{expected}: {faults}");
+    }
+    assert!(problems(&report, "notes").iter().any(|note| note.contains("max.message.bytes 1000")), "{report:#}");
+    scene.registry.down();
+    let (_, report) = check(&config);
+    assert!(problems(&report, "faults").iter().any(|fault| fault.contains("cannot be reached")), "{report:#}");
+}
