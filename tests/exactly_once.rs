@@ -10,8 +10,9 @@ mod common;
 use std::time::Duration;
 
 use common::gate::{Config, Gate};
+use common::kafka::{Cluster, Hold};
 use common::scene::Scene;
-use common::traffic::{Class, Sent};
+use common::traffic::{Class, Policy, Sent};
 use common::{long, seed};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -98,4 +99,25 @@ fn halted_past_its_session() {
         sent
     });
     assert!(!sent.is_empty());
+}
+
+/// Brokers that do not answer for longer than every timeout: the gate waits, says so, and goes on when they are back
+/// (faults 6 and 14).
+#[test]
+fn brokers_away_and_back() {
+    let seed = seed();
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "away");
+    let line = scene.add("orders", 4, Policy::default(), serde_json::json!({}));
+    let gate = Gate::start(&scene.config());
+    let planned = line.traffic(seed).mixed(RATE as usize * 20, &Class::usual());
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(&line, planned, RATE));
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_secs(3));
+            scene.kafka.halt();
+            std::thread::sleep(Duration::from_secs(if long() { 120 } else { 8 }));
+            scene.kafka.go_on();
+        }
+        scene.verify(&line, &load.join().unwrap(), Some(&gate));
+    });
 }

@@ -29,43 +29,43 @@ fn records(gate: &Gate, line: &str) -> u64 {
 #[test]
 fn down_and_back() {
     let seed = seed();
-    let mut scene = Scene::new("outage", 3);
-    let line = scene.line().clone();
+    let scene = Scene::new("outage", 3);
+    let line = scene.line();
     let gate = Gate::start(&scene.config());
     let mut traffic = line.traffic(seed);
-    let mut sent = scene.send(&line, traffic.mixed(300, &CACHED));
-    scene.wait_committed(&line, &sent);
+    let mut sent = scene.send(line, traffic.mixed(300, &CACHED));
+    scene.wait_committed(line, &sent);
 
     scene.registry.down();
-    let held = scene.send(&line, traffic.on_partition(1, 50, &NOT_CACHED));
+    let held = scene.send(line, traffic.on_partition(1, 50, &NOT_CACHED));
     let mut flowing = traffic.on_partition(0, 200, &CACHED);
     flowing.extend(traffic.on_partition(2, 200, &CACHED));
-    let flowing = scene.send(&line, flowing);
-    scene.wait_committed(&line, &flowing);
-    let behind = scene.send(&line, traffic.on_partition(1, 50, &CACHED));
+    let flowing = scene.send(line, flowing);
+    scene.wait_committed(line, &flowing);
+    let behind = scene.send(line, traffic.on_partition(1, 50, &CACHED));
     std::thread::sleep(outage());
-    assert_eq!(scene.kafka.members(&scene.group(&line)), 1, "the gate is still a member");
+    assert_eq!(scene.kafka.members(&scene.group(line)), 1, "the gate is still a member");
     assert_eq!(records(&gate, &line.gate), (sent.len() + flowing.len()) as u64, "partition 1 waits, the others do not");
-    let more = scene.send(&line, traffic.on_partition(0, 100, &CACHED));
-    scene.wait_committed(&line, &more);
+    let more = scene.send(line, traffic.on_partition(0, 100, &CACHED));
+    scene.wait_committed(line, &more);
 
     scene.registry.up();
     sent.extend([held, flowing, behind, more].into_iter().flatten());
-    scene.verify(&line, &sent, Some(&gate));
+    scene.verify(line, &sent, Some(&gate));
 }
 
 /// A registry that is down from the beginning: the gate starts, reads nothing past, and goes on when it comes.
 #[test]
 fn down_at_the_start() {
     let seed = seed();
-    let mut scene = Scene::new("down-first", 2);
-    let line = scene.line().clone();
+    let scene = Scene::new("down-first", 2);
+    let line = scene.line();
     scene.registry.down();
-    let sent = scene.send(&line, line.traffic(seed).mixed(100, &Class::usual()));
+    let sent = scene.send(line, line.traffic(seed).mixed(100, &Class::usual()));
     let gate = Gate::spawn(&scene.config());
     std::thread::sleep(Duration::from_secs(4));
     scene.registry.up();
-    scene.verify(&line, &sent, Some(&gate));
+    scene.verify(line, &sent, Some(&gate));
 }
 
 /// Answers that are none (faults 21, 22): errors, a page of a proxy, silence. Each is healed after a while. All at the

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::gate::{Config, Gate};
 use common::scene::Scene;
 use common::traffic::Class;
-use common::{seed, unique};
+use common::{seed, unique, wait_for};
 use serde_json::{Value, json};
 
 /// How long a clean stop may take.
@@ -57,6 +57,33 @@ fn stops_while_holding() {
     scene.verify(line, &sent, Some(&gate));
 }
 
+/// Two processes with one instance name have one transactional.id and one group member between them. They must not
+/// fence each other for ever (fault 13): one ends, says why, and the other does the work.
+#[test]
+fn twins_do_not_fight() {
+    let seed = seed();
+    let scene = Scene::new("twins", 2);
+    let line = scene.line();
+    let config = scene.config().set("/instance", "pod-0");
+    let planned = line.traffic(seed).mixed(10_000, &Class::usual());
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+        let mut first = Gate::start(&config);
+        let mut second = Gate::spawn(&config);
+        let (loser, survivor) =
+            wait_for("one of the twins to end", Duration::from_secs(45), || match (first.exited(), second.exited()) {
+                (None, None) => None,
+                (first, second) => Some((first.or(second), first.is_none())),
+            });
+        assert_eq!(loser.and_then(|status| status.code()), Some(3));
+        let (loser, survivor) = if survivor { (second, first) } else { (first, second) };
+        let log = loser.log();
+        assert!(log.contains("pod-0") && log.contains("instance"), "it says whose twin it is: {log}");
+        scene.verify(line, &load.join().unwrap(), None);
+        drop(survivor);
+    });
+}
+
 /// Runs a configuration that must be refused: exit 2, no panic, the words in what it prints.
 fn refused(config: &Config, words: &[&str]) {
     let (status, log) = Gate::spawn(config).wait_exit(Duration::from_secs(30));
@@ -102,7 +129,7 @@ fn clusters_that_do_not_fit_are_refused() {
     let narrow = scene.kafka.topic("narrow", 1, &[]);
     let dead_letter = &scene.line().outputs.dead_letter;
     let fewer = one_gate(&scene, json!({ "source": source, "validated": narrow, "dead_letter": dead_letter }));
-    refused(&fewer, &[&narrow, "has 1 partitions", "has 2: records keep their partition"]);
+    refused(&fewer, &[&narrow, "has 1 partitions", "add partitions"]);
 
     let long = scene.config().set("/kafka/transaction.timeout.ms", "3600000");
     refused(&long, &["transaction.timeout.ms", "transaction.max.timeout.ms"]);

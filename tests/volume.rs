@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 
 use common::check::ends;
 use common::gate::Gate;
+use common::kafka::{Cluster, Hold};
 use common::process::{Process, Usage};
 use common::scene::{Line, Scene};
 use common::schemas::DATUM_DAMAGE;
 use common::traffic::{Class, Planned, Policy, Sent};
-use common::{kafka, long, seed, unique};
+use common::{long, seed, unique};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
@@ -58,7 +59,7 @@ fn records(line: &Line, seed: u64, count: usize) -> Vec<Planned> {
 fn a_million_records() {
     let seed = seed();
     let count = if long() { 1_000_000 } else { 30_000 };
-    let mut scene = Scene::on(kafka::for_load(), "volume");
+    let mut scene = Scene::on(Hold::Own(Cluster::start_for_load()), "volume");
     let line = scene.add("orders", PARTITIONS, Policy::default(), json!({}));
     let sent = scene.send(&line, records(&line, seed, count));
 

@@ -49,35 +49,40 @@ pub(crate) struct Cluster {
 }
 
 /// A test's hold on its cluster: prints the broker's log if the test fails.
-pub(crate) struct Shared(&'static Cluster);
+pub(crate) enum Hold {
+    /// The one that all tests of the binary share.
+    Shared(&'static Cluster),
+    /// One of the test's own, which it may harm; gone with the test.
+    Own(Cluster),
+}
 
 /// Returns the cluster of this test binary, started on first use.
-pub(crate) fn shared() -> Shared {
+pub(crate) fn shared() -> Hold {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
+    Hold::Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
         Ok(bootstrap) => Cluster { bootstrap, sasl_bootstrap: None, nodes: Vec::new() },
         Err(_) => Cluster::start(),
     }))
 }
 
-/// Returns a cluster for measurements, for a test binary with one test.
-pub(crate) fn for_load() -> Shared {
-    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    Shared(CLUSTER.get_or_init(Cluster::start_for_load))
-}
-
-impl Deref for Shared {
+impl Deref for Hold {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
-        self.0
+        match self {
+            Self::Shared(cluster) => cluster,
+            Self::Own(cluster) => cluster,
+        }
     }
 }
 
-impl Drop for Shared {
+impl Drop for Hold {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.nodes.iter().for_each(Process::print_log);
+        // A node of the test's own prints its log itself.
+        if let Self::Shared(cluster) = self
+            && std::thread::panicking()
+        {
+            cluster.nodes.iter().for_each(Process::print_log);
         }
     }
 }
@@ -117,6 +122,16 @@ impl Cluster {
     /// Returns the address of the listener that wants SCRAM-SHA-512.
     pub(crate) fn sasl_bootstrap(&self) -> &str {
         self.sasl_bootstrap.as_deref().expect("a cluster that the tests started")
+    }
+
+    /// Halts all brokers, as a network that has gone does: connections stay and nobody answers.
+    pub(crate) fn halt(&self) {
+        self.nodes.iter().for_each(|node| node.signal("STOP"));
+    }
+
+    /// Lets halted brokers go on.
+    pub(crate) fn go_on(&self) {
+        self.nodes.iter().for_each(|node| node.signal("CONT"));
     }
 
     /// Returns the settings of a client of the tests themselves.

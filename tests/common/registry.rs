@@ -50,14 +50,14 @@ pub(crate) struct Registry {
     store: Arc<RwLock<Store>>,
     faults: Arc<Mutex<Faults>>,
     address: SocketAddr,
-    server: Option<Runtime>,
+    server: Mutex<Option<Runtime>>,
 }
 
 impl Registry {
     /// Starts an empty registry.
     pub(crate) fn start() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], super::process::free_port()));
-        let mut registry = Self { store: Arc::default(), faults: Arc::default(), address, server: None };
+        let registry = Self { store: Arc::default(), faults: Arc::default(), address, server: Mutex::default() };
         registry.up();
         registry
     }
@@ -68,21 +68,21 @@ impl Registry {
     }
 
     /// Stops listening and cuts all connections.
-    pub(crate) fn down(&mut self) {
-        if let Some(server) = self.server.take() {
+    pub(crate) fn down(&self) {
+        if let Some(server) = self.server.lock().unwrap().take() {
             server.shutdown_timeout(Duration::from_secs(1));
         }
     }
 
     /// Listens again, with all that was registered.
-    pub(crate) fn up(&mut self) {
+    pub(crate) fn up(&self) {
         let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let layer = from_fn_with_state(Arc::clone(&self.faults), interfere);
         let router = api::router(Arc::clone(&self.store)).layer(layer);
         let listener = server.block_on(tokio::net::TcpListener::bind(self.address)).unwrap();
         #[allow(clippy::disallowed_methods, reason = "lives as long as its runtime")]
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        self.server = Some(server);
+        *self.server.lock().unwrap() = Some(server);
     }
 
     /// Sets or heals a fault of all requests.

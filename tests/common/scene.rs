@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::check::{Outputs, Seen, Truth, assert_clean, check, ends};
 use super::gate::{Config, Gate};
-use super::kafka::{Shared, shared};
+use super::kafka::{Hold, shared};
 use super::metrics::Counts;
 use super::registry::Registry;
 use super::traffic::{Ids, Planned, Policy, Sent, Traffic, counts, send};
@@ -37,7 +37,7 @@ pub(crate) struct Line {
 /// A cluster, a registry and an application.
 pub(crate) struct Scene {
     /// The cluster.
-    pub(crate) kafka: Shared,
+    pub(crate) kafka: Hold,
     /// The registry.
     pub(crate) registry: Registry,
     /// The application's name.
@@ -53,7 +53,7 @@ impl Scene {
     }
 
     /// Creates a scene without gates on this cluster.
-    pub(crate) fn on(kafka: Shared, name: &str) -> Self {
+    pub(crate) fn on(kafka: Hold, name: &str) -> Self {
         Self { kafka, registry: Registry::start(), application: unique(name), lines: Vec::new() }
     }
 
