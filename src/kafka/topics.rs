@@ -195,7 +195,7 @@ impl Cluster {
         let Some(broker) = metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id) else {
             return Ok(None);
         };
-        let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
+        let resources = self.settings_of(broker, &[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
         let number =
             |resource: &ConfigResource, name| resource.get(name).and_then(|entry| entry.value.as_ref()?.parse().ok());
         Ok(resources.first().filter(|resource| !resource.entries.is_empty()).map(|resource| BrokerLimits {
@@ -268,7 +268,11 @@ impl Cluster {
         if resources.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let answers = self.settings_of(&resources, || format!("{} topics", resources.len()))?;
+        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
+        let Some(broker) = self.metadata()?.brokers().first().map(rdkafka::metadata::MetadataBroker::id) else {
+            return Ok(BTreeMap::new());
+        };
+        let answers = self.settings_of(broker, &resources, || format!("{} topics", resources.len()))?;
         let of_topic = |answer: ConfigResource| match &answer.specifier {
             OwnedResourceSpecifier::Topic(name) => Some((name.clone(), own_settings(answer))),
             OwnedResourceSpecifier::Group(_) | OwnedResourceSpecifier::Broker(_) => None,
@@ -279,10 +283,11 @@ impl Cluster {
     /// Asks for settings. Where the user may not, rdkafka drops the broker's refusal, and the answer has no entries.
     fn settings_of(
         &self,
+        broker: i32,
         resources: &[ResourceSpecifier<'_>],
         what: impl Fn() -> String,
     ) -> Result<Vec<ConfigResource>, Error> {
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
         let answers = block_on(self.admin.describe_configs(resources, &options));
         let refused = |error| Error::Describe { what: what(), source: Box::new(error) };
         // A broker that does not know the request, such as the one inside `sluice demo`.
