@@ -195,7 +195,8 @@ impl Cluster {
         let Some(broker) = metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id) else {
             return Ok(None);
         };
-        let resources = self.settings_of(broker, &[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
+        let resources =
+            self.settings_of(broker, &[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
         let number =
             |resource: &ConfigResource, name| resource.get(name).and_then(|entry| entry.value.as_ref()?.parse().ok());
         Ok(resources.first().filter(|resource| !resource.entries.is_empty()).map(|resource| BrokerLimits {
