@@ -36,6 +36,11 @@ const LOG_LEVELS: [&str; 6] = [
     "log.org.apache.kafka.coordinator.transaction=info",
 ];
 
+/// A broker that starts fast and stays small: what most tests need.
+const SMALL: &[&str] = &["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+/// A broker as people run it: compiler and collector are left alone.
+const FAST: &[&str] = &["-Xms1g", "-Xmx1g"];
+
 /// The user of the SASL listener.
 pub(crate) const USER: &str = "alice";
 /// Its password.
@@ -53,10 +58,19 @@ pub(crate) struct Shared(&'static Cluster);
 
 /// Returns the cluster of this test binary, started on first use.
 pub(crate) fn shared() -> Shared {
+    shared_with(SMALL)
+}
+
+/// Returns the cluster of a test binary that takes figures: its broker is not the small one of other tests.
+pub(crate) fn shared_for_figures() -> Shared {
+    shared_with(FAST)
+}
+
+fn shared_with(java: &[&str]) -> Shared {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
         Ok(bootstrap) => Cluster { bootstrap, sasl_bootstrap: None, nodes: Vec::new() },
-        Err(_) => Cluster::start(),
+        Err(_) => Cluster::start_with(java),
     }))
 }
 
@@ -79,11 +93,15 @@ impl Drop for Shared {
 impl Cluster {
     /// Starts a cluster of one node.
     pub(crate) fn start() -> Self {
+        Self::start_with(SMALL)
+    }
+
+    fn start_with(java: &[&str]) -> Self {
         let jars = jars();
         // A port that was free may be taken a moment later by somebody else on the machine.
         for _ in 0..3 {
             let ports = Ports { plain: free_port(), sasl: free_port(), controller: free_port() };
-            if let Some(node) = start_node(&jars, 1, &[ports]) {
+            if let Some(node) = start_node(&jars, java, 1, &[ports]) {
                 return Self {
                     bootstrap: format!("127.0.0.1:{}", ports.plain),
                     sasl_bootstrap: Some(format!("127.0.0.1:{}", ports.sasl)),
@@ -137,7 +155,7 @@ fn jars() -> PathBuf {
 }
 
 /// Formats and starts the node `id`, whose ports are `cluster[id - 1]`; `None` if a port was taken meanwhile.
-fn start_node(jars: &Path, id: usize, cluster: &[Ports]) -> Option<Process> {
+fn start_node(jars: &Path, options: &[&str], id: usize, cluster: &[Ports]) -> Option<Process> {
     let folder = tempfile::Builder::new().prefix("sluice-kafka-").tempdir().unwrap();
     let properties = folder.path().join("server.properties");
     std::fs::write(&properties, server_properties(id, cluster, folder.path())).unwrap();
@@ -149,7 +167,7 @@ fn start_node(jars: &Path, id: usize, cluster: &[Ports]) -> Option<Process> {
 
     let mut java = Command::new("java");
     java.args(LOG_LEVELS.map(|level| format!("-Dorg.slf4j.simpleLogger.{level}")));
-    java.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &classes, "kafka.Kafka"]);
+    java.args(options).args(["-cp", &classes, "kafka.Kafka"]);
     java.arg(&properties).current_dir(folder.path());
     let mut node = Process::start(&format!("kafka-{id}"), java, folder);
     let start = Instant::now();

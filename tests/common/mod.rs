@@ -9,6 +9,7 @@
 //! - `registry`: the project's registry behind a layer of faults
 //! - `gate`: configuration and life of a `sluice run`
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
+//! - `usage`: what a process takes of its machine
 //! - `check`: whether it became of it; `scene`: the usual cast put together
 //!
 //! Nothing here reuses the gate's own code for reading what the gate wrote: names of headers and metrics are spelled
@@ -35,6 +36,7 @@ pub(crate) mod registry;
 pub(crate) mod scene;
 pub(crate) mod schemas;
 pub(crate) mod traffic;
+pub(crate) mod usage;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

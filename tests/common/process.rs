@@ -36,6 +36,11 @@ impl Process {
         Self { name: name.to_owned(), child, reaper, log, folder }
     }
 
+    /// Returns its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns the folder of the process.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

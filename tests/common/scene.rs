@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::check::{Outputs, Seen, Truth, assert_clean, check, ends};
 use super::gate::{Config, Gate};
-use super::kafka::{Shared, shared};
+use super::kafka::{self, Shared};
 use super::metrics::Counts;
 use super::registry::Registry;
 use super::traffic::{Ids, Planned, Policy, Sent, Traffic, counts, send};
@@ -49,7 +49,12 @@ pub(crate) struct Scene {
 impl Scene {
     /// Creates a scene without gates.
     pub(crate) fn empty(name: &str) -> Self {
-        Self { kafka: shared(), registry: Registry::start(), application: unique(name), lines: Vec::new() }
+        Self::over(kafka::shared(), name)
+    }
+
+    /// Creates a scene without gates over a cluster.
+    pub(crate) fn over(kafka: Shared, name: &str) -> Self {
+        Self { kafka, registry: Registry::start(), application: unique(name), lines: Vec::new() }
     }
 
     /// Creates a scene with one gate called `orders`.
@@ -76,13 +81,29 @@ impl Scene {
             ids: self.registry.register_orders(&format!("{}-value", topic(".raw"))),
             settings,
         };
-        let Outputs { validated, converter, dead_letter } = &line.outputs;
-        for name in [&line.source, validated, converter] {
-            self.kafka.create_topic(name, partitions, &[]);
-        }
-        self.kafka.create_topic(dead_letter, partitions, &[("message.timestamp.type", "LogAppendTime")]);
+        self.kafka.create_topic(&line.source, partitions, &[]);
+        self.create_outputs(&line);
         self.lines.push(line.clone());
         line
+    }
+
+    /// Replaces all gates by one like this, with its source and a group and outputs of its own.
+    pub(crate) fn replace(&mut self, like: &Line, gate: &str) -> Line {
+        let topic = |end: &str| format!("{}.{gate}{end}", self.application);
+        let outputs =
+            Outputs { validated: topic(""), converter: topic(".converter"), dead_letter: topic(".dead-letter") };
+        let line = Line { gate: gate.to_owned(), outputs, ..like.clone() };
+        self.create_outputs(&line);
+        self.lines = vec![line.clone()];
+        line
+    }
+
+    fn create_outputs(&self, line: &Line) {
+        let Outputs { validated, converter, dead_letter } = &line.outputs;
+        for name in [validated, converter] {
+            self.kafka.create_topic(name, line.partitions, &[]);
+        }
+        self.kafka.create_topic(dead_letter, line.partitions, &[("message.timestamp.type", "LogAppendTime")]);
     }
 
     /// Returns the configuration of one process with all gates.
