@@ -8,7 +8,7 @@ SHELL := bash
 help:
 	@echo "make demo       run the demo: no broker, no configuration (ARGS='--for 1m --rate 5000')"
 	@echo "make test       all tests, against a real Kafka that they start"
-	@echo "make test-long  soak and kill runs"
+	@echo "make test-long  soak and kill runs, a million records with figures"
 	@echo "make check      formatting, clippy, docs, sizes"
 	@echo "make fmt | measure | bench"
 
@@ -22,10 +22,13 @@ test:
 	@.ci/prerequisites test
 	cargo test --locked --no-fail-fast
 
-# One at a time, with what they measure.
+# One at a time, with what they measure, of a release build.
+test-long: export SLUICE_TEST_LONG = 1
+test-long: export SLUICE_TEST_BINARY = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/sluice
 test-long:
 	@.ci/prerequisites test
-	cargo test --locked --no-fail-fast -- --ignored --nocapture --test-threads=1
+	cargo build --locked --release --bin sluice --example passthrough
+	cargo test --locked --no-fail-fast -- --nocapture --test-threads=1
 
 check:
 	@.ci/prerequisites check

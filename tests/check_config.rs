@@ -82,7 +82,7 @@ fn missing_topics_are_told_with_their_commands() {
 /// What keeps a gate from serving its records is found all at once, in cluster and registry.
 #[test]
 fn faults_are_found_all_at_once() {
-    let mut scene = Scene::empty("check-faults");
+    let scene = Scene::empty("check-faults");
     let source = scene.kafka.topic("faulty.raw", 2, &[]);
     let validated = scene.kafka.topic("faulty", 3, &[]);
     let gate = json!({

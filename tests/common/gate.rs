@@ -1,5 +1,6 @@
 //! A `sluice run` as a child process: its configuration, its life and death, what it says of itself.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,7 @@ impl Gate {
         let folder = tempfile::Builder::new().prefix("sluice-gate-").tempdir().unwrap();
         let file = folder.path().join("sluice.yaml");
         std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        let mut command = Command::new(binary());
         command.args(["run", "--config"]).arg(&file).env("NO_COLOR", "1").envs(environment.iter().copied());
         Self { process: Process::start("sluice", command, folder), admin }
     }
@@ -151,6 +152,13 @@ impl Gate {
     pub(crate) fn records(&self, gate: &str) -> Counts {
         self.metrics().records(gate)
     }
+}
+
+/// Returns the program that the tests run: the one that Cargo has built with them, or what `SLUICE_TEST_BINARY` names,
+/// a release build where figures are taken.
+pub(crate) fn binary() -> PathBuf {
+    let other = std::env::var_os("SLUICE_TEST_BINARY").map(PathBuf::from);
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_sluice").into())
 }
 
 impl Drop for Gate {

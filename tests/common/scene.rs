@@ -81,13 +81,29 @@ impl Scene {
             ids: self.registry.register_orders(&format!("{}-value", topic(".raw"))),
             settings,
         };
-        let Outputs { validated, converter, dead_letter } = &line.outputs;
-        for name in [&line.source, validated, converter] {
-            self.kafka.create_topic(name, partitions, &[]);
-        }
-        self.kafka.create_topic(dead_letter, partitions, &[("message.timestamp.type", "LogAppendTime")]);
+        self.kafka.create_topic(&line.source, partitions, &[]);
+        self.create_outputs(&line);
         self.lines.push(line.clone());
         line
+    }
+
+    /// Replaces all gates by one like this, with its source and a group and outputs of its own.
+    pub(crate) fn replace(&mut self, like: &Line, gate: &str) -> Line {
+        let topic = |end: &str| format!("{}.{gate}{end}", self.application);
+        let outputs =
+            Outputs { validated: topic(""), converter: topic(".converter"), dead_letter: topic(".dead-letter") };
+        let line = Line { gate: gate.to_owned(), outputs, ..like.clone() };
+        self.create_outputs(&line);
+        self.lines = vec![line.clone()];
+        line
+    }
+
+    fn create_outputs(&self, line: &Line) {
+        let Outputs { validated, converter, dead_letter } = &line.outputs;
+        for name in [validated, converter] {
+            self.kafka.create_topic(name, line.partitions, &[]);
+        }
+        self.kafka.create_topic(dead_letter, line.partitions, &[("message.timestamp.type", "LogAppendTime")]);
     }
 
     /// Returns the configuration of one process with all gates.

@@ -9,7 +9,9 @@ use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use rand::Rng;
+use rand::distr::Alphanumeric;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
 use sluice::violation::ReasonCode;
 
 /// A version of the order.
@@ -104,6 +106,24 @@ impl Order {
             fields.push((name, encode(kind, value)));
         }
         Self { fields }
+    }
+
+    /// Creates a good order of about `bytes`, most of it lines, the rest a note in words.
+    pub(crate) fn of_size(version: Version, bytes: usize, number: i64, random: &mut StdRng) -> Self {
+        let line = |random: &mut StdRng| {
+            let length = random.random_range(8..24);
+            let sku = random.sample_iter(Alphanumeric).take(length).map(char::from).collect();
+            let quantity = Value::Int(random.random_range(1..2_000));
+            Value::Record(vec![("sku".into(), Value::String(sku)), ("quantity".into(), quantity)])
+        };
+        let lines = (0..bytes / 30).map(|_| line(random)).collect();
+        let lines = encode(version.type_of("lines").expect("all versions have lines"), Value::Array(lines));
+        let mut note = String::new();
+        while note.len() + lines.len() + 40 < bytes {
+            note.push_str(["please ", "ring ", "at the ", "green ", "door ", "für ", "Zoë "].choose(random).unwrap());
+        }
+        let note = [zigzag(1), zigzag(note.len().try_into().unwrap()), note.into_bytes()].concat();
+        Self::good(version, number, random).with("lines", lines).with("note", note)
     }
 
     /// Replaces the bytes of a field.

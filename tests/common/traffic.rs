@@ -14,10 +14,13 @@ use sluice::gate::verdict::Route;
 use sluice::violation::ReasonCode;
 
 use super::client::{Content, OwnedHeader, TopicPartition, Writer};
-use super::schemas::{DATUM_DAMAGE, Order, Version};
+use super::schemas::{DATUM_DAMAGE, Order, Version, zigzag};
 
 /// 2017: old enough that a retention by time would show.
 const FIRST_TIMESTAMP: i64 = 1_500_000_000_000;
+
+/// Orders of each version in a stock: enough that no batch of a producer compresses like one order.
+const STOCK: usize = 1_000;
 
 /// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,12 +179,29 @@ pub(crate) struct Traffic {
     partitions: i32,
     keys: u32,
     made: i64,
+    /// Orders of each version to take from instead of making each anew.
+    stock: Option<[Vec<Order>; 3]>,
 }
 
 impl Traffic {
     /// Creates a source of records for a topic of that many partitions.
     pub(crate) fn new(seed: u64, ids: Ids, policy: Policy, partitions: i32) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), ids, policy, partitions, keys: 40, made: 0 }
+        Self { random: StdRng::seed_from_u64(seed), ids, policy, partitions, keys: 40, made: 0, stock: None }
+    }
+
+    /// Makes all orders of about that size from now on. They are taken from a stock and renumbered: to encode a million
+    /// takes minutes in a debug build.
+    pub(crate) fn of_size(mut self, bytes: usize) -> Self {
+        let random = &mut self.random;
+        self.stock =
+            Some(Version::ALL.map(|version| (0..STOCK).map(|_| Order::of_size(version, bytes, 0, random)).collect()));
+        self
+    }
+
+    fn order(&mut self, version: Version) -> Order {
+        let Some(stock) = &self.stock else { return Order::good(version, self.made, &mut self.random) };
+        let order = stock[version as usize].choose(&mut self.random).expect("a stock");
+        order.clone().with("id", zigzag(self.made))
     }
 
     /// Makes a mix: three quarters good orders, the rest of all the classes evenly.
@@ -232,7 +252,7 @@ impl Traffic {
             Class::Damaged(_) => *Version::ALL.choose(&mut self.random).expect("a version"),
             _ => Version::V2,
         };
-        let order = Order::good(version, self.made, &mut self.random);
+        let order = self.order(version);
         let framed = |datum: Vec<u8>| by_id(self.ids.orders[version as usize], &datum);
         Some(match class {
             Class::Order(_) | Class::NoKey => framed(order.datum()),
@@ -242,20 +262,20 @@ impl Traffic {
                 order.datum()
             }
             Class::GuidOrder => [&[1], self.ids.guid.as_slice(), &order.datum()].concat(),
-            Class::LegacyStatus => framed(order.with("status", super::schemas::zigzag(3)).datum()),
+            Class::LegacyStatus => framed(order.with("status", zigzag(3)).datum()),
             Class::LongNote => framed(order.with("note", vec![4, 84]).datum()),
             Class::Tombstone => return None,
             Class::Damaged(code) => framed(order.damaged(code)),
             Class::NotFramed => [b"{\"id\":1}".to_vec(), vec![0xff, 0, 0]].choose(&mut self.random).unwrap().clone(),
             Class::TruncatedFrame => framed(Vec::new())[..self.random.random_range(1..5)].to_vec(),
             Class::UnknownSchema => by_id(self.ids.unknown, &order.datum()),
-            Class::OtherSubject => by_id(self.ids.other, &super::schemas::zigzag(self.made)),
+            Class::OtherSubject => by_id(self.ids.other, &zigzag(self.made)),
             Class::Padded(size) => {
                 // Letters in an order that no compressor makes smaller.
                 let mut note = vec![0; size];
                 self.random.fill(&mut note[..]);
                 note.iter_mut().for_each(|byte| *byte = b'@' + (*byte & 0x1f));
-                let length = super::schemas::zigzag(i64::try_from(size).unwrap());
+                let length = zigzag(i64::try_from(size).unwrap());
                 framed(order.with("note", [vec![2], length, note].concat()).datum())
             }
         })

@@ -34,7 +34,9 @@ fn collect(
             continue;
         }
         if seen.len() > MAX_REFERENCES {
-            return Err(Error::InvalidSchema(format!("Invalid schema, it refers to more than {MAX_REFERENCES} others")));
+            return Err(Error::InvalidSchema(format!(
+                "Invalid schema, it refers to more than {MAX_REFERENCES} others"
+            )));
         }
         let found = store.version(subject, Wanted::Version(*version), true)?;
         // The same type may be registered under several subjects; the library takes each name once.
