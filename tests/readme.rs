@@ -3,7 +3,7 @@
 //! The tables of reason codes and metrics are written from the code: `UPDATE_README=1 cargo test --test readme` rewrites
 //! them. Of tables that hold advice as well, the names are compared. Configurations in the text must be readable.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where a program returns")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test panics where a program returns")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
