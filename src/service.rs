@@ -155,7 +155,9 @@ impl Service {
                 let result = panic::catch_unwind(AssertUnwindSafe(|| pipeline::run(&settings)))
                     .unwrap_or(Err(pipeline::Error::Panicked));
                 if let Err(error) = &result {
-                    PipelineFailed { error: &error.to_string() }.emit(&settings.probe);
+                    // The command prints all of it; the log takes the line that says what is wrong.
+                    let error = error.to_string();
+                    PipelineFailed { error: error.lines().next().unwrap_or_default() }.emit(&settings.probe);
                 }
                 // Nobody listens any more once the process has given up waiting.
                 ended.send((settings.gate.name.clone(), result)).ok();

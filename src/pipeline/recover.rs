@@ -4,7 +4,8 @@
 //! wait for it; then the producer is rebuilt if it is lost, which fences whatever it may have
 //! left under way; then, if a commit may have happened, the brokers are asked how far the
 //! group is; only then are the partitions read again from there. Pauses grow with each fault
-//! in a row and end with the first turn that succeeds.
+//! in a row and end with the first commit. After a few the partitions count as held, so that
+//! the gate shows as degraded while brokers or outputs are away.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use rand::Rng as _;
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
-use crate::telemetry::events::ProducerRebuilt;
+use crate::telemetry::HoldCause;
+use crate::telemetry::events::{PartitionHeld, PartitionReleased, ProducerRebuilt};
 
 /// The pause after the first fault: long enough for a leader to move, short enough not to be noticed.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -21,24 +23,32 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: brokers that come back are noticed within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// From this many faults in a row on the partitions count as held: brokers that restart or move leaders cause fewer.
+const FAULTS_TO_HOLD: u32 = 3;
+
 /// Fenced again within this many transaction timeouts, it is a twin: a coordinator that gave up on one slow
 /// transaction looks the same, but not twice in a row.
 const TWIN_TIMEOUTS: u32 = 10;
 
 /// Faults in a row, and when the producer was fenced last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recovery {
     faults: u32,
+    /// When the first of them came.
+    since: Instant,
     fenced_at: Option<Instant>,
 }
 
 impl Recovery {
-    /// Notes a turn without a fault.
-    pub(super) fn succeeded(&mut self) {
-        self.faults = 0;
+    /// Starts without a fault.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { faults: 0, since: now, fenced_at: None }
     }
 
     fn pause(&mut self) -> Duration {
+        if self.faults == 0 {
+            self.since = Instant::now();
+        }
         let pause = FIRST_PAUSE.saturating_mul(1 << self.faults.min(10)).min(LONGEST_PAUSE);
         self.faults += 1;
         pause.mul_f64(rand::rng().random_range(0.5..1.0))
@@ -51,6 +61,7 @@ impl Loop<'_> {
         match fault {
             Fault::Abort(why) => {
                 self.give_up(&why);
+                self.show_held(&why);
                 match self.output.abort() {
                     Ok(()) => {}
                     Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced)?,
@@ -64,6 +75,7 @@ impl Loop<'_> {
             }
             Fault::Lost { why, is_fenced } => {
                 self.give_up(&why);
+                self.show_held(&why);
                 self.rebuild(why, is_fenced)?;
             }
             fault @ (Fault::ConsumerLost(_) | Fault::Fatal(_)) => {
@@ -75,6 +87,29 @@ impl Loop<'_> {
         let pause = self.recovery.pause();
         self.pause_for(pause);
         Ok(())
+    }
+
+    /// Shows all partitions as held once faults come in a row.
+    fn show_held(&self, why: &str) {
+        if self.recovery.faults < FAULTS_TO_HOLD {
+            return;
+        }
+        for held in self.assignment.iter() {
+            let cause = HoldCause::TargetUnavailable;
+            PartitionHeld { topic: &held.topic, partition: held.partition, next: held.next, cause, detail: why }
+                .emit(&self.settings.probe);
+        }
+    }
+
+    /// Ends a row of faults, after a commit.
+    pub(super) fn recovered(&mut self) {
+        if std::mem::take(&mut self.recovery.faults) < FAULTS_TO_HOLD {
+            return;
+        }
+        for held in self.assignment.iter().filter(|held| held.hold.is_none()) {
+            PartitionReleased { topic: &held.topic, partition: held.partition, after: self.recovery.since.elapsed() }
+                .emit(&self.settings.probe);
+        }
     }
 
     /// Replaces the producer by one with the same transactional.id, and asks how far the group is.

@@ -96,9 +96,8 @@ impl<'c> Loop<'c> {
     pub(super) fn run(mut self) -> Result<(), Fault> {
         let mut batch = Vec::with_capacity(consume::BATCH_RECORDS);
         while !self.settings.stop.is_asked() {
-            match self.turn(&mut batch) {
-                Ok(()) => self.recovery.succeeded(),
-                Err(fault) => self.recover(fault)?,
+            if let Err(fault) = self.turn(&mut batch) {
+                self.recover(fault)?;
             }
         }
         self.finish()
@@ -230,6 +229,7 @@ impl<'c> Loop<'c> {
             let probe = &self.settings.probe;
             probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
             self.tally.clear();
+            self.recovered();
         }
         self.report_positions();
         self.committed_at = Instant::now();

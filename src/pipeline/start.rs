@@ -81,7 +81,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         pending: None,
         is_behind: false,
         committed_at: now,
-        recovery: Recovery::default(),
+        recovery: Recovery::new(now),
         discover_at: now + discover::INTERVAL,
     };
     running.subscribe()?;
