@@ -114,16 +114,6 @@ impl Loop<'_> {
         self.consumer.incremental_unassign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))
     }
 
-    /// Answers what is still unanswered, so that the closing consumer waits for nobody.
-    pub(super) fn let_go_of_all(&mut self) {
-        while let Some(event) = self.pending.take().or_else(|| self.consumer.context().next_event()) {
-            if let ConsumeEvent::Assign(partitions) | ConsumeEvent::Revoke(partitions) = event {
-                // The client is about to be gone: there is nothing to do about a failure.
-                self.let_go(&partitions).ok();
-            }
-        }
-    }
-
     /// Holds the partitions whose next record the log does not have; nothing is skipped in silence.
     fn hold_out_of_range(&mut self) -> Result<(), Fault> {
         let partitions: Vec<_> =

@@ -260,8 +260,6 @@ impl<'c> Loop<'c> {
             tracing::warn!(gate = self.settings.probe.gate(), ?fault, "the last transaction was not committed");
             self.output.abort().ok();
         }
-        self.consumer.context().close();
-        self.let_go_of_all();
         Ok(())
     }
 }

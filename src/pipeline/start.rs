@@ -84,9 +84,15 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         recovery: Recovery::new(now),
         discover_at: now + discover::INTERVAL,
     };
-    running.subscribe()?;
-    settings.probe.joined();
-    running.run()
+    let ended = running.subscribe().and_then(|()| {
+        settings.probe.joined();
+        running.run()
+    });
+    // rdkafka's drop waits until the consumer is closed, and librdkafka closes it once every rebalance is answered: one
+    // that was noted and not answered would hang here. While terminating it takes each answer as letting go of all.
+    consumer.context().close();
+    consumer.unassign().ok();
+    ended
 }
 
 /// Returns the names of this pipeline's clients.

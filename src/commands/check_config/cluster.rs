@@ -1,7 +1,8 @@
 //! The probes of the cluster: topics, limits, committed offsets, and the right to a transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -17,6 +18,9 @@ use crate::kafka::topics::{self, Cluster, Plan, Topic, tool_options};
 
 /// How long one question may take: a coordinator that moves answers within it.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Pause before a coordinator that moves is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks the cluster for everything that the gates need of it.
 pub(super) fn probe(config: &Config) -> Report {
@@ -196,7 +200,28 @@ fn committed_offsets(
     for topic in routes.iter().filter_map(|(source, _)| found.get(source)) {
         list.add_partition_range(&topic.name, 0, topic.partitions - 1);
     }
-    if list.count() == 0 { Ok(list) } else { consumer.committed_offsets(list, PATIENCE) }
+    if list.count() == 0 {
+        return Ok(list);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match consumer.committed_offsets(list.clone(), PATIENCE) {
+            // A coordinator that has just moved, or still loads, answers within seconds.
+            Err(error) if is_moving(&error) && Instant::now() < deadline => thread::sleep(RETRY_PAUSE),
+            answer => return answer,
+        }
+    }
+}
+
+fn is_moving(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+        )
+    )
 }
 
 /// Says so where the next record of the group is one that the broker has no more, or not yet.
