@@ -8,8 +8,8 @@ use super::super::limits;
 use super::super::program::NO_MARKS;
 use super::{Fault, Stop, Trail, Walk};
 
-/// The top bit of each byte of a word: set where a varint goes on.
-const GOES_ON: u64 = 0x8080_8080_8080_8080;
+/// The top bit of each byte of a word: set where a varint goes on, and where a byte is not ASCII.
+const TOP_BITS: u64 = 0x8080_8080_8080_8080;
 
 impl<T: Trail> Walk<'_, T> {
     /// Passes over integers, several at once where the next eight bytes hold them.
@@ -22,7 +22,7 @@ impl<T: Trail> Walk<'_, T> {
                 done += 1;
                 continue;
             };
-            let ends = !word & GOES_ON;
+            let ends = !word & TOP_BITS;
             let whole = ends.count_ones().min(count - done);
             let mut last = ends;
             for _ in 1..whole {
@@ -30,7 +30,7 @@ impl<T: Trail> Walk<'_, T> {
             }
             let bytes = if whole == 0 { 0 } else { last.trailing_zeros() / 8 + 1 };
             // Four bytes that go on, one after the other, may be the start of an int out of range.
-            let more = word & GOES_ON & u64::MAX.checked_shr(64 - 8 * bytes).unwrap_or(0);
+            let more = word & TOP_BITS & u64::MAX.checked_shr(64 - 8 * bytes).unwrap_or(0);
             if whole == 0 || (longs != u32::MAX && more & more >> 8 & more >> 16 & more >> 24 != 0) {
                 self.trail.element(u64::from(done));
                 self.varint(longs >> done & 1 == 1)?;
@@ -203,4 +203,25 @@ fn is_utf8(bytes: &[u8]) -> bool {
         _ => GOES_ON,
     };
     high & GOES_ON == 0 || simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_utf8;
+
+    /// Whatever the length, and wherever a byte that is not ASCII stands, the verdict is the standard library's.
+    #[test]
+    fn short_strings_are_judged_as_the_standard_library_does() {
+        for length in 0..80 {
+            assert!(is_utf8(&vec![b'a'; length]), "{length} ASCII bytes");
+            for at in 0..length {
+                for damage in [&[0x80][..], &[0xff], &[0xc3], &[0xc3, 0xab], &[0xe2, 0x82, 0xac], &[0xed, 0xa0, 0x80]] {
+                    let mut bytes = vec![b'a'; length];
+                    bytes.splice(at..(at + damage.len()).min(length), damage.iter().copied());
+                    let expected = std::str::from_utf8(&bytes).is_ok();
+                    assert_eq!(is_utf8(&bytes), expected, "{damage:x?} at {at} of {length}");
+                }
+            }
+        }
+    }
 }
