@@ -86,7 +86,11 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
     };
     running.subscribe()?;
     settings.probe.joined();
-    running.run()
+    let ended = running.run();
+    // Whatever ended it: the consumer's drop spins until every rebalance is answered.
+    consumer.context().close();
+    consumer.unassign().ok();
+    ended
 }
 
 /// Returns the names of this pipeline's clients.
