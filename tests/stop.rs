@@ -78,7 +78,7 @@ fn twins_do_not_fight() {
         assert_eq!(loser.and_then(|status| status.code()), Some(3));
         let (loser, survivor) = if survivor { (second, first) } else { (first, second) };
         let log = loser.log();
-        assert!(log.contains("pod-0") && log.contains("instance"), "it says whose twin it is: {log}");
+        assert!(log.contains("instance") && log.contains("error: gate 'orders'"), "it says why: {log}");
         scene.verify(line, &load.join().unwrap(), None);
         drop(survivor);
     });

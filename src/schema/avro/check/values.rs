@@ -48,7 +48,7 @@ impl<T: Trail> Walk<'_, T> {
     #[inline]
     pub(super) fn varint(&mut self, long: bool) -> Result<(), Stop> {
         if let Some(word) = self.rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) {
-            let bytes = (!word & GOES_ON).trailing_zeros() as usize / 8 + 1;
+            let bytes = (!word & TOP_BITS).trailing_zeros() as usize / 8 + 1;
             // Up to four bytes are in range of an int, up to eight in that of a long.
             if bytes <= if long { 8 } else { 4 } {
                 self.rest = &self.rest[bytes..];
@@ -195,14 +195,14 @@ fn zigzag(raw: u64) -> i64 {
 /// which may overlap the one before.
 #[inline]
 fn is_utf8(bytes: &[u8]) -> bool {
-    let word = |at: usize| bytes[at..].first_chunk().map_or(GOES_ON, |bytes| u64::from_le_bytes(*bytes));
+    let word = |at: usize| bytes[at..].first_chunk().map_or(TOP_BITS, |bytes| u64::from_le_bytes(*bytes));
     let high = match bytes.len() {
         0..8 => bytes.iter().fold(0, |high, &byte| high | u64::from(byte) << 56),
         8..=16 => word(0) | word(bytes.len() - 8),
         17..=32 => word(0) | word(8) | word(bytes.len() - 16) | word(bytes.len() - 8),
-        _ => GOES_ON,
+        _ => TOP_BITS,
     };
-    high & GOES_ON == 0 || simdutf8::basic::from_utf8(bytes).is_ok()
+    high & TOP_BITS == 0 || simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
 #[cfg(test)]
