@@ -28,6 +28,8 @@ pub(super) struct Hold {
     /// `None` while the schema is asked for and the registry has not refused yet.
     pub(super) cause: Option<HoldCause>,
     pub(super) since: Instant,
+    /// When it is tried again by itself; `None` where it waits for schemas or a person.
+    pub(super) retry_at: Option<Instant>,
     /// The schemas that the record at `next` lacks; empty where something else is the cause.
     pub(super) needs: Needs,
 }
@@ -54,6 +56,11 @@ impl Assigned {
         }
         let spent: Duration = self.unknown_holds.iter().map(|(_, held)| *held).sum();
         max_hold.saturating_sub(spent)
+    }
+
+    /// Tells whether it waits for a record that the log does not have, which only a person can mend.
+    pub(super) fn is_out_of_range(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.cause == Some(HoldCause::OffsetOutOfRange))
     }
 
     /// Ends the hold, and counts it where it was for an unknown ID.
@@ -133,6 +140,12 @@ impl Assignment {
     /// Goes back to what is committed; the consumer has to seek there.
     pub(super) fn rewind(&mut self) {
         self.partitions.iter_mut().for_each(|held| held.next = held.committed);
+    }
+
+    /// Returns the indices of partitions that are due for another try.
+    pub(super) fn due(&self, now: Instant) -> Vec<usize> {
+        let is_due = |held: &Assigned| held.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now);
+        (0..self.partitions.len()).filter(|&index| is_due(&self.partitions[index])).collect()
     }
 
     /// Returns the indices of partitions that wait for this schema.

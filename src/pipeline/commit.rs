@@ -47,7 +47,6 @@ pub(super) struct Idle(Sender);
 #[derive(Debug)]
 pub(super) struct Open {
     sender: Sender,
-    began: Instant,
 }
 
 /// A transaction whose records all are with the brokers.
@@ -113,7 +112,7 @@ impl Idle {
             Delivery::AtLeastOnce => Ok(()),
         };
         match result {
-            Ok(()) => Ok(Open { sender, began: Instant::now() }),
+            Ok(()) => Ok(Open { sender }),
             Err(error) => Err(sender.broken("begin the transaction", &error)),
         }
     }
@@ -125,9 +124,9 @@ impl Open {
         &self.sender.producer
     }
 
-    /// Returns when it began.
-    pub(super) fn began(&self) -> Instant {
-        self.began
+    /// Returns the producer, to make handles of its topics.
+    pub(super) fn producer_mut(&mut self) -> &mut Producer<Context> {
+        &mut self.sender.producer
     }
 
     /// Serves delivery reports; tells of the first record that was not taken.
@@ -180,7 +179,13 @@ impl Failed {
         let deadline = Instant::now() + sender.limit;
         if sender.delivery == Delivery::AtLeastOnce {
             sender.purge();
-            return Ok(Idle(sender));
+            return match sender.producer.client().client().fatal_error() {
+                None => Ok(Idle(sender)),
+                Some((code, reason)) => {
+                    let why = format!("the idempotent producer cannot go on: {reason} ({code})");
+                    Err(Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } }))
+                }
+            };
         }
         loop {
             let result = sender.producer.client().abort_transaction(ABORT_STEP);

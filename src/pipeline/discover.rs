@@ -24,8 +24,8 @@ use crate::telemetry::state::Topics;
 /// Time between two lists of the cluster's topics.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Finds the topics of a gate and adds those that can be served; tells whether there are new ones.
-pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<bool, Fault> {
+/// Finds the topics of a gate and adds those that can be served.
+pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<(), Fault> {
     match &settings.gate.source {
         Sources::Topics(topics) => {
             for topic in topics {
@@ -33,15 +33,14 @@ pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) 
                     return Err(Fault::Fatal(Error::Configuration { reason }));
                 }
             }
-            Ok(true)
+            Ok(())
         }
         Sources::Pattern(_) => find_matching(settings, cluster, routes),
     }
 }
 
-fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<bool, Fault> {
+fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<(), Fault> {
     let listed = cluster.list().map_err(asking)?;
-    let mut is_new = false;
     for topic in listed.iter().filter(|topic| settings.gate.source.matches(topic)) {
         if routes.find(topic).is_some() {
             continue;
@@ -55,13 +54,10 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
             Some(detail) => {
                 TopicHeld { topic, cause: HoldCause::Misconfigured, detail: &detail }.emit(&settings.probe);
             }
-            None => {
-                TopicReleased { topic }.emit(&settings.probe);
-                is_new = true;
-            }
+            None => TopicReleased { topic }.emit(&settings.probe),
         }
     }
-    Ok(is_new)
+    Ok(())
 }
 
 /// Checks a topic's outputs, makes those that are missing where that is allowed, and adds the topic; returns why it
@@ -87,7 +83,11 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
                 commands.join("\n  ")
             )));
         }
-        cluster.create(&plan.missing, &options).map_err(asking)?;
+        match cluster.create(&plan.missing, &options) {
+            Ok(()) => {}
+            Err(error @ topics::Error::Create { .. }) => return Ok(Some(error.to_string())),
+            Err(error) => return Err(asking(error)),
+        }
         described = cluster.describe(&names).map_err(asking)?;
     }
     for difference in &plan.differences {
@@ -123,16 +123,17 @@ impl Loop<'_> {
         if !matches!(self.settings.gate.source, Sources::Pattern(_)) {
             return Ok(());
         }
-        if find(self.settings, &self.cluster, &mut self.routes)? {
-            self.subscribe()?;
+        // What is served already goes on, whatever keeps us from finding more.
+        if let Err(fault) = find(self.settings, &self.cluster, &mut self.routes) {
+            tracing::warn!(gate = self.settings.probe.gate(), ?fault, "topics cannot be listed or checked now");
         }
-        Ok(())
+        self.subscribe()
     }
 
-    /// Subscribes to the topics by name.
-    pub(super) fn subscribe(&self) -> Result<(), Fault> {
+    /// Subscribes to the topics by name, if there are others than before.
+    pub(super) fn subscribe(&mut self) -> Result<(), Fault> {
         let sources = self.routes.topics();
-        if sources.is_empty() {
+        if sources.len() == self.subscribed {
             return Ok(());
         }
         self.consumer.subscribe(&sources).map_err(|error| Fault::Abort(format!("could not subscribe: {error}")))?;
@@ -151,6 +152,7 @@ impl Loop<'_> {
             mode: self.settings.gate.policy.mode.name(),
         }
         .emit(&self.settings.probe);
+        self.subscribed = self.routes.topics().len();
         Ok(())
     }
 }

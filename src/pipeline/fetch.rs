@@ -27,8 +27,8 @@ use crate::violation::{ReasonCode, Violation};
 
 use super::routes::SourceRoute;
 
-/// Questions under way at once for one pipeline. A flood of unknown IDs in one batch asks no more than this; the rest
-/// is asked when the partition gets there.
+/// Questions under way beyond which none is asked ahead. A flood of unknown IDs in one batch asks no more than this; the
+/// rest is asked when the partition gets there.
 const MAX_QUESTIONS: usize = 1_000;
 
 /// What the loop has to know.
@@ -96,9 +96,16 @@ impl Fetch {
         }
     }
 
+    /// Asks for a schema that a record further on needs, as far as there is room for questions.
+    pub(super) fn ask_ahead(&mut self, need: Need, route: &SourceRoute, grace: Duration) {
+        if self.asked.len() < MAX_QUESTIONS {
+            self.ask(need, route, grace);
+        }
+    }
+
     /// Asks for a schema, unless that is under way; `grace` is how long the registry may not know it.
     pub(super) fn ask(&mut self, need: Need, route: &SourceRoute, grace: Duration) {
-        if self.asked.contains_key(&need) || self.asked.len() >= MAX_QUESTIONS {
+        if self.asked.contains_key(&need) {
             return;
         }
         let policy = route.gate.policy();

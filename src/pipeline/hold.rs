@@ -15,18 +15,23 @@ use super::assignment::{self, Hold};
 use super::fetch::News;
 use super::output::Staged;
 use super::run::Loop;
+use super::start;
 use crate::gate::verdict::{Decision, Needs};
 use crate::kafka::clients::REQUEST_TIMEOUT;
-use crate::record::Record;
+use crate::record::{Offset, Partition, Record};
 use crate::schema::table::Need;
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{PartitionHeld, PartitionReleased, TargetChanged};
+
+/// Time until a partition whose output was not there is tried again: metadata are refreshed by then.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 impl Loop<'_> {
     /// Stops a partition before a record whose schemas are not at hand, and asks for them.
     pub(super) fn hold_for_schemas(&mut self, index: usize, needs: Needs, now: Instant) -> Result<(), Fault> {
         for &need in &needs {
-            self.ask(index, need, now);
+            let grace = self.grace(index, now);
+            self.fetch.ask(need, self.routes.get(need.slot.source), grace);
         }
         self.hold(index, needs, now)
     }
@@ -36,15 +41,15 @@ impl Loop<'_> {
         let source = self.assignment.get(index).source;
         if let Decision::NeedSchemas(needs) = self.routes.get(source).gate.decide(record, source, &self.table) {
             let now = Instant::now();
-            needs.into_iter().for_each(|need| self.ask(index, need, now));
+            let grace = self.grace(index, now);
+            needs.iter().for_each(|need| self.fetch.ask_ahead(*need, self.routes.get(need.slot.source), grace));
         }
     }
 
-    fn ask(&mut self, index: usize, need: Need, now: Instant) {
+    /// Returns how long the registry may not know a schema that this partition waits for.
+    fn grace(&mut self, index: usize, now: Instant) -> Duration {
         let unknown = self.settings.config.registry.unknown_schema;
-        let patience = self.assignment.get(index).patience(unknown.max_hold, now);
-        let route = self.routes.get(need.slot.source);
-        self.fetch.ask(need, route, unknown.grace.min(patience));
+        unknown.grace.min(self.assignment.get(index).patience(unknown.max_hold, now))
     }
 
     /// Stops a partition before a record that its output did not take.
@@ -58,10 +63,22 @@ impl Loop<'_> {
             ),
             Staged::NoOutput(code) => (
                 HoldCause::TargetUnavailable,
-                format!("the output has no such partition ({code}); add partitions to it"),
+                format!(
+                    "the output or this partition of it is not there ({code}); it is tried again every {} s",
+                    RETRY_AFTER.as_secs()
+                ),
             ),
         };
-        self.hold_because(index, cause, &detail)
+        self.hold_because(index, cause, &detail)?;
+        if let (Staged::NoOutput(_), Some(hold)) = (staged, &mut self.assignment.get(index).hold) {
+            hold.retry_at = Some(Instant::now() + RETRY_AFTER);
+        }
+        Ok(())
+    }
+
+    /// Lets partitions go on whose output may be there by now.
+    pub(super) fn retry_held(&mut self, now: Instant) -> Result<(), Fault> {
+        self.assignment.due(now).into_iter().try_for_each(|index| self.release(index, now))
     }
 
     /// Stops a partition until a person has acted and the pipeline starts again.
@@ -73,7 +90,7 @@ impl Loop<'_> {
 
     fn hold(&mut self, index: usize, needs: Needs, now: Instant) -> Result<(), Fault> {
         let held = self.assignment.get(index);
-        held.hold = Some(Hold { cause: None, since: now, needs });
+        held.hold = Some(Hold { cause: None, since: now, retry_at: None, needs });
         let next = held.next;
         let list = assignment::list(std::iter::once((&*held, next)));
         self.consumer.pause(&list).map_err(|error| Fault::Abort(format!("could not pause a partition: {error}")))
@@ -113,14 +130,10 @@ impl Loop<'_> {
         }
     }
 
+    /// Lets partitions go on that wait for this schema. One that waits for another too is held again: the first answer
+    /// alone may decide its record, and answers that refuse are not kept for ever.
     fn release_waiting(&mut self, need: Need, now: Instant) -> Result<(), Fault> {
-        for index in self.assignment.waiting_for(need) {
-            let slots = self.assignment.get(index).hold.iter().flat_map(|hold| hold.needs.iter());
-            if slots.clone().all(|need| self.table.get(need.slot, need.schema).is_some()) {
-                self.release(index, now)?;
-            }
-        }
-        Ok(())
+        self.assignment.waiting_for(need).into_iter().try_for_each(|index| self.release(index, now))
     }
 
     fn release(&mut self, index: usize, now: Instant) -> Result<(), Fault> {
@@ -134,6 +147,14 @@ impl Loop<'_> {
         self.go_on(list)
     }
 
+    /// Takes partitions anew that librdkafka has stopped, which does not seek in such.
+    fn reassign(&self, stopped: &TopicPartitionList) -> Result<(), Fault> {
+        self.consumer
+            .incremental_unassign(stopped)
+            .and_then(|()| self.consumer.incremental_assign(stopped))
+            .map_err(|error| Fault::Abort(format!("could not seek, nor take the partitions anew: {error}")))
+    }
+
     /// Reads on from the offsets in the list.
     pub(super) fn go_on(&self, list: TopicPartitionList) -> Result<(), Fault> {
         let timeout: Duration = REQUEST_TIMEOUT;
@@ -141,11 +162,13 @@ impl Loop<'_> {
             .consumer
             .seek_partitions(list, timeout)
             .map_err(|error| Fault::Abort(format!("could not seek: {error}")))?;
-        for element in list.elements() {
-            if let Err(error) = element.error() {
-                let place = format!("{}-{}", element.topic(), element.partition());
-                return Err(Fault::Abort(format!("could not seek in {place}: {error}")));
-            }
+        let mut stopped = TopicPartitionList::new();
+        for element in list.elements().iter().filter(|element| element.error().is_err()) {
+            let next = element.offset().to_raw().unwrap_or_default();
+            start::add(&mut stopped, element.topic(), Partition(element.partition()), Offset(next));
+        }
+        if stopped.count() > 0 {
+            self.reassign(&stopped)?;
         }
         self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))
     }

@@ -15,9 +15,10 @@ use rdkafka::producer::Producer as _;
 use super::Fault;
 use super::commit::{Broken, Failed, Idle, Open, Step};
 use super::consume::Consumer;
-use super::produce::{self, Handles, Refused, Relabel};
+use super::produce::{self, Context, Handles, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
+use crate::kafka::ffi::Producer;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Offset, Partition};
 use crate::schema::table::Source;
@@ -32,6 +33,8 @@ pub(super) struct Output {
     handles: Vec<Handles>,
     /// The records of the running transaction; a record's place here is the tag of its delivery report.
     staged: Vec<Origin>,
+    /// When the first of them was staged.
+    began: Instant,
     /// How long a full queue is waited for: the transaction timeout.
     limit: Duration,
 }
@@ -74,12 +77,18 @@ pub(super) enum Staged {
 impl Output {
     /// Makes the output of a dry run, which writes nothing.
     pub(super) fn dry_run() -> Self {
-        Self { state: State::DryRun, handles: Vec::new(), staged: Vec::new(), limit: Duration::ZERO }
+        Self {
+            state: State::DryRun,
+            handles: Vec::new(),
+            staged: Vec::new(),
+            began: Instant::now(),
+            limit: Duration::ZERO,
+        }
     }
 
     /// Takes a producer that is ready to begin.
     pub(super) fn new(idle: Idle, limit: Duration) -> Self {
-        Self { state: State::Idle(idle), handles: Vec::new(), staged: Vec::new(), limit }
+        Self { state: State::Idle(idle), handles: Vec::new(), staged: Vec::new(), began: Instant::now(), limit }
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -89,8 +98,8 @@ impl Output {
     /// Returns when the running transaction began.
     pub(super) fn began(&self) -> Option<Instant> {
         match &self.state {
-            State::Open(open) => Some(open.began()),
-            State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun => None,
+            State::Open(_) if !self.staged.is_empty() => Some(self.began),
+            State::Open(_) | State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun => None,
         }
     }
 
@@ -102,23 +111,38 @@ impl Output {
 
     /// Begins a transaction unless one runs.
     pub(super) fn begin(&mut self, routes: &Routes) -> Result<(), Fault> {
+        // For all records of a transaction but the first.
+        if matches!(self.state, State::Open(_)) && self.handles.len() == routes.count() {
+            return Ok(());
+        }
         match self.state.take() {
             State::Idle(mut idle) => {
-                for route in routes.iter().skip(self.handles.len()) {
-                    let handles = Handles::make(idle.producer(), &route.outputs).map_err(|error| {
-                        Fault::Fatal(super::Error::Client { what: "an output topic", reason: error.to_string() })
-                    })?;
-                    self.handles.push(handles);
-                }
+                self.make_handles(idle.producer(), routes)?;
                 self.staged.clear();
                 let begun = idle.begin();
                 self.keep(begun.map(State::Open))
             }
-            state @ (State::Open(_) | State::Failed(_) | State::Lost | State::DryRun) => {
+            State::Open(mut open) => {
+                let made = self.make_handles(open.producer_mut(), routes);
+                self.state = State::Open(open);
+                made
+            }
+            state @ (State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
                 Ok(())
             }
         }
+    }
+
+    /// Makes handles of topics found since the last call.
+    fn make_handles(&mut self, producer: &mut Producer<Context>, routes: &Routes) -> Result<(), Fault> {
+        for route in routes.iter().skip(self.handles.len()) {
+            let handles = Handles::make(producer, &route.outputs).map_err(|error| {
+                Fault::Fatal(super::Error::Client { what: "an output topic", reason: error.to_string() })
+            })?;
+            self.handles.push(handles);
+        }
+        Ok(())
     }
 
     /// Stages a record as it came, relabelled if it is a dead letter; waits while the queue is full.
@@ -138,13 +162,17 @@ impl Output {
         let Some(topic) = self.handles[origin.source.0 as usize].topic(route) else {
             return Ok(Staged::NoOutput("the gate has no converter topic".to_owned()));
         };
+        let deadline = Instant::now() + self.limit;
         loop {
             match produce::stage(open.producer(), topic, message, relabel, self.staged.len()) {
                 Ok(()) => {
+                    if self.staged.is_empty() {
+                        self.began = Instant::now();
+                    }
                     self.staged.push(origin);
                     return Ok(Staged::Yes);
                 }
-                Err(Refused::QueueFull) => self.make_room(open)?,
+                Err(Refused::QueueFull) => self.make_room(open, deadline)?,
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
                 Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(code.to_string())),
                 Err(Refused::Fault(fault)) => return Err(fault),
@@ -153,8 +181,8 @@ impl Output {
     }
 
     #[cold]
-    fn make_room(&self, open: &Open) -> Result<(), Fault> {
-        if open.began().elapsed() > self.limit {
+    fn make_room(&self, open: &Open, deadline: Instant) -> Result<(), Fault> {
+        if Instant::now() > deadline {
             return Err(Fault::Abort(format!("the producer's queue stayed full for {:?}", self.limit)));
         }
         open.poll()?;

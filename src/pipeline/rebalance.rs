@@ -15,13 +15,15 @@ use rdkafka::consumer::Consumer as _;
 
 use super::Fault;
 use super::assignment;
+use super::commit;
 use super::consume::{ConsumeEvent, Named};
 use super::run::Loop;
-use super::start;
+use super::start::{self, FirstRead};
 use crate::kafka::clients::REQUEST_TIMEOUT;
-use crate::record::Offset;
 use crate::telemetry::HoldCause;
-use crate::telemetry::events::{PartitionsAssigned, PartitionsLost, PartitionsRevoked, TransactionAborted};
+use crate::telemetry::events::{
+    PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TransactionAborted,
+};
 
 /// Pause before committed offsets are asked for again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -49,7 +51,7 @@ impl Loop<'_> {
     fn end_transaction(&mut self, event: &ConsumeEvent) -> Result<(), Fault> {
         match event {
             ConsumeEvent::Revoke(_) if self.consumer.assignment_lost() => {
-                if self.output.began().is_some() {
+                if self.assignment.is_ahead() {
                     self.output.abort()?;
                     self.give_up("partitions were lost");
                 }
@@ -62,8 +64,9 @@ impl Loop<'_> {
 
     fn assign(&mut self, partitions: &[Named]) -> Result<(), Fault> {
         let Some(positions) = self.positions(partitions) else { return Ok(()) };
+        self.settle_new(&positions);
         let mut list = TopicPartitionList::new();
-        for ((topic, partition), next) in &positions {
+        for FirstRead { named: (topic, partition), next, .. } in &positions {
             start::add(&mut list, topic, *partition, *next);
         }
         self.consumer.incremental_assign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
@@ -71,7 +74,7 @@ impl Loop<'_> {
         self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))?;
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
         PartitionsAssigned { partitions: &names }.emit(&self.settings.probe);
-        for ((topic, partition), next) in positions {
+        for FirstRead { named: (topic, partition), next, .. } in positions {
             // Only names that the routes know are subscribed to.
             let Some(source) = self.routes.find(&topic) else { continue };
             self.settings.probe.position(&topic, partition, next, None);
@@ -80,8 +83,23 @@ impl Loop<'_> {
         Ok(())
     }
 
+    /// Commits where partitions begin of which the group has no offset, so that a restart begins there too, whatever
+    /// `start` says. A group that is in motion again may refuse; then the first commit of records does it.
+    fn settle_new(&self, positions: &[FirstRead]) {
+        let mut list = TopicPartitionList::new();
+        for FirstRead { named: (topic, partition), next, .. } in positions.iter().filter(|read| !read.is_committed) {
+            start::add(&mut list, topic, *partition, *next);
+        }
+        if list.count() == 0 || self.output.is_dry_run() {
+            return;
+        }
+        if let Err(error) = commit::commit_start(self.consumer, &list) {
+            tracing::warn!(gate = self.settings.probe.gate(), %error, "the first offsets of new partitions are not committed yet");
+        }
+    }
+
     /// Asks until the brokers answer; `None` when the pipeline is asked to stop meanwhile.
-    fn positions(&self, partitions: &[Named]) -> Option<Vec<(Named, Offset)>> {
+    fn positions(&self, partitions: &[Named]) -> Option<Vec<FirstRead>> {
         while !self.settings.stop.is_asked() {
             match start::positions(self.consumer, partitions, &self.starts) {
                 Ok(positions) => return Some(positions),
@@ -102,7 +120,11 @@ impl Loop<'_> {
         } else {
             PartitionsRevoked { partitions: &names }.emit(&self.settings.probe);
         }
-        self.assignment.remove(partitions);
+        let gone = self.assignment.remove(partitions);
+        if self.output.is_dry_run() {
+            // Nothing is committed: should they come back, they go on here.
+            self.starts.extend(gone.into_iter().map(|held| ((held.topic, held.partition), held.next)));
+        }
         self.let_go(partitions)
     }
 
@@ -119,10 +141,19 @@ impl Loop<'_> {
         let partitions: Vec<_> =
             self.assignment.iter().map(|held| (held.topic.clone(), held.partition, held.next)).collect();
         for (index, (topic, partition, next)) in partitions.into_iter().enumerate() {
-            let Ok((first, end)) = self.consumer.fetch_watermarks(&topic, partition.0, REQUEST_TIMEOUT) else {
+            if self.assignment.get(index).hold.is_some() {
                 continue;
+            }
+            self.settings.probe.beat(Instant::now());
+            let Ok((first, end)) = self.consumer.fetch_watermarks(&topic, partition.0, REQUEST_TIMEOUT) else {
+                self.pending = Some(ConsumeEvent::OffsetOutOfRange);
+                return Err(Fault::Abort(format!("could not ask where {topic}-{partition} begins and ends")));
             };
-            if self.assignment.get(index).hold.is_some() || (first..=end).contains(&next.0) {
+            if (first..=end).contains(&next.0) {
+                // librdkafka stops a partition for good when it reports this.
+                let held = self.assignment.get(index);
+                let list = assignment::list(std::iter::once((&*held, next)));
+                self.go_on(list)?;
                 continue;
             }
             let detail = format!(
@@ -141,8 +172,8 @@ impl Loop<'_> {
             return;
         }
         let Some(positions) = self.positions(&partitions) else { return };
-        for (held, (_, next)) in self.assignment.iter_mut().zip(positions) {
-            (held.committed, held.next) = (next, next);
+        for (held, read) in self.assignment.iter_mut().zip(positions) {
+            (held.committed, held.next) = (read.next, read.next);
         }
     }
 
@@ -159,8 +190,14 @@ impl Loop<'_> {
         if !self.is_behind {
             return Ok(());
         }
-        self.assignment.iter_mut().for_each(|held| drop(held.release(now)));
-        let list = assignment::list(self.assignment.iter().map(|held| (held, held.next)));
+        for held in self.assignment.iter_mut().filter(|held| !held.is_out_of_range()) {
+            if let Some(hold) = held.release(now) {
+                let after = now.duration_since(hold.since);
+                PartitionReleased { topic: &held.topic, partition: held.partition, after }.emit(&self.settings.probe);
+            }
+        }
+        let moving = self.assignment.iter().filter(|held| !held.is_out_of_range());
+        let list = assignment::list(moving.map(|held| (held, held.next)));
         if list.count() > 0 {
             self.go_on(list)?;
         }

@@ -14,6 +14,8 @@ use rand::Rng as _;
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
+use crate::gate::verdict::Tally;
+use crate::record::Offset;
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{PartitionHeld, PartitionReleased, ProducerRebuilt};
 
@@ -36,18 +38,21 @@ pub(super) struct Recovery {
     faults: u32,
     /// When the first of them came.
     since: Instant,
+    /// When the last of them came.
+    last: Instant,
     fenced_at: Option<Instant>,
 }
 
 impl Recovery {
     /// Starts without a fault.
     pub(super) fn new(now: Instant) -> Self {
-        Self { faults: 0, since: now, fenced_at: None }
+        Self { faults: 0, since: now, last: now, fenced_at: None }
     }
 
     fn pause(&mut self) -> Duration {
+        self.last = Instant::now();
         if self.faults == 0 {
-            self.since = Instant::now();
+            self.since = self.last;
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << self.faults.min(10)).min(LONGEST_PAUSE);
         self.faults += 1;
@@ -71,12 +76,18 @@ impl Loop<'_> {
             Fault::TooLarge(records) => {
                 self.oversize.note(&records, &self.output, &self.routes);
                 self.give_up("records are too large for their topic");
-                return self.output.abort();
+                return match self.output.abort() {
+                    Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced),
+                    aborted => aborted,
+                };
             }
             Fault::Lost { why, is_fenced } => {
+                let tally = self.tally.clone();
+                let staged: Vec<_> = self.assignment.iter().map(|held| held.next).collect();
                 self.give_up(&why);
                 self.show_held(&why);
                 self.rebuild(why, is_fenced)?;
+                self.count_if_committed(&tally, &staged);
             }
             fault @ (Fault::ConsumerLost(_) | Fault::Fatal(_)) => {
                 // Readers of the outputs should not wait for a transaction that nobody will end.
@@ -94,10 +105,25 @@ impl Loop<'_> {
         if self.recovery.faults < FAULTS_TO_HOLD {
             return;
         }
-        for held in self.assignment.iter() {
+        for held in self.assignment.iter().filter(|held| held.hold.is_none()) {
             let cause = HoldCause::TargetUnavailable;
             PartitionHeld { topic: &held.topic, partition: held.partition, next: held.next, cause, detail: why }
                 .emit(&self.settings.probe);
+        }
+    }
+
+    /// Counts records whose commit had no answer and, as the group's offsets show now, has happened.
+    fn count_if_committed(&mut self, tally: &Tally, staged: &[Offset]) {
+        let positions = self.assignment.iter().map(|held| held.committed);
+        if tally.records() > 0 && positions.eq(staged.iter().copied()) {
+            self.settings.probe.metrics().counted(tally);
+        }
+    }
+
+    /// Ends a row of faults when nothing was to be done for a while.
+    pub(super) fn recovered_idle(&mut self, now: Instant) {
+        if now.duration_since(self.recovery.last) > LONGEST_PAUSE * 3 {
+            self.recovered();
         }
     }
 

@@ -66,6 +66,11 @@ impl Routes {
         &self.sources[source.0 as usize]
     }
 
+    /// Returns the number of source topics.
+    pub(super) fn count(&self) -> usize {
+        self.sources.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &SourceRoute> {
         self.sources.iter()
     }

@@ -56,6 +56,8 @@ pub(super) struct Loop<'c> {
     pub(super) recovery: super::recover::Recovery,
     /// When topics are listed again.
     pub(super) discover_at: Instant,
+    /// How many topics are subscribed to.
+    pub(super) subscribed: usize,
 }
 
 /// Runs a pipeline until it is asked to stop.
@@ -109,6 +111,7 @@ impl<'c> Loop<'c> {
         self.answer_events(now)?;
         self.go_back(now)?;
         self.take_news(now)?;
+        self.retry_held(now)?;
         batch.clear();
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
@@ -230,6 +233,8 @@ impl<'c> Loop<'c> {
             probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
             self.tally.clear();
             self.recovered();
+        } else {
+            self.recovered_idle(began);
         }
         self.report_positions();
         self.committed_at = Instant::now();

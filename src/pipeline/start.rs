@@ -48,6 +48,7 @@ pub(super) type Starts = FxHashMap<Named, Offset>;
 /// Makes everything and runs the loop with it.
 pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
     let consumer = consumer(settings)?;
+    let _closing = Closing(&consumer);
     let mut routes = Routes::new(settings.gate.clone());
     let cluster = Cluster::connect(&settings.config.kafka).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
@@ -66,7 +67,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         settings.config.registry.refresh,
     );
     let now = Instant::now();
-    let running = Loop {
+    let mut running = Loop {
         settings,
         consumer: &consumer,
         cluster,
@@ -83,16 +84,25 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         committed_at: now,
         recovery: Recovery::new(now),
         discover_at: now + discover::INTERVAL,
+        subscribed: 0,
     };
-    let ended = running.subscribe().and_then(|()| {
-        settings.probe.joined();
-        running.run()
-    });
-    // rdkafka's drop waits until the consumer is closed, and librdkafka closes it once every rebalance is answered: one
-    // that was noted and not answered would hang here. While terminating it takes each answer as letting go of all.
-    consumer.context().close();
-    consumer.unassign().ok();
-    ended
+    running.subscribe()?;
+    settings.probe.joined();
+    running.run()
+}
+
+/// Closes the consumer on every way out, a panic included. rdkafka's drop waits until it is closed, and librdkafka
+/// closes it once every rebalance is answered: one that was noted and never answered would hang there. Once it
+/// terminates, and not before, it takes any assignment as letting go of all.
+struct Closing<'c>(&'c Consumer);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.context().close();
+        // The consumer is about to be gone: there is nothing to do about a failure.
+        self.0.close_queue().ok();
+        self.0.unassign().ok();
+    }
 }
 
 /// Returns the names of this pipeline's clients.
@@ -163,7 +173,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
         for partition in partitions {
             all.add_partition(topic, partition);
         }
-        let committed = consumer.committed_offsets(all, REQUEST_TIMEOUT).map_err(wait)?;
+        let committed = committed_offsets(consumer, all).map_err(wait)?;
         let is_known = |offset: KafkaOffset| matches!(offset, KafkaOffset::Offset(_));
         let is_new_topic = !committed.elements().iter().any(|element| is_known(element.offset()));
         let start = if is_new_topic { settings.gate.start } else { Start::Earliest };
@@ -217,27 +227,41 @@ fn resolve(consumer: &Consumer, topic: &str, partition: i32, start: Start) -> Ka
     })
 }
 
+/// Asks what the group has committed. An answer that lacks a partition is none: taken for "nothing", it would be read
+/// again from its first record.
+fn committed_offsets(consumer: &Consumer, partitions: TopicPartitionList) -> KafkaResult<TopicPartitionList> {
+    let committed = consumer.committed_offsets(partitions, REQUEST_TIMEOUT)?;
+    for element in committed.elements() {
+        element.error()?;
+    }
+    Ok(committed)
+}
+
+/// The next record of a partition, and whether the group has committed it.
+#[derive(Debug, Clone)]
+pub(super) struct FirstRead {
+    pub(super) named: Named,
+    pub(super) next: Offset,
+    pub(super) is_committed: bool,
+}
+
 /// Returns the next record of each partition: what the group has committed, else what `start` said, else the first.
-pub(super) fn positions(
-    consumer: &Consumer,
-    partitions: &[Named],
-    starts: &Starts,
-) -> KafkaResult<Vec<(Named, Offset)>> {
+pub(super) fn positions(consumer: &Consumer, partitions: &[Named], starts: &Starts) -> KafkaResult<Vec<FirstRead>> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in partitions {
         list.add_partition(topic, partition.0);
     }
-    let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
+    let committed = committed_offsets(consumer, list)?;
     let mut positions = Vec::with_capacity(partitions.len());
     for named in partitions {
         let (topic, partition) = named;
         let element = committed.find_partition(topic, partition.0);
-        let next = match (element.map(|element| element.offset()), starts.get(named)) {
-            (Some(KafkaOffset::Offset(next)), _) => Offset(next),
-            (_, Some(start)) => *start,
-            (_, None) => resolve(consumer, topic, partition.0, Start::Earliest)?,
+        let (next, is_committed) = match (element.map(|element| element.offset()), starts.get(named)) {
+            (Some(KafkaOffset::Offset(next)), _) => (Offset(next), true),
+            (_, Some(start)) => (*start, false),
+            (_, None) => (resolve(consumer, topic, partition.0, Start::Earliest)?, false),
         };
-        positions.push((named.clone(), next));
+        positions.push(FirstRead { named: named.clone(), next, is_committed });
     }
     Ok(positions)
 }
