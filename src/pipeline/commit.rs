@@ -26,7 +26,7 @@ use rdkafka::util::Timeout;
 
 use super::Fault;
 use super::consume::Consumer;
-use super::produce::Context;
+use super::produce::{Context, TOO_LARGE};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
@@ -173,6 +173,11 @@ impl Drained {
 }
 
 impl Failed {
+    /// Returns what the client reports to.
+    pub(super) fn context(&self) -> &Context {
+        self.0.producer.client().context()
+    }
+
     /// Aborts: readers of the outputs will see none of its records (with `at-least-once`, perhaps some).
     pub(super) fn abort(self) -> Step<Idle> {
         let sender = self.0;
@@ -207,17 +212,15 @@ impl Sender {
     fn poll(&self) -> Result<(), Fault> {
         let client = self.producer.client();
         client.poll(Duration::ZERO);
-        client.context().failure().map_or(Ok(()), |failure| Err(Fault::Abort(failure.to_string())))
+        client.context().failure().map_or(Ok(()), |why| Err(Fault::Abort(why)))
     }
 
-    /// Goes on if the brokers took everything. Records that are too large are told of here and not before, so that all
-    /// of a transaction are known at once.
+    /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
-        let too_large = self.producer.client().context().take_failures().too_large;
-        if too_large.is_empty() {
-            return Ok(Drained(self));
+        if self.producer.client().context().has_failed() {
+            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
         }
-        Err(broken(self, Fault::TooLarge(too_large)))
+        Ok(Drained(self))
     }
 
     fn broken(self, step: &str, error: &KafkaError) -> Box<Broken> {

@@ -136,8 +136,6 @@ pub enum Error {
 enum Fault {
     /// The transaction cannot commit: abort, go back, do it again.
     Abort(String),
-    /// The brokers refused these records for their size, by topic and tag: abort, go back, send them elsewhere.
-    TooLarge(Vec<(String, usize)>),
     /// The producer is of no more use: make a new one, ask the broker how far we are.
     Lost { why: String, is_fenced: bool },
     /// The consumer is of no more use: make a new one and join again.

@@ -190,6 +190,15 @@ impl Output {
         Ok(())
     }
 
+    /// Takes the records that the brokers refused for their size, by topic and tag.
+    pub(super) fn take_too_large(&self) -> Vec<(String, usize)> {
+        match &self.state {
+            State::Open(open) => open.producer().client().context().take_too_large(),
+            State::Failed(failed) => failed.context().take_too_large(),
+            State::Idle(_) | State::Lost | State::DryRun => Vec::new(),
+        }
+    }
+
     /// Returns where the record with this tag came from.
     pub(super) fn origin(&self, tag: usize) -> Option<Origin> {
         self.staged.get(tag).copied()

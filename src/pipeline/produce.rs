@@ -8,6 +8,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -23,6 +24,12 @@ use crate::kafka::clients;
 use crate::kafka::ffi::{self, Outgoing, OwnedHeaders, TopicHandle};
 use crate::kafka::statistics::Statistics;
 use crate::telemetry::logging;
+
+/// How long answers to requests under way may take after the first record was refused for its size.
+const STRAGGLERS: Duration = Duration::from_millis(100);
+
+/// Why a transaction ends whose records are too large.
+pub(super) const TOO_LARGE: &str = "records are too large for their topic";
 
 /// Receives librdkafka's events for one producer.
 #[derive(Debug)]
@@ -40,6 +47,8 @@ pub(super) struct Failures {
     pub(super) first: Option<DeliveryFailure>,
     /// The records that are too large for their topic, by that topic and the tag they were staged with.
     pub(super) too_large: Vec<(String, usize)>,
+    /// When the first of these was refused.
+    too_large_since: Option<Instant>,
 }
 
 /// A record that the brokers did not take.
@@ -71,12 +80,27 @@ impl Context {
         self.statistics.take()
     }
 
-    /// Returns the first failure that is not one of size.
-    pub(super) fn failure(&self) -> Option<DeliveryFailure> {
+    /// Tells why the transaction cannot commit. That records are too large is told a moment late, so that the answers
+    /// to requests under way are in: after the first refusal librdkafka sends nothing more of the transaction.
+    pub(super) fn failure(&self) -> Option<String> {
         if !self.failed.load(Ordering::Acquire) {
             return None;
         }
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).first.clone()
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.too_large_since.is_some_and(|since| since.elapsed() > STRAGGLERS) {
+            return Some(TOO_LARGE.to_owned());
+        }
+        failures.first.as_ref().map(ToString::to_string)
+    }
+
+    /// Tells whether any record was not taken.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Takes the records that are too large, by topic and tag.
+    pub(super) fn take_too_large(&self) -> Vec<(String, usize)> {
+        std::mem::take(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner).too_large)
     }
 
     /// Takes all failures of the transaction that ends.
@@ -114,10 +138,11 @@ impl ProducerContext for Context {
         let topic = message.topic().to_owned();
         if code == RDKafkaErrorCode::MessageSizeTooLarge {
             failures.too_large.push((topic, tag));
+            failures.too_large_since.get_or_insert_with(Instant::now);
         } else {
             failures.first.get_or_insert(DeliveryFailure { code, topic, partition: message.partition() });
-            self.failed.store(true, Ordering::Release);
         }
+        self.failed.store(true, Ordering::Release);
     }
 }
 

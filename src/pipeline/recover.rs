@@ -65,21 +65,17 @@ impl Loop<'_> {
     pub(super) fn recover(&mut self, fault: Fault) -> Result<(), Fault> {
         match fault {
             Fault::Abort(why) => {
+                let too_large = self.output.take_too_large();
+                self.oversize.note(&too_large, &self.output, &self.routes);
                 self.give_up(&why);
                 self.show_held(&why);
                 match self.output.abort() {
+                    // These records go elsewhere now; nothing has to be waited for.
+                    Ok(()) if !too_large.is_empty() => return Ok(()),
                     Ok(()) => {}
                     Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced)?,
                     Err(fault) => return Err(fault),
                 }
-            }
-            Fault::TooLarge(records) => {
-                self.oversize.note(&records, &self.output, &self.routes);
-                self.give_up("records are too large for their topic");
-                return match self.output.abort() {
-                    Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced),
-                    aborted => aborted,
-                };
             }
             Fault::Lost { why, is_fenced } => {
                 let tally = self.tally.clone();

@@ -82,7 +82,7 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
                 lost_before = Some(Instant::now());
                 ConsumerRebuilt { why: &reason }.emit(&settings.probe);
             }
-            Err(fault @ (Fault::Abort(_) | Fault::Lost { .. } | Fault::TooLarge(_))) => {
+            Err(fault @ (Fault::Abort(_) | Fault::Lost { .. })) => {
                 tracing::error!(
                     gate = settings.probe.gate(),
                     ?fault,
