@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use sluice::gate::verdict::Route;
 
@@ -83,6 +84,18 @@ pub(crate) enum Finding {
     Counters(String),
 }
 
+/// How long the markers of a transaction may come after its commit was answered.
+const MARKERS: Duration = Duration::from_secs(5);
+
+fn open_transactions(cluster: &Cluster, topics: &[&str]) -> Vec<TopicPartition> {
+    let of_topic = |topic: &&str| {
+        let committed = cluster.ends(topic, "read_committed");
+        let all = cluster.ends(topic, "read_uncommitted").into_iter();
+        all.filter(|(place, end)| committed[place] < *end).map(|(place, _)| place).collect::<Vec<_>>()
+    };
+    topics.iter().flat_map(of_topic).collect()
+}
+
 impl Seen {
     /// Reads all outputs, the group's offsets, and the ends of the outputs.
     pub(crate) fn observe(cluster: &Cluster, outputs: &BTreeMap<String, Outputs>, group: &str) -> Self {
@@ -91,11 +104,12 @@ impl Seen {
         topics.sort_unstable();
         topics.dedup();
         let sources: Vec<_> = outputs.keys().map(String::as_str).collect();
-        let mut open = Vec::new();
-        for topic in &topics {
-            let committed = cluster.ends(topic, "read_committed");
-            let all = cluster.ends(topic, "read_uncommitted");
-            open.extend(all.into_iter().filter(|(partition, end)| committed[partition] < *end).map(|(place, _)| place));
+        // A coordinator answers a commit before the partitions have its markers: only what stays open is open.
+        let start = Instant::now();
+        let mut open = open_transactions(cluster, &topics);
+        while !open.is_empty() && start.elapsed() < MARKERS {
+            std::thread::sleep(Duration::from_millis(50));
+            open = open_transactions(cluster, &topics);
         }
         Self { read: cluster.read(&topics), committed: cluster.committed(group, &sources), open, counts: Counts::new() }
     }
