@@ -84,8 +84,9 @@ pub(crate) enum Finding {
     Counters(String),
 }
 
-/// How long the markers of a transaction may come after its commit was answered.
-const MARKERS: Duration = Duration::from_secs(5);
+/// How long the markers of a transaction may come after its commit was answered: less than the timeout by which a
+/// coordinator would end one that was left open.
+const MARKERS: Duration = Duration::from_secs(2);
 
 fn open_transactions(cluster: &Cluster, topics: &[&str]) -> Vec<TopicPartition> {
     let of_topic = |topic: &&str| {

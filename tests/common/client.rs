@@ -149,8 +149,9 @@ impl Cluster {
                 asked.add_partition(topic, partition);
             }
         }
-        // A coordinator that still loads says so.
-        let ask = || consumer.committed_offsets(asked.clone(), TIMEOUT).ok();
+        // A coordinator that still loads says so, for all or for a partition.
+        let is_whole = |list: &TopicPartitionList| list.elements().iter().all(|element| element.error().is_ok());
+        let ask = || consumer.committed_offsets(asked.clone(), TIMEOUT).ok().filter(is_whole);
         let answer = super::wait_for("the group's coordinator", TIMEOUT, ask);
         let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
             Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
