@@ -14,8 +14,8 @@ use super::state::{Phase, PipelineState};
 /// The least time without a turn after which a loop counts as stuck.
 pub const MIN_STUCK_AFTER: Duration = Duration::from_secs(120);
 
-/// A loop counts as stuck after this many transaction timeouts: one call may take two of them (then the watchdog
-/// ends the process with a better message), and a loop may make two such calls in a turn.
+/// A loop counts as stuck after this many transaction timeouts: one call may take two of them, and a loop may make two
+/// such calls in a turn.
 pub const STUCK_TRANSACTIONS: u32 = 5;
 
 /// The pipelines of this process.
