@@ -162,7 +162,8 @@ impl Output {
         let Some(topic) = self.handles[origin.source.0 as usize].topic(route) else {
             return Ok(Staged::NoOutput("the gate has no converter topic".to_owned()));
         };
-        let deadline = Instant::now() + self.limit;
+        // Only a full queue needs the clock.
+        let mut deadline = None;
         loop {
             match produce::stage(open.producer(), topic, message, relabel, self.staged.len()) {
                 Ok(()) => {
@@ -172,7 +173,10 @@ impl Output {
                     self.staged.push(origin);
                     return Ok(Staged::Yes);
                 }
-                Err(Refused::QueueFull) => self.make_room(open, deadline)?,
+                Err(Refused::QueueFull) => {
+                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limit);
+                    self.make_room(open, deadline)?;
+                }
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
                 Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(code.to_string())),
                 Err(Refused::Fault(fault)) => return Err(fault),
