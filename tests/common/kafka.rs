@@ -60,7 +60,7 @@ pub(crate) enum Hold {
 pub(crate) fn shared() -> Hold {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     Hold::Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
-        Ok(bootstrap) => Cluster { bootstrap, sasl_bootstrap: None, nodes: Vec::new() },
+        Ok(bootstrap) => Cluster::reached_at(&bootstrap),
         Err(_) => Cluster::start(),
     }))
 }
@@ -112,6 +112,11 @@ impl Cluster {
             }
         }
         panic!("no free ports for Kafka in three attempts");
+    }
+
+    /// Returns a running cluster by another address, such as a proxy's.
+    pub(crate) fn reached_at(bootstrap: &str) -> Self {
+        Self { bootstrap: bootstrap.to_owned(), sasl_bootstrap: None, nodes: Vec::new() }
     }
 
     /// Returns the address of the listener without authentication.

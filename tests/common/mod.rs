@@ -6,7 +6,7 @@
 //! ```
 //! - `process`: children that never outlive their test
 //! - `kafka`: a real Apache Kafka; `client`: writing, reading and asking it
-//! - `registry`: the project's registry behind a layer of faults
+//! - `registry`: the project's registry behind a layer of faults; `proxy`: the cluster behind one
 //! - `gate`: configuration and life of a `sluice run`
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
 //! - `check`: whether it became of it; `scene`: the usual cast put together
@@ -34,6 +34,7 @@ pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod scene;
 pub(crate) mod schemas;
