@@ -9,7 +9,7 @@ use crate::common::gate::Gate;
 use crate::common::proxy::{Action, ApiKey, Exchange, Proxy, Rule};
 use crate::common::scene::Scene;
 use crate::common::wait_for;
-use crate::{assert_alive, through};
+use crate::{assert_alive, status, through};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -75,4 +75,100 @@ fn fault_09_delayed_end_one_later() {
 #[test]
 fn fault_09_delayed_end_after_a_timeout() {
     delayed_end("delayed-timeout", "delayed EndTxn after a timeout", Action::Hold, 1);
+}
+
+/// The requests of a transaction that librdkafka makes for us, in their order.
+const STEPS: [ApiKey; 5] =
+    [ApiKey::AddPartitionsToTxn, ApiKey::Produce, ApiKey::AddOffsetsToTxn, ApiKey::TxnOffsetCommit, ApiKey::EndTxn];
+
+/// Fault 10: a request of the transaction arrives and is done, and the connection ends before its answer. It is asked
+/// again, nothing is processed again, and whatever was counted is so. Bound: the retries, a new producer, and the machine.
+#[test]
+fn fault_10_commit_ambiguous() {
+    let scene = Scene::new("ambiguous", 2);
+    let proxy = Proxy::start(&scene.kafka);
+    let config = through(&proxy, &scene);
+    let mut gate = Gate::start(&config);
+    let fault = Fault { number: "10", what: "answers of the transaction cut", bound: Duration::from_secs(30) };
+    endure(&scene, scene.line(), fault, || {
+        for step in STEPS {
+            let cut = proxy.set(Rule::answers(&[step], Action::Cut).first(1));
+            cut.wait_hits(1, LIMIT);
+            let since = Instant::now();
+            wait_for("two commits", LIMIT, || (done(&proxy, ApiKey::EndTxn, since).len() >= 2).then_some(()));
+            println!("{step:?}: two commits {:?} after the cut", since.elapsed());
+        }
+        let aborts = proxy.exchanged(ApiKey::EndTxn).iter().filter(|end| end.end.is_some_and(|(_, commit)| !commit)).count();
+        println!("{aborts} aborts");
+        // A new producer has no answer to its first request either.
+        let cut = proxy.set(Rule::answers(&[ApiKey::InitProducerId], Action::Cut).first(2));
+        let second = Gate::start(&config);
+        cut.wait_hits(2, LIMIT);
+        second.stop(LIMIT);
+    });
+    assert_alive(&mut gate);
+}
+
+/// Fault 10, once more: the answers get lost one after the other without a sign, and the client has to time out.
+#[test]
+fn fault_10_answers_lost() {
+    let scene = Scene::new("lost-answers", 2);
+    let proxy = Proxy::start(&scene.kafka);
+    let mut gate = Gate::start(&through(&proxy, &scene).set("/kafka/socket.timeout.ms", "1000"));
+    let fault = Fault { number: "10", what: "answers of the transaction lost", bound: Duration::from_secs(30) };
+    endure(&scene, scene.line(), fault, || {
+        for step in STEPS {
+            let lost = proxy.set(Rule::answers(&[step], Action::Drop).first(1));
+            lost.wait_hits(1, LIMIT);
+            let since = Instant::now();
+            wait_for("two commits", LIMIT, || (done(&proxy, ApiKey::EndTxn, since).len() >= 2).then_some(()));
+            println!("{step:?}: two commits {:?} after the loss", since.elapsed());
+        }
+    });
+    assert_alive(&mut gate);
+}
+
+/// Fault 10, once more: the answers of one step are cut again and again, for longer than a transaction may take. No call
+/// hangs (librdkafka#5456, #5511), the transaction ends one way or the other, and the producer is replaced in the process.
+#[test]
+fn fault_10_no_answer_for_longer_than_a_transaction() {
+    let scene = Scene::new("no-answers", 2);
+    let proxy = Proxy::start(&scene.kafka);
+    let mut gate = Gate::start(&through(&proxy, &scene));
+    let fault = Fault { number: "10", what: "no answers for 6 s, step by step", bound: Duration::from_secs(40) };
+    endure(&scene, scene.line(), fault, || {
+        for step in [ApiKey::AddOffsetsToTxn, ApiKey::TxnOffsetCommit, ApiKey::EndTxn] {
+            let cut = proxy.set(Rule::answers(&[step], Action::Cut));
+            cut.wait_hits(1, LIMIT);
+            std::thread::sleep(Duration::from_secs(6));
+            assert_alive(&mut gate);
+            drop(cut);
+            let since = Instant::now();
+            wait_for("two commits", LIMIT, || (done(&proxy, ApiKey::EndTxn, since).len() >= 2).then_some(()));
+            println!("{step:?}: two commits {:?} after the end of the fault", since.elapsed());
+        }
+    });
+    assert_alive(&mut gate);
+}
+
+/// Fault 14: a batch of records is held in the network for longer than a transaction may take: the coordinator aborts
+/// it. The producer is replaced in the process, and what it had is read again. Bound: a pause, a new producer, and the
+/// machine.
+#[test]
+fn fault_14_transaction_timeout() {
+    let scene = Scene::new("timeout", 2);
+    let proxy = Proxy::start(&scene.kafka);
+    let mut gate = Gate::start(&through(&proxy, &scene));
+    let fault = Fault { number: "14", what: "records held past the transaction", bound: Duration::from_secs(40) };
+    endure(&scene, scene.line(), fault, || {
+        let held = proxy.set(Rule::requests(&[ApiKey::Produce], Action::Hold));
+        held.wait_hits(1, LIMIT);
+        for second in 0..12 {
+            std::thread::sleep(Duration::from_secs(1));
+            let status = status(&gate);
+            println!("{second}: {} {} {}", status["state"], status["causes"], status["incidents"]);
+        }
+        assert_alive(&mut gate);
+    });
+    assert_alive(&mut gate);
 }

@@ -23,7 +23,7 @@ pub(crate) use kafka_protocol::messages::ApiKey;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use self::link::Link;
-pub(crate) use self::rule::{Action, Direction, Rule, Set};
+pub(crate) use self::rule::{Action, Direction, Rule};
 use self::rule::Active;
 use self::wire::Head;
 use super::kafka::Cluster;
