@@ -69,6 +69,10 @@ impl Link {
         self.upstream.shutdown(Shutdown::Both).ok();
     }
 
+    pub(super) fn close_upstream(&self) {
+        self.upstream.shutdown(Shutdown::Both).ok();
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::SeqCst)
     }

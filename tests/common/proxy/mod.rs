@@ -135,6 +135,11 @@ impl Proxy {
         self.shared.end_links(true, |_| true);
     }
 
+    /// Ends all connections from the nodes' side, as a node does that drops idle or unwanted clients.
+    pub(crate) fn close_upstream(&self) {
+        self.shared.links.lock().unwrap().iter().for_each(|link| link.close_upstream());
+    }
+
     /// Lets clients learn that much later that a node has closed their connection.
     pub(crate) fn slow_close(&self, time: Duration) {
         *self.shared.slow_close.lock().unwrap() = time;
