@@ -149,7 +149,8 @@ struct Seen {
 impl Seen {
     fn new(pipeline: &PipelineState, now: Instant) -> Self {
         let board = pipeline.board();
-        Self { number: pipeline.number(), silence: pipeline.silence(now), condition: board.condition(), board }
+        let silence = pipeline.silence(now);
+        Self { number: pipeline.number(), silence, condition: board.condition(silence), board }
     }
 }
 

@@ -106,6 +106,15 @@ impl Output {
         }
     }
 
+    /// Returns how old the transaction is, or was, that has failed or runs; a young one was not ended by its timeout.
+    pub(super) fn age(&self) -> Duration {
+        match &self.state {
+            State::Idle(_) | State::DryRun => Duration::ZERO,
+            State::Open(_) | State::Failed(_) | State::Lost if self.staged.is_empty() => Duration::ZERO,
+            State::Open(_) | State::Failed(_) | State::Lost => self.began.elapsed(),
+        }
+    }
+
     /// Replaces a lost producer; handles are made anew when they are needed.
     pub(super) fn replace(&mut self, idle: Idle) {
         self.state = State::Idle(idle);
