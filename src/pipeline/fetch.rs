@@ -238,7 +238,10 @@ async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<N
                 pause
             }
         };
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = schemas.back() => backoff.reset(),
+        }
     }
 }
 

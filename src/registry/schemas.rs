@@ -21,13 +21,14 @@ mod compile;
 mod error;
 mod flights;
 mod memo;
+mod pace;
 mod registrations;
 mod targets;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -39,6 +40,7 @@ pub use targets::TargetChanged;
 use self::absences::{Absences, Missing, PAUSE, Standing};
 use self::compile::{Known, resolve};
 use self::memo::Memo;
+use self::pace::Pace;
 use self::registrations::Registrations;
 use self::targets::{Target, Targets};
 use super::client::{self, Client, Kind};
@@ -46,10 +48,9 @@ use crate::gate::policy::{PartPolicy, SubjectRule};
 use crate::schema::avro::Schema;
 use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal};
 use crate::schema::{SchemaId, SchemaRef, Subject, Version};
+use crate::telemetry::RegistryState;
 use crate::violation::{ReasonCode, Violation};
 
-/// How many questions are put to the registry at once: a flood of unknown IDs must not become one there.
-const MAX_CONCURRENT: usize = 8;
 /// How many changes of targets a slow listener may fall behind; after that it is told that it missed some.
 const CHANGES_KEPT: usize = 64;
 
@@ -93,7 +94,7 @@ struct Pair {
 #[derive(Debug)]
 pub struct Schemas {
     client: Client,
-    permits: Semaphore,
+    pace: Pace,
     known: Memo<SchemaRef, Known>,
     compiled: Memo<[u8; 32], Known>,
     registrations: Registrations,
@@ -101,7 +102,7 @@ pub struct Schemas {
     judgements: Memo<Pair, Result<Arc<Judgement>, Arc<str>>>,
     absences: Absences,
     changes: broadcast::Sender<TargetChanged>,
-    calls: Calls,
+    state: Arc<RegistryState>,
     /// Ends with this value.
     _refresher: JoinSet<()>,
 }
@@ -113,12 +114,13 @@ impl Schemas {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn new(client: Client, refresh: Duration) -> Arc<Self> {
+        let state = Arc::new(RegistryState::default());
         Arc::new_cyclic(|schemas| {
             let mut refresher = JoinSet::new();
             refresher.spawn(targets::keep_fresh(schemas.clone(), refresh));
             Self {
                 client,
-                permits: Semaphore::new(MAX_CONCURRENT),
+                pace: Pace::new(Arc::clone(&state)),
                 known: Memo::new(Known::stays),
                 compiled: Memo::new(Known::stays),
                 registrations: Registrations::new(),
@@ -126,7 +128,7 @@ impl Schemas {
                 judgements: Memo::new(Result::is_ok),
                 absences: Absences::new(refresh),
                 changes: broadcast::Sender::new(CHANGES_KEPT),
-                calls: Calls::default(),
+                state,
                 _refresher: refresher,
             }
         })
@@ -181,7 +183,17 @@ impl Schemas {
 
     /// Returns the counters.
     pub fn calls(&self) -> &Calls {
-        &self.calls
+        &self.pace.calls
+    }
+
+    /// Returns what is known of the registry's health.
+    pub fn state(&self) -> Arc<RegistryState> {
+        Arc::clone(&self.state)
+    }
+
+    /// Waits until the registry answers again after an outage.
+    pub async fn back(&self) {
+        self.pace.back().await;
     }
 
     /// Returns how many schemas are at hand.
@@ -193,7 +205,7 @@ impl Schemas {
     async fn known(self: &Arc<Self>, question: &Question) -> Result<Option<Known>, Error> {
         let schema = question.need.schema;
         let at_hand = self.known.get(&schema);
-        self.calls.looked_up(at_hand.is_some());
+        self.pace.calls.looked_up(at_hand.is_some());
         if at_hand.is_some() {
             return Ok(at_hand);
         }
@@ -215,10 +227,12 @@ impl Schemas {
     async fn fetch(self: &Arc<Self>, schema: SchemaRef) -> Result<Known, Error> {
         let missing = Missing { schema, subject: None };
         let sent = Instant::now();
-        let text = match self.call(self.client.schema(schema)).await {
+        let text = match self.pace.call(self.client.schema(schema)).await {
             Ok(text) => text,
-            Err(client::Error::SchemaType { schema_type, .. }) => return Ok(Known::OtherFormat(schema_type.into())),
             Err(error) => {
+                if let client::Error::SchemaType { schema_type, .. } = &*error {
+                    return Ok(Known::OtherFormat(schema_type.as_str().into()));
+                }
                 match error.kind() {
                     Kind::NotFound => self.absences.note(missing, sent, Instant::now()),
                     Kind::Unusable => return Ok(Known::Unusable(error.to_string().into())),
@@ -229,15 +243,6 @@ impl Schemas {
         };
         self.absences.found(&missing);
         self.compile(text).await
-    }
-
-    /// Puts one question to the registry, in turn.
-    async fn call<T>(&self, question: impl Future<Output = Result<T, client::Error>>) -> Result<T, client::Error> {
-        // The semaphore is never closed; if it were, the question would go through unbounded.
-        let _permit = self.permits.acquire().await.ok();
-        let outcome = question.await;
-        self.calls.count(&outcome);
-        outcome
     }
 
     /// Resolves a writer against its target, once.

@@ -31,9 +31,9 @@ pub enum Error {
     Compiler,
 }
 
-impl From<client::Error> for Error {
-    fn from(error: client::Error) -> Self {
-        Self::Registry(Arc::new(error))
+impl From<Arc<client::Error>> for Error {
+    fn from(error: Arc<client::Error>) -> Self {
+        Self::Registry(error)
     }
 }
 

@@ -83,7 +83,7 @@ impl Schemas {
         let schemas = Arc::clone(self);
         let fetch = || async move {
             let sent = Instant::now();
-            let list = match schemas.call(schemas.client.versions(schema)).await {
+            let list = match schemas.pace.call(schemas.client.versions(schema)).await {
                 Ok(list) => list,
                 // Deleted for good since we got its text.
                 Err(error) if error.kind() == Kind::NotFound => Vec::new(),

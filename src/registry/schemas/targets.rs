@@ -14,7 +14,7 @@ use super::error::Error;
 use super::flights::Flights;
 use super::memo::Memo;
 use crate::gate::policy::TargetRule;
-use crate::registry::client::{Kind, Registered};
+use crate::registry::client::{self, Kind, Registered};
 use crate::schema::avro::Schema;
 use crate::schema::{SchemaId, Subject, Version};
 
@@ -94,7 +94,7 @@ impl Schemas {
         let schemas = Arc::clone(self);
         let place = (subject.clone(), version);
         let fetch = || async move {
-            let registered = schemas.call(schemas.client.version(&subject, version)).await;
+            let registered = schemas.pace.call(schemas.client.version(&subject, version)).await;
             schemas.compile_target(&subject, Some(version), registered).await
         };
         self.targets.pinned.get_or_make(place, fetch).await
@@ -112,7 +112,7 @@ impl Schemas {
 
     /// Fetches and compiles the latest version, and makes it the target.
     async fn fetch_latest(self: &Arc<Self>, subject: &Subject) -> Result<Arc<Target>, Error> {
-        let registered = self.call(self.client.latest(subject)).await;
+        let registered = self.pace.call(self.client.latest(subject)).await;
         if registered.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
             self.targets.latest().entry(subject.clone()).or_insert(None);
         }
@@ -137,7 +137,7 @@ impl Schemas {
         self: &Arc<Self>,
         subject: &Subject,
         version: Option<Version>,
-        registered: Result<Registered, crate::registry::client::Error>,
+        registered: Result<Registered, Arc<client::Error>>,
     ) -> Result<Arc<Target>, Error> {
         let registered = match registered {
             Ok(registered) => registered,
@@ -152,7 +152,7 @@ impl Schemas {
     pub(super) async fn refresh_targets(self: &Arc<Self>) {
         let subjects: Vec<Subject> = self.targets.latest().keys().cloned().collect();
         for subject in subjects {
-            let now = self.call(self.client.latest_version(&subject)).await;
+            let now = self.pace.call(self.client.latest_version(&subject)).await;
             let Ok(now) = now else { continue };
             let known = self.targets.latest().get(&subject).cloned().flatten();
             if known.is_none_or(|target| (target.version, target.id) != now) {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use axum::http::StatusCode;
 use futures::future::join_all;
 
+use super::pace::MAX_CONCURRENT;
 use super::*;
 use crate::gate::policy::TargetRule;
 use crate::record::Part;
