@@ -250,6 +250,6 @@ fn cause(error: &schemas::Error) -> HoldCause {
         schemas::Error::Registry(_) => HoldCause::RegistryUnavailable,
         schemas::Error::NotYet { .. } => HoldCause::UnknownSchema,
         schemas::Error::Target(_) => HoldCause::TargetUnavailable,
-        schemas::Error::Compiler => HoldCause::UnusableSchema,
+        schemas::Error::Changed(_) | schemas::Error::Compiler => HoldCause::UnusableSchema,
     }
 }

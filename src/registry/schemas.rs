@@ -2,8 +2,9 @@
 //!
 //! A pipeline that meets an unknown schema holds the partition and asks here; the answer goes into its
 //! `SchemaTable`. Everything costs one flight: schemas by ID and GUID, lists of subjects, targets,
-//! resolutions. Schemas by ID never change, so they are kept for ever and never fetched again: an outage
-//! stops new schemas only. The registry bounds how many there are; what it does not have is bounded by us.
+//! resolutions. Schemas by ID never change, so they are kept for ever, and on disk over restarts: an outage
+//! stops new schemas only. The registry bounds how many there are; what it does not have is bounded by us, and
+//! `pace` bounds what the registry is asked. Whether it still says the same is the `audit`'s question.
 //!
 //! ```text
 //! Question ─> schema by ID (compiled once per text) ─> version under the subject ─> target ─> resolution ─> Judgement
@@ -15,11 +16,13 @@
 //! a table that keeps it longer does not see that the schema has been registered since.
 
 mod absences;
+mod audit;
 mod backoff;
 mod calls;
 mod compile;
 mod error;
 mod flights;
+mod kept;
 mod memo;
 mod pace;
 mod registrations;
@@ -38,12 +41,14 @@ pub use error::Error;
 pub use targets::TargetChanged;
 
 use self::absences::{Absences, Missing, PAUSE, Standing};
+use self::audit::Audit;
 use self::compile::{Known, resolve};
 use self::memo::Memo;
 use self::pace::Pace;
 use self::registrations::Registrations;
 use self::targets::{Target, Targets};
 use super::client::{self, Client, Kind};
+use super::disk::{Disk, DiskCounts};
 use crate::gate::policy::{PartPolicy, SubjectRule};
 use crate::schema::avro::Schema;
 use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal};
@@ -101,6 +106,8 @@ pub struct Schemas {
     targets: Targets,
     judgements: Memo<Pair, Result<Arc<Judgement>, Arc<str>>>,
     absences: Absences,
+    audit: Arc<Audit>,
+    disk: Option<Arc<Disk>>,
     changes: broadcast::Sender<TargetChanged>,
     state: Arc<RegistryState>,
     /// Ends with this value.
@@ -113,11 +120,12 @@ impl Schemas {
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn new(client: Client, refresh: Duration) -> Arc<Self> {
+    pub fn new(client: Client, refresh: Duration, disk: Option<Disk>) -> Arc<Self> {
         let state = Arc::new(RegistryState::default());
+        let audit = Arc::new(Audit::default());
         Arc::new_cyclic(|schemas| {
             let mut refresher = JoinSet::new();
-            refresher.spawn(targets::keep_fresh(schemas.clone(), refresh));
+            refresher.spawn(targets::keep_fresh(schemas.clone(), Arc::clone(&audit), refresh));
             Self {
                 client,
                 pace: Pace::new(Arc::clone(&state)),
@@ -127,6 +135,8 @@ impl Schemas {
                 targets: Targets::new(),
                 judgements: Memo::new(Result::is_ok),
                 absences: Absences::new(refresh),
+                audit,
+                disk: disk.map(Arc::new),
                 changes: broadcast::Sender::new(CHANGES_KEPT),
                 state,
                 _refresher: refresher,
@@ -186,6 +196,11 @@ impl Schemas {
         &self.pace.calls
     }
 
+    /// Returns the counters of the cache on disk, where there is one.
+    pub fn disk_counts(&self) -> Option<&DiskCounts> {
+        self.disk.as_deref().map(Disk::counts)
+    }
+
     /// Returns what is known of the registry's health.
     pub fn state(&self) -> Arc<RegistryState> {
         Arc::clone(&self.state)
@@ -225,6 +240,9 @@ impl Schemas {
     }
 
     async fn fetch(self: &Arc<Self>, schema: SchemaRef) -> Result<Known, Error> {
+        if let Some(known) = self.of_disk(schema).await? {
+            return Ok(known);
+        }
         let missing = Missing { schema, subject: None };
         let sent = Instant::now();
         let text = match self.pace.call(self.client.schema(schema)).await {
@@ -242,7 +260,24 @@ impl Schemas {
             }
         };
         self.absences.found(&missing);
-        self.compile(text).await
+        let known = self.compile(text.clone()).await?;
+        // What cannot be used may be a proxy's answer: it is no witness, and asked for again.
+        if known.stays() {
+            self.witness(schema, &text, true).await?;
+            self.keep_schema(schema, &text);
+        }
+        Ok(known)
+    }
+
+    /// Returns a schema of before the start, if we can use it.
+    async fn of_disk(self: &Arc<Self>, schema: SchemaRef) -> Result<Option<Known>, Error> {
+        let Some(text) = self.kept_schema(schema).await else { return Ok(None) };
+        let known = self.compile(text.clone()).await?;
+        if !known.stays() {
+            return Ok(None);
+        }
+        self.witness(schema, &text, false).await?;
+        Ok(Some(known))
     }
 
     /// Resolves a writer against its target, once.

@@ -126,6 +126,7 @@ pub(super) fn settings(urls: &[&Url]) -> Registry {
             grace: Duration::from_secs(30),
             max_hold: Duration::from_secs(60),
         },
+        cache_dir: None,
     }
 }
 

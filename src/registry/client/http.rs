@@ -135,12 +135,7 @@ async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::E
 }
 
 /// Tells the registry's own "there is none" from everything else that is not an answer.
-fn refusal(
-    asked: &Request,
-    url: String,
-    (status, retry_after): (StatusCode, Option<Duration>),
-    body: &[u8],
-) -> Error {
+fn refusal(asked: &Request, url: String, (status, retry_after): (StatusCode, Option<Duration>), body: &[u8]) -> Error {
     let code = serde_json::from_slice::<ErrorEntity>(body).ok().map(|error| error.error_code);
     match code {
         Some(code) if status == StatusCode::NOT_FOUND && NOT_FOUND_CODES.contains(&code) => {
