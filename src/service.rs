@@ -21,7 +21,7 @@ use crate::admin::http;
 use crate::config::{Config, Gate};
 use crate::pipeline::{self, Settings, Stop};
 use crate::registry::client::{self, Client};
-use crate::registry::disk::{self, Disk};
+use crate::registry::disk::{self, Disk, DiskCounts};
 use crate::registry::schemas::Schemas;
 use crate::telemetry::events::PipelineFailed;
 use crate::telemetry::metrics::RegistryCounts;
@@ -114,6 +114,7 @@ impl Service {
             application: config.application.clone(),
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
+            registry: schemas.state(),
         };
         let mut service = Self {
             metrics,
@@ -213,6 +214,11 @@ impl Service {
 fn counts(schemas: &Schemas) -> RegistryCounts {
     let calls = schemas.calls();
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let board = schemas.state().board();
+    let files = schemas.disk_counts().map(|files| {
+        let DiskCounts { loaded, written, ignored, failed } = files;
+        vec![("loaded", read(loaded)), ("written", read(written)), ("ignored", read(ignored)), ("failed", read(failed))]
+    });
     RegistryCounts {
         calls: vec![
             ("ok", read(&calls.ok)),
@@ -222,5 +228,8 @@ fn counts(schemas: &Schemas) -> RegistryCounts {
         cache_hits: read(&calls.hits),
         cache_misses: read(&calls.misses),
         known_schemas: schemas.known_schemas() as u64,
+        is_up: board.outage.is_none(),
+        changed_schemas: board.changed.len() as u64,
+        files: files.unwrap_or_default(),
     }
 }

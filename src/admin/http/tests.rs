@@ -26,7 +26,8 @@ impl Server {
         let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let health = Health::new(Duration::from_secs(15));
-        let state = Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health });
+        let state =
+            Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health, registry: Arc::default() });
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&state), async { stopped.await.unwrap() }));
@@ -107,6 +108,7 @@ async fn shows_what_pipelines_report() {
             "version": env!("CARGO_PKG_VERSION"),
             "application": "shop",
             "uptime_seconds": 0,
+            "registry": { "state": "ok", "since": null, "error": null, "changed_ids": [], "gone_ids": [] },
             "gates": [{
                 "name": "orders",
                 "state": "degraded",
@@ -130,6 +132,10 @@ async fn shows_what_pipelines_report() {
             }],
         })
     );
+    RegistryUnavailable { error: "no answer" }.emit(&server.registry);
+    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&server.registry);
+    let status = server.json("/status").await.1;
+    assert_eq!((&status["registry"]["state"], &status["registry"]["changed_ids"]), (&json!("unavailable"), &json!([7])));
     let (code, head, body) = server.get("/metrics").await;
     assert_eq!(code, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
