@@ -9,7 +9,10 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::gate::verdict::{Route, Tally};
 use crate::record::{Offset, Partition};
-use crate::telemetry::events::{PartitionHeld, PartitionsAssigned, TransactionAborted};
+use crate::schema::SchemaId;
+use crate::telemetry::events::{
+    PartitionHeld, PartitionsAssigned, RegistryUnavailable, SchemaChanged, TransactionAborted,
+};
 use crate::telemetry::state::Topics;
 use crate::telemetry::{HoldCause, Probe};
 use crate::violation::ReasonCode;
@@ -132,10 +135,13 @@ async fn shows_what_pipelines_report() {
             }],
         })
     );
-    RegistryUnavailable { error: "no answer" }.emit(&server.registry);
-    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&server.registry);
+    RegistryUnavailable { error: "no answer" }.emit(&server.state.registry);
+    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&server.state.registry);
     let status = server.json("/status").await.1;
-    assert_eq!((&status["registry"]["state"], &status["registry"]["changed_ids"]), (&json!("unavailable"), &json!([7])));
+    assert_eq!(
+        (&status["registry"]["state"], &status["registry"]["changed_ids"]),
+        (&json!("unavailable"), &json!([7]))
+    );
     let (code, head, body) = server.get("/metrics").await;
     assert_eq!(code, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
