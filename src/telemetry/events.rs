@@ -6,6 +6,7 @@
 //! payload, a key or a header value.
 
 mod partitions;
+mod registry;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,10 @@ use tracing::{error, info, warn};
 
 pub use self::partitions::{
     PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TopicHeld, TopicReleased,
+};
+pub use self::registry::{
+    CacheFileIgnored, CacheNotWritten, RegistryBack, RegistryUnavailable, SchemaChanged, SchemaConfirmed, SchemaGone,
+    TargetFromCache,
 };
 use super::Probe;
 use super::state::Topics;
@@ -182,34 +187,6 @@ impl BadRecord<'_> {
             suppressed,
             "bad record"
         );
-    }
-}
-
-/// The registry cannot be asked; schemas at hand go on.
-#[derive(Debug)]
-pub struct RegistryUnavailable<'a> {
-    /// One line: the last URL tried and the error.
-    pub error: &'a str,
-}
-
-impl RegistryUnavailable<'_> {
-    /// Logs it.
-    pub fn emit(self) {
-        warn!(error = self.error, "registry unavailable");
-    }
-}
-
-/// The registry answers again.
-#[derive(Debug)]
-pub struct RegistryBack {
-    /// How long it did not.
-    pub after: Duration,
-}
-
-impl RegistryBack {
-    /// Logs it.
-    pub fn emit(self) {
-        info!(after = seconds(self.after), "registry back");
     }
 }
 
