@@ -26,6 +26,7 @@ use rdkafka::util::Timeout;
 
 use super::Fault;
 use super::consume::Consumer;
+use super::failpoint::{self, Point};
 use super::produce::{Context, TOO_LARGE};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
@@ -237,26 +238,42 @@ impl Sender {
             let fault = Fault::Abort("the consumer has left its group".to_owned());
             return Err(broken(self, fault));
         };
+        if let Err(fault) = failpoint::hit(Point::BeforeOffsets) {
+            return Err(broken(self, fault));
+        }
         let client = self.producer.client();
         let send = || client.send_offsets_to_transaction(offsets, &group, self.limit);
         if let Err(error) = self.retry(send) {
             return Err(self.broken("add the offsets to the transaction", &error));
         }
+        if let Err(fault) = failpoint::hit(Point::AfterOffsets).and_then(|()| failpoint::hit(Point::BeforeCommit)) {
+            return Err(broken(self, fault));
+        }
         // The rest of the transaction timeout: librdkafka recommends no limit of ours here.
         #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
         let commit = || client.commit_transaction(Timeout::Never);
         match self.retry(commit) {
-            Ok(()) => Ok(Idle(self)),
+            Ok(()) => Ok(self.committed()),
             Err(error) if Kind::of(&error) == Kind::Retriable => Err(lost("commit the transaction", &error)),
             Err(error) => Err(self.broken("commit the transaction", &error)),
         }
     }
 
+    fn committed(self) -> Idle {
+        // Too late to fail: no order of a fault is taken here.
+        failpoint::hit(Point::AfterCommit).ok();
+        Idle(self)
+    }
+
     fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
+        let points = [Point::BeforeOffsets, Point::AfterOffsets, Point::BeforeCommit];
+        if let Err(fault) = points.into_iter().try_for_each(failpoint::hit) {
+            return Err(broken(self, fault));
+        }
         #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
         let result = consumer.commit(offsets, CommitMode::Sync);
         match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(Idle(self)),
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(self.committed()),
             Err(error) => {
                 let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
                 Err(broken(self, fault))

@@ -22,6 +22,7 @@ mod assignment;
 mod commit;
 mod consume;
 mod discover;
+pub(crate) mod failpoint;
 mod fetch;
 mod hold;
 mod output;

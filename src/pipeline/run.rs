@@ -12,6 +12,7 @@ use rdkafka::message::BorrowedMessage;
 
 use super::assignment::Assignment;
 use super::consume::{self, ConsumeEvent, Consumer};
+use super::failpoint::{self, Point};
 use super::fetch::Fetch;
 use super::output::{Origin, Output, Staged};
 use super::oversize::Oversize;
@@ -116,6 +117,7 @@ impl<'c> Loop<'c> {
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
             self.settings.probe.metrics().batch(batch.len());
+            failpoint::hit(Point::AfterPoll)?;
         }
         for message in batch.iter() {
             let headers = consume::headers(message);
@@ -131,6 +133,9 @@ impl<'c> Loop<'c> {
                 Decision::Route(route, verdict) => self.stage(index, message, &record, route, &verdict)?,
                 Decision::NeedSchemas(needs) => self.hold_for_schemas(index, needs, now)?,
             }
+        }
+        if !batch.is_empty() {
+            failpoint::hit(Point::AfterProduce)?;
         }
         self.output.poll()?;
         if self.committed_at.elapsed() >= self.settings.config.commit_interval {
