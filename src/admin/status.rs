@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::http::State;
+use crate::gate::limit::Share;
 use crate::record;
 use crate::telemetry::HoldCause;
 use crate::telemetry::metrics::OutcomeCount;
-use crate::telemetry::state::{Board, Condition, Incident, PartitionState, PipelineState};
+use crate::telemetry::state::{self, Board, Condition, Incident, PartitionState, PipelineState};
 
 /// The process.
 #[derive(Debug, Serialize)]
@@ -70,6 +71,19 @@ pub struct Pipeline {
     pub state: &'static str,
     /// Milliseconds since the last turn of its loop; null before the first.
     pub last_turn_ms: Option<u128>,
+    /// What the dead-letter limit counted when it stopped the pipeline; null while it does not hold it.
+    pub dead_letter_limit: Option<Tripped>,
+}
+
+/// Dead letters beyond the limit.
+#[derive(Debug, Serialize)]
+pub struct Tripped {
+    /// When, UTC.
+    pub at: String,
+    /// The dead letters.
+    pub dead_letters: u64,
+    /// All records, these included.
+    pub records: u64,
 }
 
 /// One assigned partition.
@@ -173,6 +187,7 @@ impl Gate {
                 number: seen.number,
                 state: seen.condition.name(),
                 last_turn_ms: seen.silence.map(|silence| silence.as_millis()),
+                dead_letter_limit: seen.board.limit.map(Tripped::from),
             });
             let Board { topics, partitions, held_topics, incidents: of_one, .. } = seen.board;
             gate.sources.extend(topics.sources);
@@ -221,6 +236,13 @@ impl From<((String, record::Partition), PartitionState)> for Partition {
             lag: state.lag,
             held: state.held.map(|cause| cause.name()),
         }
+    }
+}
+
+impl From<state::Tripped> for Tripped {
+    fn from(tripped: state::Tripped) -> Self {
+        let Share { dead_letters, records } = tripped.share;
+        Self { at: humantime::format_rfc3339_millis(tripped.at).to_string(), dead_letters, records }
     }
 }
 

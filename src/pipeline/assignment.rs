@@ -60,7 +60,12 @@ impl Assigned {
 
     /// Tells whether it waits for a record that the log does not have, which only a person can mend.
     pub(super) fn is_out_of_range(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| hold.cause == Some(HoldCause::OffsetOutOfRange))
+        self.is_held_for(HoldCause::OffsetOutOfRange)
+    }
+
+    /// Tells whether it is held for this cause.
+    pub(super) fn is_held_for(&self, cause: HoldCause) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.cause == Some(cause))
     }
 
     /// Ends the hold, and counts it where it was for an unknown ID.
@@ -144,14 +149,17 @@ impl Assignment {
 
     /// Returns the indices of partitions that are due for another try.
     pub(super) fn due(&self, now: Instant) -> Vec<usize> {
-        let is_due = |held: &Assigned| held.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now);
-        (0..self.partitions.len()).filter(|&index| is_due(&self.partitions[index])).collect()
+        self.indices(|held| held.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now))
     }
 
     /// Returns the indices of partitions that wait for this schema.
     pub(super) fn waiting_for(&self, need: Need) -> Vec<usize> {
-        let waits = |held: &Assigned| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need));
-        (0..self.partitions.len()).filter(|&index| waits(&self.partitions[index])).collect()
+        self.indices(|held| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need)))
+    }
+
+    /// Returns the indices of the partitions of which this is so.
+    pub(super) fn indices(&self, is_so: impl Fn(&Assigned) -> bool) -> Vec<usize> {
+        (0..self.partitions.len()).filter(|&index| is_so(&self.partitions[index])).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::BorrowedMessage;
 
 use super::assignment::Assignment;
+use super::breaker::Guard;
 use super::consume::{self, ConsumeEvent, Consumer};
 use super::failpoint::{self, Point};
 use super::fetch::Fetch;
@@ -46,6 +47,7 @@ pub(super) struct Loop<'c> {
     pub(super) assignment: Assignment,
     pub(super) output: Output,
     pub(super) oversize: Oversize,
+    pub(super) guard: Guard,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
@@ -113,6 +115,7 @@ impl<'c> Loop<'c> {
         self.go_back(now)?;
         self.take_news(now)?;
         self.retry_held(now)?;
+        self.keep_limit(now)?;
         batch.clear();
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
@@ -183,7 +186,7 @@ impl<'c> Loop<'c> {
                 match self.output.stage(origin, route, message, None)? {
                     Staged::Yes => (route, None),
                     Staged::TooLarge => return self.stage_oversize(index, message, record, origin),
-                    staged @ Staged::NoOutput(_) => return self.hold_unstaged(index, &staged),
+                    staged @ (Staged::NoOutput(_) | Staged::OverLimit) => return self.hold_unstaged(index, &staged),
                 }
             }
         };
@@ -215,6 +218,9 @@ impl<'c> Loop<'c> {
         if route != Route::DeadLetter {
             return self.output.stage(origin, route, message, None);
         }
+        if self.is_over_limit() {
+            return Ok(Staged::OverLimit);
+        }
         let letter = DeadLetter::new(finding, record, &gate.name);
         let replaced = record.headers.iter().map(|header| header.name);
         let relabel = Relabel {
@@ -236,6 +242,7 @@ impl<'c> Loop<'c> {
             self.oversize.forget(&self.assignment);
             let probe = &self.settings.probe;
             probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
+            self.guard.committed(&self.tally);
             self.tally.clear();
             self.recovered();
         } else {

@@ -19,6 +19,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
+use super::breaker::Guard;
 use super::commit::{self, Idle};
 use super::consume::{self, Consumer, Named};
 use super::discover;
@@ -77,6 +78,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         assignment: Assignment::default(),
         output,
         oversize: Oversize::default(),
+        guard: Guard::new(settings, now),
         starts,
         tally: Tally::default(),
         pending: None,

@@ -22,13 +22,15 @@ pub enum HoldCause {
     Oversize,
     /// The source partition cannot be read.
     SourceUnavailable,
+    /// Too many records are dead letters: an operator has to say that this is meant.
+    DeadLetterLimit,
     /// The gate cannot serve the partition as configured, such as outputs with another number of partitions.
     Misconfigured,
 }
 
 impl HoldCause {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RegistryUnavailable,
         Self::UnknownSchema,
         Self::UnusableSchema,
@@ -36,6 +38,7 @@ impl HoldCause {
         Self::OffsetOutOfRange,
         Self::Oversize,
         Self::SourceUnavailable,
+        Self::DeadLetterLimit,
         Self::Misconfigured,
     ];
 
@@ -50,6 +53,7 @@ impl HoldCause {
             Self::OffsetOutOfRange => "offset_out_of_range",
             Self::Oversize => "oversize",
             Self::SourceUnavailable => "source_unavailable",
+            Self::DeadLetterLimit => "dead_letter_limit",
             Self::Misconfigured => "misconfigured",
         }
     }
