@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::consume::Named;
+use super::source::Watch;
 use crate::gate::verdict::Needs;
 use crate::record::{Offset, Partition, Position};
 use crate::schema::table::{Need, Source};
@@ -45,6 +46,8 @@ pub(super) struct Assigned {
     /// The next record to stage.
     pub(super) next: Offset,
     pub(super) hold: Option<Hold>,
+    /// What the statistics said of it.
+    pub(super) watch: Watch,
     unknown_holds: VecDeque<(Instant, Duration)>,
 }
 
@@ -66,6 +69,16 @@ impl Assigned {
     /// Tells whether it is held for this cause.
     pub(super) fn is_held_for(&self, cause: HoldCause) -> bool {
         self.hold.as_ref().is_some_and(|hold| hold.cause == Some(cause))
+    }
+
+    /// Tells whether it waits for a batch or a broker that could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_held_for(HoldCause::UnreadableBatch) || self.is_held_for(HoldCause::SourceUnavailable)
+    }
+
+    /// Tells whether it is due for another try.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now)
     }
 
     /// Ends the hold, and counts it where it was for an unknown ID.
@@ -95,6 +108,7 @@ impl Assignment {
             committed: next,
             next,
             hold: None,
+            watch: Watch::default(),
             unknown_holds: VecDeque::new(),
         });
     }
@@ -149,7 +163,7 @@ impl Assignment {
 
     /// Returns the indices of partitions that are due for another try.
     pub(super) fn due(&self, now: Instant) -> Vec<usize> {
-        self.indices(|held| held.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now))
+        self.indices(|held| held.is_due(now))
     }
 
     /// Returns the indices of partitions that wait for this schema.

@@ -79,6 +79,7 @@ impl Loop<'_> {
 
     /// Lets partitions go on whose output may be there by now.
     pub(super) fn retry_held(&mut self, now: Instant) -> Result<(), Fault> {
+        self.look_again(now)?;
         self.assignment.due(now).into_iter().try_for_each(|index| self.release(index, now))
     }
 

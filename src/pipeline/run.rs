@@ -48,6 +48,8 @@ pub(super) struct Loop<'c> {
     pub(super) output: Output,
     pub(super) oversize: Oversize,
     pub(super) guard: Guard,
+    /// Reports of the consumer in a row that knew of no broker that answers.
+    pub(super) brokers_away: u32,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
@@ -254,7 +256,7 @@ impl<'c> Loop<'c> {
     }
 
     /// Tells how far each partition is; how far it could be comes with librdkafka's statistics.
-    fn report_positions(&self) {
+    fn report_positions(&mut self) {
         let probe = &self.settings.probe;
         if let Some(statistics) = self.output.take_statistics() {
             probe.metrics().statistics(ClientKind::Producer, &statistics);
@@ -269,6 +271,7 @@ impl<'c> Loop<'c> {
             probe.position(&held.topic, held.partition, held.committed, lag);
         }
         probe.metrics().statistics(ClientKind::Consumer, &statistics);
+        self.watch_sources(&statistics);
     }
 
     /// Commits what there is and lets go; what cannot be committed now is read again by the next owner.

@@ -79,6 +79,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         output,
         oversize: Oversize::default(),
         guard: Guard::new(settings, now),
+        brokers_away: 0,
         starts,
         tally: Tally::default(),
         pending: None,
