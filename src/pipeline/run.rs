@@ -18,6 +18,7 @@ use super::fetch::Fetch;
 use super::output::{Origin, Output, Staged};
 use super::oversize::Oversize;
 use super::produce::Relabel;
+use super::recover::Recovery;
 use super::routes::Routes;
 use super::start::{self, Starts};
 use super::{Error, Fault, Settings};
@@ -58,7 +59,7 @@ pub(super) struct Loop<'c> {
     pub(super) is_behind: bool,
     /// When the last commit ended; the interval counts from here.
     pub(super) committed_at: Instant,
-    pub(super) recovery: super::recover::Recovery,
+    pub(super) recovery: &'c mut Recovery,
     /// When topics are listed again.
     pub(super) discover_at: Instant,
     /// How many topics are subscribed to.
@@ -71,8 +72,9 @@ pub(super) struct Loop<'c> {
 /// It cannot go on; nothing that was not committed is lost.
 pub fn run(settings: &Settings) -> Result<(), Error> {
     let mut lost_before: Option<Instant> = None;
+    let mut recovery = Recovery::new(Instant::now(), settings.config.kafka.transaction_timeout());
     loop {
-        match start::start_and_run(settings) {
+        match start::start_and_run(settings, &mut recovery) {
             Ok(()) => {
                 settings.probe.stopped();
                 return Ok(());
@@ -114,6 +116,7 @@ impl<'c> Loop<'c> {
         let now = Instant::now();
         self.settings.probe.beat(now);
         self.answer_events(now)?;
+        self.renew()?;
         self.go_back(now)?;
         self.take_news(now)?;
         self.retry_held(now)?;
