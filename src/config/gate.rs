@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use regex::{Captures, Regex};
 
 use super::template::Template;
+use crate::gate::limit::Limit;
 use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule};
 use crate::gate::profile::Profile;
 
@@ -26,6 +27,8 @@ pub struct Gate {
     pub dead_letter: Template,
     /// The sets of headers that dead letters carry; ours always.
     pub profiles: Vec<Profile>,
+    /// The share of dead letters at which the gate holds. Default none.
+    pub limit: Option<Limit>,
     /// The policy; a named subject may still hold groups, see [`Gate::policy_for`].
     pub policy: Policy,
     /// Where reading starts where no offset is committed. Default: earliest, since a gate that skips records is none.

@@ -6,6 +6,7 @@
 
 use smallvec::SmallVec;
 
+use super::limit::Share;
 use crate::record::Part;
 use crate::schema::table::Need;
 use crate::schema::{Format, SchemaRef, Subject, Version};
@@ -132,6 +133,13 @@ impl Tally {
     #[must_use]
     pub fn records(&self) -> u64 {
         self.outcomes.iter().sum::<u64>() + self.reasons.iter().map(|(_, count)| count).sum::<u64>()
+    }
+
+    /// Returns how many of the records are dead letters.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        let dead_letters = self.counts().filter(|&(route, _, _)| route == Route::DeadLetter);
+        Share { dead_letters: dead_letters.map(|(_, _, count)| count).sum(), records: self.records() }
     }
 
     /// Returns the bytes of keys and values.

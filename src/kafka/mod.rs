@@ -7,5 +7,6 @@
 
 pub mod clients;
 pub mod ffi;
+pub mod probe;
 pub mod statistics;
 pub mod topics;

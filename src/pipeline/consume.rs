@@ -31,6 +31,24 @@ use crate::telemetry::logging;
 /// again after an abort; smaller ones look at the clock too often.
 pub(super) const BATCH_RECORDS: usize = 1_000;
 
+/// Errors of a partition, which rdkafka reports without its name: of a batch that does not pass its checksum or cannot be
+/// decompressed, of one beyond every limit, and of a broker that cannot read its own log or may not show it.
+const UNREADABLE: [RDKafkaErrorCode; 8] = [
+    RDKafkaErrorCode::BadMessage,
+    RDKafkaErrorCode::BadCompression,
+    RDKafkaErrorCode::NotImplemented,
+    RDKafkaErrorCode::CriticalSystemResource,
+    RDKafkaErrorCode::InvalidMessage,
+    RDKafkaErrorCode::MessageSizeTooLarge,
+    RDKafkaErrorCode::TopicAuthorizationFailed,
+    RDKafkaErrorCode::Unknown,
+];
+
+/// Tells whether the fault is that of the batch, and not of broker or rights.
+pub(super) fn is_of_batch(code: RDKafkaErrorCode) -> bool {
+    !matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::Unknown)
+}
+
 /// The consumer of one pipeline.
 pub(super) type Consumer = BaseConsumer<Context>;
 
@@ -46,6 +64,8 @@ pub(super) enum ConsumeEvent {
     Revoke(Vec<Named>),
     /// Some partition's next offset is not in the log any more, or not yet.
     OffsetOutOfRange,
+    /// Some partition has a batch that cannot be read, or cannot be read at all; records may have been passed over.
+    Unreadable,
     /// The consumer is of no more use.
     Fatal(KafkaError),
 }
@@ -77,6 +97,11 @@ impl Context {
     /// Returns the newest statistics not yet taken.
     pub(super) fn take_statistics(&self) -> Option<Statistics> {
         self.statistics.take()
+    }
+
+    /// Has all partitions looked at as after an error of one.
+    pub(super) fn note_unreadable(&self) {
+        self.note(ConsumeEvent::Unreadable);
     }
 
     fn note(&self, event: ConsumeEvent) {
@@ -140,6 +165,8 @@ fn note_error(context: &Context, error: KafkaError) {
         context.note(ConsumeEvent::Fatal(error));
     } else if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {
         context.note(ConsumeEvent::OffsetOutOfRange);
+    } else if code.is_some_and(|code| UNREADABLE.contains(&code)) {
+        context.note(ConsumeEvent::Unreadable);
     } else {
         // Everything else librdkafka mends itself; the reason went to the log through `ClientContext::error`.
         tracing::debug!(gate = %context.gate, %error, "poll reported an error");

@@ -57,6 +57,7 @@ impl Loop<'_> {
     pub(super) fn hold_unstaged(&mut self, index: usize, staged: &Staged) -> Result<(), Fault> {
         let (cause, detail) = match staged {
             Staged::Yes => return Ok(()),
+            Staged::OverLimit => return self.hold_at_limit(),
             Staged::TooLarge => (
                 HoldCause::Oversize,
                 "the record is larger than its output takes; raise the output's max.message.bytes".to_owned(),
@@ -78,6 +79,7 @@ impl Loop<'_> {
 
     /// Lets partitions go on whose output may be there by now.
     pub(super) fn retry_held(&mut self, now: Instant) -> Result<(), Fault> {
+        self.look_again(now)?;
         self.assignment.due(now).into_iter().try_for_each(|index| self.release(index, now))
     }
 
@@ -136,7 +138,7 @@ impl Loop<'_> {
         self.assignment.waiting_for(need).into_iter().try_for_each(|index| self.release(index, now))
     }
 
-    fn release(&mut self, index: usize, now: Instant) -> Result<(), Fault> {
+    pub(super) fn release(&mut self, index: usize, now: Instant) -> Result<(), Fault> {
         let held = self.assignment.get(index);
         let next = held.next;
         let list = assignment::list(std::iter::once((&*held, next)));

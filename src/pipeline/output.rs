@@ -70,6 +70,8 @@ impl State {
 pub(super) enum Staged {
     /// It is under way.
     Yes,
+    /// It would be one dead letter too many.
+    OverLimit,
     /// It fits no output.
     TooLarge,
     /// Its output is not there.

@@ -88,7 +88,7 @@ impl Loop<'_> {
                 self.moved(index, record, Route::DeadLetter, Some(ReasonCode::TooLarge));
                 Ok(())
             }
-            staged @ (Staged::TooLarge | Staged::NoOutput(_)) => self.hold_unstaged(index, &staged),
+            staged @ (Staged::TooLarge | Staged::NoOutput(_) | Staged::OverLimit) => self.hold_unstaged(index, &staged),
         }
     }
 }

@@ -11,6 +11,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::BorrowedMessage;
 
 use super::assignment::Assignment;
+use super::breaker::Guard;
 use super::consume::{self, ConsumeEvent, Consumer};
 use super::failpoint::{self, Point};
 use super::fetch::Fetch;
@@ -47,6 +48,9 @@ pub(super) struct Loop<'c> {
     pub(super) assignment: Assignment,
     pub(super) output: Output,
     pub(super) oversize: Oversize,
+    pub(super) guard: Guard,
+    /// Reports of the consumer in a row that knew of no broker that answers.
+    pub(super) brokers_away: u32,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
@@ -116,6 +120,7 @@ impl<'c> Loop<'c> {
         self.go_back(now)?;
         self.take_news(now)?;
         self.retry_held(now)?;
+        self.keep_limit(now)?;
         batch.clear();
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
@@ -186,7 +191,7 @@ impl<'c> Loop<'c> {
                 match self.output.stage(origin, route, message, None)? {
                     Staged::Yes => (route, None),
                     Staged::TooLarge => return self.stage_oversize(index, message, record, origin),
-                    staged @ Staged::NoOutput(_) => return self.hold_unstaged(index, &staged),
+                    staged @ (Staged::NoOutput(_) | Staged::OverLimit) => return self.hold_unstaged(index, &staged),
                 }
             }
         };
@@ -218,6 +223,9 @@ impl<'c> Loop<'c> {
         if route != Route::DeadLetter {
             return self.output.stage(origin, route, message, None);
         }
+        if self.is_over_limit() {
+            return Ok(Staged::OverLimit);
+        }
         let letter = DeadLetter::new(finding, record, &gate.name);
         let replaced = record.headers.iter().map(|header| header.name);
         let relabel = Relabel {
@@ -239,6 +247,7 @@ impl<'c> Loop<'c> {
             self.oversize.forget(&self.assignment);
             let probe = &self.settings.probe;
             probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
+            self.guard.committed(&self.tally);
             self.tally.clear();
             self.recovered();
         } else {
@@ -250,7 +259,7 @@ impl<'c> Loop<'c> {
     }
 
     /// Tells how far each partition is; how far it could be comes with librdkafka's statistics.
-    fn report_positions(&self) {
+    fn report_positions(&mut self) {
         let probe = &self.settings.probe;
         if let Some(statistics) = self.output.take_statistics() {
             probe.metrics().statistics(ClientKind::Producer, &statistics);
@@ -265,6 +274,7 @@ impl<'c> Loop<'c> {
             probe.position(&held.topic, held.partition, held.committed, lag);
         }
         probe.metrics().statistics(ClientKind::Consumer, &statistics);
+        self.watch_sources(&statistics);
     }
 
     /// Commits what there is and lets go; what cannot be committed now is read again by the next owner.

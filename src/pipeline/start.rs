@@ -19,6 +19,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
+use super::breaker::Guard;
 use super::commit::{self, Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
@@ -79,6 +80,8 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         assignment: Assignment::default(),
         output,
         oversize: Oversize::default(),
+        guard: Guard::new(settings, now),
+        brokers_away: 0,
         starts,
         tally: Tally::default(),
         pending: None,

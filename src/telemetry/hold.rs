@@ -20,15 +20,19 @@ pub enum HoldCause {
     OffsetOutOfRange,
     /// A record fits no output.
     Oversize,
-    /// The source partition cannot be read.
+    /// The source partition cannot be read: its leader is away, or refuses.
     SourceUnavailable,
+    /// A batch of the source does not pass its checksum, or cannot be decompressed.
+    UnreadableBatch,
+    /// Too many records are dead letters: an operator has to say that this is meant.
+    DeadLetterLimit,
     /// The gate cannot serve the partition as configured, such as outputs with another number of partitions.
     Misconfigured,
 }
 
 impl HoldCause {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::RegistryUnavailable,
         Self::UnknownSchema,
         Self::UnusableSchema,
@@ -36,6 +40,8 @@ impl HoldCause {
         Self::OffsetOutOfRange,
         Self::Oversize,
         Self::SourceUnavailable,
+        Self::UnreadableBatch,
+        Self::DeadLetterLimit,
         Self::Misconfigured,
     ];
 
@@ -50,6 +56,8 @@ impl HoldCause {
             Self::OffsetOutOfRange => "offset_out_of_range",
             Self::Oversize => "oversize",
             Self::SourceUnavailable => "source_unavailable",
+            Self::UnreadableBatch => "unreadable_batch",
+            Self::DeadLetterLimit => "dead_letter_limit",
             Self::Misconfigured => "misconfigured",
         }
     }

@@ -138,6 +138,7 @@ pub struct GateMetrics {
     rebuilds: [IntCounter; RebuildCause::ALL.len()],
     assigned: IntGauge,
     target_changes: IntCounter,
+    limit_trips: IntCounter,
     subjects: Mutex<BTreeSet<Subject>>,
     clients: [Mutex<Clients>; ClientKind::ALL.len()],
     pub(super) samples: Sampler,
@@ -174,6 +175,7 @@ impl GateMetrics {
             rebuilds: RebuildCause::ALL.map(|cause| families.rebuilds.with_label_values(&[gate, cause.name()])),
             assigned: families.assigned.with_label_values(&[gate]),
             target_changes: families.target_changes.with_label_values(&[gate]),
+            limit_trips: families.limit_trips.with_label_values(&[gate]),
             subjects: Mutex::default(),
             clients: ClientKind::ALL.map(|kind| Mutex::new(Clients::new(gate, kind, families))),
             samples: Sampler::default(),
@@ -284,6 +286,10 @@ impl GateMetrics {
             Rebalance::Assigned => self.assigned.add(partitions),
             Rebalance::Revoked | Rebalance::Lost => self.assigned.sub(partitions),
         }
+    }
+
+    pub(super) fn tripped(&self) {
+        self.limit_trips.inc();
     }
 
     pub(super) fn target_changed(&self) {
