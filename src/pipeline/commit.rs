@@ -26,7 +26,7 @@ use rdkafka::util::Timeout;
 
 use super::Fault;
 use super::consume::Consumer;
-use super::produce::{Context, TOO_LARGE};
+use super::produce::{Context, REFUSED};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
@@ -218,7 +218,7 @@ impl Sender {
     /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
         if self.producer.client().context().has_failed() {
-            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
+            return Err(broken(self, Fault::Abort(REFUSED.to_owned())));
         }
         Ok(Drained(self))
     }

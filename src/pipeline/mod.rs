@@ -24,13 +24,15 @@ mod consume;
 mod discover;
 mod fetch;
 mod hold;
+mod letter;
 mod output;
-mod oversize;
 mod produce;
 mod rebalance;
 mod recover;
+mod refused;
 mod routes;
 mod run;
+mod search;
 mod start;
 
 use std::sync::Arc;

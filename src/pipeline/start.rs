@@ -24,9 +24,9 @@ use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::fetch::Fetch;
 use super::output::Output;
-use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
+use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::{Error, Fault, Settings};
@@ -76,7 +76,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         fetch,
         assignment: Assignment::default(),
         output,
-        oversize: Oversize::default(),
+        refused: Refused::default(),
         starts,
         tally: Tally::default(),
         pending: None,
@@ -118,8 +118,7 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
 pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fault> {
-    let sizes = routes.record_sizes();
-    let config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let config = clients::producer(&settings.config, &names(settings), routes.sizes());
     let context = produce::Context::new(settings.gate.name.as_str().into());
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;

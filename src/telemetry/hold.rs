@@ -20,6 +20,8 @@ pub enum HoldCause {
     OffsetOutOfRange,
     /// A record fits no output.
     Oversize,
+    /// A record that its output refuses, and the dead letters too.
+    RecordRefused,
     /// The source partition cannot be read.
     SourceUnavailable,
     /// The gate cannot serve the partition as configured, such as outputs with another number of partitions.
@@ -28,13 +30,14 @@ pub enum HoldCause {
 
 impl HoldCause {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RegistryUnavailable,
         Self::UnknownSchema,
         Self::UnusableSchema,
         Self::TargetUnavailable,
         Self::OffsetOutOfRange,
         Self::Oversize,
+        Self::RecordRefused,
         Self::SourceUnavailable,
         Self::Misconfigured,
     ];
@@ -49,6 +52,7 @@ impl HoldCause {
             Self::TargetUnavailable => "target_unavailable",
             Self::OffsetOutOfRange => "offset_out_of_range",
             Self::Oversize => "oversize",
+            Self::RecordRefused => "record_refused",
             Self::SourceUnavailable => "source_unavailable",
             Self::Misconfigured => "misconfigured",
         }

@@ -22,7 +22,8 @@ fn outputs(name: &str) -> Outputs {
 
 fn plan(sources: &[(&str, Outputs)], mode: Mode, topics: &[Topic]) -> Plan {
     let topics = topics.iter().map(|topic| (topic.name.clone(), topic.clone())).collect();
-    Plan::new(sources.iter().map(|(source, outputs)| (*source, outputs.clone())), mode, &topics)
+    let needs = Needs { mode, repartition: Repartition::Refuse };
+    Plan::new(sources.iter().map(|(source, outputs)| (*source, outputs.clone())), needs, &topics)
 }
 
 fn messages<T: ToString>(items: &[T]) -> Vec<String> {
