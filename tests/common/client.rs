@@ -169,7 +169,8 @@ impl Cluster {
     /// Returns a writer to this cluster.
     pub(crate) fn writer(&self) -> Writer {
         let mut config = self.client();
-        config.set("enable.idempotence", "true").set("linger.ms", "5");
+        // Longer than any outage that a test makes.
+        config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "3600000");
         Writer { producer: config.create_with_context(Acks::default()).unwrap() }
     }
 }
@@ -243,14 +244,25 @@ impl Writer {
             self.send(topic, partition, content, number);
             count += 1;
         }
-        self.producer.flush(TIMEOUT).unwrap();
-        let mut acks = std::mem::take(&mut *self.producer.context().0.lock().unwrap());
+        self.flush(TIMEOUT);
+        let mut acks = self.take_acks();
         assert_eq!(acks.len(), count, "each record is acknowledged once");
         acks.sort_unstable();
         acks.into_iter().map(|(_, offset)| offset).collect()
     }
 
-    fn send(&self, topic: &str, partition: i32, content: &Content, number: usize) {
+    /// Takes the acknowledgements since the last call: number of the record, its offset.
+    pub(crate) fn take_acks(&self) -> Vec<(usize, i64)> {
+        std::mem::take(&mut *self.producer.context().0.lock().unwrap())
+    }
+
+    /// Waits until all is acknowledged.
+    pub(crate) fn flush(&self, limit: Duration) {
+        self.producer.flush(limit).unwrap();
+    }
+
+    /// Hands over one record, whose acknowledgement will name `number`.
+    pub(crate) fn send(&self, topic: &str, partition: i32, content: &Content, number: usize) {
         let headers = content
             .headers
             .iter()

@@ -10,6 +10,7 @@
 //! - `gate`: configuration and life of a `sluice run`
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
 //! - `check`: whether it became of it; `scene`: the usual cast put together
+//! - `load`: traffic that goes on in the background; `fault`: a fault of the fault table under it
 //!
 //! Nothing here reuses the gate's own code for reading what the gate wrote: names of headers and metrics are spelled
 //! out, since they are contracts.
@@ -26,9 +27,11 @@
 
 pub(crate) mod check;
 pub(crate) mod client;
+pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod kafka;
+pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod process;
 pub(crate) mod registry;
