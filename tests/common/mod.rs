@@ -5,7 +5,7 @@
 //!                         └── registry (with faults)
 //! ```
 //! - `process`: children that never outlive their test
-//! - `kafka`: a real Apache Kafka; `client`: writing, reading and asking it
+//! - `kafka`: a real Apache Kafka of one or three nodes (`node`), by version (`jars`); `client`: writing, reading and asking it
 //! - `registry`: the project's registry behind a layer of faults
 //! - `gate`: configuration and life of a `sluice run`
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
@@ -25,14 +25,17 @@
     reason = "what a test may, its helpers may: clippy.toml allows it in functions marked as tests only"
 )]
 
+pub(crate) mod ask;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod jars;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod metrics;
+pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod registry;
 pub(crate) mod scene;
