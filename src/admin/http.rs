@@ -148,7 +148,11 @@ async fn livez(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
-    verdict("ready", &state.health.not_ready(Instant::now()), json!({ "degraded": state.health.degraded(Instant::now()) }))
+    verdict(
+        "ready",
+        &state.health.not_ready(Instant::now()),
+        json!({ "degraded": state.health.degraded(Instant::now()) }),
+    )
 }
 
 async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {

@@ -28,7 +28,7 @@ use super::consume::Consumer;
 use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
-use super::produce::{Context, TOO_LARGE};
+use super::produce::{Context, REFUSED};
 use super::watchdog::{self, Watch};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
@@ -179,8 +179,10 @@ impl Open {
             }
             if Instant::now() > deadline {
                 let left = self.sender.producer.client().in_flight_count();
-                let fault =
-                    Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.terms.limit));
+                let fault = Fault::Abort(format!(
+                    "{left} records were not taken by the brokers in {:?}",
+                    self.sender.terms.limit
+                ));
                 return Err(broken(self.sender, fault));
             }
             thread::sleep(DRAIN_PAUSE);
@@ -229,7 +231,7 @@ impl Sender {
     /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
         if self.producer.client().context().has_failed() {
-            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
+            return Err(broken(self, Fault::Abort(REFUSED.to_owned())));
         }
         Ok(Drained(self))
     }
@@ -260,9 +262,8 @@ impl Sender {
         let client = self.producer.client();
         let began = Instant::now();
         let limit = self.terms.limit;
-        let sent = self.retry("send_offsets_to_transaction", || {
-            client.send_offsets_to_transaction(offsets, &group, limit)
-        });
+        let sent =
+            self.retry("send_offsets_to_transaction", || client.send_offsets_to_transaction(offsets, &group, limit));
         let took = began.elapsed();
         if matches!(sent, Ok(true)) || self.terms.backoff.doubts_offsets(took) {
             self.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));

@@ -26,9 +26,9 @@ use super::discover;
 use super::end::Backoff;
 use super::fetch::Fetch;
 use super::output::Output;
-use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
+use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::{Error, Fault, Settings};
@@ -59,7 +59,9 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let output = if settings.gate.policy.mode == Mode::DryRun {
         Output::dry_run()
     } else {
-        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else { return Ok(()) };
+        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else {
+            return Ok(());
+        };
         Output::new(idle, settings.config.kafka.transaction_timeout())
     };
     let fetch = Fetch::new(
@@ -79,7 +81,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         fetch,
         assignment: Assignment::default(),
         output,
-        oversize: Oversize::default(),
+        refused: Refused::default(),
         guard: Guard::new(settings, now),
         brokers_away: 0,
         starts,
@@ -123,8 +125,7 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
 pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -> Result<Idle, Fault> {
-    let sizes = routes.record_sizes();
-    let mut config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let mut config = clients::producer(&settings.config, &names(settings), routes.sizes());
     let terms = Terms {
         gate: settings.gate.name.as_str().into(),
         delivery: settings.config.delivery,

@@ -90,11 +90,13 @@ pub enum RebuildCause {
     Fenced,
     /// Its last transaction has ended and may have been ended twice.
     DoubtfulEnd,
+    /// Outputs take smaller batches than they did, or other sizes of records.
+    Limits,
 }
 
 impl RebuildCause {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd];
+    pub const ALL: [Self; 4] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd, Self::Limits];
 
     /// The name in metrics and logs.
     #[must_use]
@@ -103,6 +105,7 @@ impl RebuildCause {
             Self::Lost => "lost",
             Self::Fenced => "fenced",
             Self::DoubtfulEnd => "doubtful_end",
+            Self::Limits => "limits",
         }
     }
 }

@@ -23,8 +23,8 @@ pub(crate) use kafka_protocol::messages::ApiKey;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use self::link::Link;
-pub(crate) use self::rule::{Action, Direction, Rule};
 use self::rule::Active;
+pub(crate) use self::rule::{Action, Direction, Rule};
 use self::wire::Head;
 use super::kafka::Cluster;
 
@@ -109,8 +109,7 @@ impl Proxy {
 
     /// Returns the addresses to give to clients.
     pub(crate) fn bootstrap(&self) -> String {
-        let addresses: Vec<_> =
-            self.shared.addresses.values().map(|(host, port)| format!("{host}:{port}")).collect();
+        let addresses: Vec<_> = self.shared.addresses.values().map(|(host, port)| format!("{host}:{port}")).collect();
         addresses.join(",")
     }
 
