@@ -27,6 +27,7 @@ pub(crate) mod failpoint;
 mod fault;
 mod fetch;
 mod hold;
+mod offsets;
 mod output;
 mod oversize;
 mod produce;

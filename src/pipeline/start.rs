@@ -19,11 +19,12 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
-use super::commit::{self, Idle, Terms};
+use super::commit::{Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::end::Backoff;
 use super::fetch::Fetch;
+use super::offsets;
 use super::output::Output;
 use super::oversize::Oversize;
 use super::produce;
@@ -58,7 +59,9 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let output = if settings.gate.policy.mode == Mode::DryRun {
         Output::dry_run()
     } else {
-        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else { return Ok(()) };
+        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else {
+            return Ok(());
+        };
         Output::new(idle, settings.config.kafka.transaction_timeout())
     };
     let fetch = Fetch::new(
@@ -194,7 +197,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
         }
     }
     if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
-        match commit::commit_start(consumer, &found) {
+        match offsets::commit_start(consumer, &found) {
             Ok(()) => {}
             // The group has members: they have begun, and what is not committed yet they take from its first record.
             Err(KafkaError::ConsumerCommit(
