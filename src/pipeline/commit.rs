@@ -6,9 +6,7 @@
 //! takes the former by value, so staging after the drain or committing with records under way
 //! does not compile.
 //!
-//! With `at-least-once` the same steps stand for: produce, wait for every acknowledgement,
-//! commit the offsets to the group. Nothing is taken back by an abort then, so records may
-//! come twice; none is lost, since no offset moves before all earlier outputs are stored.
+//! With `at-least-once` the same steps mean less ([`super::offsets`]).
 //!
 //! A commit that timed out is made again and never aborted: it may have happened. A
 //! transaction that may have been ended twice costs the producer ([`super::end`]), though not
@@ -19,9 +17,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{Producer as _, PurgeConfig};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::Producer as _;
 
 use super::Fault;
 use super::consume::Consumer;
@@ -34,7 +32,7 @@ use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
-const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
 
 /// Pause before a retriable call is made again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -44,7 +42,7 @@ const ABORT_STEP: Duration = Duration::from_millis(100);
 
 /// A producer between transactions.
 #[derive(Debug)]
-pub(super) struct Idle(Sender);
+pub(super) struct Idle(pub(super) Sender);
 
 /// A transaction that takes records.
 #[derive(Debug)]
@@ -79,7 +77,7 @@ pub(super) struct Broken {
 /// The result of a step.
 pub(super) type Step<T> = Result<T, Box<Broken>>;
 
-fn broken(left: Sender, fault: Fault) -> Box<Broken> {
+pub(super) fn broken(left: Sender, fault: Fault) -> Box<Broken> {
     Box::new(Broken { left: Some(Failed(left)), fault })
 }
 
@@ -87,10 +85,11 @@ fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
     Box::new(Broken { left: None, fault: Fault::lost(step, error) })
 }
 
+/// A producer and what it works with.
 #[derive(Debug)]
-struct Sender {
-    producer: Producer<Context>,
-    terms: Terms,
+pub(super) struct Sender {
+    pub(super) producer: Producer<Context>,
+    pub(super) terms: Terms,
     /// Why the offsets may come to the brokers once more.
     doubt: Option<String>,
 }
@@ -246,7 +245,7 @@ impl Sender {
     }
 
     /// Does what is ordered for this point, watched as a call that hangs there would be.
-    fn hit(&self, point: Point) -> Result<(), Fault> {
+    pub(super) fn hit(&self, point: Point) -> Result<(), Fault> {
         let _watch = self.terms.watch("failpoint", "drained");
         failpoint::hit(point)
     }
@@ -333,25 +332,6 @@ impl Sender {
         doubt.map_or_else(|| Ended::Clean(Idle(self)), Ended::Doubtful)
     }
 
-    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Ended> {
-        let points = [Point::BeforeOffsets, Point::AfterOffsets, Point::BeforeCommit];
-        if let Err(fault) = points.into_iter().try_for_each(|point| self.hit(point)) {
-            return Err(broken(self, fault));
-        }
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-        let result = consumer.commit(offsets, CommitMode::Sync);
-        match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {
-                failpoint::hit(Point::AfterCommit).ok();
-                Ok(Ended::Clean(Idle(self)))
-            }
-            Err(error) => {
-                let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
-                Err(broken(self, fault))
-            }
-        }
-    }
-
     /// Makes a call again while it asks for that, up to the limit; tells whether it was made again.
     fn retry(&self, name: &'static str, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
         let deadline = Instant::now() + self.terms.limit;
@@ -370,29 +350,4 @@ impl Sender {
             }
         }
     }
-
-    /// Throws away what is under way, where there is no transaction to abort.
-    fn throw_away(self) -> Step<Ended> {
-        let client = self.producer.client();
-        client.purge(PurgeConfig::default().queue().inflight());
-        let deadline = Instant::now() + self.terms.limit;
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
-            client.poll(Duration::ZERO);
-            thread::sleep(DRAIN_PAUSE);
-        }
-        client.context().take_failures();
-        match client.client().fatal_error() {
-            None => Ok(Ended::Clean(Idle(self))),
-            Some((code, reason)) => {
-                let why = format!("the idempotent producer cannot go on: {reason} ({code})");
-                Err(Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } }))
-            }
-        }
-    }
-}
-
-/// Commits the offsets at which a group begins, before it has members.
-pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-    consumer.commit(offsets, CommitMode::Sync)
 }

@@ -30,6 +30,7 @@ mod fault;
 mod fetch;
 mod hold;
 mod letter;
+mod offsets;
 mod output;
 mod produce;
 mod rebalance;

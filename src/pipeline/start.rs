@@ -20,11 +20,12 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::breaker::Guard;
-use super::commit::{self, Idle, Terms};
+use super::commit::{Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::end::Backoff;
 use super::fetch::Fetch;
+use super::offsets;
 use super::output::Output;
 use super::produce;
 use super::recover::Recovery;
@@ -198,7 +199,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
         }
     }
     if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
-        match commit::commit_start(consumer, &found) {
+        match offsets::commit_start(consumer, &found) {
             Ok(()) => {}
             // The group has members: they have begun, and what is not committed yet they take from its first record.
             Err(KafkaError::ConsumerCommit(

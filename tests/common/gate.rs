@@ -150,6 +150,16 @@ impl Gate {
         self.process.signal("CONT");
     }
 
+    /// Tells whether the process is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.process.is_halted()
+    }
+
+    /// Sends the process a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Asks the process to stop and waits for its end.
     pub(crate) fn stop(mut self, limit: Duration) -> (ExitStatus, String) {
         self.process.signal("TERM");
