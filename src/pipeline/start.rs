@@ -58,7 +58,9 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let output = if settings.gate.policy.mode == Mode::DryRun {
         Output::dry_run()
     } else {
-        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else { return Ok(()) };
+        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else {
+            return Ok(());
+        };
         Output::new(idle, settings.config.kafka.transaction_timeout())
     };
     let fetch = Fetch::new(
