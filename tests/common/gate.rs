@@ -178,6 +178,18 @@ impl Gate {
         self.process.exited()
     }
 
+    /// Tells whether the first gate of this process is in this state, as `/status` says it.
+    pub(crate) fn is(&self, state: &str) -> bool {
+        let status = http::get(self.admin, "/status").expect("/status answers");
+        let status: Value = serde_json::from_str(&status.body).unwrap();
+        status["gates"][0]["state"] == state
+    }
+
+    /// Tells whether a path is answered with 200.
+    pub(crate) fn answers(&self, path: &str) -> bool {
+        http::get(self.admin, path).is_some_and(|answer| answer.status == 200)
+    }
+
     /// Reads `/metrics`.
     pub(crate) fn metrics(&self) -> Metrics {
         let answer = self.ask("/metrics").expect("/metrics answers");
