@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use common::fault::{Fault, endure};
-use common::gate::Gate;
+use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold};
 use common::scene::Scene;
 use common::traffic::Policy;
@@ -35,6 +35,12 @@ fn scene(kafka: Hold, name: &str) -> Scene {
     scene
 }
 
+/// Returns the configuration of a gate whose transactions live longer than it takes to notice that a broker is dead, as
+/// by default they do.
+fn patient(scene: &Scene) -> Config {
+    scene.config().set("/kafka/transaction.timeout.ms", "12000").set("/kafka/session.timeout.ms", "20000")
+}
+
 fn rebuilds(gate: &Gate) -> f64 {
     gate.metrics().sum("sluice_producer_rebuilds_total", &[])
 }
@@ -46,7 +52,7 @@ fn fault_03_leaders_killed() {
     let (_turn, kafka) = turn();
     let scene = scene(kafka, "leaders");
     let (kafka, line) = (&scene.kafka, scene.line());
-    let gate = Gate::start(&scene.config());
+    let gate = Gate::start(&patient(&scene));
     assert_eq!(kafka.leaders(&line.source), [1, 2, 3], "each node leads");
     for (id, what) in [(1, "leader killed, node 1"), (2, "leader killed, node 2"), (3, "leader killed, node 3")] {
         endure(&scene, line, Fault { number: "3", what, bound: MOVE }, || kafka.kill_node(id));

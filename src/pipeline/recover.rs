@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 
+use super::end::{Backoff, Doubts};
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
 use crate::gate::verdict::Tally;
 use crate::record::Offset;
 use crate::telemetry::HoldCause;
-use crate::telemetry::events::{PartitionHeld, PartitionReleased, ProducerRebuilt};
+use crate::telemetry::events::{PartitionHeld, PartitionReleased, ProducerRebuilt, RebuildCause};
 
 /// The pause after the first fault: long enough for a leader to move, short enough not to be noticed.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -32,7 +33,8 @@ const FAULTS_TO_HOLD: u32 = 3;
 /// transaction looks the same, but not twice in a row.
 const TWIN_TIMEOUTS: u32 = 10;
 
-/// Faults in a row, and when the producer was fenced last.
+/// Faults in a row, and when the producer was fenced last. It outlives the consumer: a twin is no less one if the
+/// consumer is lost in between.
 #[derive(Debug)]
 pub(super) struct Recovery {
     faults: u32,
@@ -41,12 +43,24 @@ pub(super) struct Recovery {
     /// When the last of them came.
     last: Instant,
     fenced_at: Option<Instant>,
+    /// Transactions that may have been ended twice.
+    doubts: Doubts,
 }
 
 impl Recovery {
     /// Starts without a fault.
-    pub(super) fn new(now: Instant) -> Self {
-        Self { faults: 0, since: now, last: now, fenced_at: None }
+    pub(super) fn new(now: Instant, limit: Duration) -> Self {
+        Self { faults: 0, since: now, last: now, fenced_at: None, doubts: Doubts::new(limit) }
+    }
+
+    /// Begins anew with a new consumer: nothing that it has been given is held yet.
+    pub(super) fn rejoin(&mut self, now: Instant) {
+        (self.faults, self.since, self.last) = (0, now, now);
+    }
+
+    /// Returns how long the next producer waits before it sends a request again.
+    pub(super) fn backoff(&self) -> Backoff {
+        self.doubts.backoff()
     }
 
     fn pause(&mut self) -> Duration {
@@ -134,17 +148,32 @@ impl Loop<'_> {
         }
     }
 
-    /// Replaces the producer by one with the same transactional.id, and asks how far the group is.
-    fn rebuild(&mut self, mut why: String, mut is_fenced: bool) -> Result<(), Fault> {
+    /// Replaces a producer whose last transaction may have been ended twice, before it begins another one. That one has
+    /// ended and counts: nothing is read again, and nobody has to be asked.
+    pub(super) fn renew(&mut self) -> Result<(), Fault> {
+        let Some(why) = self.output.take_spent() else { return Ok(()) };
+        self.recovery.doubts.note(Instant::now());
+        self.replace_producer(why, RebuildCause::DoubtfulEnd)
+    }
+
+    /// Replaces a lost producer, and asks how far the group is.
+    fn rebuild(&mut self, why: String, is_fenced: bool) -> Result<(), Fault> {
+        self.replace_producer(why, if is_fenced { RebuildCause::Fenced } else { RebuildCause::Lost })?;
+        self.reread_positions();
+        Ok(())
+    }
+
+    /// Replaces the producer by one with the same transactional.id, which ends whatever the old one has left.
+    fn replace_producer(&mut self, mut why: String, cause: RebuildCause) -> Result<(), Fault> {
+        let mut is_fenced = cause == RebuildCause::Fenced;
         while !self.settings.stop.is_asked() {
             if is_fenced {
                 self.check_twin()?;
             }
-            match start::producer(self.settings, &self.routes) {
+            match start::producer(self.settings, &self.routes, self.recovery.backoff()) {
                 Ok(idle) => {
-                    ProducerRebuilt { why: &why }.emit(&self.settings.probe);
+                    ProducerRebuilt { why: &why, cause }.emit(&self.settings.probe);
                     self.output.replace(idle);
-                    self.reread_positions();
                     return Ok(());
                 }
                 Err(Fault::Lost { why: reason, is_fenced: fenced }) => (why, is_fenced) = (reason, fenced),
@@ -153,6 +182,8 @@ impl Loop<'_> {
             }
             let pause = self.recovery.pause();
             self.pause_for(pause);
+            // What came meanwhile was thrown away.
+            self.is_behind = true;
         }
         Ok(())
     }

@@ -76,13 +76,41 @@ impl TransactionAborted<'_> {
 pub struct ProducerRebuilt<'a> {
     /// One line: the error that the old one ended with.
     pub why: &'a str,
+    /// Which kind of end it was.
+    pub cause: RebuildCause,
+}
+
+/// Why a producer is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildCause {
+    /// An error left it of no use.
+    Lost,
+    /// Somebody else has its transactional.id, or its coordinator gave up on a transaction.
+    Fenced,
+    /// Its last transaction has ended and may have been ended twice.
+    DoubtfulEnd,
+}
+
+impl RebuildCause {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd];
+
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Fenced => "fenced",
+            Self::DoubtfulEnd => "doubtful_end",
+        }
+    }
 }
 
 impl ProducerRebuilt<'_> {
     /// Logs and counts it.
     pub fn emit(self, probe: &Probe) {
-        warn!(gate = probe.gate(), why = self.why, "producer rebuilt");
-        probe.metrics().rebuilt_producer();
+        warn!(gate = probe.gate(), cause = self.cause.name(), why = self.why, "producer rebuilt");
+        probe.metrics().rebuilt_producer(self.cause);
         probe.incident(format!("producer rebuilt: {}", self.why));
     }
 }

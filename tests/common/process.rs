@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How many of the last lines of a log are printed.
+/// How many of the last lines of a log are printed unless `SLUICE_TEST_LOG_LINES` says more.
 const LOG_LINES: usize = 80;
 
 /// A running child with a folder of its own.
@@ -99,7 +99,8 @@ impl Process {
     pub(crate) fn print_log(&self) {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
-        let skipped = lines.len().saturating_sub(LOG_LINES);
+        let shown = std::env::var("SLUICE_TEST_LOG_LINES").ok().and_then(|text| text.parse().ok());
+        let skipped = lines.len().saturating_sub(shown.unwrap_or(LOG_LINES));
         eprintln!("--- {} (the last {} of {} lines)", self.name, lines.len() - skipped, lines.len());
         eprintln!("{}\n---", lines[skipped..].join("\n"));
     }
