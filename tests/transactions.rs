@@ -81,7 +81,8 @@ fn fault_01_killed_at_each_step_with_an_instance_name() {
     let guest = scene.config().set("/instance", "pod-1");
     let first = Gate::start(&config);
     let mut last = None;
-    let fault = Fault { number: "1", what: "killed at each step, with an instance name", bound: Duration::from_secs(60) };
+    let fault =
+        Fault { number: "1", what: "killed at each step, with an instance name", bound: Duration::from_secs(60) };
     endure(&scene, scene.line(), fault, || last = Some(kill_at_each_step(&config, &guest, first)));
 }
 

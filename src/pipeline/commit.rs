@@ -179,8 +179,10 @@ impl Open {
             }
             if Instant::now() > deadline {
                 let left = self.sender.producer.client().in_flight_count();
-                let fault =
-                    Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.terms.limit));
+                let fault = Fault::Abort(format!(
+                    "{left} records were not taken by the brokers in {:?}",
+                    self.sender.terms.limit
+                ));
                 return Err(broken(self.sender, fault));
             }
             thread::sleep(DRAIN_PAUSE);
@@ -260,9 +262,8 @@ impl Sender {
         let client = self.producer.client();
         let began = Instant::now();
         let limit = self.terms.limit;
-        let sent = self.retry("send_offsets_to_transaction", || {
-            client.send_offsets_to_transaction(offsets, &group, limit)
-        });
+        let sent =
+            self.retry("send_offsets_to_transaction", || client.send_offsets_to_transaction(offsets, &group, limit));
         let took = began.elapsed();
         if matches!(sent, Ok(true)) || self.terms.backoff.doubts_offsets(took) {
             self.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));
