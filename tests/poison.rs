@@ -175,3 +175,80 @@ fn fault_27_garbage() {
 fn fault_27_snappy_length() {
     unreadable("snappy", "27", Poison::SnappyLength, &["Decompression (codec 0x2)"]);
 }
+
+/// A bomb that is no fault: 1000 bytes for one. It is one record, which its outputs do not take; its partition is held for
+/// that, and the process has grown by what the batch became and little more.
+fn bomb(name: &str, kind: Poison, size: usize, zeros: usize) {
+    let _turn = turn();
+    let poisoned = Poisoned::new(name, kind, size);
+    let gate = Gate::start(&poisoned.scene.config());
+    let base = gate.usage().peak_kib / 1024;
+    let held = wait_for("the partition to be held", ALARM, || {
+        status(&gate)["partitions"][0]["held"].as_str().map(str::to_owned)
+    });
+    assert_eq!(held, "oversize", "it is read, and fits nowhere");
+    poisoned.check_held(&gate);
+    let (became, more) = (zeros >> 20, gate.usage().peak_kib / 1024 - base);
+    println!("fault 27: {name} of {} KiB that becomes {became} MiB: {more} MiB more at most", size >> 10);
+    assert!(more < 3 * became as u64 + 200, "{more} MiB more for {became} MiB");
+    poisoned.go_on(gate);
+}
+
+#[test]
+fn fault_27_gzip_bomb() {
+    bomb("gzip", Poison::Gzip(150 << 20), 160 << 10, 150 << 20);
+}
+
+/// Within a third of `receive.message.max.bytes`, which librdkafka's growing buffer still reaches.
+#[test]
+fn fault_27_zstd_bomb() {
+    bomb("zstd", Poison::Zstd(50 << 20), 20 << 10, 50 << 20);
+}
+
+/// zstd that becomes more than the receive limit, and such that becomes less, but more than a third of it: librdkafka's
+/// buffer grows by three, and the next step would be beyond (librdkafka#5260). Both are named.
+#[test]
+fn fault_27_zstd_beyond_the_limit() {
+    unreadable("zstd-far", "27", Poison::Zstd(300 << 20), &["Decompression (codec 0x4)"]);
+    unreadable("zstd-third", "27", Poison::Zstd(250 << 20), &["Decompression (codec 0x4)"]);
+}
+
+/// A broker that is away from the source's partitions is named while it is, though nothing is under way that could fail:
+/// halted, it stays connected and answers nothing. `/livez` stays fine, and all goes on when it is back.
+#[test]
+fn fault_06_an_idle_gate_shows_that_its_brokers_are_away() {
+    let _turn = turn();
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "away");
+    let line = scene.add("orders", 2, common::traffic::Policy::default(), serde_json::json!({}));
+    let mut traffic = line.traffic(seed());
+    let config = scene.config().set("/kafka/statistics.interval.ms", 1000);
+    let gate = Gate::start(&config);
+    let mut sent = scene.send(&line, traffic.mixed(200, &Class::usual()));
+    scene.wait_committed(&line, &sent);
+    for how in ["halted", "killed"] {
+        if how == "halted" {
+            scene.kafka.halt()
+        } else {
+            scene.kafka.kill_node(1)
+        }
+        wait_for("the gate to say that its source is away", ALARM, || {
+            let status = status(&gate);
+            let causes = status["causes"].as_array()?.iter().any(|cause| cause == "source_unavailable");
+            (causes && status["state"] == "degraded").then_some(())
+        });
+        let held = gate.metrics().sum("sluice_held_partitions", &[("cause", "source_unavailable")]);
+        assert!(held > 0.5, "{how}: {held} held");
+        assert_eq!(http::get(gate.admin(), "/livez").unwrap().status, 200, "{how}");
+        if how == "halted" {
+            scene.kafka.go_on()
+        } else {
+            scene.kafka.start_node(1)
+        }
+        wait_for("the gate to be well", ALARM, || (status(&gate)["causes"] == serde_json::json!([])).then_some(()));
+        let more = scene.send(&line, traffic.mixed(200, &Class::usual()));
+        scene.wait_committed(&line, &more);
+        sent.extend(more);
+        println!("fault 6: brokers {how}: shown and over");
+    }
+    scene.verify(&line, &sent, Some(&gate));
+}
