@@ -7,6 +7,7 @@
 
 pub mod clients;
 pub mod ffi;
+pub mod memory;
 pub mod murmur2;
 pub mod probe;
 pub mod statistics;

@@ -23,6 +23,7 @@ use rdkafka::{ClientContext, TopicPartitionList};
 
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Headers};
+use crate::kafka::memory::BATCH_BYTES;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Header, Offset, Partition, Position, Record, Value};
 use crate::telemetry::logging;
@@ -99,6 +100,11 @@ impl Context {
         self.statistics.take()
     }
 
+    /// Hands over partitions that no group assigns.
+    pub(super) fn take(&self, partitions: Vec<Named>) {
+        self.note(ConsumeEvent::Assign(partitions));
+    }
+
     /// Has all partitions looked at as after an error of one.
     pub(super) fn note_unreadable(&self) {
         self.note(ConsumeEvent::Unreadable);
@@ -146,9 +152,13 @@ impl ConsumerContext for Context {
 /// Takes what is there, waiting for the first record at most `wait`; stops at an event, which is noted in the context.
 pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<BorrowedMessage<'c>>) {
     let mut wait = wait;
-    while batch.len() < BATCH_RECORDS {
+    let mut bytes = 0;
+    while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
         match consumer.poll(wait) {
-            Some(Ok(message)) => batch.push(message),
+            Some(Ok(message)) => {
+                bytes += (message.key_len() + message.payload_len()) as u64;
+                batch.push(message);
+            }
             Some(Err(error)) => {
                 note_error(consumer.context(), error);
                 return;

@@ -7,16 +7,19 @@
 //! reported and left aside, the others go on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 
 use super::routes::{Routes, Targets};
 use super::run::Loop;
+use super::start;
 use super::{Error, Fault, Settings};
 use crate::config::{Repartition, Sources};
 use crate::gate::verdict::Route;
 use crate::kafka::topics::{self, Cluster, Needs, Plan, tool_options};
+use crate::record::Partition;
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{GateStarted, TopicHeld, TopicReleased};
 use crate::telemetry::state::Topics;
@@ -151,13 +154,35 @@ impl Loop<'_> {
         }
     }
 
+    /// Takes the partitions of these topics without joining the group: a dry run beside the gate that it tries must not
+    /// take any from it. The pipelines of the process divide them; each process has all.
+    fn take_alone(&self, topics: &[&str]) {
+        let Settings { number, gate, probe, .. } = self.settings;
+        for topic in topics {
+            let found = start::until_answered(self.settings, || {
+                let wait = |error| Fault::asking("list the partitions of the source", &error);
+                start::partitions_of(self.consumer, topic).map_err(wait)
+            });
+            let Ok(Some(partitions)) = found else {
+                tracing::warn!(gate = probe.gate(), topic, "the dry run cannot list the partitions of the topic");
+                continue;
+            };
+            let ours = partitions.filter(|partition| partition.cast_unsigned() as usize % gate.threads == *number);
+            self.consumer.context().take(ours.map(|partition| (Arc::from(*topic), Partition(partition))).collect());
+        }
+    }
+
     /// Subscribes to the topics by name, if there are others than before.
     pub(super) fn subscribe(&mut self) -> Result<(), Fault> {
         let sources = self.routes.topics();
         if sources.len() == self.subscribed {
             return Ok(());
         }
-        self.consumer.subscribe(&sources).map_err(|error| Fault::Abort(format!("could not subscribe: {error}")))?;
+        if self.output.is_dry_run() {
+            self.take_alone(&sources[self.subscribed..]);
+        } else {
+            self.consumer.subscribe(&sources).map_err(|error| Fault::Abort(format!("could not subscribe: {error}")))?;
+        }
         let outputs = self.routes.iter().flat_map(|route| {
             let outputs = &route.outputs;
             let converter = outputs.converter.clone().map(|topic| (Route::Converter.outcome(), topic));

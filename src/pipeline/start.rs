@@ -160,7 +160,10 @@ fn initialising(error: KafkaError) -> Fault {
 }
 
 /// Makes an attempt until it succeeds, or the pipeline is asked to stop (`None`), or waiting cannot mend it.
-fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(super) fn until_answered<T>(
+    settings: &Settings,
+    mut attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
     let mut reported = String::new();
     while !settings.stop.is_asked() {
         settings.probe.beat(Instant::now());
@@ -218,7 +221,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
     Ok(starts.collect())
 }
 
-fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
+pub(super) fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
     let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     Ok((0..).take(count))
