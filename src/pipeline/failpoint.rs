@@ -195,7 +195,12 @@ mod ordered {
                 ("before_commit=3:kill", Point::BeforeCommit, When::At(3), Action::Kill),
                 (" after_poll = 2+ : stop ", Point::AfterPoll, When::From(2), Action::Stop),
                 ("in_revoke=30%:abort", Point::InRevoke, When::Share(0.3), Action::Abort),
-                ("after_offsets=1:sleep 250", Point::AfterOffsets, When::At(1), Action::Sleep(Duration::from_millis(250))),
+                (
+                    "after_offsets=1:sleep 250",
+                    Point::AfterOffsets,
+                    When::At(1),
+                    Action::Sleep(Duration::from_millis(250)),
+                ),
             ];
             for (text, point, when, action) in cases {
                 let orders = parse(text).unwrap();
