@@ -45,7 +45,20 @@ pub(crate) const PASSWORD: &str = "alice-secret";
 pub(crate) struct Cluster {
     bootstrap: String,
     sasl_bootstrap: Option<String>,
+    /// What [`Extra`] added, by name.
+    listeners: Vec<(&'static str, u16)>,
     nodes: Vec<Process>,
+}
+
+/// What a cluster has beyond the usual.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// Further listeners: name and security protocol.
+    pub(crate) listeners: Vec<(&'static str, &'static str)>,
+    /// Further lines of the brokers' configuration.
+    pub(crate) properties: String,
+    /// Further users of SCRAM-SHA-512 with their passwords.
+    pub(crate) users: Vec<(&'static str, &'static str)>,
 }
 
 /// A test's hold on its cluster: prints the broker's log if the test fails.
@@ -60,7 +73,7 @@ pub(crate) enum Hold {
 pub(crate) fn shared() -> Hold {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     Hold::Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
-        Ok(bootstrap) => Cluster { bootstrap, sasl_bootstrap: None, nodes: Vec::new() },
+        Ok(bootstrap) => Cluster { bootstrap, sasl_bootstrap: None, listeners: Vec::new(), nodes: Vec::new() },
         Err(_) => Cluster::start(),
     }))
 }
@@ -98,15 +111,26 @@ impl Cluster {
         Self::start_with(&["-Xmx1g"])
     }
 
+    /// Starts a cluster of one node with more listeners, users or settings.
+    pub(crate) fn start_extended(extra: &Extra) -> Self {
+        Self::start_as(&["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], extra)
+    }
+
     fn start_with(jvm: &[&str]) -> Self {
+        Self::start_as(jvm, &Extra::default())
+    }
+
+    fn start_as(jvm: &[&str], extra: &Extra) -> Self {
         let jars = jars();
         // A port that was free may be taken a moment later by somebody else on the machine.
         for _ in 0..3 {
             let ports = Ports { plain: free_port(), sasl: free_port(), controller: free_port() };
-            if let Some(node) = start_node(&jars, jvm, 1, &[ports]) {
+            let listeners: Vec<_> = extra.listeners.iter().map(|(name, _)| (*name, free_port())).collect();
+            if let Some(node) = start_node(&jars, jvm, 1, &[ports], extra, &listeners) {
                 return Self {
                     bootstrap: format!("127.0.0.1:{}", ports.plain),
                     sasl_bootstrap: Some(format!("127.0.0.1:{}", ports.sasl)),
+                    listeners,
                     nodes: vec![node],
                 };
             }
@@ -122,6 +146,11 @@ impl Cluster {
     /// Returns the address of the listener that wants SCRAM-SHA-512.
     pub(crate) fn sasl_bootstrap(&self) -> &str {
         self.sasl_bootstrap.as_deref().expect("a cluster that the tests started")
+    }
+
+    /// Returns the port of a listener that [`Extra`] added.
+    pub(crate) fn port(&self, listener: &str) -> u16 {
+        self.listeners.iter().find(|(name, _)| *name == listener).expect("a listener of this cluster").1
     }
 
     /// Halts all brokers, as a network that has gone does: connections stay and nobody answers.
@@ -150,7 +179,7 @@ struct Ports {
 }
 
 /// Returns the folder with the jars, fetched once.
-fn jars() -> PathBuf {
+pub(crate) fn jars() -> PathBuf {
     let folder = cache().join(format!("kafka-{VERSION}"));
     let complete = folder.join(".complete");
     locked(&cache().join("kafka.lock"), || {
@@ -167,15 +196,27 @@ fn jars() -> PathBuf {
 }
 
 /// Formats and starts the node `id`, whose ports are `cluster[id - 1]`; `None` if a port was taken meanwhile.
-fn start_node(jars: &Path, jvm: &[&str], id: usize, cluster: &[Ports]) -> Option<Process> {
+fn start_node(
+    jars: &Path,
+    jvm: &[&str],
+    id: usize,
+    cluster: &[Ports],
+    extra: &Extra,
+    listeners: &[(&'static str, u16)],
+) -> Option<Process> {
     let folder = tempfile::Builder::new().prefix("sluice-kafka-").tempdir().unwrap();
     let properties = folder.path().join("server.properties");
-    std::fs::write(&properties, server_properties(id, cluster, folder.path())).unwrap();
+    let text = server_properties(id, cluster, folder.path());
+    std::fs::write(&properties, extended(&text, extra, listeners)).unwrap();
     let classes = format!("{}/*", jars.display());
     let user = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
     let mut format = Command::new("java");
     format.args(["-XX:TieredStopAtLevel=1", "-cp", &classes, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID]);
-    run(format.arg("-c").arg(&properties).args(["--add-scram", &user]), HINT);
+    format.arg("-c").arg(&properties).args(["--add-scram", &user]);
+    for (name, password) in &extra.users {
+        format.args(["--add-scram", &format!("SCRAM-SHA-512=[name={name},password={password}]")]);
+    }
+    run(&mut format, HINT);
 
     let mut java = Command::new("java");
     java.args(LOG_LEVELS.map(|level| format!("-Dorg.slf4j.simpleLogger.{level}")));
@@ -237,4 +278,16 @@ group.initial.rebalance.delay.ms=0
 ",
     );
     text
+}
+
+/// Adds further listeners and settings to a node's configuration.
+fn extended(text: &str, extra: &Extra, listeners: &[(&str, u16)]) -> String {
+    let addresses: String = listeners.iter().map(|(name, port)| format!(",{name}://127.0.0.1:{port}")).collect();
+    let protocols: String = extra.listeners.iter().map(|(name, protocol)| format!(",{name}:{protocol}")).collect();
+    let line = |line: &str| match line.split_once('=').map(|(key, _)| key) {
+        Some("listeners" | "advertised.listeners") => format!("{line}{addresses}\n"),
+        Some("listener.security.protocol.map") => format!("{line}{protocols}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect::<String>() + &extra.properties
 }

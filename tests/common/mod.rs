@@ -24,6 +24,7 @@
     reason = "what a test may, its helpers may: clippy.toml allows it in functions marked as tests only"
 )]
 
+pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod gate;
@@ -34,6 +35,7 @@ pub(crate) mod process;
 pub(crate) mod registry;
 pub(crate) mod scene;
 pub(crate) mod schemas;
+pub(crate) mod secured;
 pub(crate) mod traffic;
 
 use std::path::PathBuf;
