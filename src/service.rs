@@ -22,7 +22,7 @@ use crate::config::{Config, Gate};
 use crate::pipeline::{self, Settings, Stop};
 use crate::registry::client::{self, Client};
 use crate::registry::schemas::Schemas;
-use crate::telemetry::events::PipelineFailed;
+use crate::telemetry::events::{PipelineFailed, RegistryUnavailable};
 use crate::telemetry::metrics::RegistryCounts;
 use crate::telemetry::{Health, Metrics, Probe};
 
@@ -85,6 +85,8 @@ pub struct Service {
     ended: mpsc::UnboundedReceiver<Ended>,
     close_admin: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
+    /// Ends unanswered with the process.
+    _first_question: JoinSet<()>,
 }
 
 impl Service {
@@ -117,6 +119,7 @@ impl Service {
             ended,
             close_admin: Some(close_admin),
             tasks: JoinSet::new(),
+            _first_question: first_question(&config)?,
         };
         service.tasks.spawn(async move {
             // Dropping the sender closes the server as well.
@@ -201,6 +204,21 @@ impl Service {
         while self.tasks.join_next().await.is_some() {}
         self.running
     }
+}
+
+/// Asks the registry before any record needs it, so that a wrong address or password shows at the start. Nothing waits for
+/// the answer: an outage holds records and keeps no process from starting.
+fn first_question(config: &Config) -> Result<JoinSet<()>, client::Error> {
+    let mut question = JoinSet::new();
+    if !config.registry.urls.is_empty() {
+        let client = Client::new(&config.registry)?;
+        question.spawn(async move {
+            if let Err(error) = client.ping().await {
+                RegistryUnavailable { error: &error.to_string() }.emit();
+            }
+        });
+    }
+    Ok(question)
 }
 
 fn counts(schemas: &Schemas) -> RegistryCounts {

@@ -60,8 +60,7 @@ listener.name.tls.ssl.client.auth=required
         writeln!(properties, "listener.name.{listener}.scram-sha-512.sasl.jaas.config={module}").unwrap();
     }
     properties.push_str(settings);
-    let listeners =
-        vec![("TLS", "SSL"), ("SASLTLS", "SASL_SSL"), ("EXPIRED", "SASL_SSL"), ("STRANGER", "SASL_SSL")];
+    let listeners = vec![("TLS", "SSL"), ("SASLTLS", "SASL_SSL"), ("EXPIRED", "SASL_SSL"), ("STRANGER", "SASL_SSL")];
     let cluster = Cluster::start_extended(&Extra { listeners, properties, users: vec![(NOBODY, NOBODYS_PASSWORD)] });
     let gate = authority.sign("gate", &[]);
     (cluster, Papers { authority, gate })

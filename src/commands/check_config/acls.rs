@@ -5,33 +5,36 @@
 
 use std::collections::BTreeSet;
 
-use super::report::Report;
+use super::report::{self, Report};
 use crate::config::{Config, Delivery};
 use crate::kafka::topics::tool_options;
 
-/// Adds what only reading and writing records would show.
+/// Adds the rights that each gate needs: all of them, so that they can be granted before the first start.
 pub(super) fn unchecked(config: &Config, report: &mut Report) {
-    let mut rights = Vec::new();
-    for gate in &report.gates {
-        let sources: BTreeSet<&str> = gate.topics.iter().map(|topic| topic.source.as_str()).collect();
-        let outputs: BTreeSet<&str> = gate
-            .topics
-            .iter()
-            .flat_map(|topic| [&topic.validated, &topic.converter, &topic.dead_letter])
-            .filter_map(|output| output.as_deref())
-            .collect();
-        let mut commands = Vec::new();
-        commands.extend(topics(config, "--operation Read --operation Describe --operation DescribeConfigs", &sources));
-        let write = "--operation Write --operation Describe --operation DescribeConfigs";
-        commands.extend(topics(config, if config.create_topics { CREATE } else { write }, &outputs));
-        rights.push((gate.name.clone(), commands));
-    }
+    let rights: Vec<_> = report.gates.iter().map(|gate| (gate.name.clone(), of_gate(config, gate))).collect();
     for (gate, commands) in rights {
-        if !commands.is_empty() {
-            let what = "whether this user may read the sources and write the outputs; where the cluster has ACLs:";
-            report.unchecked(&gate, what, commands);
-        }
+        let what = "whether this user may read the sources and write the outputs; where the cluster has ACLs, all that it needs:";
+        report.unchecked(&gate, what, commands);
     }
+}
+
+fn of_gate(config: &Config, gate: &report::Gate) -> Vec<String> {
+    let sources: BTreeSet<&str> = gate.topics.iter().map(|topic| topic.source.as_str()).collect();
+    let outputs: BTreeSet<&str> = gate
+        .topics
+        .iter()
+        .flat_map(|topic| [&topic.validated, &topic.converter, &topic.dead_letter])
+        .filter_map(|output| output.as_deref())
+        .collect();
+    let mut commands = Vec::new();
+    commands.extend(topics(config, "--operation Read --operation Describe --operation DescribeConfigs", &sources));
+    let write = "--operation Write --operation Describe --operation DescribeConfigs";
+    commands.extend(topics(config, if config.create_topics { CREATE } else { write }, &outputs));
+    commands.push(group(config, &gate.group));
+    if config.delivery == Delivery::ExactlyOnce && !outputs.is_empty() {
+        commands.push(transactional_ids(config, &gate.name));
+    }
+    commands
 }
 
 const CREATE: &str = "--operation Write --operation Create --operation Describe --operation DescribeConfigs";
