@@ -15,7 +15,7 @@ use rdkafka::error::KafkaError;
 use crate::config::Kafka;
 
 /// librdkafka's words, by a part of them, and what to do.
-const KNOWN: [(&str, &str); 12] = [
+const KNOWN: [(&str, &str); 13] = [
     ("invalid credentials", "check 'kafka.sasl.username' and 'kafka.sasl.password'"),
     ("SASL authentication error", "check 'kafka.sasl.username' and 'kafka.sasl.password'"),
     (
@@ -35,6 +35,11 @@ const KNOWN: [(&str, &str); 12] = [
     (
         "incorrect security.protocol configuration",
         "this listener wants TLS or SASL: set 'kafka.security.protocol', or another port in 'kafka.bootstrap.servers'",
+    ),
+    (
+        "connection closed by peer",
+        "where it never came about, this listener wants TLS or SASL: set 'kafka.security.protocol', or another port in \
+         'kafka.bootstrap.servers'",
     ),
     (
         "certificate verify failed",
@@ -102,6 +107,8 @@ fn address(reason: &str) -> Option<&str> {
 
 /// Cuts off what differs from attempt to attempt, and OpenSSL's numbers and librdkafka's guesses, which our advice replaces.
 fn plain(reason: &str) -> &str {
+    // In its log, librdkafka names its thread first.
+    let reason = reason.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(reason, |(_, rest)| rest);
     let end =
         [" (after ", ": broker certificate could not be verified"].iter().filter_map(|mark| reason.find(mark)).min();
     &reason[..end.unwrap_or(reason.len())]

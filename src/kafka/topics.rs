@@ -303,8 +303,12 @@ impl Context {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Remembers a reason, unless an earlier one tells more: a second attempt may fail without the words of the first.
     fn note(&self, reason: &str) {
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        let mut last = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusal::hint(reason).is_some() || last.as_deref().and_then(refusal::hint).is_none() {
+            *last = Some(reason.to_owned());
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod java;
 pub(crate) mod kafka;
 pub(crate) mod metrics;
 pub(crate) mod process;
