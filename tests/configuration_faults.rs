@@ -161,9 +161,9 @@ fn broken_ways(scene: &Scene) -> Vec<Case> {
             Waits,
             &["this listener has no TLS", "'kafka.security.protocol'"],
         ),
-        case("TLS to a SASL listener", tls(cluster.sasl_bootstrap()), Waits, protocol),
+        case("TLS to a SASL listener", tls(&cluster.sasl_bootstrap()), Waits, protocol),
         case("plain to a TLS listener", at(&address("TLS")), Waits, protocol),
-        case("plain to a SASL listener", at(cluster.sasl_bootstrap()), Waits, protocol),
+        case("plain to a SASL listener", at(&cluster.sasl_bootstrap()), Waits, protocol),
         case(
             "SASL to a plain listener",
             alice(cluster.bootstrap()),

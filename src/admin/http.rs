@@ -30,7 +30,7 @@ use tracing::{debug, info, warn};
 
 use super::status::Status;
 use crate::telemetry::health::Obstacle;
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Health, Metrics, RegistryState};
 
 /// Connections at a time: a scraper, two probes and some people; more are closed at once.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -56,6 +56,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// The pipelines of the process.
     pub health: Arc<Health>,
+    /// The health of the registry.
+    pub registry: Arc<RegistryState>,
 }
 
 /// Whether `/status` answers: only where the listener is on loopback.

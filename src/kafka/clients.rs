@@ -139,6 +139,20 @@ pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> Cli
     client
 }
 
+/// Makes a transactional producer wait before it sends a request again: a retry must show in the time that a transaction
+/// takes to end. What the operator has set counts where it is longer.
+pub fn wait_before_retries(client: &mut ClientConfig, wait: Duration) {
+    let wait = wait.as_millis();
+    for name in ["retry.backoff.ms", "retry.backoff.max.ms"] {
+        let longer = client.get(name).and_then(|value| value.parse().ok()).filter(|set| *set > wait);
+        client.set(name, longer.unwrap_or(wait).to_string());
+    }
+    // librdkafka takes it from retry.backoff.ms otherwise, and moved leaders would be found as late.
+    if client.get("topic.metadata.refresh.fast.interval.ms").is_none() {
+        client.set("topic.metadata.refresh.fast.interval.ms", "100");
+    }
+}
+
 /// Returns the part of the memory budget that one pipeline's two clients share, in bytes.
 fn share(config: &Config) -> u64 {
     let pipelines: usize = config.gates.iter().map(|gate| gate.threads.get()).sum();

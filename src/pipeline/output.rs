@@ -13,7 +13,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::Producer as _;
 
 use super::Fault;
-use super::commit::{Broken, Failed, Idle, Open, Step};
+use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
 use super::produce::{self, Context, Handles, Refused, Relabel};
 use super::routes::Routes;
@@ -33,6 +33,8 @@ pub(super) struct Output {
     handles: Vec<Handles>,
     /// The records of the running transaction; a record's place here is the tag of its delivery report.
     staged: Vec<Origin>,
+    /// Why the producer of the transaction that has ended must not begin another.
+    spent: Option<String>,
     /// When the first of them was staged.
     began: Instant,
     /// How long a full queue is waited for: the transaction timeout.
@@ -81,6 +83,7 @@ impl Output {
             state: State::DryRun,
             handles: Vec::new(),
             staged: Vec::new(),
+            spent: None,
             began: Instant::now(),
             limit: Duration::ZERO,
         }
@@ -88,7 +91,7 @@ impl Output {
 
     /// Takes a producer that is ready to begin.
     pub(super) fn new(idle: Idle, limit: Duration) -> Self {
-        Self { state: State::Idle(idle), handles: Vec::new(), staged: Vec::new(), began: Instant::now(), limit }
+        Self { state: State::Idle(idle), limit, ..Self::dry_run() }
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -103,9 +106,19 @@ impl Output {
         }
     }
 
+    /// Returns how old the transaction is, or was, that has failed or runs; a young one was not ended by its timeout.
+    pub(super) fn age(&self) -> Duration {
+        match &self.state {
+            State::Idle(_) | State::DryRun => Duration::ZERO,
+            State::Open(_) | State::Failed(_) | State::Lost if self.staged.is_empty() => Duration::ZERO,
+            State::Open(_) | State::Failed(_) | State::Lost => self.began.elapsed(),
+        }
+    }
+
     /// Replaces a lost producer; handles are made anew when they are needed.
     pub(super) fn replace(&mut self, idle: Idle) {
         self.state = State::Idle(idle);
+        self.spent = None;
         self.handles.clear();
     }
 
@@ -234,7 +247,8 @@ impl Output {
         match self.state.take() {
             State::Open(open) => {
                 let committed = open.drain().and_then(|drained| drained.commit(consumer, offsets));
-                self.keep(committed.map(State::Idle))
+                let committed = committed.map(|ended| self.after(ended));
+                self.keep(committed)
             }
             state @ (State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
@@ -254,8 +268,23 @@ impl Output {
                 return Ok(());
             }
         };
-        let aborted = failed.abort();
-        self.keep(aborted.map(State::Idle))
+        let aborted = failed.abort().map(|ended| self.after(ended));
+        self.keep(aborted)
+    }
+
+    /// Tells, once, why the producer has to be replaced though its last transaction has ended.
+    pub(super) fn take_spent(&mut self) -> Option<String> {
+        self.spent.take()
+    }
+
+    fn after(&mut self, ended: Ended) -> State {
+        match ended {
+            Ended::Clean(idle) => State::Idle(idle),
+            Ended::Doubtful(why) => {
+                self.spent = Some(why);
+                State::Lost
+            }
+        }
     }
 
     fn keep(&mut self, step: Step<State>) -> Result<(), Fault> {

@@ -17,6 +17,7 @@ use super::Fault;
 use super::assignment;
 use super::commit;
 use super::consume::{ConsumeEvent, Named};
+use super::failpoint::{self, Point};
 use super::run::Loop;
 use super::start::{self, FirstRead};
 use crate::kafka::clients::REQUEST_TIMEOUT;
@@ -49,6 +50,9 @@ impl Loop<'_> {
     }
 
     fn end_transaction(&mut self, event: &ConsumeEvent) -> Result<(), Fault> {
+        if matches!(event, ConsumeEvent::Revoke(_)) {
+            failpoint::hit(Point::InRevoke)?;
+        }
         match event {
             ConsumeEvent::Revoke(_) if self.consumer.assignment_lost() => {
                 if self.assignment.is_ahead() {

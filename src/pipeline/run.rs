@@ -12,10 +12,12 @@ use rdkafka::message::BorrowedMessage;
 
 use super::assignment::Assignment;
 use super::consume::{self, ConsumeEvent, Consumer};
+use super::failpoint::{self, Point};
 use super::fetch::Fetch;
 use super::output::{Origin, Output, Staged};
 use super::oversize::Oversize;
 use super::produce::Relabel;
+use super::recover::Recovery;
 use super::routes::Routes;
 use super::start::{self, Starts};
 use super::{Error, Fault, Settings};
@@ -53,7 +55,7 @@ pub(super) struct Loop<'c> {
     pub(super) is_behind: bool,
     /// When the last commit ended; the interval counts from here.
     pub(super) committed_at: Instant,
-    pub(super) recovery: super::recover::Recovery,
+    pub(super) recovery: &'c mut Recovery,
     /// When topics are listed again.
     pub(super) discover_at: Instant,
     /// How many topics are subscribed to.
@@ -66,8 +68,9 @@ pub(super) struct Loop<'c> {
 /// It cannot go on; nothing that was not committed is lost.
 pub fn run(settings: &Settings) -> Result<(), Error> {
     let mut lost_before: Option<Instant> = None;
+    let mut recovery = Recovery::new(Instant::now(), settings.config.kafka.transaction_timeout());
     loop {
-        match start::start_and_run(settings) {
+        match start::start_and_run(settings, &mut recovery) {
             Ok(()) => {
                 settings.probe.stopped();
                 return Ok(());
@@ -109,6 +112,7 @@ impl<'c> Loop<'c> {
         let now = Instant::now();
         self.settings.probe.beat(now);
         self.answer_events(now)?;
+        self.renew()?;
         self.go_back(now)?;
         self.take_news(now)?;
         self.retry_held(now)?;
@@ -116,6 +120,7 @@ impl<'c> Loop<'c> {
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
             self.settings.probe.metrics().batch(batch.len());
+            failpoint::hit(Point::AfterPoll)?;
         }
         for message in batch.iter() {
             let headers = consume::headers(message);
@@ -131,6 +136,9 @@ impl<'c> Loop<'c> {
                 Decision::Route(route, verdict) => self.stage(index, message, &record, route, &verdict)?,
                 Decision::NeedSchemas(needs) => self.hold_for_schemas(index, needs, now)?,
             }
+        }
+        if !batch.is_empty() {
+            failpoint::hit(Point::AfterProduce)?;
         }
         self.output.poll()?;
         if self.committed_at.elapsed() >= self.settings.config.commit_interval {

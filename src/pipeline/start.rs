@@ -19,9 +19,10 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
-use super::commit::{self, Idle};
+use super::commit::{self, Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
+use super::end::Backoff;
 use super::fetch::Fetch;
 use super::output::Output;
 use super::oversize::Oversize;
@@ -46,7 +47,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub(super) type Starts = FxHashMap<Named, Offset>;
 
 /// Makes everything and runs the loop with it.
-pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
+pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Result<(), Fault> {
     let consumer = consumer(settings)?;
     let _closing = Closing(&consumer);
     let mut routes = Routes::new(settings.gate.clone());
@@ -57,7 +58,9 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
     let output = if settings.gate.policy.mode == Mode::DryRun {
         Output::dry_run()
     } else {
-        let Some(idle) = until_answered(settings, || producer(settings, &routes))? else { return Ok(()) };
+        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else {
+            return Ok(());
+        };
         Output::new(idle, settings.config.kafka.transaction_timeout())
     };
     let fetch = Fetch::new(
@@ -67,6 +70,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         settings.config.registry.refresh,
     );
     let now = Instant::now();
+    recovery.rejoin(now);
     let mut running = Loop {
         settings,
         consumer: &consumer,
@@ -82,7 +86,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         pending: None,
         is_behind: false,
         committed_at: now,
-        recovery: Recovery::new(now),
+        recovery,
         discover_at: now + discover::INTERVAL,
         subscribed: 0,
     };
@@ -117,17 +121,26 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 }
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
-pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fault> {
+pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -> Result<Idle, Fault> {
     let sizes = routes.record_sizes();
-    let config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let mut config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let terms = Terms {
+        gate: settings.gate.name.as_str().into(),
+        delivery: settings.config.delivery,
+        limit: settings.config.kafka.transaction_timeout(),
+        backoff,
+    };
+    if terms.delivery == Delivery::ExactlyOnce {
+        clients::wait_before_retries(&mut config, backoff.wait());
+    }
     let context = produce::Context::new(settings.gate.name.as_str().into());
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
-    let limit = settings.config.kafka.transaction_timeout();
-    if settings.config.delivery == Delivery::ExactlyOnce {
-        client.init_transactions(limit).map_err(initialising)?;
+    if terms.delivery == Delivery::ExactlyOnce {
+        let _watch = terms.watch("init_transactions", "starting");
+        client.init_transactions(terms.limit).map_err(initialising)?;
     }
-    Ok(Idle::new(ffi::Producer::new(client), settings.config.delivery, limit))
+    Ok(Idle::new(ffi::Producer::new(client), terms))
 }
 
 fn initialising(error: KafkaError) -> Fault {

@@ -6,6 +6,7 @@
 //! payload, a key or a header value.
 
 mod partitions;
+mod registry;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,10 @@ use tracing::{error, info, warn};
 
 pub use self::partitions::{
     PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TopicHeld, TopicReleased,
+};
+pub use self::registry::{
+    CacheFileIgnored, CacheNotWritten, RegistryBack, RegistryUnavailable, SchemaChanged, SchemaConfirmed, SchemaGone,
+    TargetFromCache,
 };
 use super::Probe;
 use super::state::Topics;
@@ -71,13 +76,41 @@ impl TransactionAborted<'_> {
 pub struct ProducerRebuilt<'a> {
     /// One line: the error that the old one ended with.
     pub why: &'a str,
+    /// Which kind of end it was.
+    pub cause: RebuildCause,
+}
+
+/// Why a producer is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildCause {
+    /// An error left it of no use.
+    Lost,
+    /// Somebody else has its transactional.id, or its coordinator gave up on a transaction.
+    Fenced,
+    /// Its last transaction has ended and may have been ended twice.
+    DoubtfulEnd,
+}
+
+impl RebuildCause {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd];
+
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Fenced => "fenced",
+            Self::DoubtfulEnd => "doubtful_end",
+        }
+    }
 }
 
 impl ProducerRebuilt<'_> {
     /// Logs and counts it.
     pub fn emit(self, probe: &Probe) {
-        warn!(gate = probe.gate(), why = self.why, "producer rebuilt");
-        probe.metrics().rebuilt_producer();
+        warn!(gate = probe.gate(), cause = self.cause.name(), why = self.why, "producer rebuilt");
+        probe.metrics().rebuilt_producer(self.cause);
         probe.incident(format!("producer rebuilt: {}", self.why));
     }
 }
@@ -154,34 +187,6 @@ impl BadRecord<'_> {
             suppressed,
             "bad record"
         );
-    }
-}
-
-/// The registry cannot be asked; schemas at hand go on.
-#[derive(Debug)]
-pub struct RegistryUnavailable<'a> {
-    /// One line: the last URL tried and the error.
-    pub error: &'a str,
-}
-
-impl RegistryUnavailable<'_> {
-    /// Logs it.
-    pub fn emit(self) {
-        warn!(error = self.error, "registry unavailable");
-    }
-}
-
-/// The registry answers again.
-#[derive(Debug)]
-pub struct RegistryBack {
-    /// How long it did not.
-    pub after: Duration,
-}
-
-impl RegistryBack {
-    /// Logs it.
-    pub fn emit(self) {
-        info!(after = seconds(self.after), "registry back");
     }
 }
 

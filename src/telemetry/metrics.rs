@@ -24,6 +24,7 @@ use self::clients::Clients;
 use self::families::Families;
 pub use self::registry::RegistryCounts;
 use super::HoldCause;
+use super::events::RebuildCause;
 use super::sample::Sampler;
 use crate::gate::verdict::{Route, Tally};
 use crate::kafka::statistics::Statistics;
@@ -134,7 +135,7 @@ pub struct GateMetrics {
     commit_seconds: Histogram,
     committed: IntCounter,
     aborted: IntCounter,
-    rebuilds: IntCounter,
+    rebuilds: [IntCounter; RebuildCause::ALL.len()],
     assigned: IntGauge,
     target_changes: IntCounter,
     subjects: Mutex<BTreeSet<Subject>>,
@@ -170,7 +171,7 @@ impl GateMetrics {
             commit_seconds: families.commit_seconds.with_label_values(&[gate]),
             committed: families.transactions.with_label_values(&[gate, "committed"]),
             aborted: families.transactions.with_label_values(&[gate, "aborted"]),
-            rebuilds: families.rebuilds.with_label_values(&[gate]),
+            rebuilds: RebuildCause::ALL.map(|cause| families.rebuilds.with_label_values(&[gate, cause.name()])),
             assigned: families.assigned.with_label_values(&[gate]),
             target_changes: families.target_changes.with_label_values(&[gate]),
             subjects: Mutex::default(),
@@ -204,9 +205,9 @@ impl GateMetrics {
         self.aborted.inc();
     }
 
-    /// Counts a producer that was replaced after a fatal error.
-    pub fn rebuilt_producer(&self) {
-        self.rebuilds.inc();
+    /// Counts a producer that was replaced.
+    pub fn rebuilt_producer(&self, cause: RebuildCause) {
+        self.rebuilds[cause as usize].inc();
     }
 
     /// Counts a batch of records that was polled.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
-use super::kafka::jars;
+use super::kafka::Version;
 
 /// Where the programs stand.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/java");
@@ -16,7 +16,7 @@ pub(crate) const SHORT_LIVED: [&str; 3] = ["-XX:TieredStopAtLevel=1", "-XX:+UseS
 /// Returns a command that runs a class of Kafka's jars, with further jars before them.
 pub(crate) fn java(class_path: &[&Path]) -> Command {
     let mut paths: Vec<_> = class_path.iter().map(|path| path.display().to_string()).collect();
-    paths.push(format!("{}/*", jars().display()));
+    paths.push(Version::chosen().classes());
     let mut command = Command::new("java");
     command.args(SHORT_LIVED).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=off");
     command.args(["-cp", &paths.join(":")]);

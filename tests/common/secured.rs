@@ -8,11 +8,9 @@
 //! | SASLTLS | the authority, and user and password as above |
 //! | EXPIRED, STRANGER | as SASLTLS, with a server certificate that has expired, or is another host's |
 
-use std::fmt::Write as _;
-
 use super::certificates::{Authority, Identity};
 use super::gate::Config;
-use super::kafka::{Cluster, Extra, PASSWORD, USER};
+use super::kafka::{Cluster, PASSWORD, Setup, USER};
 
 /// The user without rights.
 pub(crate) const NOBODY: &str = "bob";
@@ -32,38 +30,47 @@ pub(crate) struct Papers {
 
 /// Starts the cluster.
 pub(crate) fn start() -> (Cluster, Papers) {
-    start_with("")
+    start_with("", "")
 }
 
-/// Starts the cluster with more settings.
-pub(crate) fn start_with(settings: &str) -> (Cluster, Papers) {
+/// Starts the cluster with one more property.
+pub(crate) fn start_with(property: &str, value: &str) -> (Cluster, Papers) {
     let authority = Authority::new("the tests' authority");
-    let mut properties = format!(
-        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS;User:{USER};User:CN=gate
-ssl.truststore.type=PEM
-ssl.truststore.location={}
-ssl.keystore.type=PEM
-listener.name.tls.ssl.client.auth=required
-",
-        authority.file().display()
-    );
-    let servers = [
+    let mut setup = Setup::new(1)
+        .property("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer")
+        .property("super.users", &format!("User:ANONYMOUS;User:{USER};User:CN=gate"))
+        .property("ssl.truststore.type", "PEM")
+        .property("ssl.truststore.location", authority.file().to_str().unwrap())
+        .property("ssl.keystore.type", "PEM")
+        .property("listener.name.tls.ssl.client.auth", "required")
+        .listener("TLS", "SSL");
+    if !property.is_empty() {
+        setup = setup.property(property, value);
+    }
+    for name in ["SASLTLS", "EXPIRED", "STRANGER"] {
+        let key = format!("listener.name.{}.scram-sha-512.sasl.jaas.config", name.to_lowercase());
+        setup = setup.property(&key, "org.apache.kafka.common.security.scram.ScramLoginModule required;");
+        setup = setup.listener(name, "SASL_SSL");
+    }
+    for (listener, identity) in [
         ("tls", authority.sign("broker", &HERE)),
         ("sasltls", authority.sign("broker", &HERE)),
         ("expired", authority.sign_expired("expired", &HERE)),
         ("stranger", authority.sign("stranger", &["kafka.example.org"])),
-    ];
-    for (listener, identity) in servers {
-        writeln!(properties, "listener.name.{listener}.ssl.keystore.location={}", identity.both.display()).unwrap();
-        let module = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
-        writeln!(properties, "listener.name.{listener}.scram-sha-512.sasl.jaas.config={module}").unwrap();
+    ] {
+        let key = format!("listener.name.{listener}.ssl.keystore.location");
+        setup = setup.property(&key, identity.both.to_str().unwrap());
     }
-    properties.push_str(settings);
-    let listeners = vec![("TLS", "SSL"), ("SASLTLS", "SASL_SSL"), ("EXPIRED", "SASL_SSL"), ("STRANGER", "SASL_SSL")];
-    let cluster = Cluster::start_extended(&Extra { listeners, properties, users: vec![(NOBODY, NOBODYS_PASSWORD)] });
+    let cluster = setup.start();
     let gate = authority.sign("gate", &[]);
     (cluster, Papers { authority, gate })
+}
+
+/// Returns the command that gives a user this password.
+pub(crate) fn set_password(cluster: &Cluster, user: &str, password: &str) -> String {
+    let bootstrap = cluster.bootstrap();
+    let change = format!("--alter --add-config SCRAM-SHA-512=[iterations=4096,password={password}]");
+    format!("kafka-configs.sh --bootstrap-server {bootstrap} {change} --entity-type users --entity-name {user}")
 }
 
 /// Lets a gate come as this user over SCRAM, without encryption.

@@ -6,9 +6,9 @@
 //! and port, and proxies of the environment are not used, since a registry stands beside its cluster.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -96,6 +96,7 @@ impl Http {
         };
         let response = self.authenticated(self.client.get(url)).send().await.map_err(unreachable)?;
         let status = response.status();
+        let retry_after = retry_after(response.headers());
         let Some(body) = read_body(response).await.map_err(unreachable)? else {
             return Err(Error::TooLarge { asked: asked.clone(), url: shown, limit: MAX_RESPONSE_BYTES });
         };
@@ -106,7 +107,7 @@ impl Http {
                 error,
             });
         }
-        Err(refusal(asked, shown, status, &body))
+        Err(refusal(asked, shown, (status, retry_after), &body))
     }
 
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
@@ -120,6 +121,9 @@ impl Http {
 
 /// Reads an answer up to the limit; `None` is a larger one.
 async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    if response.content_length().is_some_and(|length| length > MAX_RESPONSE_BYTES as u64) {
+        return Ok(None);
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
@@ -131,13 +135,22 @@ async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::E
 }
 
 /// Tells the registry's own "there is none" from everything else that is not an answer.
-fn refusal(asked: &Request, url: String, status: StatusCode, body: &[u8]) -> Error {
+fn refusal(asked: &Request, url: String, (status, retry_after): (StatusCode, Option<Duration>), body: &[u8]) -> Error {
     let code = serde_json::from_slice::<ErrorEntity>(body).ok().map(|error| error.error_code);
     match code {
         Some(code) if status == StatusCode::NOT_FOUND && NOT_FOUND_CODES.contains(&code) => {
             Error::NotFound { asked: asked.clone(), url, code }
         }
-        _ => Error::Status { asked: asked.clone(), url, status, hint: hint(status) },
+        _ => Error::Status { asked: asked.clone(), url, status, hint: hint(status), retry_after },
+    }
+}
+
+/// Reads how long the registry wants to be left alone: seconds, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok(),
     }
 }
 

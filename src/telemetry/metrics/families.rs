@@ -61,7 +61,7 @@ impl Families {
             ),
             commit_seconds: on.histogram("sluice_commit_seconds", "Time of the commit alone", &["gate"], SECONDS),
             transactions: on.counter("sluice_transactions_total", "Transactions by result", &["gate", "result"]),
-            rebuilds: on.counter("sluice_producer_rebuilds_total", "Producers made anew", &["gate"]),
+            rebuilds: on.counter("sluice_producer_rebuilds_total", "Producers made anew, by cause", &["gate", "cause"]),
             rebalances: on.counter("sluice_rebalances_total", "Changes of the assignment", &["gate", "kind"]),
             assigned: on.gauge("sluice_assigned_partitions", "Source partitions assigned here", &["gate"]),
             lag: on.gauge("sluice_lag_records", "Records not committed yet", &["gate", "topic", "partition"]),
