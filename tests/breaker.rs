@@ -145,9 +145,9 @@ fn resumes_all_pipelines_and_holds_what_comes() {
     let sent = scene.send(&line, bad(&line, seed, 800));
     let held = wait_held(&gate);
     assert_eq!(held["partitions"].as_array().unwrap().len(), 4);
+    let committed = still(&scene, &line);
     let dead = dead_letters(&gate);
     assert_eq!(dead, 2 * (MIN_RECORDS - 1));
-    let committed = still(&scene, &line);
 
     // Another process takes half of the partitions and gives them back.
     let helper = Gate::start(&scene.config());
