@@ -6,9 +6,7 @@
 //! takes the former by value, so staging after the drain or committing with records under way
 //! does not compile.
 //!
-//! With `at-least-once` the same steps stand for: produce, wait for every acknowledgement,
-//! commit the offsets to the group. Nothing is taken back by an abort then, so records may
-//! come twice; none is lost, since no offset moves before all earlier outputs are stored.
+//! With `at-least-once` the same steps mean less ([`super::offsets`]).
 //!
 //! A commit that timed out is made again and never aborted: it may have happened. A
 //! transaction that may have been ended twice costs the producer ([`super::end`]), though not
@@ -19,22 +17,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{CommitMode, Consumer as _, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{Producer as _, PurgeConfig};
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::Producer as _;
 
 use super::Fault;
 use super::consume::Consumer;
 use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
-use super::produce::{Context, TOO_LARGE};
+use super::produce::{Context, REFUSED};
 use super::watchdog::{self, Watch};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
-const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
 
 /// What the call that sends the offsets may take beyond its limit to come back by itself.
 const OFFSETS_GRACE: Duration = Duration::from_secs(1);
@@ -47,7 +45,7 @@ const ABORT_STEP: Duration = Duration::from_millis(100);
 
 /// A producer between transactions.
 #[derive(Debug)]
-pub(super) struct Idle(Sender);
+pub(super) struct Idle(pub(super) Sender);
 
 /// A transaction that takes records.
 #[derive(Debug)]
@@ -82,7 +80,7 @@ pub(super) struct Broken {
 /// The result of a step.
 pub(super) type Step<T> = Result<T, Box<Broken>>;
 
-fn broken(left: Sender, fault: Fault) -> Box<Broken> {
+pub(super) fn broken(left: Sender, fault: Fault) -> Box<Broken> {
     Box::new(Broken { left: Some(Failed(left)), fault })
 }
 
@@ -90,10 +88,11 @@ fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
     Box::new(Broken { left: None, fault: Fault::lost(step, error) })
 }
 
+/// A producer and what it works with.
 #[derive(Debug)]
-struct Sender {
-    producer: Producer<Context>,
-    terms: Terms,
+pub(super) struct Sender {
+    pub(super) producer: Producer<Context>,
+    pub(super) terms: Terms,
     /// Why the offsets may come to the brokers once more.
     doubt: Option<String>,
 }
@@ -234,7 +233,7 @@ impl Sender {
     /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
         if self.producer.client().context().has_failed() {
-            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
+            return Err(broken(self, Fault::Abort(REFUSED.to_owned())));
         }
         Ok(Drained(self))
     }
@@ -249,7 +248,7 @@ impl Sender {
     }
 
     /// Does what is ordered for this point, watched as a call that hangs there would be.
-    fn hit(&self, point: Point) -> Result<(), Fault> {
+    pub(super) fn hit(&self, point: Point) -> Result<(), Fault> {
         let _watch = self.terms.watch("failpoint", "drained");
         failpoint::hit(point)
     }
@@ -361,25 +360,6 @@ impl Sender {
         doubt.map_or_else(|| Ended::Clean(Idle(self)), Ended::Doubtful)
     }
 
-    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Ended> {
-        let points = [Point::BeforeOffsets, Point::AfterOffsets, Point::BeforeCommit];
-        if let Err(fault) = points.into_iter().try_for_each(|point| self.hit(point)) {
-            return Err(broken(self, fault));
-        }
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-        let result = consumer.commit(offsets, CommitMode::Sync);
-        match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {
-                failpoint::hit(Point::AfterCommit).ok();
-                Ok(Ended::Clean(Idle(self)))
-            }
-            Err(error) => {
-                let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
-                Err(broken(self, fault))
-            }
-        }
-    }
-
     /// Makes a call again while it asks for that, up to the limit; tells whether it was made again.
     fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
         let deadline = Instant::now() + self.terms.limit;
@@ -395,29 +375,4 @@ impl Sender {
             }
         }
     }
-
-    /// Throws away what is under way, where there is no transaction to abort.
-    fn throw_away(self) -> Step<Ended> {
-        let client = self.producer.client();
-        client.purge(PurgeConfig::default().queue().inflight());
-        let deadline = Instant::now() + self.terms.limit;
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
-            client.poll(Duration::ZERO);
-            thread::sleep(DRAIN_PAUSE);
-        }
-        client.context().take_failures();
-        match client.client().fatal_error() {
-            None => Ok(Ended::Clean(Idle(self))),
-            Some((code, reason)) => {
-                let why = format!("the idempotent producer cannot go on: {reason} ({code})");
-                Err(Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } }))
-            }
-        }
-    }
-}
-
-/// Commits the offsets at which a group begins, before it has members.
-pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-    consumer.commit(offsets, CommitMode::Sync)
 }

@@ -19,15 +19,17 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
-use super::commit::{self, Idle, Terms};
+use super::breaker::Guard;
+use super::commit::{Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::end::Backoff;
 use super::fetch::Fetch;
+use super::offsets;
 use super::output::Output;
-use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
+use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::{Error, Fault, Settings};
@@ -35,8 +37,8 @@ use crate::config::{Delivery, Start};
 use crate::gate::policy::Mode;
 use crate::gate::verdict::Tally;
 use crate::kafka::clients::{self, Names, REQUEST_TIMEOUT};
-use crate::kafka::ffi;
-use crate::kafka::topics::Cluster;
+use crate::kafka::topics::{ATTEMPT, Cluster};
+use crate::kafka::{ffi, refusal};
 use crate::record::{Offset, Partition};
 use crate::schema::table::SchemaTable;
 
@@ -51,7 +53,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let consumer = consumer(settings)?;
     let _closing = Closing(&consumer);
     let mut routes = Routes::new(settings.gate.clone());
-    let cluster = Cluster::connect(&settings.config.kafka).map_err(discover::asking)?;
+    let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
     let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
     let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
@@ -80,7 +82,9 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         fetch,
         assignment: Assignment::default(),
         output,
-        oversize: Oversize::default(),
+        refused: Refused::default(),
+        guard: Guard::new(settings, now),
+        brokers_away: 0,
         starts,
         tally: Tally::default(),
         pending: None,
@@ -117,13 +121,12 @@ pub(super) fn names(settings: &Settings) -> Names {
 fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
     let config = clients::consumer(&settings.config, &names(settings));
     let context = consume::Context::new(settings.gate.name.as_str().into());
-    Consumer::from_config_and_context(&config, context).map_err(|error| fatal("make the consumer", &error))
+    Consumer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))
 }
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
 pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -> Result<Idle, Fault> {
-    let sizes = routes.record_sizes();
-    let mut config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let mut config = clients::producer(&settings.config, &names(settings), routes.sizes());
     let terms = Terms {
         gate: settings.gate.name.as_str().into(),
         delivery: settings.config.delivery,
@@ -135,7 +138,7 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     }
     let context = produce::Context::new(settings.gate.name.as_str().into());
     let client =
-        BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;
+        BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
     if terms.delivery == Delivery::ExactlyOnce {
         let _watch = terms.watch("init_transactions", "starting");
         client.init_transactions(terms.limit).map_err(initialising)?;
@@ -162,7 +165,10 @@ fn initialising(error: KafkaError) -> Fault {
 }
 
 /// Makes an attempt until it succeeds, or the pipeline is asked to stop (`None`), or waiting cannot mend it.
-fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(super) fn until_answered<T>(
+    settings: &Settings,
+    mut attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
     let mut reported = String::new();
     while !settings.stop.is_asked() {
         settings.probe.beat(Instant::now());
@@ -174,6 +180,10 @@ fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T,
                     reported = why;
                 }
                 thread::sleep(RETRY_PAUSE);
+            }
+            // Rights that are missing from the start are a mistake in the setup; those that go later, a fault.
+            Err(Fault::Fatal(error @ Error::NotAuthorised { .. })) => {
+                return Err(Fault::Fatal(Error::Configuration { reason: error.to_string() }));
             }
             Err(fault) => return Err(fault),
         }
@@ -201,7 +211,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
         }
     }
     if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
-        match commit::commit_start(consumer, &found) {
+        match offsets::commit_start(consumer, &found) {
             Ok(()) => {}
             // The group has members: they have begun, and what is not committed yet they take from its first record.
             Err(KafkaError::ConsumerCommit(
@@ -220,7 +230,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
     Ok(starts.collect())
 }
 
-fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
+pub(super) fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
     let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     Ok((0..).take(count))
@@ -290,6 +300,6 @@ pub(super) fn add(list: &mut TopicPartitionList, topic: &str, partition: Partiti
         .expect("an offset from the broker fits librdkafka's range");
 }
 
-fn fatal(what: &'static str, error: &KafkaError) -> Fault {
-    Fault::Fatal(Error::Client { what, reason: error.to_string() })
+fn no_client(settings: &Settings, error: &KafkaError) -> Fault {
+    Fault::Fatal(Error::Configuration { reason: refusal::no_client(error, &settings.config.kafka) })
 }

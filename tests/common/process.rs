@@ -71,6 +71,12 @@ impl Process {
         Usage { cpu: Duration::from_millis(ticks * 10), peak_kib: peak.unwrap() }
     }
 
+    /// Tells whether it is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+    }
+
     /// Returns the exit status if the process has ended.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
