@@ -121,7 +121,7 @@ fn fault_09_delayed_abort() {
     let scene = Scene::new("delayed-abort", 2);
     let proxy = Proxy::start(&scene.kafka);
     let config = through(&proxy, &scene).set("/commit_interval", "700ms");
-    // Five transactions, then one that is given up.
+    // Seven transactions, then one that is given up.
     let mut gate = Gate::spawn_with(&config, &[("SLUICE_FAILPOINTS", "before_commit=8:abort")]);
     gate.wait_ready();
     let fault = Fault { number: "9", what: "delayed abort", bound: LIMIT };

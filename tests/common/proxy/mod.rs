@@ -7,10 +7,12 @@
 //! ```
 //! - The answers that name brokers (`Metadata`, `FindCoordinator`) are rewritten to name the proxy's ports: a proxy
 //!   needs nothing of the cluster, works with any, and each test has its own. All other frames pass byte by byte.
-//! - `rule`: which frames, and what becomes of them; `link`: a connection; `wire`: the protocol.
+//! - `rule`: which frames, and what becomes of them; `link`: a connection; `wire`: the protocol;
+//!   `mild`: a fault by chance.
 //! - What was asked and answered is noted ([`Exchange`]), so that a test can tell what a broker said to whom.
 
 mod link;
+mod mild;
 mod rule;
 mod wire;
 
@@ -23,8 +25,8 @@ pub(crate) use kafka_protocol::messages::ApiKey;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use self::link::Link;
-use self::rule::Active;
-pub(crate) use self::rule::{Action, Direction, Rule};
+pub(crate) use self::rule::{Action, Rule};
+use self::rule::{Active, Direction};
 use self::wire::Head;
 use super::kafka::Cluster;
 
