@@ -151,6 +151,11 @@ fn initialising(error: KafkaError) -> Fault {
         let reason = "kafka.transaction.timeout.ms is beyond the brokers' transaction.max.timeout.ms; lower the one or raise the other";
         return Fault::Fatal(Error::Configuration { reason: reason.to_owned() });
     }
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) {
+        let reason =
+            "the brokers know no transactions; set 'delivery: at-least-once', or use Apache Kafka 0.11 or newer";
+        return Fault::Fatal(Error::Configuration { reason: reason.to_owned() });
+    }
     if let KafkaError::Transaction(error) = &error
         && error.is_retriable()
     {

@@ -144,6 +144,11 @@ impl Scene {
 
     /// Waits until the gate has committed the offsets of all these records.
     pub(crate) fn wait_committed(&self, line: &Line, sent: &[Sent]) {
+        self.wait_committed_within(line, sent, CATCH_UP);
+    }
+
+    /// The same with a limit of its own.
+    pub(crate) fn wait_committed_within(&self, line: &Line, sent: &[Sent], limit: Duration) {
         let ends = ends(sent);
         let group = self.group(line);
         let start = Instant::now();
@@ -152,7 +157,7 @@ impl Scene {
             if ends.iter().all(|(place, end)| committed.get(place).is_some_and(|found| found >= end)) {
                 return;
             }
-            assert!(start.elapsed() < CATCH_UP, "'{group}' has committed {committed:?}, and not {ends:?}");
+            assert!(start.elapsed() < limit, "'{group}' has committed {committed:?}, and not {ends:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -182,6 +187,11 @@ impl Scene {
     ) -> Vec<Finding> {
         let seen = Seen::observe_from(&self.kafka, &line.routes(), &self.group(line), starts);
         self.judge(line, sent, seen, None, duplicates)
+    }
+
+    /// Counts the records of all outputs after these offsets.
+    pub(crate) fn copies(&self, line: &Line, starts: &BTreeMap<TopicPartition, i64>) -> usize {
+        Seen::observe_from(&self.kafka, &line.routes(), &self.group(line), starts).read.len()
     }
 
     fn observe(&self, line: &Line) -> Seen {
