@@ -13,11 +13,12 @@
 //! what it has committed. Every call is watched ([`super::watchdog`]).
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 
@@ -25,7 +26,7 @@ use super::consume::Consumer;
 use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
-use super::produce::{Context, TOO_LARGE};
+use super::produce::{Context, REFUSED};
 use super::watchdog::{self, Watch};
 use super::{Fault, Stop};
 use crate::config::Delivery;
@@ -33,6 +34,9 @@ use crate::kafka::ffi::Producer;
 
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
 pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+
+/// What the call that sends the offsets may take beyond its limit to come back by itself.
+const OFFSETS_GRACE: Duration = Duration::from_secs(1);
 
 /// Pause before a retriable call is made again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -238,7 +242,7 @@ impl Sender {
     /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
         if self.producer.client().context().has_failed() {
-            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
+            return Err(broken(self, Fault::Abort(REFUSED.to_owned())));
         }
         Ok(Drained(self))
     }
@@ -258,7 +262,7 @@ impl Sender {
         failpoint::hit(point)
     }
 
-    fn send_offsets(mut self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Self> {
+    fn send_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Self> {
         let Some(group) = consumer.group_metadata() else {
             let fault = Fault::Abort("the consumer has left its group".to_owned());
             return Err(broken(self, fault));
@@ -266,22 +270,53 @@ impl Sender {
         if let Err(fault) = self.hit(Point::BeforeOffsets) {
             return Err(broken(self, fault));
         }
-        let client = self.producer.client();
         let began = Instant::now();
-        let limit = self.terms.limit;
-        let sent =
-            self.retry("send_offsets_to_transaction", || client.send_offsets_to_transaction(offsets, &group, limit));
+        let (mut sender, sent) = self.send_offsets_aside(group, offsets.clone())?;
         let took = began.elapsed();
-        if matches!(sent, Ok(true)) || self.terms.backoff.doubts_offsets(took) {
-            self.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));
+        if matches!(sent, Ok(true)) || sender.terms.backoff.doubts_offsets(took) {
+            sender.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));
         }
         if let Err(error) = sent {
-            return Err(self.broken("add the offsets to the transaction", &error));
+            return Err(sender.broken("add the offsets to the transaction", &error));
         }
-        match self.hit(Point::AfterOffsets) {
-            Ok(()) => Ok(self),
-            Err(fault) => Err(broken(self, fault)),
+        match sender.hit(Point::AfterOffsets) {
+            Ok(()) => Ok(sender),
+            Err(fault) => Err(broken(sender, fault)),
         }
+    }
+
+    /// Makes the call on a thread of its own, for it may hang for ever, whatever limit it is given: when the broker that
+    /// coordinates the group dies, librdkafka ends that broker's thread and waits for a sign of it (its #5511). The
+    /// producer is then left to that thread and lost to us; its successor fences whatever the call may still do.
+    fn send_offsets_aside(
+        self,
+        group: ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+    ) -> Step<(Self, KafkaResult<bool>)> {
+        let (terms, limit) = (self.terms.clone(), self.terms.limit);
+        let (give, take) = mpsc::sync_channel(1);
+        let call = move || {
+            let client = self.producer.client();
+            let sent = self.retry(|| client.send_offsets_to_transaction(&offsets, &group, limit));
+            // Nobody waits any more: the producer goes here, with the call's end.
+            give.send((self, sent)).ok();
+        };
+        let gone = |why: String| Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } });
+        if let Err(error) = thread::Builder::new().name("offsets".to_owned()).spawn(call) {
+            return Err(gone(format!("no thread to send the offsets: {error}")));
+        }
+        let began = Instant::now();
+        while began.elapsed() < limit + OFFSETS_GRACE && !terms.stop.is_overdue() {
+            match take.recv_timeout(RETRY_PAUSE) {
+                Ok(sent) => return Ok(sent),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let took = began.elapsed();
+        Err(gone(format!(
+            "the offsets were not sent in {took:.1?}: the group's coordinator has gone, and the call does not come back"
+        )))
     }
 
     fn commit_transaction(self) -> Step<Ended> {
@@ -291,7 +326,10 @@ impl Sender {
         let client = self.producer.client();
         let began = Instant::now();
         #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
-        let committed = self.retry("commit_transaction", || client.commit_transaction(CALL_STEP));
+        let committed = self.retry(|| {
+            let _watch = self.terms.watch("commit_transaction", "drained");
+            client.commit_transaction(CALL_STEP)
+        });
         match committed {
             Ok(again) => {
                 let took = began.elapsed();
@@ -339,20 +377,15 @@ impl Sender {
     }
 
     /// Makes a call again while it asks for that, up to the limit; tells whether it was made again, and not only went on.
-    fn retry(&self, name: &'static str, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
+    fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
         let began = Instant::now();
         let mut again = false;
         loop {
-            let watch = self.terms.watch(name, "drained");
-            let result = call();
-            drop(watch);
-            match result {
+            match call() {
                 Err(error) if Kind::of(&error) == Kind::Retriable && !self.terms.is_over(began) => {
-                    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut) {
-                        tracing::debug!(error = %plain(&error), "a transactional call is made again");
-                        again = true;
-                        thread::sleep(RETRY_PAUSE);
-                    }
+                    tracing::debug!(error = %plain(&error), "a transactional call is made again");
+                    again |= error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut);
+                    thread::sleep(RETRY_PAUSE);
                 }
                 result => return result.map(|()| again),
             }

@@ -42,6 +42,7 @@ impl Loop<'_> {
                 ConsumeEvent::Assign(partitions) => self.assign(&partitions)?,
                 ConsumeEvent::Revoke(partitions) => self.revoke(&partitions)?,
                 ConsumeEvent::OffsetOutOfRange => self.hold_out_of_range()?,
+                ConsumeEvent::Unreadable => self.find_unreadable()?,
                 ConsumeEvent::Fatal(error) => return Err(Fault::ConsumerLost(error.to_string())),
             }
             self.settings.probe.beat(now);
@@ -61,7 +62,7 @@ impl Loop<'_> {
                 }
                 Ok(())
             }
-            ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_) => self.commit(),
+            ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_) | ConsumeEvent::Unreadable => self.commit(),
             ConsumeEvent::OffsetOutOfRange | ConsumeEvent::Fatal(_) => Ok(()),
         }
     }

@@ -19,6 +19,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
+use super::breaker::Guard;
 use super::commit::{CALL_STEP, Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
@@ -27,9 +28,9 @@ use super::fault::Kind;
 use super::fetch::Fetch;
 use super::offsets;
 use super::output::Output;
-use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
+use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::{Error, Fault, Settings};
@@ -82,7 +83,9 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         fetch,
         assignment: Assignment::default(),
         output,
-        oversize: Oversize::default(),
+        refused: Refused::default(),
+        guard: Guard::new(settings, now),
+        brokers_away: 0,
         starts,
         tally: Tally::default(),
         pending: None,
@@ -124,8 +127,7 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
 pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -> Result<Idle, Fault> {
-    let sizes = routes.record_sizes();
-    let mut config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let mut config = clients::producer(&settings.config, &names(settings), routes.sizes());
     let terms = Terms {
         gate: settings.gate.name.as_str().into(),
         delivery: settings.config.delivery,
@@ -172,7 +174,10 @@ fn initialising(error: KafkaError) -> Fault {
 }
 
 /// Makes an attempt until it succeeds, or the pipeline is asked to stop (`None`), or waiting cannot mend it.
-fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(super) fn until_answered<T>(
+    settings: &Settings,
+    mut attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
     let mut reported = String::new();
     while !settings.stop.is_asked() {
         settings.probe.beat(Instant::now());
@@ -230,7 +235,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
     Ok(starts.collect())
 }
 
-fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
+pub(super) fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
     let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     Ok((0..).take(count))

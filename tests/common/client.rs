@@ -114,6 +114,11 @@ impl Cluster {
 
     /// Reads topics from their begin to their end, as consumers with `read_committed` see them.
     pub(crate) fn read(&self, topics: &[&str]) -> Vec<Read> {
+        self.read_from(topics, &BTreeMap::new())
+    }
+
+    /// Reads partitions from these offsets on, and those that are not named from their begin.
+    pub(crate) fn read_from(&self, topics: &[&str], starts: &BTreeMap<TopicPartition, i64>) -> Vec<Read> {
         let mut config = self.client();
         config.set("group.id", "unused").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
         config.set("isolation.level", "read_committed").set("auto.offset.reset", "error").set("check.crcs", "true");
@@ -121,7 +126,8 @@ impl Cluster {
         let mut assignment = TopicPartitionList::new();
         for topic in topics {
             for partition in 0..self.partitions(topic).unwrap_or(0) {
-                assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+                let start = starts.get(&((*topic).to_owned(), partition)).map(|&offset| Offset::Offset(offset));
+                assignment.add_partition_offset(topic, partition, start.unwrap_or(Offset::Beginning)).unwrap();
             }
         }
         consumer.assign(&assignment).unwrap();

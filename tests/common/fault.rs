@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::check::{Finding, assert_clean};
+use super::check::{Finding, assert_clean, ends_of};
 use super::load::{Load, Progress};
 use super::scene::{Line, Scene};
 
@@ -39,8 +39,10 @@ pub(crate) struct Fault {
 }
 
 /// Keeps records coming through `line` while `fault` is done and undone (`act`), waits until all that was sent until its
-/// end is committed, goes on for a moment, stops the load and applies the universal check.
+/// end is committed, goes on for a moment, stops the load and applies the universal check to what it wrote. A line may
+/// endure one fault after the other.
 pub(crate) fn endure(scene: &Scene, line: &Line, fault: Fault, act: impl FnOnce()) {
+    let starts = ends_of(&scene.kafka, &line.routes());
     let load = Load::new(scene, line, super::seed(), RATE);
     let mut recovered = Duration::ZERO;
     let mut during = 0;
@@ -59,7 +61,7 @@ pub(crate) fn endure(scene: &Scene, line: &Line, fault: Fault, act: impl FnOnce(
     });
     let sent = load.finish();
     scene.wait_committed(line, &sent);
-    let findings = scene.findings(line, &sent);
+    let findings = scene.findings(line, &sent, &starts, false);
     let count = |is: fn(&Finding) -> bool| findings.iter().filter(|finding| is(finding)).count();
     let lost = count(|finding| matches!(finding, Finding::Missing(_)));
     let twice = count(|finding| matches!(finding, Finding::Doubled(_)));
@@ -79,7 +81,13 @@ pub(crate) fn endure(scene: &Scene, line: &Line, fault: Fault, act: impl FnOnce(
 fn wait_committed(load: &Load, progress: &Progress, enough: impl Fn() -> bool, limit: Duration, what: &str) {
     let start = Instant::now();
     let pause = || {
-        assert!(start.elapsed() < limit, "'{what}' is not over after {limit:?}: {:?} committed", progress.committed());
+        assert!(
+            start.elapsed() < limit,
+            "'{what}' is not over after {limit:?}: {} made, {} acknowledged, committed: {:?}",
+            load.made(),
+            load.acknowledged(),
+            progress.committed()
+        );
         std::thread::sleep(Duration::from_millis(20));
     };
     while !enough() {

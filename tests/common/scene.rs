@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::check::{Finding, Outputs, Seen, Truth, assert_clean, check, ends};
+use super::client::TopicPartition;
 use super::gate::{Config, Gate};
 use super::kafka::{Hold, shared};
 use super::metrics::Counts;
@@ -171,9 +172,16 @@ impl Scene {
         assert_clean(&self.judge(line, sent, self.observe(line), None, true));
     }
 
-    /// Returns what the universal check finds, once all is committed.
-    pub(crate) fn findings(&self, line: &Line, sent: &[Sent]) -> Vec<Finding> {
-        self.judge(line, sent, self.observe(line), None, false)
+    /// Returns what the universal check finds in what came after `starts`, once all is committed.
+    pub(crate) fn findings(
+        &self,
+        line: &Line,
+        sent: &[Sent],
+        starts: &BTreeMap<TopicPartition, i64>,
+        duplicates: bool,
+    ) -> Vec<Finding> {
+        let seen = Seen::observe_from(&self.kafka, &line.routes(), &self.group(line), starts);
+        self.judge(line, sent, seen, None, duplicates)
     }
 
     fn observe(&self, line: &Line) -> Seen {
