@@ -17,7 +17,7 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// SIGTERM under load: exit 0 in time, no transaction left open, the group left, and the next process goes on.
 #[test]
-fn stops_cleanly_under_load() {
+fn fault_30_stops_cleanly_under_load() {
     let seed = seed();
     let scene = Scene::new("stop", 4);
     let (line, config) = (scene.line(), scene.config());
@@ -131,7 +131,7 @@ fn stops_while_holding() {
 /// Two processes with one instance name have one transactional.id and one group member between them. They must not
 /// fence each other for ever (fault 13): one ends, says why, and the other does the work.
 #[test]
-fn twins_do_not_fight() {
+fn fault_13_twins_do_not_fight() {
     let seed = seed();
     let scene = Scene::new("twins", 2);
     let line = scene.line();

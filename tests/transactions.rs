@@ -231,3 +231,43 @@ fn a_broker_in_order_costs_no_producer() {
     assert_eq!(metrics.sum("sluice_producer_rebuilds_total", &[]), 0.0, "{}", gate.log());
     assert!(mean < 0.5, "each commit took {mean} s: something is sent again and again");
 }
+
+/// Sends a load through a gate that delivers at least once while `act` is done to it; nothing may be lost, and what came
+/// more than once is counted. Returns how many copies there were.
+fn at_least_once(name: &str, what: &str, act: impl FnOnce(&Config) -> Gate) -> usize {
+    let scene = Scene::new(name, 4);
+    let line = scene.line();
+    let config = scene.config().set("/delivery", "at-least-once").set("/instance", "pod-0");
+    let planned = line.traffic(seed()).mixed(10_000, &Class::usual());
+    let (sent, gate) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+        let gate = act(&config);
+        (load.join().unwrap(), gate)
+    });
+    scene.verify_at_least_once(line, &sent);
+    drop(gate);
+    let outputs = &line.outputs;
+    let read = scene.kafka.read(&[&outputs.validated, &outputs.converter, &outputs.dead_letter]).len();
+    println!("{what}, at least once: {} records, 0 lost, {} copies", sent.len(), read - sent.len());
+    read - sent.len()
+}
+
+/// Fault 1 with at-least-once delivery: no loss; what was written and not committed comes again.
+#[test]
+fn fault_01_at_least_once() {
+    let copies = at_least_once("killed-alo", "fault 1", |config| {
+        for step in ["after_poll", "after_produce", "before_commit", "after_commit"] {
+            dies(spawn(config, &format!("{step}=5:kill")), SIGKILL);
+        }
+        Gate::start(config)
+    });
+    assert!(copies > 0, "killed before the commit of records that were written, and none came twice");
+}
+
+/// Fault 28 with at-least-once delivery: no loss; an abort takes nothing back.
+#[test]
+fn fault_28_at_least_once() {
+    let order = "after_produce=10%:abort,before_commit=20%:abort";
+    let copies = at_least_once("storm-alo", "fault 28", |config| spawn(config, order));
+    assert!(copies > 0, "aborted after records were written, and none came twice");
+}
