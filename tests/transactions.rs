@@ -147,12 +147,12 @@ fn fault_14_transaction_times_out() {
 fn a_doubtful_commit_costs_the_producer() {
     let mut scene = Scene::on(Hold::Own(Cluster::start()), "doubtful");
     let line = scene.add("orders", 2, Policy::default(), serde_json::json!({}));
-    let mut gate = spawn(&scene.config(), "before_commit=20:stop");
+    let mut gate = spawn(&scene.config(), "before_commit=6:stop");
     gate.wait_ready();
     let planned = line.traffic(seed()).mixed(6_000, &Class::usual());
     std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(&line, planned, 1_000));
-        wait_for("the gate before its 20th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
+        wait_for("the gate before its 6th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
         scene.kafka.halt();
         gate.resume();
         // Beyond the doubt at 0.7 s, and within every timeout.
@@ -182,7 +182,7 @@ fn a_call_that_hangs_ends_the_process() {
     let planned = line.traffic(seed()).mixed(8_000, &Class::usual());
     std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
-        let (status, log) = dies(spawn(&config, "before_commit=10:sleep 3600000"), SIGABRT);
+        let (status, log) = dies(spawn(&config, "before_commit=4:sleep 3600000"), SIGABRT);
         assert!(!status.core_dumped(), "memory went to disk");
         let told = log.lines().find(|line| line.contains("does not come back")).unwrap_or_default();
         for word in ["ERROR", "orders", "drained", "limit=8", "aborts"] {
@@ -201,12 +201,12 @@ fn a_halted_process_is_not_hung() {
     let scene = Scene::new("halted", 2);
     let line = scene.line();
     let config = scene.config().set("/kafka/transaction.timeout.ms", "1000");
-    let mut gate = spawn(&config, "before_commit=10:stop");
+    let mut gate = spawn(&config, "before_commit=3:stop");
     gate.wait_ready();
     let planned = line.traffic(seed()).mixed(3_000, &Class::usual());
     let sent = std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
-        wait_for("the gate before its 10th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
+        wait_for("the gate before its 3rd commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
         std::thread::sleep(Duration::from_secs(4));
         gate.resume();
         load.join().unwrap()
