@@ -29,7 +29,7 @@ use crate::telemetry::{Health, Metrics, Probe};
 
 /// How long pipelines may take to commit and leave their groups. Kubernetes kills after 30 s; a broker that does not
 /// answer within this will not answer then either, and what was not committed is read again.
-const STOP_LIMIT: Duration = Duration::from_secs(9);
+const STOP_LIMIT: Duration = Duration::from_secs(8);
 
 /// Why a process could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,7 @@ fn wait_members(scene: &Scene, members: usize) {
 /// One of two members is killed: the other takes its partitions over once the session and the open transaction have
 /// timed out, and goes on where the transaction that counted had ended.
 #[test]
-fn one_of_two_members_killed() {
+fn fault_02_one_of_two_members_killed() {
     let seed = seed();
     let scene = Scene::new("two-members", 4);
     let (line, config) = (scene.line(), scene.config());

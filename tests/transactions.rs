@@ -147,12 +147,12 @@ fn fault_14_transaction_times_out() {
 fn a_doubtful_commit_costs_the_producer() {
     let mut scene = Scene::on(Hold::Own(Cluster::start()), "doubtful");
     let line = scene.add("orders", 2, Policy::default(), serde_json::json!({}));
-    let mut gate = spawn(&scene.config(), "before_commit=20:stop");
+    let mut gate = spawn(&scene.config(), "before_commit=6:stop");
     gate.wait_ready();
     let planned = line.traffic(seed()).mixed(6_000, &Class::usual());
     std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(&line, planned, 1_000));
-        wait_for("the gate before its 20th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
+        wait_for("the gate before its 6th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
         scene.kafka.halt();
         gate.resume();
         // Beyond the doubt at 0.7 s, and within every timeout.
@@ -182,7 +182,7 @@ fn a_call_that_hangs_ends_the_process() {
     let planned = line.traffic(seed()).mixed(8_000, &Class::usual());
     std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
-        let (status, log) = dies(spawn(&config, "before_commit=10:sleep 3600000"), SIGABRT);
+        let (status, log) = dies(spawn(&config, "before_commit=4:sleep 3600000"), SIGABRT);
         assert!(!status.core_dumped(), "memory went to disk");
         let told = log.lines().find(|line| line.contains("does not come back")).unwrap_or_default();
         for word in ["ERROR", "orders", "drained", "limit=8", "aborts"] {
@@ -201,12 +201,12 @@ fn a_halted_process_is_not_hung() {
     let scene = Scene::new("halted", 2);
     let line = scene.line();
     let config = scene.config().set("/kafka/transaction.timeout.ms", "1000");
-    let mut gate = spawn(&config, "before_commit=10:stop");
+    let mut gate = spawn(&config, "before_commit=3:stop");
     gate.wait_ready();
     let planned = line.traffic(seed()).mixed(3_000, &Class::usual());
     let sent = std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
-        wait_for("the gate before its 10th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
+        wait_for("the gate before its 3rd commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
         std::thread::sleep(Duration::from_secs(4));
         gate.resume();
         load.join().unwrap()
@@ -230,4 +230,44 @@ fn a_broker_in_order_costs_no_producer() {
     println!("{commits} commits, {:.1} ms each", mean * 1_000.0);
     assert_eq!(metrics.sum("sluice_producer_rebuilds_total", &[]), 0.0, "{}", gate.log());
     assert!(mean < 0.5, "each commit took {mean} s: something is sent again and again");
+}
+
+/// Sends a load through a gate that delivers at least once while `act` is done to it; nothing may be lost, and what came
+/// more than once is counted. Returns how many copies there were.
+fn at_least_once(name: &str, what: &str, act: impl FnOnce(&Config) -> Gate) -> usize {
+    let scene = Scene::new(name, 4);
+    let line = scene.line();
+    let config = scene.config().set("/delivery", "at-least-once").set("/instance", "pod-0");
+    let planned = line.traffic(seed()).mixed(10_000, &Class::usual());
+    let (sent, gate) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+        let gate = act(&config);
+        (load.join().unwrap(), gate)
+    });
+    scene.verify_at_least_once(line, &sent);
+    drop(gate);
+    let outputs = &line.outputs;
+    let read = scene.kafka.read(&[&outputs.validated, &outputs.converter, &outputs.dead_letter]).len();
+    println!("{what}, at least once: {} records, 0 lost, {} copies", sent.len(), read - sent.len());
+    read - sent.len()
+}
+
+/// Fault 1 with at-least-once delivery: no loss; what was written and not committed comes again.
+#[test]
+fn fault_01_at_least_once() {
+    let copies = at_least_once("killed-alo", "fault 1", |config| {
+        for step in ["after_poll", "after_produce", "before_commit", "after_commit"] {
+            dies(spawn(config, &format!("{step}=5:kill")), SIGKILL);
+        }
+        Gate::start(config)
+    });
+    assert!(copies > 0, "killed before the commit of records that were written, and none came twice");
+}
+
+/// Fault 28 with at-least-once delivery: no loss; an abort takes nothing back.
+#[test]
+fn fault_28_at_least_once() {
+    let order = "after_produce=10%:abort,before_commit=20%:abort";
+    let copies = at_least_once("storm-alo", "fault 28", |config| spawn(config, order));
+    assert!(copies > 0, "aborted after records were written, and none came twice");
 }

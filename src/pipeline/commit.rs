@@ -12,22 +12,23 @@
 //! transaction that may have been ended twice costs the producer ([`super::end`]), though not
 //! what it has committed. Every call is watched ([`super::watchdog`]).
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 
-use super::Fault;
 use super::consume::Consumer;
 use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
 use super::produce::{Context, REFUSED};
 use super::watchdog::{self, Watch};
+use super::{Fault, Stop};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
@@ -40,7 +41,10 @@ const OFFSETS_GRACE: Duration = Duration::from_secs(1);
 /// Pause before a retriable call is made again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long one abort call may take before delivery reports are served again; it waits for them.
+/// How long one call may take before the loop looks up: it is made again then, and goes on where it was.
+pub(super) const CALL_STEP: Duration = Duration::from_secs(1);
+
+/// The same for an abort, which waits for delivery reports to be served.
 const ABORT_STEP: Duration = Duration::from_millis(100);
 
 /// A producer between transactions.
@@ -107,12 +111,19 @@ pub(super) struct Terms {
     pub(super) limit: Duration,
     /// How long the producer waits before it sends a request again.
     pub(super) backoff: Backoff,
+    /// Ends what is under way sooner.
+    pub(super) stop: Stop,
 }
 
 impl Terms {
     /// Watches a call of the producer.
     pub(super) fn watch(&self, name: &'static str, state: &'static str) -> Watch {
         watchdog::watch(watchdog::Call { gate: Arc::clone(&self.gate), name, state }, self.limit)
+    }
+
+    /// Tells whether a step that began then has had its time.
+    pub(super) fn is_over(&self, began: Instant) -> bool {
+        began.elapsed() > self.limit || self.stop.is_overdue()
     }
 }
 
@@ -170,7 +181,7 @@ impl Open {
 
     /// Waits until the brokers have every record.
     pub(super) fn drain(self) -> Step<Drained> {
-        let deadline = Instant::now() + self.sender.terms.limit;
+        let began = Instant::now();
         loop {
             let drained = self.sender.producer.client().flush(Duration::ZERO).is_ok();
             if let Err(fault) = self.sender.poll() {
@@ -179,12 +190,10 @@ impl Open {
             if drained {
                 return self.sender.drained();
             }
-            if Instant::now() > deadline {
+            if self.sender.terms.is_over(began) {
                 let left = self.sender.producer.client().in_flight_count();
-                let fault = Fault::Abort(format!(
-                    "{left} records were not taken by the brokers in {:?}",
-                    self.sender.terms.limit
-                ));
+                let took = began.elapsed();
+                let fault = Fault::Abort(format!("{left} records were not taken by the brokers in {took:.1?}"));
                 return Err(broken(self.sender, fault));
             }
             thread::sleep(DRAIN_PAUSE);
@@ -284,7 +293,7 @@ impl Sender {
         group: ConsumerGroupMetadata,
         offsets: TopicPartitionList,
     ) -> Step<(Self, KafkaResult<bool>)> {
-        let limit = self.terms.limit;
+        let (terms, limit) = (self.terms.clone(), self.terms.limit);
         let (give, take) = mpsc::sync_channel(1);
         let call = move || {
             let client = self.producer.client();
@@ -296,9 +305,18 @@ impl Sender {
         if let Err(error) = thread::Builder::new().name("offsets".to_owned()).spawn(call) {
             return Err(gone(format!("no thread to send the offsets: {error}")));
         }
-        take.recv_timeout(limit + OFFSETS_GRACE).map_err(|_| {
-            gone(format!("the offsets were not sent in {limit:?}: the group's coordinator has gone, and the call does not come back"))
-        })
+        let began = Instant::now();
+        while began.elapsed() < limit + OFFSETS_GRACE && !terms.stop.is_overdue() {
+            match take.recv_timeout(RETRY_PAUSE) {
+                Ok(sent) => return Ok(sent),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let took = began.elapsed();
+        Err(gone(format!(
+            "the offsets were not sent in {took:.1?}: the group's coordinator has gone, and the call does not come back"
+        )))
     }
 
     fn commit_transaction(self) -> Step<Ended> {
@@ -307,11 +325,10 @@ impl Sender {
         }
         let client = self.producer.client();
         let began = Instant::now();
-        let limit = self.terms.limit;
         #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
         let committed = self.retry(|| {
             let _watch = self.terms.watch("commit_transaction", "drained");
-            client.commit_transaction(limit)
+            client.commit_transaction(CALL_STEP)
         });
         match committed {
             Ok(again) => {
@@ -328,8 +345,7 @@ impl Sender {
 
     fn abort_transaction(self) -> Step<Ended> {
         let client = self.producer.client();
-        let deadline = Instant::now() + self.terms.limit;
-        let mut began = Instant::now();
+        let (entered, mut began) = (Instant::now(), Instant::now());
         loop {
             // EndTxn comes after the records under way; only from there on the time is its own.
             if client.in_flight_count() > 0 {
@@ -345,7 +361,7 @@ impl Sender {
                     client.context().take_failures();
                     return Ok(self.ended("abort", began.elapsed(), false));
                 }
-                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {}
+                Err(error) if Kind::of(&error) == Kind::Retriable && !self.terms.is_over(entered) => {}
                 Err(error) => return Err(lost("abort the transaction", &error)),
             }
         }
@@ -360,16 +376,16 @@ impl Sender {
         doubt.map_or_else(|| Ended::Clean(Idle(self)), Ended::Doubtful)
     }
 
-    /// Makes a call again while it asks for that, up to the limit; tells whether it was made again.
+    /// Makes a call again while it asks for that, up to the limit; tells whether it was made again, and not only went on.
     fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
-        let deadline = Instant::now() + self.terms.limit;
+        let began = Instant::now();
         let mut again = false;
         loop {
             match call() {
-                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {
+                Err(error) if Kind::of(&error) == Kind::Retriable && !self.terms.is_over(began) => {
                     tracing::debug!(error = %plain(&error), "a transactional call is made again");
+                    again |= error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut);
                     thread::sleep(RETRY_PAUSE);
-                    again = true;
                 }
                 result => return result.map(|()| again),
             }

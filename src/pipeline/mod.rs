@@ -43,8 +43,8 @@ mod source;
 mod start;
 pub(crate) mod watchdog;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::config::{Config, Gate};
 use crate::registry::schemas::Schemas;
@@ -74,20 +74,31 @@ pub struct Settings {
     pub stop: Stop,
 }
 
+/// How long a pipeline that is asked to stop tries to end its transaction. The clients have to be closed after that.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
 /// Asks pipelines to stop.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<OnceLock<Instant>>);
 
 impl Stop {
     /// Asks for it.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Release);
+        // Only the first to ask counts.
+        self.0.set(Instant::now()).ok();
     }
 
     /// Tells whether somebody asked.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.get().is_some()
+    }
+
+    /// Tells whether it was asked so long ago that what is under way is given up: a broker that has not answered by then
+    /// will not, and what is not committed is read again.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.0.get().is_some_and(|asked| asked.elapsed() > STOP_GRACE)
     }
 }
 

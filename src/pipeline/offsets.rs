@@ -43,8 +43,8 @@ impl Sender {
     pub(super) fn throw_away(self) -> Step<Ended> {
         let client = self.producer.client();
         client.purge(PurgeConfig::default().queue().inflight());
-        let deadline = Instant::now() + self.terms.limit;
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
+        let began = Instant::now();
+        while client.in_flight_count() > 0 && !self.terms.is_over(began) {
             client.poll(Duration::ZERO);
             thread::sleep(DRAIN_PAUSE);
         }

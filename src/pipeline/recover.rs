@@ -191,6 +191,7 @@ impl Loop<'_> {
     pub(super) fn renew(&mut self) -> Result<(), Fault> {
         let Some(why) = self.output.take_spent() else { return Ok(()) };
         self.recovery.doubts.note(Instant::now());
+        self.recovery.is_overdue = false;
         self.replace_producer(why, RebuildCause::DoubtfulEnd)
     }
 

@@ -20,10 +20,11 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::breaker::Guard;
-use super::commit::{Idle, Terms};
+use super::commit::{CALL_STEP, Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::end::Backoff;
+use super::fault::Kind;
 use super::fetch::Fetch;
 use super::offsets;
 use super::output::Output;
@@ -132,6 +133,7 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
         delivery: settings.config.delivery,
         limit: settings.config.kafka.transaction_timeout(),
         backoff,
+        stop: settings.stop.clone(),
     };
     if terms.delivery == Delivery::ExactlyOnce {
         clients::wait_before_retries(&mut config, backoff.wait());
@@ -140,10 +142,22 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
     if terms.delivery == Delivery::ExactlyOnce {
-        let _watch = terms.watch("init_transactions", "starting");
-        client.init_transactions(terms.limit).map_err(initialising)?;
+        init_transactions(&client, &terms).map_err(initialising)?;
     }
     Ok(Idle::new(ffi::Producer::new(client), terms))
+}
+
+fn init_transactions(client: &BaseProducer<produce::Context>, terms: &Terms) -> KafkaResult<()> {
+    let began = Instant::now();
+    loop {
+        let watch = terms.watch("init_transactions", "starting");
+        let result = client.init_transactions(CALL_STEP);
+        drop(watch);
+        match result {
+            Err(error) if Kind::of(&error) == Kind::Retriable && !terms.is_over(began) => {}
+            result => return result,
+        }
+    }
 }
 
 fn initialising(error: KafkaError) -> Fault {

@@ -47,6 +47,7 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     check_times(&root, &kafka, delivery, commit_interval);
     let gates = check_gates(&mut root, &mistakes);
     check_shares(&root, memory, &gates);
+    check_instance(&root, instance.as_deref(), &gates);
     let checks_nothing = !gates.is_empty() && gates.iter().all(|gate| gate.parts().next().is_none());
     let registry = registry::check(root.section("registry"), !checks_nothing);
     let admin = check_admin(&mut root);
@@ -152,6 +153,23 @@ fn check_times(root: &Section<'_>, kafka: &Kafka, delivery: Delivery, commit_int
     if kafka.milliseconds("message.timeout.ms").is_some_and(|message| message.is_zero() || message > transaction) {
         let problem = "is longer than transaction.timeout.ms: records must be written before their transaction ends";
         root.mistake("kafka.message.timeout.ms", format!("{problem}; give 1 to {}", transaction.as_millis()));
+    }
+}
+
+/// Refuses an instance with which a gate would have the transactional.id of another gate in another process: in
+/// `{application}.{gate}-{instance}-{n}` gate `a` with instance `b-x` is gate `a-b` with instance `x`.
+fn check_instance(root: &Section<'_>, instance: Option<&str>, gates: &[Gate]) {
+    let Some(instance) = instance else { return };
+    for (short, long) in gates.iter().flat_map(|short| gates.iter().map(move |long| (&short.name, &long.name))) {
+        let between = long.strip_prefix(short.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        let other = between.and_then(|between| instance.strip_prefix(between)?.strip_prefix('-'));
+        if let Some(other) = other.filter(|other| !other.is_empty()) {
+            let problem = format!(
+                "is '{instance}', and gate '{short}' here would have the transactional.id of gate '{long}' in a process \
+                 whose instance is '{other}': they would fence each other; rename one"
+            );
+            root.mistake("instance", problem);
+        }
     }
 }
 
