@@ -21,12 +21,11 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) fn look_at(address: &str, kafka: &Kafka) -> Option<String> {
     let (host, _) = address.rsplit_once(':')?;
     let error = handshake(address, host.trim_matches(['[', ']']), roots(kafka)?)?;
-    Some(match error {
-        Error::InvalidCertificate(error) => words(&error, host),
-        _ => return None,
-    })
+    let Error::InvalidCertificate(error) = error else { return None };
+    Some(words(&error, host))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls may name more faults, and its words say what is wrong")]
 fn words(error: &CertificateError, host: &str) -> String {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
