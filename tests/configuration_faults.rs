@@ -1,6 +1,6 @@
 //! Configurations that cannot work, against a Kafka with TLS, users and ACLs: each is told in one line that says what,
 //! where and what to do, by `sluice check-config` and by `sluice run`, and nothing is consumed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may")]
 #![cfg(feature = "tls")]
 
 mod common;
@@ -251,12 +251,12 @@ fn judge_run(case: &Case, gate: &mut Gate) {
     let told_in_lines = || says.iter().all(|part| gate.log().contains(part));
     let since = std::time::Instant::now();
     // Mistakes in the file and commands stand in lines of their own behind the first one.
-    while !(if *then == Then::Ends { told_in_lines() } else { told() }) {
+    while !(if *then == Ends { told_in_lines() } else { told() }) {
         assert!(since.elapsed() < TOLD, "{name}: {says:?} is not in\n{}", gate.log());
         std::thread::sleep(Duration::from_millis(50));
     }
     println!("{name}: told in {:.1} s", since.elapsed().as_secs_f64());
-    if *then == Then::Ends {
+    if *then == Ends {
         let status = wait_for(name, TOLD, || gate.exited());
         assert_eq!(status.code(), Some(2), "{name}: {}", gate.log());
     }
