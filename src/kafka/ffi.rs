@@ -83,6 +83,23 @@ pub fn look<C: ClientContext>(client: &Client<C>, wait: Duration) -> Option<Foun
     found
 }
 
+/// What librdkafka says of a record that was refused only for its neighbours (`rdkafka_request.c`).
+const NEIGHBOUR: &[u8] = b"Failed to append record because it was part of a batch";
+
+/// Tells whether a record of a failed delivery was refused only for another one in its batch, which the broker named.
+///
+/// librdkafka 2.12 has a code for it, and writes the culprit's over it where there is one culprit only; its words stay.
+#[must_use]
+pub fn is_neighbour(message: &BorrowedMessage<'_>) -> bool {
+    // SAFETY: the message is one of a delivery report and valid while it is borrowed; only such messages have the text.
+    let text = unsafe { sys::rd_kafka_message_produce_errstr(message.ptr()) };
+    if text.is_null() {
+        return false;
+    }
+    // SAFETY: a text that is not null is NUL-terminated and lives as long as the message.
+    unsafe { CStr::from_ptr(text) }.to_bytes().starts_with(NEIGHBOUR)
+}
+
 /// Lets consumer groups of a client's mock cluster start at once; its broker waits 3 s for further members otherwise.
 /// Without a mock cluster nothing happens.
 pub fn start_mock_groups_at_once<C: ClientContext>(client: &Client<C>) {

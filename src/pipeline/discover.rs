@@ -142,11 +142,15 @@ impl Loop<'_> {
         let mode = self.settings.gate.policy.mode;
         let names = self.routes.iter().flat_map(|route| route.outputs.written(mode)).map(str::to_owned).collect();
         match self.cluster.describe(&names) {
-            Ok(topics) if self.routes.update(&topics) => {
-                tracing::info!(gate = self.settings.probe.gate(), "limits or partition counts of outputs have changed");
-                self.output.renew_handles();
+            Ok(topics) => {
+                let changes = self.routes.update(&topics);
+                for change in &changes {
+                    tracing::info!(gate = self.settings.probe.gate(), change, "an output has changed");
+                }
+                if !changes.is_empty() {
+                    self.output.renew_handles();
+                }
             }
-            Ok(_) => {}
             Err(error) => {
                 let why = plain_chain(&error);
                 tracing::warn!(gate = self.settings.probe.gate(), why, "outputs cannot be looked at now");

@@ -174,6 +174,7 @@ impl ProducerContext for Context {
         let (topic, partition) = (message.topic(), message.partition());
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match Blame::of(code) {
+            Blame::Record if ffi::is_neighbour(message) => failures.refused.names_culprits = true,
             // Purged by our own abort, which has its own reason.
             Blame::Us => return,
             Blame::Record => failures.refused.add(topic, partition, tag, code),

@@ -15,7 +15,7 @@ use super::end::{Backoff, Doubts};
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
-use crate::config::Oversize;
+use crate::config::{Delivery, Oversize};
 use crate::gate::verdict::Tally;
 use crate::record::Offset;
 use crate::telemetry::HoldCause;
@@ -98,6 +98,11 @@ impl Loop<'_> {
                 self.show_held(&why);
                 match self.output.abort() {
                     Ok(()) if lesson.is_size && self.sizes_changed() => self.rebuild_for_batches()?,
+                    // The records that were not taken had sequence numbers: the next ones would be out of order, and their
+                    // transaction would have to be aborted too.
+                    Ok(()) if lesson.is_progress && self.settings.config.delivery == Delivery::ExactlyOnce => {
+                        self.replace_producer("records were refused".to_owned(), RebuildCause::Refused)?;
+                    }
                     Ok(()) => {}
                     Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced)?,
                     Err(fault) => return Err(fault),

@@ -21,6 +21,13 @@ pub(super) struct Target {
     pub(super) limit: Option<u64>,
 }
 
+impl Target {
+    fn describe(self, name: &str) -> String {
+        let limit = self.limit.map_or(String::new(), |limit| format!(" and takes batches of {limit} bytes"));
+        format!("topic '{name}' has {} partitions{limit}", self.partitions)
+    }
+}
+
 /// What the cluster says of the outputs of one source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Targets {
@@ -86,10 +93,10 @@ impl Routes {
         self.sources.push(SourceRoute { topic: topic.into(), outputs, targets, gate });
     }
 
-    /// Takes what the cluster says of the outputs now; tells whether that is news. An output that is not there at the
-    /// moment is left as it was.
-    pub(super) fn update(&mut self, topics: &BTreeMap<String, Topic>) -> bool {
-        let mut is_news = false;
+    /// Takes what the cluster says of the outputs now; returns what is new. An output that is not there at the moment
+    /// is left as it was.
+    pub(super) fn update(&mut self, topics: &BTreeMap<String, Topic>) -> Vec<String> {
+        let mut changes = Vec::new();
         for route in &mut self.sources {
             let SourceRoute { outputs, targets, .. } = route;
             let names = [Some(&outputs.validated), outputs.converter.as_ref(), Some(&outputs.dead_letter)];
@@ -97,11 +104,13 @@ impl Routes {
             for (name, target) in names.into_iter().zip(ends) {
                 let Some(topic) = name.and_then(|name| topics.get(name)) else { continue };
                 let found = of_topic(topic);
-                is_news |= *target != found;
-                *target = found;
+                if *target != found {
+                    changes.push(found.describe(&topic.name));
+                    *target = found;
+                }
             }
         }
-        is_news
+        changes
     }
 
     /// Notes that batches of the present size are too large, whatever is known of limits.

@@ -92,11 +92,13 @@ pub enum RebuildCause {
     DoubtfulEnd,
     /// Outputs take smaller batches than they did, or other sizes of records.
     Limits,
+    /// Records were refused, which leaves a gap in its sequence numbers.
+    Refused,
 }
 
 impl RebuildCause {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd, Self::Limits];
+    pub const ALL: [Self; 5] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd, Self::Limits, Self::Refused];
 
     /// The name in metrics and logs.
     #[must_use]
@@ -106,6 +108,7 @@ impl RebuildCause {
             Self::Fenced => "fenced",
             Self::DoubtfulEnd => "doubtful_end",
             Self::Limits => "limits",
+            Self::Refused => "refused",
         }
     }
 }

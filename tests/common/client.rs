@@ -77,6 +77,13 @@ impl Cluster {
         self.wait_for_topic(topic);
     }
 
+    /// Deletes a topic and waits until it is gone.
+    pub(crate) fn delete_topic(&self, topic: &str) {
+        let results = block_on(self.admin().delete_topics(&[topic], &AdminOptions::new())).unwrap();
+        results.into_iter().for_each(|result| drop(result.unwrap()));
+        super::wait_for("the topic to go", TIMEOUT, || self.partitions(topic).is_none().then_some(()));
+    }
+
     /// Waits until the topic is there with leaders for all partitions; returns their number.
     pub(crate) fn wait_for_topic(&self, topic: &str) -> i32 {
         super::wait_for(&format!("topic '{topic}'"), TIMEOUT, || self.partitions(topic))
