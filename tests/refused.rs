@@ -150,7 +150,8 @@ fn batch_size(record: &Planned) -> usize {
     let part = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(1, |bytes| varint(bytes.len()) + bytes.len());
     let headers: usize =
         record.content.headers.iter().map(|(name, value)| varint(name.len()) + name.len() + part(value)).sum();
-    let body = 3 + part(&record.content.key) + part(&record.content.value) + varint(record.content.headers.len()) + headers;
+    let body =
+        3 + part(&record.content.key) + part(&record.content.value) + varint(record.content.headers.len()) + headers;
     61 + varint(body) + body
 }
 
