@@ -369,7 +369,7 @@ fn fault_23_late_registration() {
 /// bounded, the partition is held no longer than `max_hold`, and the dead letters come at the rate of the questions.
 #[test]
 fn fault_24_flood_of_unknown_ids() {
-    let count = if long() { 1_000_000 } else { 20_000 };
+    let count = if long() { 1_000_000 } else { 12_000 };
     let scene = Scene::new("f24", 1);
     let line = scene.line();
     let config = scene.config().set("/registry/refresh", "30s");
