@@ -6,6 +6,10 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tls")]
+use common::certificates::Authority;
+#[cfg(feature = "tls")]
+use common::door::Door;
 use common::fault::{Fault, endure};
 use common::gate::{Config, Gate};
 use common::http;
@@ -170,6 +174,31 @@ fn fault_20_name_not_found() {
             scene.registry.up();
         },
     );
+    cast.verify();
+}
+
+/// Fault 20, the registry's certificate has expired, or is of an authority that nobody trusts: as above.
+#[cfg(feature = "tls")]
+#[test]
+fn fault_20_certificate_expired_or_of_a_stranger() {
+    let scene = scene("f20-tls");
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
+    let good = authority.sign("registry", &["127.0.0.1"]);
+    let door = Door::open(scene.registry.port(), &good);
+    let mut cast = Cast::start(&scene, |config| {
+        config
+            .set("/registry/url", json!([door.url()]))
+            .set("/registry/tls", json!({ "ca": authority.file().to_str().unwrap() }))
+    });
+    let id = cast.new_schema();
+    endure(&scene, scene.line(), Fault { number: "20", what: "registry's certificate expired", bound: BOUND }, || {
+        door.show(&authority.sign_expired("expired", &["127.0.0.1"]));
+        cast.assert_only_new_schemas_wait(id, "registry_unavailable", Duration::from_secs(2));
+        door.show(&stranger.sign("stranger", &["127.0.0.1"]));
+        std::thread::sleep(Duration::from_secs(2));
+        cast.wait_held("registry_unavailable");
+        door.show(&good);
+    });
     cast.verify();
 }
 
@@ -340,7 +369,7 @@ fn fault_23_late_registration() {
 /// bounded, the partition is held no longer than `max_hold`, and the dead letters come at the rate of the questions.
 #[test]
 fn fault_24_flood_of_unknown_ids() {
-    let count = if long() { 1_000_000 } else { 20_000 };
+    let count = if long() { 1_000_000 } else { 12_000 };
     let scene = Scene::new("f24", 1);
     let line = scene.line();
     let config = scene.config().set("/registry/refresh", "30s");
@@ -411,4 +440,16 @@ fn fault_25_deleted_and_restored_with_other_ids() {
     sent.extend(scene.send(&line, traffic.mixed(100, &classes)));
     scene.verify(&line, &sent, None);
     println!("fault 25: deleted, and restored with other IDs: alarm, {} records, 0 lost, 0 twice", sent.len());
+}
+
+/// A folder that cannot be used is a fault of the configuration, told at once and in one line.
+#[test]
+fn a_cache_folder_that_cannot_be_used_ends_the_process() {
+    let folder = tempfile::NamedTempFile::new().unwrap();
+    let scene = Scene::new("cache-file", 1);
+    let config = scene.config().set("/registry/cache_dir", folder.path().to_str().unwrap());
+    let (status, log) = Gate::spawn(&config).wait_exit(Duration::from_secs(30));
+    assert_eq!(status.code(), Some(2), "{log}");
+    let begin = format!("'registry.cache_dir': cannot make the folder '{}'", folder.path().display());
+    assert!(log.contains(&begin), "{log}");
 }

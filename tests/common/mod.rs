@@ -30,6 +30,8 @@ pub(crate) mod ask;
 pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod client;
+#[cfg(feature = "tls")]
+pub(crate) mod door;
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod http;
