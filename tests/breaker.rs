@@ -145,9 +145,9 @@ fn resumes_all_pipelines_and_holds_what_comes() {
     let sent = scene.send(&line, bad(&line, seed, 800));
     let held = wait_held(&gate);
     assert_eq!(held["partitions"].as_array().unwrap().len(), 4);
+    let committed = still(&scene, &line);
     let dead = dead_letters(&gate);
     assert_eq!(dead, 2 * (MIN_RECORDS - 1));
-    let committed = still(&scene, &line);
 
     // Another process takes half of the partitions and gives them back.
     let helper = Gate::start(&scene.config());
@@ -181,7 +181,7 @@ fn a_restart_begins_closed() {
     let seed = seed();
     let (scene, line) = limited("restart", 1, json!({}));
     let gate = Gate::start(&scene.config());
-    let mut sent = scene.send(&line, bad(&line, seed, MIN_RECORDS as usize));
+    let mut sent = scene.send(&line, bad(&line, seed, usize::try_from(MIN_RECORDS).unwrap()));
     wait_held(&gate);
     sent.extend(scene.send(&line, later(good(&line, seed, 500), 1_000_000_000)));
     let committed = still(&scene, &line);

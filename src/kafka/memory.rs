@@ -19,7 +19,7 @@ const PRODUCER_QUEUE: u64 = 16 << 20;
 pub const BATCH_BYTES: u64 = LEAST_SHARE / 4;
 
 /// One answer of a broker: more is no faster on any network that a gate should stand in, and arrives beyond the queue's
-/// limit, which is looked at before a fetch only.
+/// limit, which is looked at before a fetch only; and arrives compressed, so it may become many times as much.
 const LARGEST_FETCH: u64 = 4 << 20;
 
 /// The least that a fetch may ask for; librdkafka raises less to its own `message.max.bytes`.
@@ -54,7 +54,7 @@ impl Shares {
     fn new(share: u64) -> Self {
         let share = share.max(LEAST_SHARE);
         let producer_queue = PRODUCER_QUEUE.min(share / 4);
-        let fetch = (share / 16).clamp(LEAST_FETCH, LARGEST_FETCH);
+        let fetch = (share / 64).clamp(LEAST_FETCH, LARGEST_FETCH);
         let consumer_queue = share - producer_queue - BATCH_BYTES - fetch;
         Self {
             producer_queue,

@@ -30,6 +30,8 @@ pub struct Statistics {
     pub rx_bytes: u64,
     /// Brokers that the client has a connection to.
     pub brokers: Vec<Broker>,
+    /// Of these, how many leave no request unanswered for longer than they may.
+    pub answering: usize,
     /// The consumer's source partitions; empty for a producer.
     pub partitions: Vec<SourcePartition>,
 }
@@ -174,6 +176,7 @@ impl From<Raw> for Statistics {
             queue_bytes,
             queue_records,
             partitions: raw.topics.into_values().filter(|_| consumer).flat_map(|t| sources(t, &raw.brokers)).collect(),
+            answering: raw.brokers.values().filter(|broker| broker.leader() == Leader::Up).count(),
             client: raw.name,
             at: Duration::from_micros(count(raw.ts)),
             tx_bytes: count(raw.tx_bytes),
@@ -258,6 +261,7 @@ mod tests {
                 rtt: Some(Duration::from_micros(1500)),
                 outbuf_requests: 3,
             }],
+            answering: 1,
             partitions: vec![SourcePartition {
                 topic: "raw".into(),
                 partition: Partition(0),

@@ -104,7 +104,7 @@ impl Loop<'_> {
                     self.tally.add_reduced(extent);
                     return Ok(Staged::Yes);
                 }
-                staged @ (Staged::Yes | Staged::OverLimit | Staged::Refused(_) | Staged::NoOutput(..)) => {
+                staged @ (Staged::Yes | Staged::Refused(_) | Staged::NoOutput(..) | Staged::OverLimit) => {
                     return Ok(staged);
                 }
             }

@@ -108,7 +108,7 @@ impl Loop<'_> {
             tracing::warn!(gate = probe.gate(), "a source stands still though its log goes on; it is looked at");
             self.consumer.context().note_unreadable();
         }
-        self.watch_brokers(statistics.brokers.is_empty());
+        self.watch_brokers(statistics.answering == 0);
     }
 
     /// Shows all topics as held while no broker answers: the group has taken our partitions by then, or will.
