@@ -20,6 +20,9 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 /// How often it looks.
 const TICK: Duration = Duration::from_millis(250);
 
+/// No call has less: with short timeouts a machine under load is late without being hung.
+const LEAST_BOUND: Duration = Duration::from_secs(10);
+
 /// A tick that is so late was not late by work: the process was halted.
 const HALTED: Duration = Duration::from_secs(2);
 
@@ -54,12 +57,12 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Watch(u64);
 
-/// Begins to watch a call that may take twice `limit`.
+/// Begins to watch a call that may take twice `limit`, and no less than ten seconds.
 pub(super) fn watch(call: Call, limit: Duration) -> Watch {
     let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     watched.last_id += 1;
     let id = watched.last_id;
-    watched.entries.push(Entry { id, call, bound: limit * 2, seen: Duration::ZERO });
+    watched.entries.push(Entry { id, call, bound: (limit * 2).max(LEAST_BOUND), seen: Duration::ZERO });
     Watch(id)
 }
 
