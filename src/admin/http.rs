@@ -31,7 +31,7 @@ use tracing::{debug, info, warn};
 use super::resume;
 use super::status::Status;
 use crate::telemetry::health::Obstacle;
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Health, Metrics, RegistryState};
 
 /// Connections at a time: a scraper, two probes and some people; more are closed at once.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -57,6 +57,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// The pipelines of the process.
     pub health: Arc<Health>,
+    /// The health of the registry.
+    pub registry: Arc<RegistryState>,
 }
 
 /// Whether `/status` answers and gates can be resumed: only where the listener is on loopback.
@@ -146,7 +148,11 @@ async fn livez(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
-    verdict("ready", &state.health.not_ready(Instant::now()), json!({ "degraded": state.health.degraded() }))
+    verdict(
+        "ready",
+        &state.health.not_ready(Instant::now()),
+        json!({ "degraded": state.health.degraded(Instant::now()) }),
+    )
 }
 
 async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {

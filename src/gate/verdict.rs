@@ -6,6 +6,7 @@
 
 use smallvec::SmallVec;
 
+use super::extent::Extent;
 use super::limit::Share;
 use crate::record::Part;
 use crate::schema::table::Need;
@@ -101,6 +102,7 @@ pub enum Decision {
 pub struct Tally {
     outcomes: [u64; Route::ALL.len()],
     reasons: Vec<((Route, ReasonCode), u64)>,
+    reduced: [u64; Extent::ALL.len()],
     bytes: u64,
 }
 
@@ -120,6 +122,16 @@ impl Tally {
             Some((_, count)) => *count += 1,
             None => self.reasons.push(((route, reason), 1)),
         }
+    }
+
+    /// Adds a dead letter that had to be made smaller.
+    pub fn add_reduced(&mut self, extent: Extent) {
+        self.reduced[extent as usize] += 1;
+    }
+
+    /// Returns how many dead letters had to be made smaller, by what is left of them; none of the full ones.
+    pub fn reduced(&self) -> impl Iterator<Item = (Extent, u64)> + '_ {
+        Extent::ALL.into_iter().skip(1).map(|extent| (extent, self.reduced[extent as usize]))
     }
 
     /// Returns all counts that are not zero: route, reason if any, records.
@@ -152,6 +164,7 @@ impl Tally {
     pub fn clear(&mut self) {
         self.outcomes = Default::default();
         self.reasons.clear();
+        self.reduced = Default::default();
         self.bytes = 0;
     }
 }

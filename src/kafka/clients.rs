@@ -30,6 +30,17 @@ const COMPRESSION: u64 = 8;
 /// How long a broker may be asked at start and between batches before the loop turns again.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Sizes of what the outputs of a pipeline take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// What the output with the largest limit takes: no record beyond it fits anywhere.
+    pub largest: u64,
+    /// What the output with the smallest limit takes: no batch may be larger.
+    pub smallest: u64,
+    /// Whether that was told by the brokers, or found out, and goes before what the operator has set.
+    pub is_known: bool,
+}
+
 /// Names of one pipeline's clients.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -94,10 +105,11 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
     client
 }
 
-/// Returns the settings of a pipeline's producer. No output takes a batch of more than `largest` bytes, all take one of
-/// `batch` bytes.
+/// Returns the settings of a pipeline's producer. A `batch.size` by hand stays where all outputs take it.
 #[must_use]
-pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> ClientConfig {
+pub fn producer(config: &Config, names: &Names, sizes: Sizes) -> ClientConfig {
+    let Sizes { largest, smallest, is_known } = sizes;
+    let batch = smallest.saturating_sub(BATCH_OVERHEAD).max(1);
     let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
     // Topics limit what is sent, that is compressed records; we offer them larger ones and let them judge.
     let shares = Shares::of(config);
@@ -107,7 +119,7 @@ pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> Cli
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),
         ("linger.ms", &linger.as_millis().to_string()),
-        ("batch.size", &batch.saturating_sub(BATCH_OVERHEAD).clamp(1, LARGEST_BATCH).to_string()),
+        ("batch.size", &batch.min(LARGEST_BATCH).to_string()),
         ("batch.num.messages", "10000"),
         ("queue.buffering.max.messages", &shares.producer_records.to_string()),
         ("queue.buffering.max.kbytes", &(queue / 1024).to_string()),
@@ -123,6 +135,9 @@ pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> Cli
     }
     for (name, value) in config.kafka.producer() {
         client.set(name, value);
+    }
+    if is_known && client.get("batch.size").and_then(|size| size.parse().ok()).is_none_or(|size: u64| size > batch) {
+        client.set("batch.size", batch.to_string());
     }
     for (name, value) in
         [("enable.idempotence", "true"), ("delivery.report.only.error", "true"), ("partitioner", "murmur2_random")]

@@ -2,12 +2,13 @@
 //!
 //! `clients` builds consumers and producers with the settings that Sluice owns; `statistics`
 //! reads the useful part of librdkafka's reports; `topics` lists, creates and compares topics;
-//! `ffi` is the only unsafe code of the crate and gives producing by topic handle, and headers
+//! `murmur2` is the partitioner of Java's clients; `ffi` is the only unsafe code of the crate and gives producing by topic handle, and headers
 //! whose names need not be UTF-8. Nothing here knows gates or schemas.
 
 pub mod clients;
 pub mod ffi;
 pub mod memory;
+pub mod murmur2;
 pub mod probe;
 pub mod statistics;
 pub mod topics;

@@ -168,7 +168,7 @@ impl From<Raw> for Statistics {
         let consumer = raw.kind == "consumer";
         let fetched = || raw.topics.values().flat_map(|topic| topic.partitions.values());
         let (queue_records, queue_bytes) = if consumer {
-            (fetched().map(|p| count(p.fetchq_cnt)).sum(), fetched().map(|p| count(p.fetchq_size)).sum())
+            (sum(fetched().map(|p| p.fetchq_cnt)), sum(fetched().map(|p| p.fetchq_size)))
         } else {
             (count(raw.msg_cnt), count(raw.msg_size))
         };
@@ -224,6 +224,10 @@ fn sources(topic: RawTopic, brokers: &BTreeMap<String, RawBroker>) -> impl Itera
 
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+fn sum(numbers: impl Iterator<Item = i64>) -> u64 {
+    numbers.map(count).fold(0, u64::saturating_add)
 }
 
 fn offset(number: i64) -> Option<Offset> {

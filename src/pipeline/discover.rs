@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 
-use super::routes::Routes;
+use super::routes::{Routes, Targets};
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault, Settings};
-use crate::config::Sources;
+use crate::config::{Repartition, Sources};
 use crate::gate::verdict::Route;
-use crate::kafka::topics::{self, Cluster, Plan, tool_options};
+use crate::kafka::topics::{self, Cluster, Needs, Plan, tool_options};
 use crate::record::Partition;
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{GateStarted, TopicHeld, TopicReleased};
@@ -68,9 +68,10 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
 fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &str) -> Result<Option<String>, Fault> {
     let Some(outputs) = settings.gate.outputs(topic) else { return Ok(None) };
     let mode = settings.gate.policy.mode;
+    let needs = Needs { mode, repartition: settings.gate.repartition };
     let names: BTreeSet<String> = outputs.written(mode).chain([topic]).map(str::to_owned).collect();
     let mut described = cluster.describe(&names).map_err(asking)?;
-    let plan = Plan::new(std::iter::once((topic, outputs.clone())), mode, &described);
+    let plan = Plan::new(std::iter::once((topic, outputs.clone())), needs, &described);
     if !plan.refusals.is_empty() {
         let reasons: Vec<_> = plan.refusals.iter().map(ToString::to_string).collect();
         return Ok(Some(reasons.join("; ")));
@@ -96,8 +97,7 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
     for difference in &plan.differences {
         tracing::info!(gate = settings.probe.gate(), %difference, "an output differs from its source");
     }
-    let limits = outputs.written(mode).filter_map(|output| described.get(output)?.max_message_bytes());
-    routes.add(topic, limits);
+    routes.add(topic, Targets::new(&outputs, settings.gate.repartition, &described));
     Ok(None)
 }
 
@@ -123,6 +123,9 @@ impl Loop<'_> {
             return Ok(());
         }
         self.discover_at = now + INTERVAL;
+        if self.settings.gate.repartition == Repartition::Murmur2 && !self.output.is_dry_run() {
+            self.look_at_outputs();
+        }
         if !matches!(self.settings.gate.source, Sources::Pattern(_)) {
             return Ok(());
         }
@@ -148,6 +151,24 @@ impl Loop<'_> {
             };
             let ours = partitions.filter(|partition| partition.cast_unsigned() as usize % gate.threads == *number);
             self.consumer.context().take(ours.map(|partition| (Arc::from(*topic), Partition(partition))).collect());
+        }
+    }
+
+    /// Looks at the outputs anew: what they take, and how many partitions they have. What cannot be asked now stays as
+    /// it was.
+    pub(super) fn look_at_outputs(&mut self) {
+        let mode = self.settings.gate.policy.mode;
+        let names = self.routes.iter().flat_map(|route| route.outputs.written(mode)).map(str::to_owned).collect();
+        match self.cluster.describe(&names) {
+            Ok(topics) if self.routes.update(&topics) => {
+                tracing::info!(gate = self.settings.probe.gate(), "limits or partition counts of outputs have changed");
+                self.output.renew_handles();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let why = plain_chain(&error);
+                tracing::warn!(gate = self.settings.probe.gate(), why, "outputs cannot be looked at now");
+            }
         }
     }
 

@@ -15,9 +15,9 @@ use rdkafka::consumer::Consumer as _;
 
 use super::Fault;
 use super::assignment;
-use super::commit;
 use super::consume::{ConsumeEvent, Named};
 use super::failpoint::{self, Point};
+use super::offsets;
 use super::run::Loop;
 use super::start::{self, FirstRead};
 use crate::kafka::clients::REQUEST_TIMEOUT;
@@ -98,7 +98,7 @@ impl Loop<'_> {
         if list.count() == 0 || self.output.is_dry_run() {
             return;
         }
-        if let Err(error) = commit::commit_start(self.consumer, &list) {
+        if let Err(error) = offsets::commit_start(self.consumer, &list) {
             tracing::warn!(gate = self.settings.probe.gate(), %error, "the first offsets of new partitions are not committed yet");
         }
     }

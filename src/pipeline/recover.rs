@@ -15,6 +15,7 @@ use super::end::{Backoff, Doubts};
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
+use crate::config::Oversize;
 use crate::gate::verdict::Tally;
 use crate::record::Offset;
 use crate::telemetry::HoldCause;
@@ -26,11 +27,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: brokers that come back are noticed within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// From this many faults in a row on the partitions count as held: brokers that restart or move leaders cause fewer.
+/// From this many faults in a row on the partitions count as held, unless they show as such already for want of
+/// commits: brokers that restart or move leaders cause fewer.
 const FAULTS_TO_HOLD: u32 = 3;
 
-/// Fenced again within this many transaction timeouts, it is a twin: a coordinator that gave up on one slow
-/// transaction looks the same, but not twice in a row.
+/// The same from the first fault on when nothing was committed for so long beyond the commit interval.
+const UNCOMMITTED_TO_HOLD: Duration = Duration::from_secs(3);
+
+/// Fenced again within this many transaction timeouts, it is a twin. A coordinator that gives up on a transaction fences
+/// its producer too, again and again while brokers do not take records: those that are older than their timeout do not
+/// count.
 const TWIN_TIMEOUTS: u32 = 10;
 
 /// Faults in a row, and when the producer was fenced last. It outlives the consumer: a twin is no less one if the
@@ -43,6 +49,10 @@ pub(super) struct Recovery {
     /// When the last of them came.
     last: Instant,
     fenced_at: Option<Instant>,
+    /// Whether the transaction that failed last was older than its timeout.
+    is_overdue: bool,
+    /// Whether the partitions show as held because of the faults.
+    is_shown: bool,
     /// Transactions that may have been ended twice.
     doubts: Doubts,
 }
@@ -50,12 +60,13 @@ pub(super) struct Recovery {
 impl Recovery {
     /// Starts without a fault.
     pub(super) fn new(now: Instant, limit: Duration) -> Self {
-        Self { faults: 0, since: now, last: now, fenced_at: None, doubts: Doubts::new(limit) }
+        let doubts = Doubts::new(limit);
+        Self { faults: 0, since: now, last: now, fenced_at: None, is_overdue: false, is_shown: false, doubts }
     }
 
     /// Begins anew with a new consumer: nothing that it has been given is held yet.
     pub(super) fn rejoin(&mut self, now: Instant) {
-        (self.faults, self.since, self.last) = (0, now, now);
+        (self.faults, self.since, self.last, self.is_shown) = (0, now, now, false);
     }
 
     /// Returns how long the next producer waits before it sends a request again.
@@ -77,18 +88,23 @@ impl Recovery {
 impl Loop<'_> {
     /// Brings the loop back to where the group is, or ends it.
     pub(super) fn recover(&mut self, fault: Fault) -> Result<(), Fault> {
+        self.recovery.is_overdue = self.output.age() >= self.settings.config.kafka.transaction_timeout();
         match fault {
             Fault::Abort(why) => {
-                let too_large = self.output.take_too_large();
-                self.oversize.note(&too_large, &self.output, &self.routes);
+                let refusals = self.output.take_refused();
+                let may_truncate = self.settings.gate.oversize == Oversize::Truncate;
+                let lesson = self.refused.note(&refusals, self.output.staged(), &self.routes, may_truncate);
                 self.give_up(&why);
                 self.show_held(&why);
                 match self.output.abort() {
-                    // These records go elsewhere now; nothing has to be waited for.
-                    Ok(()) if !too_large.is_empty() => return Ok(()),
+                    Ok(()) if lesson.is_size && self.sizes_changed() => self.rebuild_for_batches()?,
                     Ok(()) => {}
                     Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced)?,
                     Err(fault) => return Err(fault),
+                }
+                if lesson.is_progress {
+                    // The next transaction is another one; nothing has to be waited for.
+                    return Ok(());
                 }
             }
             Fault::Lost { why, is_fenced } => {
@@ -110,11 +126,32 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// Shows all partitions as held once faults come in a row.
-    fn show_held(&self, why: &str) {
-        if self.recovery.faults < FAULTS_TO_HOLD {
+    /// Makes batches smaller: all records of one were good that was refused for its size.
+    #[cold]
+    pub(super) fn lower_batches(&mut self) -> Result<(), Fault> {
+        self.routes.lower_batches();
+        self.rebuild_for_batches()
+    }
+
+    /// Looks at the outputs anew after a refusal; tells whether they take other sizes than they did.
+    fn sizes_changed(&mut self) -> bool {
+        let before = self.routes.sizes();
+        self.look_at_outputs();
+        before != self.routes.sizes()
+    }
+
+    fn rebuild_for_batches(&mut self) -> Result<(), Fault> {
+        let why = format!("batches of at most {} bytes are what the outputs take", self.routes.sizes().smallest);
+        self.replace_producer(why, RebuildCause::Limits)
+    }
+
+    /// Shows all partitions as held once faults come in a row or nothing is committed for long.
+    fn show_held(&mut self, why: &str) {
+        let uncommitted = self.settings.config.commit_interval + UNCOMMITTED_TO_HOLD;
+        if self.recovery.faults < FAULTS_TO_HOLD && self.committed_at.elapsed() < uncommitted {
             return;
         }
+        self.recovery.is_shown = true;
         for held in self.assignment.iter().filter(|held| held.hold.is_none()) {
             let cause = HoldCause::TargetUnavailable;
             PartitionHeld { topic: &held.topic, partition: held.partition, next: held.next, cause, detail: why }
@@ -139,7 +176,8 @@ impl Loop<'_> {
 
     /// Ends a row of faults, after a commit.
     pub(super) fn recovered(&mut self) {
-        if std::mem::take(&mut self.recovery.faults) < FAULTS_TO_HOLD {
+        self.recovery.faults = 0;
+        if !std::mem::take(&mut self.recovery.is_shown) {
             return;
         }
         for held in self.assignment.iter().filter(|held| held.hold.is_none()) {
@@ -189,6 +227,9 @@ impl Loop<'_> {
     }
 
     fn check_twin(&mut self) -> Result<(), Fault> {
+        if self.recovery.is_overdue {
+            return Ok(());
+        }
         let span = self.settings.config.kafka.transaction_timeout() * TWIN_TIMEOUTS;
         let before = self.recovery.fenced_at.replace(Instant::now());
         if before.is_some_and(|before| before.elapsed() < span) {

@@ -20,15 +20,16 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::breaker::Guard;
-use super::commit::{self, Idle, Terms};
+use super::commit::{Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::end::Backoff;
 use super::fetch::Fetch;
+use super::offsets;
 use super::output::Output;
-use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
+use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::{Error, Fault, Settings};
@@ -81,7 +82,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         fetch,
         assignment: Assignment::default(),
         output,
-        oversize: Oversize::default(),
+        refused: Refused::default(),
         guard: Guard::new(settings, now),
         brokers_away: 0,
         starts,
@@ -125,8 +126,7 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
 pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -> Result<Idle, Fault> {
-    let sizes = routes.record_sizes();
-    let mut config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let mut config = clients::producer(&settings.config, &names(settings), routes.sizes());
     let terms = Terms {
         gate: settings.gate.name.as_str().into(),
         delivery: settings.config.delivery,
@@ -202,7 +202,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
         }
     }
     if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
-        match commit::commit_start(consumer, &found) {
+        match offsets::commit_start(consumer, &found) {
             Ok(()) => {}
             // The group has members: they have begun, and what is not committed yet they take from its first record.
             Err(KafkaError::ConsumerCommit(

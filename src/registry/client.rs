@@ -15,6 +15,7 @@ mod tls;
 use std::sync::Arc;
 
 pub use error::{Error, Kind};
+pub use http::read_answer;
 pub use request::Request;
 
 use self::http::Http;
@@ -38,6 +39,17 @@ pub struct Registration {
     pub subject: Subject,
     /// The version there.
     pub version: Version,
+}
+
+/// A version of a subject, without what its schema refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The version.
+    pub version: Version,
+    /// The schema's number.
+    pub id: SchemaId,
+    /// The schema's own text.
+    pub text: String,
 }
 
 /// A version of a subject with its schema.
@@ -106,13 +118,13 @@ impl Client {
         self.registered(Request::Latest(subject.clone())).await
     }
 
-    /// Gets number and ID of the newest version alone: enough to see whether it changed.
+    /// Gets the newest version without what it refers to: enough to see whether it changed.
     ///
     /// # Errors
     /// See [`Error::kind`].
-    pub async fn latest_version(&self, subject: &Subject) -> Result<(Version, SchemaId), Error> {
+    pub async fn latest_version(&self, subject: &Subject) -> Result<Head, Error> {
         let entity: VersionEntity = self.http.get(&Request::Latest(subject.clone())).await?;
-        Ok((Version(entity.version), SchemaId(entity.id)))
+        Ok(Head { version: Version(entity.version), id: SchemaId(entity.id), text: entity.schema.schema })
     }
 
     /// Gets one version of a subject, soft-deleted or not.

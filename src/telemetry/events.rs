@@ -6,6 +6,7 @@
 //! payload, a key or a header value.
 
 mod partitions;
+mod registry;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,10 @@ use tracing::{error, info, warn};
 
 pub use self::partitions::{
     PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TopicHeld, TopicReleased,
+};
+pub use self::registry::{
+    CacheFileIgnored, CacheNotWritten, RegistryBack, RegistryUnavailable, SchemaChanged, SchemaConfirmed, SchemaGone,
+    TargetFromCache,
 };
 use super::Probe;
 use super::state::Topics;
@@ -85,11 +90,13 @@ pub enum RebuildCause {
     Fenced,
     /// Its last transaction has ended and may have been ended twice.
     DoubtfulEnd,
+    /// Outputs take smaller batches than they did, or other sizes of records.
+    Limits,
 }
 
 impl RebuildCause {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd];
+    pub const ALL: [Self; 4] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd, Self::Limits];
 
     /// The name in metrics and logs.
     #[must_use]
@@ -98,6 +105,7 @@ impl RebuildCause {
             Self::Lost => "lost",
             Self::Fenced => "fenced",
             Self::DoubtfulEnd => "doubtful_end",
+            Self::Limits => "limits",
         }
     }
 }
@@ -222,34 +230,6 @@ impl BadRecord<'_> {
             suppressed,
             "bad record"
         );
-    }
-}
-
-/// The registry cannot be asked; schemas at hand go on.
-#[derive(Debug)]
-pub struct RegistryUnavailable<'a> {
-    /// One line: the last URL tried and the error.
-    pub error: &'a str,
-}
-
-impl RegistryUnavailable<'_> {
-    /// Logs it.
-    pub fn emit(self) {
-        warn!(error = self.error, "registry unavailable");
-    }
-}
-
-/// The registry answers again.
-#[derive(Debug)]
-pub struct RegistryBack {
-    /// How long it did not.
-    pub after: Duration,
-}
-
-impl RegistryBack {
-    /// Logs it.
-    pub fn emit(self) {
-        info!(after = seconds(self.after), "registry back");
     }
 }
 

@@ -97,10 +97,10 @@ impl Health {
     /// Returns the gates of which something waits, each with its causes: no obstacle to being ready, since no other
     /// process would fare better.
     #[must_use]
-    pub fn degraded(&self) -> BTreeMap<String, BTreeSet<&'static str>> {
+    pub fn degraded(&self, now: Instant) -> BTreeMap<String, BTreeSet<&'static str>> {
         let mut gates: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for state in self.pipelines() {
-            if let Condition::Degraded(causes) = state.lock().condition() {
+            if let Condition::Degraded(causes) = state.lock().condition(state.silence(now)) {
                 gates.entry(state.gate().to_owned()).or_default().extend(causes.into_iter().map(HoldCause::name));
             }
         }

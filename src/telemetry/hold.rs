@@ -20,6 +20,8 @@ pub enum HoldCause {
     OffsetOutOfRange,
     /// A record fits no output.
     Oversize,
+    /// A record that its output refuses, and the dead letters too.
+    RecordRefused,
     /// The source partition cannot be read: its leader is away, or refuses.
     SourceUnavailable,
     /// A batch of the source does not pass its checksum, or cannot be decompressed.
@@ -32,13 +34,14 @@ pub enum HoldCause {
 
 impl HoldCause {
     /// All causes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RegistryUnavailable,
         Self::UnknownSchema,
         Self::UnusableSchema,
         Self::TargetUnavailable,
         Self::OffsetOutOfRange,
         Self::Oversize,
+        Self::RecordRefused,
         Self::SourceUnavailable,
         Self::UnreadableBatch,
         Self::DeadLetterLimit,
@@ -55,6 +58,7 @@ impl HoldCause {
             Self::TargetUnavailable => "target_unavailable",
             Self::OffsetOutOfRange => "offset_out_of_range",
             Self::Oversize => "oversize",
+            Self::RecordRefused => "record_refused",
             Self::SourceUnavailable => "source_unavailable",
             Self::UnreadableBatch => "unreadable_batch",
             Self::DeadLetterLimit => "dead_letter_limit",

@@ -17,6 +17,10 @@ use crate::record::{Offset, Partition};
 /// Incidents that a pipeline remembers for `/status`.
 pub const MAX_INCIDENTS: usize = 8;
 
+/// A loop that has not turned for so long waits for the brokers to take records or to end a transaction: it waits for
+/// nothing else inside a turn.
+pub const WAITS_AFTER: Duration = Duration::from_secs(3);
+
 /// How far a pipeline is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -119,13 +123,14 @@ pub struct Board {
 }
 
 impl Board {
-    /// Returns the condition that the phase and what is held amount to.
+    /// Returns the condition that the phase and what is held amount to, and that the loop has not turned for a while.
     #[must_use]
-    pub fn condition(&self) -> Condition {
+    pub fn condition(&self, silence: Option<Duration>) -> Condition {
         let partitions = self.partitions.values().filter_map(|partition| partition.held);
-        let at_limit = self.limit.map(|_| HoldCause::DeadLetterLimit);
         let topics = self.held_topics.values().map(|topic| topic.cause);
-        let causes: BTreeSet<_> = partitions.chain(topics).chain(at_limit).collect();
+        let at_limit = self.limit.map(|_| HoldCause::DeadLetterLimit);
+        let waits = silence.filter(|silence| *silence >= WAITS_AFTER).map(|_| HoldCause::TargetUnavailable);
+        let causes: BTreeSet<_> = partitions.chain(topics).chain(at_limit).chain(waits).collect();
         match self.phase {
             Phase::Starting => Condition::Starting,
             Phase::Stopped => Condition::Stopped,

@@ -40,7 +40,7 @@ pub(crate) enum Hold {
 pub(crate) fn shared() -> Hold {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     Hold::Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
-        Ok(bootstrap) => Cluster { bootstrap, version: Version::chosen(), ports: Vec::new(), nodes: Vec::new() },
+        Ok(bootstrap) => Cluster::reached_at(&bootstrap),
         Err(_) => Cluster::start(),
     }))
 }
@@ -144,6 +144,12 @@ impl Setup {
 }
 
 impl Cluster {
+    /// Returns a running cluster by its address, or another one, such as a proxy's.
+    pub(crate) fn reached_at(bootstrap: &str) -> Self {
+        let bootstrap = bootstrap.to_owned();
+        Self { bootstrap, version: Version::chosen(), ports: Vec::new(), nodes: Vec::new() }
+    }
+
     /// Starts a cluster of one node.
     pub(crate) fn start() -> Self {
         Setup::new(1).start()

@@ -6,7 +6,8 @@
 //! ```
 //! - `process`: children that never outlive their test
 //! - `kafka`: a real Apache Kafka of one or three nodes (`node`), by version (`jars`); `client`: writing, reading and asking it
-//! - `registry`: the project's registry behind a layer of faults
+//! - `registry`: the project's registry behind a layer of faults; `proxy`: the cluster behind one; `netns`: a network of
+//!   a gate's own
 //! - `gate`: configuration and life of a `sluice run`
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
 //! - `check`: whether it became of it; `scene`: the usual cast put together
@@ -35,8 +36,10 @@ pub(crate) mod jars;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod metrics;
+pub(crate) mod netns;
 pub(crate) mod node;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod scene;
 pub(crate) mod schemas;

@@ -62,6 +62,11 @@ impl Registry {
         registry
     }
 
+    /// Returns its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Returns the address for configurations.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -10,8 +10,10 @@ use super::*;
 use crate::gate::limit::{Limit, Share};
 use crate::gate::verdict::{Route, Tally};
 use crate::record::{Offset, Partition};
+use crate::schema::SchemaId;
 use crate::telemetry::events::{
-    DeadLetterLimitReached, DeadLetterLimitReset, PartitionHeld, PartitionsAssigned, TransactionAborted,
+    DeadLetterLimitReached, DeadLetterLimitReset, PartitionHeld, PartitionsAssigned, RegistryUnavailable,
+    SchemaChanged, TransactionAborted,
 };
 use crate::telemetry::state::Topics;
 use crate::telemetry::{HoldCause, Probe};
@@ -29,7 +31,8 @@ impl Server {
         let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let health = Health::new(Duration::from_secs(15));
-        let state = Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health });
+        let state =
+            Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health, registry: Arc::default() });
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&state), async { stopped.await.unwrap() }));
@@ -110,6 +113,7 @@ async fn shows_what_pipelines_report() {
             "version": env!("CARGO_PKG_VERSION"),
             "application": "shop",
             "uptime_seconds": 0,
+            "registry": { "state": "ok", "since": null, "error": null, "changed_ids": [], "gone_ids": [] },
             "gates": [{
                 "name": "orders",
                 "state": "degraded",
@@ -132,6 +136,13 @@ async fn shows_what_pipelines_report() {
                 ],
             }],
         })
+    );
+    RegistryUnavailable { error: "no answer" }.emit(&server.state.registry);
+    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&server.state.registry);
+    let status = server.json("/status").await.1;
+    assert_eq!(
+        (&status["registry"]["state"], &status["registry"]["changed_ids"]),
+        (&json!("unavailable"), &json!([7]))
     );
     let (code, head, body) = server.get("/metrics").await;
     assert_eq!(code, 200);

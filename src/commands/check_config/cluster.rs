@@ -14,7 +14,7 @@ use super::acls;
 use super::report::{self, Report};
 use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
-use crate::kafka::topics::{self, Cluster, Plan, Topic, tool_options};
+use crate::kafka::topics::{self, Cluster, Needs, Plan, Topic, tool_options};
 
 /// How long one question may take: a coordinator that moves answers within it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -85,7 +85,8 @@ fn probe_limits(config: &Config, cluster: &Cluster, report: &mut Report) -> Resu
 
 fn probe_outputs(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<String, Topic>, report: &mut Report) {
     let sources = routes.iter().map(|(source, outputs)| (source.as_str(), outputs.clone()));
-    let plan = Plan::new(sources, gate.policy.mode, found);
+    let needs = Needs { mode: gate.policy.mode, repartition: gate.repartition };
+    let plan = Plan::new(sources, needs, found);
     plan.refusals.iter().for_each(|refusal| report.fault(&gate.name, refusal));
     plan.differences.iter().for_each(|difference| report.note(&gate.name, difference));
     let options = tool_options(&config.kafka);

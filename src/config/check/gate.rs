@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::leaf;
 use crate::config::section::Section;
-use crate::config::{Gate, Sources, Start, Template, UnusableSchema};
+use crate::config::{Gate, Oversize, Repartition, Sources, Start, Template, UnusableSchema};
 use crate::gate::limit::Limit;
 use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
 use crate::gate::profile::Profile;
@@ -30,8 +30,10 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
     let converter = check_output(&mut section, "converter", groups);
     let DeadLetters { topic: dead_letter, profiles, limit } = check_dead_letter(&mut section, groups);
     let policy = check_policy(&mut section, groups);
-    section.word("repartition", &[("refuse", ())], &["murmur2"]);
-    section.word("oversize", &[("hold", ())], &["truncate"]);
+    let repartition = [("refuse", Repartition::Refuse), ("murmur2", Repartition::Murmur2)];
+    let repartition = section.word("repartition", &repartition, &[]).unwrap_or(Repartition::Refuse);
+    let oversize = [("hold", Oversize::Hold), ("truncate", Oversize::Truncate)];
+    let oversize = section.word("oversize", &oversize, &[]).unwrap_or(Oversize::Hold);
     let unusable = [("hold", UnusableSchema::Hold), ("dead-letter", UnusableSchema::DeadLetter)];
     let unusable_schema = section.word("unusable_schema", &unusable, &[]).unwrap_or(UnusableSchema::Hold);
     let start = section.read("start", leaf::start).unwrap_or(Start::Earliest);
@@ -50,6 +52,8 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
         policy,
         start,
         unusable_schema,
+        repartition,
+        oversize,
         threads,
     })
 }

@@ -3,6 +3,8 @@
 //! Each error says what was asked, of which address (never with credentials), what came back and what to
 //! do. [`Error::kind`] is the one place that decides what is the registry's fault and what is an answer.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 
 use super::request::Request;
@@ -61,6 +63,8 @@ pub enum Error {
         status: StatusCode,
         /// What to do.
         hint: &'static str,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
     },
     /// No connection, or it broke, or it took too long.
     #[error("the registry at {url} cannot be reached, asked for {asked}: {reason}")]
@@ -130,6 +134,30 @@ impl Error {
             | Self::All(_) => Kind::Transient,
             Self::Settings(_) => Kind::Settings,
         }
+    }
+
+    /// Tells whether a healthy registry has answered, whatever it is that it said.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self.kind(), Kind::NotFound | Kind::Unusable) || matches!(self, Self::MissingReference { .. })
+    }
+
+    /// Returns how long the registry wants to be left alone, where it said so; of several addresses the soonest.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Self::All(errors) = self {
+            return errors.iter().filter_map(Self::retry_after).min();
+        }
+        if let Self::Status { retry_after, .. } = self { *retry_after } else { None }
+    }
+
+    /// Tells whether no address could be connected to, or none answered in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        if let Self::All(errors) = self {
+            return errors.iter().all(Self::is_unreachable);
+        }
+        matches!(self, Self::Unreachable { .. })
     }
 
     /// Makes one error of those of all addresses.

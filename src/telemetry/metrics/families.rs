@@ -17,6 +17,7 @@ const RECORDS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 5
 #[derive(Debug, Clone)]
 pub(super) struct Families {
     pub(super) records: IntCounterVec,
+    pub(super) reduced: IntCounterVec,
     pub(super) bytes: IntCounterVec,
     pub(super) batches: IntCounterVec,
     pub(super) batch_records: HistogramVec,
@@ -50,6 +51,11 @@ impl Families {
                 "sluice_records_total",
                 "Records by outcome, counted when their transaction has committed; reason is empty for good records",
                 &["gate", "outcome", "reason"],
+            ),
+            reduced: on.counter(
+                "sluice_dead_letters_reduced_total",
+                "Dead letters made smaller to fit their topic, by what is left: no_detail, minimal, truncated",
+                &["gate", "extent"],
             ),
             bytes: on.counter("sluice_bytes_total", "Bytes of keys and values of the records counted", &["gate"]),
             batches: on.counter("sluice_batches_total", "Batches polled", &["gate"]),
