@@ -89,6 +89,8 @@ pub struct Service {
     ended: mpsc::UnboundedReceiver<Ended>,
     close_admin: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
+    /// Ends unanswered with the process.
+    _first_question: JoinSet<()>,
 }
 
 impl Service {
@@ -125,6 +127,7 @@ impl Service {
             ended,
             close_admin: Some(close_admin),
             tasks: JoinSet::new(),
+            _first_question: first_question(&config, &schemas),
         };
         service.tasks.spawn(async move {
             // Dropping the sender closes the server as well.
@@ -209,6 +212,17 @@ impl Service {
         while self.tasks.join_next().await.is_some() {}
         self.running
     }
+}
+
+/// Asks the registry before any record needs it, so that a wrong address or password shows at the start. Nothing waits for
+/// the answer: an outage holds records and keeps no process from starting.
+fn first_question(config: &Config, schemas: &Arc<Schemas>) -> JoinSet<()> {
+    let mut question = JoinSet::new();
+    if !config.registry.urls.is_empty() {
+        let schemas = Arc::clone(schemas);
+        question.spawn(async move { schemas.greet().await });
+    }
+    question
 }
 
 fn counts(schemas: &Schemas) -> RegistryCounts {

@@ -181,7 +181,7 @@ fn a_restart_begins_closed() {
     let seed = seed();
     let (scene, line) = limited("restart", 1, json!({}));
     let gate = Gate::start(&scene.config());
-    let mut sent = scene.send(&line, bad(&line, seed, MIN_RECORDS as usize));
+    let mut sent = scene.send(&line, bad(&line, seed, usize::try_from(MIN_RECORDS).unwrap()));
     wait_held(&gate);
     sent.extend(scene.send(&line, later(good(&line, seed, 500), 1_000_000_000)));
     let committed = still(&scene, &line);

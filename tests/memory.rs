@@ -3,7 +3,7 @@
 //! Twice, because librdkafka keeps a few hundred bytes beside each record and counts none of them, because a fetch arrives
 //! after the limit was looked at, and because an allocator does not give everything back. What a compressed batch becomes
 //! has no limit at all (`poison.rs`).
-#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may")]
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! Batches in a source's log that no client can read (fault 27): the partition is held and named, nothing behind the
 //! batch is passed over, all other partitions flow, and an operator can go on.
-#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may")]
+#![allow(clippy::disallowed_methods, reason = "a test commits as an operator does")]
 #![allow(clippy::cast_possible_truncation, reason = "bytes of numbers, made by hand")]
 
 #[path = "poison/batch.rs"]

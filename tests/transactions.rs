@@ -7,7 +7,7 @@ mod common;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::fault::{Fault, endure};
 use common::gate::{Config, Gate};

@@ -12,6 +12,7 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::memory::Shares;
+use super::refusal;
 use super::statistics::Statistics;
 use crate::config::{Config, Delivery, Gate};
 
@@ -167,11 +168,13 @@ pub fn wait_before_retries(client: &mut ClientConfig, wait: Duration) {
 
 /// Writes an error that a client reported outside of a call. Only here does librdkafka give the reason of a refused login.
 pub fn log_error(gate: &str, error: &KafkaError, reason: &str) {
+    let hint = refusal::hint(reason);
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::Authentication) => {
-            tracing::error!(gate, reason, "the broker refused our credentials; check sasl.* and ssl.* under 'kafka'");
+            tracing::error!(gate, reason, hint, "the broker refused our credentials");
         }
-        _ => tracing::warn!(gate, reason, "kafka client: {error}"),
+        Some(RDKafkaErrorCode::SSL) => tracing::error!(gate, reason, hint, "no TLS connection to the broker"),
+        _ => tracing::warn!(gate, reason, hint, "kafka client: {error}"),
     }
 }
 

@@ -136,24 +136,6 @@ impl Loop<'_> {
         self.subscribe()
     }
 
-    /// Takes the partitions of these topics without joining the group: a dry run beside the gate that it tries must not
-    /// take any from it. The pipelines of the process divide them; each process has all.
-    fn take_alone(&self, topics: &[&str]) {
-        let Settings { number, gate, probe, .. } = self.settings;
-        for topic in topics {
-            let found = start::until_answered(self.settings, || {
-                let wait = |error| Fault::asking("list the partitions of the source", &error);
-                start::partitions_of(self.consumer, topic).map_err(wait)
-            });
-            let Ok(Some(partitions)) = found else {
-                tracing::warn!(gate = probe.gate(), topic, "the dry run cannot list the partitions of the topic");
-                continue;
-            };
-            let ours = partitions.filter(|partition| partition.cast_unsigned() as usize % gate.threads == *number);
-            self.consumer.context().take(ours.map(|partition| (Arc::from(*topic), Partition(partition))).collect());
-        }
-    }
-
     /// Looks at the outputs anew: what they take, and how many partitions they have. What cannot be asked now stays as
     /// it was.
     pub(super) fn look_at_outputs(&mut self) {
@@ -169,6 +151,24 @@ impl Loop<'_> {
                 let why = plain_chain(&error);
                 tracing::warn!(gate = self.settings.probe.gate(), why, "outputs cannot be looked at now");
             }
+        }
+    }
+
+    /// Takes the partitions of these topics without joining the group: a dry run beside the gate that it tries must not
+    /// take any from it. The pipelines of the process divide them; each process has all.
+    fn take_alone(&self, topics: &[&str]) {
+        let Settings { number, gate, probe, .. } = self.settings;
+        for topic in topics {
+            let found = start::until_answered(self.settings, || {
+                let wait = |error| Fault::asking("list the partitions of the source", &error);
+                start::partitions_of(self.consumer, topic).map_err(wait)
+            });
+            let Ok(Some(partitions)) = found else {
+                tracing::warn!(gate = probe.gate(), topic, "the dry run cannot list the partitions of the topic");
+                continue;
+            };
+            let ours = partitions.filter(|partition| partition.cast_unsigned() as usize % gate.threads == *number);
+            self.consumer.context().take(ours.map(|partition| (Arc::from(*topic), Partition(partition))).collect());
         }
     }
 

@@ -104,7 +104,9 @@ impl Loop<'_> {
                     self.tally.add_reduced(extent);
                     return Ok(Staged::Yes);
                 }
-                staged => return Ok(staged),
+                staged @ (Staged::Yes | Staged::Refused(_) | Staged::NoOutput(..) | Staged::OverLimit) => {
+                    return Ok(staged);
+                }
             }
         }
         Ok(Staged::TooLarge)

@@ -37,8 +37,8 @@ use crate::config::{Delivery, Start};
 use crate::gate::policy::Mode;
 use crate::gate::verdict::Tally;
 use crate::kafka::clients::{self, Names, REQUEST_TIMEOUT};
-use crate::kafka::ffi;
-use crate::kafka::topics::Cluster;
+use crate::kafka::topics::{ATTEMPT, Cluster};
+use crate::kafka::{ffi, refusal};
 use crate::record::{Offset, Partition};
 use crate::schema::table::SchemaTable;
 
@@ -53,7 +53,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let consumer = consumer(settings)?;
     let _closing = Closing(&consumer);
     let mut routes = Routes::new(settings.gate.clone());
-    let cluster = Cluster::connect(&settings.config.kafka).map_err(discover::asking)?;
+    let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
     let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
     let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
@@ -121,7 +121,7 @@ pub(super) fn names(settings: &Settings) -> Names {
 fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
     let config = clients::consumer(&settings.config, &names(settings));
     let context = consume::Context::new(settings.gate.name.as_str().into());
-    Consumer::from_config_and_context(&config, context).map_err(|error| fatal("make the consumer", &error))
+    Consumer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))
 }
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
@@ -138,7 +138,7 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     }
     let context = produce::Context::new(settings.gate.name.as_str().into());
     let client =
-        BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;
+        BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
     if terms.delivery == Delivery::ExactlyOnce {
         let _watch = terms.watch("init_transactions", "starting");
         client.init_transactions(terms.limit).map_err(initialising)?;
@@ -175,6 +175,10 @@ pub(super) fn until_answered<T>(
                     reported = why;
                 }
                 thread::sleep(RETRY_PAUSE);
+            }
+            // Rights that are missing from the start are a mistake in the setup; those that go later, a fault.
+            Err(Fault::Fatal(error @ Error::NotAuthorised { .. })) => {
+                return Err(Fault::Fatal(Error::Configuration { reason: error.to_string() }));
             }
             Err(fault) => return Err(fault),
         }
@@ -291,6 +295,6 @@ pub(super) fn add(list: &mut TopicPartitionList, topic: &str, partition: Partiti
         .expect("an offset from the broker fits librdkafka's range");
 }
 
-fn fatal(what: &'static str, error: &KafkaError) -> Fault {
-    Fault::Fatal(Error::Client { what, reason: error.to_string() })
+fn no_client(settings: &Settings, error: &KafkaError) -> Fault {
+    Fault::Fatal(Error::Configuration { reason: refusal::no_client(error, &settings.config.kafka) })
 }

@@ -26,6 +26,9 @@ use crate::schema::{SchemaId, SchemaRef, SchemaText, Subject, Version};
 /// The context of subjects that name none.
 const DEFAULT_CONTEXT: &str = ".";
 
+/// A subject that nobody registers.
+const NOBODYS_SUBJECT: &str = "sluice.check-config";
+
 /// A client of one registry, which may have several addresses.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -116,6 +119,17 @@ impl Client {
     /// See [`Error::kind`].
     pub async fn latest(&self, subject: &Subject) -> Result<Registered, Error> {
         self.registered(Request::Latest(subject.clone())).await
+    }
+
+    /// Asks for a subject that nobody registers: whether the registry answers and lets us in.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        match self.latest_version(&Subject(NOBODYS_SUBJECT.into())).await {
+            Err(error) if error.kind() != Kind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Gets the newest version without what it refers to: enough to see whether it changed.

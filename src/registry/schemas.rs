@@ -239,6 +239,11 @@ impl Schemas {
         }
     }
 
+    /// Lets an outage of the registry show before any record needs a schema.
+    pub async fn greet(&self) {
+        self.pace.greet(&self.client).await;
+    }
+
     async fn fetch(self: &Arc<Self>, schema: SchemaRef) -> Result<Known, Error> {
         if let Some(known) = self.of_disk(schema).await? {
             return Ok(known);

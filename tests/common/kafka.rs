@@ -25,6 +25,8 @@ pub(crate) struct Cluster {
     bootstrap: String,
     version: Version,
     ports: Vec<Ports>,
+    /// Further listeners of the first node, by name.
+    listeners: Vec<(&'static str, u16)>,
     nodes: Vec<Mutex<Node>>,
 }
 
@@ -72,6 +74,8 @@ impl Drop for Hold {
 pub(crate) struct Setup {
     making: Vec<Making>,
     proxies: Vec<u16>,
+    /// Further listeners: name and security protocol.
+    listeners: Vec<(&'static str, &'static str)>,
 }
 
 impl Setup {
@@ -80,8 +84,8 @@ impl Setup {
         let memory = if nodes > 1 { "-Xmx384m" } else { "-Xmx512m" };
         let jvm = [memory, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].map(str::to_owned).to_vec();
         let (data, properties, environment) = (None, String::new(), Vec::new());
-        let making = Making { version: Version::chosen(), jvm, data, properties, environment };
-        Self { making: vec![making; nodes], proxies: Vec::new() }
+        let making = Making { version: Version::chosen(), jvm, data, properties, environment, listeners: Vec::new() };
+        Self { making: vec![making; nodes], proxies: Vec::new(), listeners: Vec::new() }
     }
 
     /// Chooses the version.
@@ -121,20 +125,37 @@ impl Setup {
         self
     }
 
+    /// Adds a listener, such as `TLS` with the protocol `SSL`.
+    pub(crate) fn listener(mut self, name: &'static str, protocol: &'static str) -> Self {
+        self.listeners.push((name, protocol));
+        self
+    }
+
     /// Starts it and waits until all nodes serve.
     pub(crate) fn start(self) -> Cluster {
         // A port that was free may be taken a moment later by somebody else on the machine.
         for _ in 0..3 {
             let ports: Vec<_> = (0..self.making.len()).map(|node| self.ports(node)).collect();
-            let spawn = |(making, id): (&Making, usize)| Node::spawn(making.clone(), id, &ports);
+            let listeners: Vec<_> = self.listeners.iter().map(|(name, _)| (*name, free_port())).collect();
+            let spawn =
+                |(making, id): (&Making, usize)| Node::spawn(self.with_listeners(making, &listeners), id, &ports);
             let mut nodes: Vec<_> = self.making.iter().zip(1..).map(spawn).collect();
             if nodes.iter_mut().all(Node::wait_started) {
                 let addresses: Vec<_> = ports.iter().map(|ports| format!("127.0.0.1:{}", ports.plain)).collect();
                 let (bootstrap, version) = (addresses.join(","), self.making[0].version);
-                return Cluster { bootstrap, version, ports, nodes: nodes.into_iter().map(Mutex::new).collect() };
+                let nodes = nodes.into_iter().map(Mutex::new).collect();
+                return Cluster { bootstrap, version, ports, listeners, nodes };
             }
         }
         panic!("no free ports for Kafka in three attempts");
+    }
+
+    /// Returns how a node is made that has these listeners too; only the first one of a cluster can.
+    fn with_listeners(&self, making: &Making, listeners: &[(&'static str, u16)]) -> Making {
+        let mut making = making.clone();
+        let protocols = self.listeners.iter().zip(listeners);
+        making.listeners = protocols.map(|((name, protocol), (_, port))| (*name, *protocol, *port)).collect();
+        making
     }
 
     fn ports(&self, node: usize) -> Ports {
@@ -147,7 +168,7 @@ impl Cluster {
     /// Returns a running cluster by its address, or another one, such as a proxy's.
     pub(crate) fn reached_at(bootstrap: &str) -> Self {
         let bootstrap = bootstrap.to_owned();
-        Self { bootstrap, version: Version::chosen(), ports: Vec::new(), nodes: Vec::new() }
+        Self { bootstrap, version: Version::chosen(), ports: Vec::new(), listeners: Vec::new(), nodes: Vec::new() }
     }
 
     /// Starts a cluster of one node.
@@ -173,6 +194,11 @@ impl Cluster {
     /// Returns the address of the listener that wants SCRAM-SHA-512.
     pub(crate) fn sasl_bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.ports.first().expect("a cluster that the tests started").sasl)
+    }
+
+    /// Returns the port of a listener that [`Setup::listener`] added.
+    pub(crate) fn port(&self, listener: &str) -> u16 {
+        self.listeners.iter().find(|(name, _)| *name == listener).expect("a listener of this cluster").1
     }
 
     /// Returns the ports of a node.

@@ -27,12 +27,14 @@
 )]
 
 pub(crate) mod ask;
+pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod jars;
+pub(crate) mod java;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod metrics;
@@ -43,6 +45,7 @@ pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod scene;
 pub(crate) mod schemas;
+pub(crate) mod secured;
 pub(crate) mod traffic;
 
 use std::path::PathBuf;

@@ -53,6 +53,8 @@ pub(crate) struct Making {
     pub(crate) properties: String,
     /// Environment variables of its process.
     pub(crate) environment: Vec<(String, String)>,
+    /// Further listeners: name, security protocol, port.
+    pub(crate) listeners: Vec<(&'static str, &'static str, u16)>,
 }
 
 /// A node, running or not.
@@ -72,7 +74,7 @@ impl Node {
         let folder = tempfile::Builder::new().prefix("sluice-kafka-").tempdir().unwrap();
         let path = folder.path().to_owned();
         let data = making.data.clone().unwrap_or_else(|| path.join("data"));
-        let text = server_properties(id, cluster, &data) + &making.properties;
+        let text = extended(&server_properties(id, cluster, &data), &making.listeners) + &making.properties;
         std::fs::write(path.join("server.properties"), text).unwrap();
         making.version.format(id, &data);
         let process = Process::start(&format!("kafka-{id}"), java(&making, &path), folder);
@@ -201,4 +203,16 @@ group.initial.rebalance.delay.ms=0
 ",
     );
     text
+}
+
+/// Adds further listeners to a node's configuration.
+fn extended(text: &str, listeners: &[(&str, &str, u16)]) -> String {
+    let addresses: String = listeners.iter().map(|(name, _, port)| format!(",{name}://127.0.0.1:{port}")).collect();
+    let protocols: String = listeners.iter().map(|(name, protocol, _)| format!(",{name}:{protocol}")).collect();
+    let line = |line: &str| match line.split_once('=').map(|(key, _)| key) {
+        Some("listeners" | "advertised.listeners") => format!("{line}{addresses}\n"),
+        Some("listener.security.protocol.map") => format!("{line}{protocols}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
 }

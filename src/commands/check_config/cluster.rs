@@ -14,10 +14,7 @@ use super::acls;
 use super::report::{self, Report};
 use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
-use crate::kafka::topics::{self, Cluster, Needs, Plan, Topic, tool_options};
-
-/// How long one question may take: a coordinator that moves answers within it.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Topic, tool_options};
 
 /// Pause before a coordinator that moves is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -32,7 +29,7 @@ pub(super) fn probe(config: &Config) -> Report {
 }
 
 fn probe_cluster(config: &Config, report: &mut Report) -> Result<(), topics::Error> {
-    let cluster = Cluster::connect(&config.kafka)?;
+    let cluster = Cluster::connect(&config.kafka, PATIENCE)?;
     let names = cluster.list()?;
     for conflict in config.conflicts(names.iter().map(String::as_str)) {
         report.conflict(&conflict);
@@ -250,6 +247,9 @@ fn probe_transaction(config: &Config, gate: &Gate, report: &mut Report) {
     let Err(error) = answer else { return };
     let code =
         if let KafkaError::Transaction(error) = &error { Some(error.code()) } else { error.rdkafka_error_code() };
+    if code == Some(RDKafkaErrorCode::InvalidTransactionTimeout) && report.is_about("kafka.transaction.timeout.ms") {
+        return;
+    }
     if code == Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) {
         let commands = vec![acls::transactional_ids(config, &gate.name)];
         report.fault_with(

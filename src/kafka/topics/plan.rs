@@ -78,7 +78,9 @@ fn quoted(value: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The source is not there.
-    #[error("source topic '{topic}' does not exist, or this user may not see it (DESCRIBE); create it first")]
+    #[error(
+        "source topic '{topic}' does not exist, or this user may not see it; create it, or grant the rights that `sluice check-config` prints"
+    )]
     NoSource {
         /// The source.
         topic: String,

@@ -59,7 +59,7 @@ impl Play {
         while self.staged.len() < most && self.next.iter().any(|next| *next < self.records) {
             for partition in 0..PARTITIONS {
                 for _ in 0..7 {
-                    let offset = self.next[partition as usize];
+                    let offset = self.next[partition.cast_unsigned() as usize];
                     if offset < self.records && !self.stage(origin(partition, offset)) {
                         return false;
                     }
@@ -77,7 +77,7 @@ impl Play {
             self.search.restart_with(origin);
         }
         self.staged.push(origin);
-        self.next[origin.partition.0 as usize] += 1;
+        self.next[origin.partition.0.cast_unsigned() as usize] += 1;
         true
     }
 
@@ -97,7 +97,7 @@ impl Play {
             self.written.extend(staged);
             self.committed = self.next;
             let committed = self.committed;
-            self.search.committed(|_, partition| Some(Offset(committed[partition.0 as usize])));
+            self.search.committed(|_, partition| Some(Offset(committed[partition.0.cast_unsigned() as usize])));
             return true;
         }
         self.aborts += 1;

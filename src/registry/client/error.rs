@@ -67,7 +67,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// No connection, or it broke, or it took too long.
-    #[error("the registry at {url} cannot be reached, asked for {asked}: {reason}")]
+    #[error("the registry at {url} cannot be reached, asked for {asked}: {reason}; {}", way_hint(.reason))]
     Unreachable {
         /// What was asked.
         asked: Request,
@@ -188,6 +188,24 @@ pub(super) fn hint(status: StatusCode) -> &'static str {
         status if status.is_server_error() => "it is asked again later; see the registry's own log",
         _ => "check that 'registry.url' is a Confluent-compatible registry",
     }
+}
+
+/// Returns what to do where no connection came about: rustls' and the system's words, by a part of them.
+fn way_hint(reason: &str) -> &'static str {
+    let known = [
+        ("UnknownIssuer", "name the authority that has signed its certificate in 'registry.tls.ca'"),
+        ("certificate expired", "its certificate has expired: renew it there, or set this machine's clock"),
+        ("not valid for name", "its certificate is another host's: let 'registry.url' use the name in it"),
+        (
+            "CertificateRequired",
+            "it wants a certificate of ours: set 'registry.tls.certificate' and 'registry.tls.key'",
+        ),
+        ("received fatal alert", "it refuses our certificate: check 'registry.tls.certificate' and 'registry.tls.key'"),
+        ("InvalidContentType", "it does not speak TLS there: check 'registry.url', http:// or https://"),
+        ("dns error", "check the host name in 'registry.url'"),
+    ];
+    let found = known.into_iter().find(|(part, _)| reason.contains(part));
+    found.map_or("check 'registry.url' and the way there", |(_, hint)| hint)
 }
 
 /// Writes an error with its causes, since reqwest's first line says little.

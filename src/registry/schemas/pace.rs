@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::calls::Calls;
-use crate::registry::client::Error;
+use crate::registry::client::{Client, Error};
 use crate::telemetry::RegistryState;
 use crate::telemetry::events::{RegistryBack, RegistryUnavailable};
 
@@ -32,6 +32,8 @@ const STOP: (Duration, Duration) = (Duration::from_millis(250), Duration::from_s
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// How many failures in a row are an outage where the registry does answer something; without a connection one is.
 const TOLD_AFTER: u32 = 3;
+/// Pause between the first questions of a process.
+const GREETING_PAUSE: Duration = Duration::from_millis(500);
 
 /// Questions failed, and none has been answered since.
 #[derive(Debug, Clone)]
@@ -85,6 +87,16 @@ impl Pace {
             Ok(_) | Err(_) => self.answered(),
         }
         outcome
+    }
+
+    /// Asks until the registry answers and lets us in, and no more often than an outage needs to be told.
+    pub(super) async fn greet(&self, client: &Client) {
+        for _ in 0..TOLD_AFTER {
+            if self.call(client.ping()).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(GREETING_PAUSE).await;
+        }
     }
 
     /// Waits until the registry answers again after an outage.

@@ -24,6 +24,7 @@ use rdkafka::producer::{BaseProducer, Producer as _};
 
 use self::link::Link;
 use self::rule::Active;
+#[allow(unused_imports, reason = "each test binary uses its own part")]
 pub(crate) use self::rule::{Action, Direction, Rule};
 use self::wire::Head;
 use super::kafka::Cluster;

@@ -87,7 +87,7 @@ fn a_missing_source_and_other_counts_are_refused() {
              add partitions to it, or set 'repartition: murmur2'",
             "topic 'orders.bad' has 8 partitions and its source 'a' has 4: records keep their partition; \
              name another output, since partitions cannot be taken away, or set 'repartition: murmur2'",
-            "source topic 'none' does not exist, or this user may not see it (DESCRIBE); create it first",
+            "source topic 'none' does not exist, or this user may not see it; create it, or grant the rights that `sluice check-config` prints",
         ]
     );
     assert_eq!(plan.missing, []);
