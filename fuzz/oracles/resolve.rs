@@ -10,10 +10,10 @@
 use sluice::schema::avro::{ReaderSchema, Resolution, Schema, WriterSchema};
 
 use super::choices::Choices;
-use super::{apache, compile, generate, is_text, split};
+use super::{apache, compile, generate, is_text, measured, split};
 
 /// Checks the oracle, and returns the kind of the resolution.
-pub fn judge(mut input: &[u8]) -> String {
+pub(crate) fn judge(mut input: &[u8]) -> String {
     let (writer, reader, datum, generated) = if is_text(input) {
         let writer = String::from_utf8_lossy(split(&mut input)).into_owned();
         let reader = String::from_utf8_lossy(split(&mut input)).into_owned();
@@ -30,7 +30,7 @@ pub fn judge(mut input: &[u8]) -> String {
         (writer.to_string(), reader.to_string(), datum, true)
     };
     let (Some(from), Some(to)) = (compile(&writer), compile(&reader)) else { return "unusable_schema".to_owned() };
-    let resolution = match Resolution::between(WriterSchema(&from), ReaderSchema(&to)) {
+    let resolution = match measured(|| Resolution::between(WriterSchema(&from), ReaderSchema(&to))) {
         Ok(resolution) => resolution,
         Err(error) => return super::schema::kind(&error).to_owned(),
     };
