@@ -41,7 +41,7 @@ fn python() -> PathBuf {
 /// Runs a script against the SASL listener; returns its lines as JSON.
 fn script(scene: &Scene, name: &str, topic: &str, count: usize) -> Vec<Value> {
     let mut command = Command::new(python());
-    command.arg(format!("{SCRIPTS}/{name}")).args([scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
+    command.arg(format!("{SCRIPTS}/{name}")).args([&scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
     let lines = run(command.args([&scene.registry.url(), topic, &count.to_string()]), "see its error");
     lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{name} says: {lines}"))).collect()
 }

@@ -103,7 +103,6 @@ fn change(choices: &mut Choices<'_>, schema: &mut Value) {
                 "long" => json!("float"),
                 "float" => json!("double"),
                 "string" => json!("bytes"),
-                "bytes" => json!("string"),
                 "null" => json!("null"),
                 _ => json!(["null", name]),
             };

@@ -37,7 +37,7 @@ fn answer<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + Debug>
     status: u16,
     body: &[u8],
 ) -> String {
-    match measured(|| read_answer::<T>(asked, URL, status, body)) {
+    match measured(|| read_answer::<T>(asked, URL, (status, None), body)) {
         Ok(entity) => {
             assert_eq!(status, 200, "an answer that is none");
             let written = to_vec(&entity).expect("an entity can be written");

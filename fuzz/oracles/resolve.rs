@@ -2,7 +2,8 @@
 //!
 //! A datum that passes writer and reader passes the writer; `Always` means that every good datum does, `Never` that
 //! none does. What passes is decoded by Apache's library with both schemas, where those are generated (its resolution
-//! has no aliases and differs for foreign texts; Java settles those in `tests/avro_oracle.rs`).
+//! has no aliases, differs for foreign texts, and refuses bytes read as a string that are not UTF-8, where Java puts
+//! replacement characters; Java settles those in `tests/avro_oracle.rs`).
 //!
 //! Input: two schema texts and a datum, each text ended by 0xff; or choices: the lengths of those that make the
 //! writer and those that change it to the reader, then those that make the datum.

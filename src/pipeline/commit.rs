@@ -6,32 +6,36 @@
 //! takes the former by value, so staging after the drain or committing with records under way
 //! does not compile.
 //!
-//! With `at-least-once` the same steps stand for: produce, wait for every acknowledgement,
-//! commit the offsets to the group. Nothing is taken back by an abort then, so records may
-//! come twice; none is lost, since no offset moves before all earlier outputs are stored.
+//! With `at-least-once` the same steps mean less ([`super::offsets`]).
 //!
-//! librdkafka's errors are of three kinds (its INTRODUCTION.md): retriable (the same call
-//! again, with the same arguments), abortable, and all others, which leave the producer of
-//! no use ([`Fault::Lost`]). A commit that timed out is retried and never aborted: it may
-//! have happened.
+//! A commit that timed out is made again and never aborted: it may have happened. A
+//! transaction that may have been ended twice costs the producer ([`super::end`]), though not
+//! what it has committed. Every call is watched ([`super::watchdog`]).
 
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{Producer as _, PurgeConfig};
-use rdkafka::util::Timeout;
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::Producer as _;
 
 use super::Fault;
 use super::consume::Consumer;
-use super::produce::{Context, TOO_LARGE};
+use super::end::Backoff;
+use super::failpoint::{self, Point};
+use super::fault::{Kind, plain};
+use super::produce::{Context, REFUSED};
+use super::watchdog::{self, Watch};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
-const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+
+/// What the call that sends the offsets may take beyond its limit to come back by itself.
+const OFFSETS_GRACE: Duration = Duration::from_secs(1);
 
 /// Pause before a retriable call is made again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -41,7 +45,7 @@ const ABORT_STEP: Duration = Duration::from_millis(100);
 
 /// A producer between transactions.
 #[derive(Debug)]
-pub(super) struct Idle(Sender);
+pub(super) struct Idle(pub(super) Sender);
 
 /// A transaction that takes records.
 #[derive(Debug)]
@@ -57,6 +61,15 @@ pub(super) struct Drained(Sender);
 #[derive(Debug)]
 pub(super) struct Failed(Sender);
 
+/// A transaction that has ended, committed or aborted.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The producer can begin another one.
+    Clean(Idle),
+    /// It may have been ended twice, as this line says: the producer is spent, and is gone.
+    Doubtful(String),
+}
+
 /// A step that did not succeed: what is left, if anything, and why.
 #[derive(Debug)]
 pub(super) struct Broken {
@@ -67,7 +80,7 @@ pub(super) struct Broken {
 /// The result of a step.
 pub(super) type Step<T> = Result<T, Box<Broken>>;
 
-fn broken(left: Sender, fault: Fault) -> Box<Broken> {
+pub(super) fn broken(left: Sender, fault: Fault) -> Box<Broken> {
     Box::new(Broken { left: Some(Failed(left)), fault })
 }
 
@@ -75,18 +88,38 @@ fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
     Box::new(Broken { left: None, fault: Fault::lost(step, error) })
 }
 
+/// A producer and what it works with.
 #[derive(Debug)]
-struct Sender {
-    producer: Producer<Context>,
-    delivery: Delivery,
+pub(super) struct Sender {
+    pub(super) producer: Producer<Context>,
+    pub(super) terms: Terms,
+    /// Why the offsets may come to the brokers once more.
+    doubt: Option<String>,
+}
+
+/// What a pipeline's transactions are made with.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    /// The gate, for messages.
+    pub(super) gate: Arc<str>,
+    pub(super) delivery: Delivery,
     /// How long one step may take: the transaction timeout, after which the coordinator aborts anyway.
-    limit: Duration,
+    pub(super) limit: Duration,
+    /// How long the producer waits before it sends a request again.
+    pub(super) backoff: Backoff,
+}
+
+impl Terms {
+    /// Watches a call of the producer.
+    pub(super) fn watch(&self, name: &'static str, state: &'static str) -> Watch {
+        watchdog::watch(watchdog::Call { gate: Arc::clone(&self.gate), name, state }, self.limit)
+    }
 }
 
 impl Idle {
     /// Takes a producer whose transactions are initialised.
-    pub(super) fn new(producer: Producer<Context>, delivery: Delivery, limit: Duration) -> Self {
-        Self(Sender { producer, delivery, limit })
+    pub(super) fn new(producer: Producer<Context>, terms: Terms) -> Self {
+        Self(Sender { producer, terms, doubt: None })
     }
 
     /// Returns the producer, to make handles of its topics.
@@ -107,7 +140,8 @@ impl Idle {
     /// Begins.
     pub(super) fn begin(self) -> Step<Open> {
         let sender = self.0;
-        let result = match sender.delivery {
+        let _watch = sender.terms.watch("begin_transaction", "idle");
+        let result = match sender.terms.delivery {
             Delivery::ExactlyOnce => sender.producer.client().begin_transaction(),
             Delivery::AtLeastOnce => Ok(()),
         };
@@ -136,7 +170,7 @@ impl Open {
 
     /// Waits until the brokers have every record.
     pub(super) fn drain(self) -> Step<Drained> {
-        let deadline = Instant::now() + self.sender.limit;
+        let deadline = Instant::now() + self.sender.terms.limit;
         loop {
             let drained = self.sender.producer.client().flush(Duration::ZERO).is_ok();
             if let Err(fault) = self.sender.poll() {
@@ -147,8 +181,10 @@ impl Open {
             }
             if Instant::now() > deadline {
                 let left = self.sender.producer.client().in_flight_count();
-                let fault =
-                    Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.limit));
+                let fault = Fault::Abort(format!(
+                    "{left} records were not taken by the brokers in {:?}",
+                    self.sender.terms.limit
+                ));
                 return Err(broken(self.sender, fault));
             }
             thread::sleep(DRAIN_PAUSE);
@@ -163,10 +199,10 @@ impl Open {
 
 impl Drained {
     /// Commits the records and the offsets of the next records to be read.
-    pub(super) fn commit(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
+    pub(super) fn commit(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Ended> {
         let sender = self.0;
-        match sender.delivery {
-            Delivery::ExactlyOnce => sender.commit_transaction(consumer, offsets),
+        match sender.terms.delivery {
+            Delivery::ExactlyOnce => sender.send_offsets(consumer, offsets).and_then(Sender::commit_transaction),
             Delivery::AtLeastOnce => sender.commit_offsets(consumer, offsets),
         }
     }
@@ -179,31 +215,10 @@ impl Failed {
     }
 
     /// Aborts: readers of the outputs will see none of its records (with `at-least-once`, perhaps some).
-    pub(super) fn abort(self) -> Step<Idle> {
-        let sender = self.0;
-        let deadline = Instant::now() + sender.limit;
-        if sender.delivery == Delivery::AtLeastOnce {
-            sender.purge();
-            return match sender.producer.client().client().fatal_error() {
-                None => Ok(Idle(sender)),
-                Some((code, reason)) => {
-                    let why = format!("the idempotent producer cannot go on: {reason} ({code})");
-                    Err(Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } }))
-                }
-            };
-        }
-        loop {
-            let result = sender.producer.client().abort_transaction(ABORT_STEP);
-            sender.producer.client().poll(Duration::ZERO);
-            match result {
-                Ok(()) => {
-                    // Reports of purged records belong to this transaction, not to the next one.
-                    sender.producer.client().context().take_failures();
-                    return Ok(Idle(sender));
-                }
-                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {}
-                Err(error) => return Err(lost("abort the transaction", &error)),
-            }
+    pub(super) fn abort(self) -> Step<Ended> {
+        match self.0.terms.delivery {
+            Delivery::ExactlyOnce => self.0.abort_transaction(),
+            Delivery::AtLeastOnce => self.0.throw_away(),
         }
     }
 }
@@ -218,7 +233,7 @@ impl Sender {
     /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
         if self.producer.client().context().has_failed() {
-            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
+            return Err(broken(self, Fault::Abort(REFUSED.to_owned())));
         }
         Ok(Drained(self))
     }
@@ -232,100 +247,132 @@ impl Sender {
         }
     }
 
-    fn commit_transaction(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
+    /// Does what is ordered for this point, watched as a call that hangs there would be.
+    pub(super) fn hit(&self, point: Point) -> Result<(), Fault> {
+        let _watch = self.terms.watch("failpoint", "drained");
+        failpoint::hit(point)
+    }
+
+    fn send_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Self> {
         let Some(group) = consumer.group_metadata() else {
             let fault = Fault::Abort("the consumer has left its group".to_owned());
             return Err(broken(self, fault));
         };
-        let client = self.producer.client();
-        let send = || client.send_offsets_to_transaction(offsets, &group, self.limit);
-        if let Err(error) = self.retry(send) {
-            return Err(self.broken("add the offsets to the transaction", &error));
+        if let Err(fault) = self.hit(Point::BeforeOffsets) {
+            return Err(broken(self, fault));
         }
-        // The rest of the transaction timeout: librdkafka recommends no limit of ours here.
+        let began = Instant::now();
+        let (mut sender, sent) = self.send_offsets_aside(group, offsets.clone())?;
+        let took = began.elapsed();
+        if matches!(sent, Ok(true)) || sender.terms.backoff.doubts_offsets(took) {
+            sender.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));
+        }
+        if let Err(error) = sent {
+            return Err(sender.broken("add the offsets to the transaction", &error));
+        }
+        match sender.hit(Point::AfterOffsets) {
+            Ok(()) => Ok(sender),
+            Err(fault) => Err(broken(sender, fault)),
+        }
+    }
+
+    /// Makes the call on a thread of its own, for it may hang for ever, whatever limit it is given: when the broker that
+    /// coordinates the group dies, librdkafka ends that broker's thread and waits for a sign of it (its #5511). The
+    /// producer is then left to that thread and lost to us; its successor fences whatever the call may still do.
+    fn send_offsets_aside(
+        self,
+        group: ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+    ) -> Step<(Self, KafkaResult<bool>)> {
+        let limit = self.terms.limit;
+        let (give, take) = mpsc::sync_channel(1);
+        let call = move || {
+            let client = self.producer.client();
+            let sent = self.retry(|| client.send_offsets_to_transaction(&offsets, &group, limit));
+            // Nobody waits any more: the producer goes here, with the call's end.
+            give.send((self, sent)).ok();
+        };
+        let gone = |why: String| Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } });
+        if let Err(error) = thread::Builder::new().name("offsets".to_owned()).spawn(call) {
+            return Err(gone(format!("no thread to send the offsets: {error}")));
+        }
+        take.recv_timeout(limit + OFFSETS_GRACE).map_err(|_| {
+            gone(format!("the offsets were not sent in {limit:?}: the group's coordinator has gone, and the call does not come back"))
+        })
+    }
+
+    fn commit_transaction(self) -> Step<Ended> {
+        if let Err(fault) = self.hit(Point::BeforeCommit) {
+            return Err(broken(self, fault));
+        }
+        let client = self.producer.client();
+        let began = Instant::now();
+        let limit = self.terms.limit;
         #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
-        let commit = || client.commit_transaction(Timeout::Never);
-        match self.retry(commit) {
-            Ok(()) => Ok(Idle(self)),
+        let committed = self.retry(|| {
+            let _watch = self.terms.watch("commit_transaction", "drained");
+            client.commit_transaction(limit)
+        });
+        match committed {
+            Ok(again) => {
+                let took = began.elapsed();
+                // Too late to fail: no order of a fault is taken here.
+                failpoint::hit(Point::AfterCommit).ok();
+                Ok(self.ended("commit", took, again))
+            }
+            // It may have happened, and nothing but a new producer can tell.
             Err(error) if Kind::of(&error) == Kind::Retriable => Err(lost("commit the transaction", &error)),
             Err(error) => Err(self.broken("commit the transaction", &error)),
         }
     }
 
-    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-        let result = consumer.commit(offsets, CommitMode::Sync);
-        match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(Idle(self)),
-            Err(error) => {
-                let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
-                Err(broken(self, fault))
+    fn abort_transaction(self) -> Step<Ended> {
+        let client = self.producer.client();
+        let deadline = Instant::now() + self.terms.limit;
+        let mut began = Instant::now();
+        loop {
+            // EndTxn comes after the records under way; only from there on the time is its own.
+            if client.in_flight_count() > 0 {
+                began = Instant::now();
+            }
+            let watch = self.terms.watch("abort_transaction", "failed");
+            let result = client.abort_transaction(ABORT_STEP);
+            drop(watch);
+            client.poll(Duration::ZERO);
+            match result {
+                Ok(()) => {
+                    // Reports of purged records belong to this transaction, not to the next one.
+                    client.context().take_failures();
+                    return Ok(self.ended("abort", began.elapsed(), false));
+                }
+                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {}
+                Err(error) => return Err(lost("abort the transaction", &error)),
             }
         }
     }
 
-    /// Makes a call again while it asks for that, up to the limit.
-    fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<()> {
-        let deadline = Instant::now() + self.limit;
+    /// Judges an end that took so long.
+    fn ended(mut self, what: &str, took: Duration, again: bool) -> Ended {
+        let doubt = self.doubt.take();
+        if again || self.terms.backoff.doubts_end(took) {
+            return Ended::Doubtful(format!("the {what} took {took:.1?} and may have been sent twice"));
+        }
+        doubt.map_or_else(|| Ended::Clean(Idle(self)), Ended::Doubtful)
+    }
+
+    /// Makes a call again while it asks for that, up to the limit; tells whether it was made again.
+    fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
+        let deadline = Instant::now() + self.terms.limit;
+        let mut again = false;
         loop {
             match call() {
                 Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {
                     tracing::debug!(error = %plain(&error), "a transactional call is made again");
                     thread::sleep(RETRY_PAUSE);
+                    again = true;
                 }
-                result => return result,
+                result => return result.map(|()| again),
             }
         }
     }
-
-    fn purge(&self) {
-        let client = self.producer.client();
-        client.purge(PurgeConfig::default().queue().inflight());
-        let deadline = Instant::now() + self.limit;
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
-            client.poll(Duration::ZERO);
-            thread::sleep(DRAIN_PAUSE);
-        }
-        client.context().take_failures();
-    }
-}
-
-/// What librdkafka allows after an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Retriable,
-    Abortable,
-    Lost,
-}
-
-impl Kind {
-    fn of(error: &KafkaError) -> Self {
-        let KafkaError::Transaction(error) = error else {
-            return if matches!(error, KafkaError::Flush(_)) { Self::Retriable } else { Self::Lost };
-        };
-        if error.is_fatal() {
-            Self::Lost
-        } else if error.txn_requires_abort() {
-            Self::Abortable
-        } else if error.is_retriable() {
-            Self::Retriable
-        } else {
-            // No flag means that librdkafka knows no way on.
-            Self::Lost
-        }
-    }
-}
-
-/// Returns the message without rdkafka's debug decoration.
-pub(super) fn plain(error: &KafkaError) -> String {
-    if let KafkaError::Transaction(error) = error {
-        return format!("{} ({})", error.string(), error.name());
-    }
-    error.to_string()
-}
-
-/// Commits the offsets at which a group begins, before it has members.
-pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-    consumer.commit(offsets, CommitMode::Sync)
 }

@@ -19,14 +19,17 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
-use super::commit::{self, Idle};
+use super::breaker::Guard;
+use super::commit::{Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
+use super::end::Backoff;
 use super::fetch::Fetch;
+use super::offsets;
 use super::output::Output;
-use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
+use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::{Error, Fault, Settings};
@@ -34,8 +37,8 @@ use crate::config::{Delivery, Start};
 use crate::gate::policy::Mode;
 use crate::gate::verdict::Tally;
 use crate::kafka::clients::{self, Names, REQUEST_TIMEOUT};
-use crate::kafka::ffi;
-use crate::kafka::topics::Cluster;
+use crate::kafka::topics::{ATTEMPT, Cluster};
+use crate::kafka::{ffi, refusal};
 use crate::record::{Offset, Partition};
 use crate::schema::table::SchemaTable;
 
@@ -46,18 +49,20 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub(super) type Starts = FxHashMap<Named, Offset>;
 
 /// Makes everything and runs the loop with it.
-pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
+pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Result<(), Fault> {
     let consumer = consumer(settings)?;
     let _closing = Closing(&consumer);
     let mut routes = Routes::new(settings.gate.clone());
-    let cluster = Cluster::connect(&settings.config.kafka).map_err(discover::asking)?;
+    let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
     let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
     let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
     let output = if settings.gate.policy.mode == Mode::DryRun {
         Output::dry_run()
     } else {
-        let Some(idle) = until_answered(settings, || producer(settings, &routes))? else { return Ok(()) };
+        let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else {
+            return Ok(());
+        };
         Output::new(idle, settings.config.kafka.transaction_timeout())
     };
     let fetch = Fetch::new(
@@ -67,6 +72,7 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         settings.config.registry.refresh,
     );
     let now = Instant::now();
+    recovery.rejoin(now);
     let mut running = Loop {
         settings,
         consumer: &consumer,
@@ -76,13 +82,15 @@ pub(super) fn start_and_run(settings: &Settings) -> Result<(), Fault> {
         fetch,
         assignment: Assignment::default(),
         output,
-        oversize: Oversize::default(),
+        refused: Refused::default(),
+        guard: Guard::new(settings, now),
+        brokers_away: 0,
         starts,
         tally: Tally::default(),
         pending: None,
         is_behind: false,
         committed_at: now,
-        recovery: Recovery::new(now),
+        recovery,
         discover_at: now + discover::INTERVAL,
         subscribed: 0,
     };
@@ -113,21 +121,29 @@ pub(super) fn names(settings: &Settings) -> Names {
 fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
     let config = clients::consumer(&settings.config, &names(settings));
     let context = consume::Context::new(settings.gate.name.as_str().into());
-    Consumer::from_config_and_context(&config, context).map_err(|error| fatal("make the consumer", &error))
+    Consumer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))
 }
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
-pub(super) fn producer(settings: &Settings, routes: &Routes) -> Result<Idle, Fault> {
-    let sizes = routes.record_sizes();
-    let config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -> Result<Idle, Fault> {
+    let mut config = clients::producer(&settings.config, &names(settings), routes.sizes());
+    let terms = Terms {
+        gate: settings.gate.name.as_str().into(),
+        delivery: settings.config.delivery,
+        limit: settings.config.kafka.transaction_timeout(),
+        backoff,
+    };
+    if terms.delivery == Delivery::ExactlyOnce {
+        clients::wait_before_retries(&mut config, backoff.wait());
+    }
     let context = produce::Context::new(settings.gate.name.as_str().into());
     let client =
-        BaseProducer::from_config_and_context(&config, context).map_err(|error| fatal("make the producer", &error))?;
-    let limit = settings.config.kafka.transaction_timeout();
-    if settings.config.delivery == Delivery::ExactlyOnce {
-        client.init_transactions(limit).map_err(initialising)?;
+        BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
+    if terms.delivery == Delivery::ExactlyOnce {
+        let _watch = terms.watch("init_transactions", "starting");
+        client.init_transactions(terms.limit).map_err(initialising)?;
     }
-    Ok(Idle::new(ffi::Producer::new(client), settings.config.delivery, limit))
+    Ok(Idle::new(ffi::Producer::new(client), terms))
 }
 
 fn initialising(error: KafkaError) -> Fault {
@@ -144,7 +160,10 @@ fn initialising(error: KafkaError) -> Fault {
 }
 
 /// Makes an attempt until it succeeds, or the pipeline is asked to stop (`None`), or waiting cannot mend it.
-fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(super) fn until_answered<T>(
+    settings: &Settings,
+    mut attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
     let mut reported = String::new();
     while !settings.stop.is_asked() {
         settings.probe.beat(Instant::now());
@@ -156,6 +175,10 @@ fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T,
                     reported = why;
                 }
                 thread::sleep(RETRY_PAUSE);
+            }
+            // Rights that are missing from the start are a mistake in the setup; those that go later, a fault.
+            Err(Fault::Fatal(error @ Error::NotAuthorised { .. })) => {
+                return Err(Fault::Fatal(Error::Configuration { reason: error.to_string() }));
             }
             Err(fault) => return Err(fault),
         }
@@ -183,7 +206,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
         }
     }
     if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
-        match commit::commit_start(consumer, &found) {
+        match offsets::commit_start(consumer, &found) {
             Ok(()) => {}
             // The group has members: they have begun, and what is not committed yet they take from its first record.
             Err(KafkaError::ConsumerCommit(
@@ -202,7 +225,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
     Ok(starts.collect())
 }
 
-fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
+pub(super) fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
     let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     Ok((0..).take(count))
@@ -272,6 +295,6 @@ pub(super) fn add(list: &mut TopicPartitionList, topic: &str, partition: Partiti
         .expect("an offset from the broker fits librdkafka's range");
 }
 
-fn fatal(what: &'static str, error: &KafkaError) -> Fault {
-    Fault::Fatal(Error::Client { what, reason: error.to_string() })
+fn no_client(settings: &Settings, error: &KafkaError) -> Fault {
+    Fault::Fatal(Error::Configuration { reason: refusal::no_client(error, &settings.config.kafka) })
 }

@@ -26,6 +26,9 @@ use crate::schema::{SchemaId, SchemaRef, SchemaText, Subject, Version};
 /// The context of subjects that name none.
 const DEFAULT_CONTEXT: &str = ".";
 
+/// A subject that nobody registers.
+const NOBODYS_SUBJECT: &str = "sluice.check-config";
+
 /// A client of one registry, which may have several addresses.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -39,6 +42,17 @@ pub struct Registration {
     pub subject: Subject,
     /// The version there.
     pub version: Version,
+}
+
+/// A version of a subject, without what its schema refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The version.
+    pub version: Version,
+    /// The schema's number.
+    pub id: SchemaId,
+    /// The schema's own text.
+    pub text: String,
 }
 
 /// A version of a subject with its schema.
@@ -107,13 +121,24 @@ impl Client {
         self.registered(Request::Latest(subject.clone())).await
     }
 
-    /// Gets number and ID of the newest version alone: enough to see whether it changed.
+    /// Asks for a subject that nobody registers: whether the registry answers and lets us in.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        match self.latest_version(&Subject(NOBODYS_SUBJECT.into())).await {
+            Err(error) if error.kind() != Kind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Gets the newest version without what it refers to: enough to see whether it changed.
     ///
     /// # Errors
     /// See [`Error::kind`].
-    pub async fn latest_version(&self, subject: &Subject) -> Result<(Version, SchemaId), Error> {
+    pub async fn latest_version(&self, subject: &Subject) -> Result<Head, Error> {
         let entity: VersionEntity = self.http.get(&Request::Latest(subject.clone())).await?;
-        Ok((Version(entity.version), SchemaId(entity.id)))
+        Ok(Head { version: Version(entity.version), id: SchemaId(entity.id), text: entity.schema.schema })
     }
 
     /// Gets one version of a subject, soft-deleted or not.

@@ -100,10 +100,17 @@ fn open_transactions(cluster: &Cluster, topics: &[&str]) -> Vec<TopicPartition> 
 impl Seen {
     /// Reads all outputs, the group's offsets, and the ends of the outputs.
     pub(crate) fn observe(cluster: &Cluster, outputs: &BTreeMap<String, Outputs>, group: &str) -> Self {
-        let mut topics: Vec<_> =
-            outputs.values().flat_map(|o| [&*o.validated, &*o.converter, &*o.dead_letter]).collect();
-        topics.sort_unstable();
-        topics.dedup();
+        Self::observe_from(cluster, outputs, group, &BTreeMap::new())
+    }
+
+    /// The same without what stands in the outputs before these offsets.
+    pub(crate) fn observe_from(
+        cluster: &Cluster,
+        outputs: &BTreeMap<String, Outputs>,
+        group: &str,
+        starts: &BTreeMap<TopicPartition, i64>,
+    ) -> Self {
+        let topics = topics(outputs);
         let sources: Vec<_> = outputs.keys().map(String::as_str).collect();
         // A coordinator answers a commit before the partitions have its markers: only what stays open is open.
         let start = Instant::now();
@@ -112,8 +119,21 @@ impl Seen {
             std::thread::sleep(Duration::from_millis(50));
             open = open_transactions(cluster, &topics);
         }
-        Self { read: cluster.read(&topics), committed: cluster.committed(group, &sources), open, counts: Counts::new() }
+        let read = cluster.read_from(&topics, starts);
+        Self { read, committed: cluster.committed(group, &sources), open, counts: Counts::new() }
     }
+}
+
+fn topics(outputs: &BTreeMap<String, Outputs>) -> Vec<&str> {
+    let mut topics: Vec<_> = outputs.values().flat_map(|o| [&*o.validated, &*o.converter, &*o.dead_letter]).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    topics
+}
+
+/// Returns where all outputs end now, open transactions included.
+pub(crate) fn ends_of(cluster: &Cluster, outputs: &BTreeMap<String, Outputs>) -> BTreeMap<TopicPartition, i64> {
+    topics(outputs).into_iter().flat_map(|topic| cluster.ends(topic, "read_uncommitted")).collect()
 }
 
 /// Compares what is with what must be; an empty list is a pass.

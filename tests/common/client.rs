@@ -114,6 +114,11 @@ impl Cluster {
 
     /// Reads topics from their begin to their end, as consumers with `read_committed` see them.
     pub(crate) fn read(&self, topics: &[&str]) -> Vec<Read> {
+        self.read_from(topics, &BTreeMap::new())
+    }
+
+    /// Reads partitions from these offsets on, and those that are not named from their begin.
+    pub(crate) fn read_from(&self, topics: &[&str], starts: &BTreeMap<TopicPartition, i64>) -> Vec<Read> {
         let mut config = self.client();
         config.set("group.id", "unused").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
         config.set("isolation.level", "read_committed").set("auto.offset.reset", "error").set("check.crcs", "true");
@@ -121,7 +126,8 @@ impl Cluster {
         let mut assignment = TopicPartitionList::new();
         for topic in topics {
             for partition in 0..self.partitions(topic).unwrap_or(0) {
-                assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+                let start = starts.get(&((*topic).to_owned(), partition)).map(|&offset| Offset::Offset(offset));
+                assignment.add_partition_offset(topic, partition, start.unwrap_or(Offset::Beginning)).unwrap();
             }
         }
         consumer.assign(&assignment).unwrap();
@@ -169,7 +175,8 @@ impl Cluster {
     /// Returns a writer to this cluster.
     pub(crate) fn writer(&self) -> Writer {
         let mut config = self.client();
-        config.set("enable.idempotence", "true").set("linger.ms", "5");
+        // Longer than any outage that a test makes.
+        config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "3600000");
         Writer { producer: config.create_with_context(Acks::default()).unwrap() }
     }
 }
@@ -243,14 +250,25 @@ impl Writer {
             self.send(topic, partition, content, number);
             count += 1;
         }
-        self.producer.flush(TIMEOUT).unwrap();
-        let mut acks = std::mem::take(&mut *self.producer.context().0.lock().unwrap());
+        self.flush(TIMEOUT);
+        let mut acks = self.take_acks();
         assert_eq!(acks.len(), count, "each record is acknowledged once");
         acks.sort_unstable();
         acks.into_iter().map(|(_, offset)| offset).collect()
     }
 
-    fn send(&self, topic: &str, partition: i32, content: &Content, number: usize) {
+    /// Takes the acknowledgements since the last call: number of the record, its offset.
+    pub(crate) fn take_acks(&self) -> Vec<(usize, i64)> {
+        std::mem::take(&mut *self.producer.context().0.lock().unwrap())
+    }
+
+    /// Waits until all is acknowledged.
+    pub(crate) fn flush(&self, limit: Duration) {
+        self.producer.flush(limit).unwrap();
+    }
+
+    /// Hands over one record, whose acknowledgement will name `number`.
+    pub(crate) fn send(&self, topic: &str, partition: i32, content: &Content, number: usize) {
         let headers = content
             .headers
             .iter()

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::http;
 use super::metrics::{Counts, Metrics};
+use super::netns::Netns;
 use super::process::{Process, Usage, free_port};
 
 /// From spawn to `/readyz`, with a debug build on a busy machine; a corpse's open transaction and membership count in.
@@ -52,6 +54,8 @@ impl Config {
 pub(crate) struct Gate {
     process: Process,
     admin: u16,
+    /// The network that it runs in, where that is not the tests' own.
+    within: Option<Arc<Netns>>,
 }
 
 impl Gate {
@@ -69,21 +73,44 @@ impl Gate {
 
     /// Starts a process with further environment variables, without waiting.
     pub(crate) fn spawn_with(config: &Config, environment: &[(&str, &str)]) -> Self {
+        Self::spawn_by(Command::new(binary()), None, config, environment)
+    }
+
+    /// Starts a process in a network of its own and waits until it is ready.
+    pub(crate) fn start_within(netns: &Arc<Netns>, config: &Config) -> Self {
+        let mut gate = Self::spawn_by(netns.command(&binary()), Some(Arc::clone(netns)), config, &[]);
+        gate.wait_ready();
+        gate
+    }
+
+    fn spawn_by(
+        mut command: Command,
+        within: Option<Arc<Netns>>,
+        config: &Config,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let admin = free_port();
         let mut config = config.0.clone();
         config["admin"] = json!({ "listen": format!("127.0.0.1:{admin}") });
         let folder = tempfile::Builder::new().prefix("sluice-gate-").tempdir().unwrap();
         let file = folder.path().join("sluice.yaml");
         std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap()).unwrap();
-        let mut command = Command::new(binary());
         command.args(["run", "--config"]).arg(&file).env("NO_COLOR", "1").envs(environment.iter().copied());
-        Self { process: Process::start("sluice", command, folder), admin }
+        Self { process: Process::start("sluice", command, folder), admin, within }
+    }
+
+    /// Asks the admin server; `None` while it does not answer.
+    pub(crate) fn ask(&self, path: &str) -> Option<http::Answer> {
+        match &self.within {
+            Some(netns) => netns.get(self.admin, path),
+            None => http::get(self.admin, path),
+        }
     }
 
     /// Waits until `/readyz` says yes.
     pub(crate) fn wait_ready(&mut self) {
         let start = Instant::now();
-        while http::get(self.admin, "/readyz").is_none_or(|answer| answer.status != 200) {
+        while self.ask("/readyz").is_none_or(|answer| answer.status != 200) {
             if let Some(status) = self.process.exited() {
                 panic!("sluice ended with {status} before it was ready");
             }
@@ -123,6 +150,16 @@ impl Gate {
         self.process.signal("CONT");
     }
 
+    /// Tells whether the process is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.process.is_halted()
+    }
+
+    /// Sends the process a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Asks the process to stop and waits for its end.
     pub(crate) fn stop(mut self, limit: Duration) -> (ExitStatus, String) {
         self.process.signal("TERM");
@@ -141,9 +178,21 @@ impl Gate {
         self.process.exited()
     }
 
+    /// Tells whether the first gate of this process is in this state, as `/status` says it.
+    pub(crate) fn is(&self, state: &str) -> bool {
+        let status = http::get(self.admin, "/status").expect("/status answers");
+        let status: Value = serde_json::from_str(&status.body).unwrap();
+        status["gates"][0]["state"] == state
+    }
+
+    /// Tells whether a path is answered with 200.
+    pub(crate) fn answers(&self, path: &str) -> bool {
+        http::get(self.admin, path).is_some_and(|answer| answer.status == 200)
+    }
+
     /// Reads `/metrics`.
     pub(crate) fn metrics(&self) -> Metrics {
-        let answer = http::get(self.admin, "/metrics").expect("/metrics answers");
+        let answer = self.ask("/metrics").expect("/metrics answers");
         assert_eq!(answer.status, 200, "{}", answer.body);
         Metrics::parse(&answer.body)
     }
@@ -164,7 +213,7 @@ pub(crate) fn binary() -> PathBuf {
 impl Drop for Gate {
     fn drop(&mut self) {
         let alive = std::thread::panicking() && self.process.exited().is_none();
-        if let Some(status) = alive.then(|| http::get(self.admin, "/status")).flatten() {
+        if let Some(status) = alive.then(|| self.ask("/status")).flatten() {
             eprintln!("--- /status\n{}", status.body);
         }
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How many of the last lines of a log are printed.
+/// How many of the last lines of a log are printed unless `SLUICE_TEST_LOG_LINES` says more.
 const LOG_LINES: usize = 80;
 
 /// A running child with a folder of its own.
@@ -23,7 +23,7 @@ pub(crate) struct Process {
     reaper: Child,
     log: PathBuf,
     /// Removed after the process is gone.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What a process has used.
@@ -39,11 +39,18 @@ impl Process {
     /// Starts a command; its output goes to `{name}.log` in `folder`, which lives as long as the process.
     pub(crate) fn start(name: &str, mut command: Command, folder: TempDir) -> Self {
         let log = folder.path().join(format!("{name}.log"));
-        let output = File::options().create(true).append(true).open(&log).unwrap();
-        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start '{name}': {error}"));
+        let child = spawn(name, &mut command, &log);
         let reaper = reaper(child.id(), folder.path());
-        Self { name: name.to_owned(), child, reaper, log, _folder: folder }
+        Self { name: name.to_owned(), child, reaper, log, folder }
+    }
+
+    /// Starts a command in the same folder, with the same log, after the end of the one before.
+    pub(crate) fn restart(&mut self, mut command: Command) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        self.child = spawn(&self.name, &mut command, &self.log);
+        let before = std::mem::replace(&mut self.reaper, reaper(self.child.id(), self.folder.path()));
+        end(before);
     }
 
     /// Returns all that it has printed.
@@ -62,6 +69,12 @@ impl Process {
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         Usage { cpu: Duration::from_millis(ticks * 10), peak_kib: peak.unwrap() }
+    }
+
+    /// Tells whether it is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
     }
 
     /// Returns the exit status if the process has ended.
@@ -92,7 +105,8 @@ impl Process {
     pub(crate) fn print_log(&self) {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
-        let skipped = lines.len().saturating_sub(LOG_LINES);
+        let shown = std::env::var("SLUICE_TEST_LOG_LINES").ok().and_then(|text| text.parse().ok());
+        let skipped = lines.len().saturating_sub(shown.unwrap_or(LOG_LINES));
         eprintln!("--- {} (the last {} of {} lines)", self.name, lines.len() - skipped, lines.len());
         eprintln!("{}\n---", lines[skipped..].join("\n"));
     }
@@ -108,6 +122,18 @@ impl Drop for Process {
             drop(child.wait());
         }
     }
+}
+
+fn spawn(name: &str, command: &mut Command, log: &Path) -> Child {
+    let output = File::options().create(true).append(true).open(log).unwrap();
+    command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+    command.spawn().unwrap_or_else(|error| panic!("cannot start '{name}': {error}"))
+}
+
+/// Ends a reaper before its pipe is closed, so that it does not act.
+fn end(mut reaper: Child) {
+    drop(reaper.kill());
+    drop(reaper.wait());
 }
 
 /// Starts the shell that cleans up when this process is gone; a group of its own keeps Ctrl-C from it.

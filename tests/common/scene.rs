@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::check::{Outputs, Seen, Truth, assert_clean, check, ends};
+use super::check::{Finding, Outputs, Seen, Truth, assert_clean, check, ends};
+use super::client::TopicPartition;
 use super::gate::{Config, Gate};
 use super::kafka::{Hold, shared};
 use super::metrics::Counts;
@@ -162,25 +163,37 @@ impl Scene {
         self.wait_committed(line, sent);
         let expected = gate.map(|_| counts(sent));
         let counts = gate.map(|gate| settled(gate, &line.gate, sent.len())).unwrap_or_default();
-        self.judge(line, sent, Seen { counts, ..self.observe(line) }, expected, false);
+        assert_clean(&self.judge(line, sent, Seen { counts, ..self.observe(line) }, expected, false));
     }
 
     /// The same for at-least-once delivery: copies are allowed.
     pub(crate) fn verify_at_least_once(&self, line: &Line, sent: &[Sent]) {
         self.wait_committed(line, sent);
-        self.judge(line, sent, self.observe(line), None, true);
+        assert_clean(&self.judge(line, sent, self.observe(line), None, true));
+    }
+
+    /// Returns what the universal check finds in what came after `starts`, once all is committed.
+    pub(crate) fn findings(
+        &self,
+        line: &Line,
+        sent: &[Sent],
+        starts: &BTreeMap<TopicPartition, i64>,
+        duplicates: bool,
+    ) -> Vec<Finding> {
+        let seen = Seen::observe_from(&self.kafka, &line.routes(), &self.group(line), starts);
+        self.judge(line, sent, seen, None, duplicates)
     }
 
     fn observe(&self, line: &Line) -> Seen {
         Seen::observe(&self.kafka, &line.routes(), &self.group(line))
     }
 
-    fn judge(&self, line: &Line, sent: &[Sent], seen: Seen, counts: Option<Counts>, duplicates: bool) {
+    fn judge(&self, line: &Line, sent: &[Sent], seen: Seen, counts: Option<Counts>, duplicates: bool) -> Vec<Finding> {
         let outputs = line.routes();
         let validated = self.kafka.partitions(&line.outputs.validated);
         let same_partition = validated == Some(line.partitions);
         let truth = Truth { sent, outputs: &outputs, gate: &line.gate, duplicates, same_partition, counts };
-        assert_clean(&check(&truth, &seen));
+        check(&truth, &seen)
     }
 }
 

@@ -190,10 +190,8 @@ impl<'a> Resolver<'a> {
                 (Some(alias), _) => drop(takers.insert(alias, field.of)),
                 (None, Some(value)) if self.fits(field.of, value) => {}
                 (None, Some(_)) => {
-                    return self.unreadable(format!(
-                        "the writer lacks field '{}', and its default does not fit",
-                        field.name
-                    ));
+                    return self
+                        .unreadable(format!("the writer lacks field '{}', and its default does not fit", field.name));
                 }
                 (None, None) => {
                     return self.unreadable(format!("the writer lacks field '{}', which has no default", field.name));

@@ -122,11 +122,17 @@ fn reads_the_registry_clients_counters_when_asked() {
         cache_hits: 9,
         cache_misses: 4,
         known_schemas: 2,
+        is_up: true,
+        changed_schemas: 3,
+        files: vec![("loaded", 4)],
     });
     let text = metrics.render();
     assert_eq!(value(&text, r#"sluice_registry_calls_total{outcome="timeout"}"#), Some(1.0));
     assert_eq!(value(&text, r#"sluice_registry_cache_total{result="hit"}"#), Some(9.0));
     assert_eq!(value(&text, "sluice_registry_known_schemas "), Some(2.0));
+    assert_eq!(value(&text, "sluice_registry_up "), Some(1.0));
+    assert_eq!(value(&text, "sluice_registry_changed_schemas "), Some(3.0));
+    assert_eq!(value(&text, r#"sluice_registry_cache_files_total{result="loaded"}"#), Some(4.0));
 }
 
 #[test]
