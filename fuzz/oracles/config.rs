@@ -7,10 +7,12 @@ use std::io;
 
 use sluice::config::{Config, Environment, Syntax};
 
+use super::measured;
+
 const SECRET: &str = "q7Zk-hunter2-x9";
 
 /// Checks the oracle, and returns `accepted`, `refused`, or `unreadable` where it is no table at all.
-pub fn judge(input: &[u8]) -> String {
+pub(crate) fn judge(input: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(input) else { return "unreadable".to_owned() };
     let syntax = if text.starts_with('#') { Syntax::Toml } else { Syntax::Yaml };
     let variable = |name: &str| (!name.is_empty() && !name.contains("NONE")).then(|| SECRET.to_owned());
@@ -18,7 +20,8 @@ pub fn judge(input: &[u8]) -> String {
         Some(path) if path.contains("none") => Err(io::Error::from(io::ErrorKind::NotFound)),
         _ => Ok(format!("{SECRET}\n")),
     };
-    match Config::parse(text, syntax, &Environment { variable: &variable, file: &file }) {
+    let environment = Environment { variable: &variable, file: &file };
+    match measured(|| Config::parse(text, syntax, &environment)) {
         Ok(config) => {
             let printed = format!("{:?} {:?}", config.kafka, config.registry);
             assert!(!config.application.is_empty() && !config.gates.is_empty(), "an empty configuration");

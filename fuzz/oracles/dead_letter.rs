@@ -11,10 +11,12 @@ use sluice::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use sluice::schema::{Format, SchemaId, SchemaRef, Subject, Version};
 use sluice::violation::{ReasonCode, Violation};
 
+use super::measured;
+
 const FOREIGN: [&str; 5] = ["trace", "sluice.other", "__value_schema_id", "", "kafka_dlt-exception-message"];
 
 /// Checks the oracle, and returns `read`, or what the reader says of the headers.
-pub fn judge(mut input: &[u8]) -> String {
+pub(crate) fn judge(mut input: &[u8]) -> String {
     let mut headers = Vec::new();
     while let [name, length, rest @ ..] = input {
         let Some(name) = HEADERS.iter().chain(&FOREIGN).nth(usize::from(*name)) else { break };
@@ -22,7 +24,7 @@ pub fn judge(mut input: &[u8]) -> String {
         headers.push(Header { name, value: (*length != 255).then_some(value) });
         input = if *length == 255 { &input[2..] } else { rest };
     }
-    let outcome = DeadLetter::read(&headers);
+    let outcome = measured(|| DeadLetter::read(&headers));
     round_trip(&headers, input);
     match outcome {
         Ok(letter) => {
@@ -73,7 +75,7 @@ fn round_trip(headers: &[Header<'_>], texts: &[u8]) {
     let position = Position { topic: "orders.raw", partition: Partition(1), offset: Offset(i64::MAX) };
     let record = Record { position, timestamp: Some(-1), key: None, value: Value::Tombstone, headers };
     let letter = DeadLetter::new(&finding, &record, "orders");
-    let written = letter.headers(headers, &Profile::ALL);
+    let written = measured(|| letter.headers(headers, &Profile::ALL));
     let ours: usize = written.iter().filter(|(name, _)| HEADERS.contains(name)).count();
     assert!(ours <= HEADERS.len(), "a header of ours comes twice");
     let again = borrowed(&written);

@@ -11,7 +11,7 @@ const PLAIN: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "
 const LEVELS: usize = 6;
 
 /// Makes a schema.
-pub fn schema(choices: &mut Choices<'_>) -> Value {
+pub(crate) fn schema(choices: &mut Choices<'_>) -> Value {
     let mut names = Names::default();
     record(choices, &mut names, 0)
 }
@@ -89,7 +89,7 @@ fn union(choices: &mut Choices<'_>, names: &mut Names, level: usize) -> Value {
 }
 
 /// Changes a schema as people do: fields come, go and move, numbers widen, branches and symbols appear and vanish.
-pub fn reader(choices: &mut Choices<'_>, writer: &Value) -> Value {
+pub(crate) fn reader(choices: &mut Choices<'_>, writer: &Value) -> Value {
     let mut reader = writer.clone();
     change(choices, &mut reader);
     reader
@@ -103,7 +103,6 @@ fn change(choices: &mut Choices<'_>, schema: &mut Value) {
                 "long" => json!("float"),
                 "float" => json!("double"),
                 "string" => json!("bytes"),
-                "bytes" => json!("string"),
                 "null" => json!("null"),
                 _ => json!(["null", name]),
             };
@@ -162,7 +161,7 @@ fn defines_nothing(schema: &Value) -> bool {
 }
 
 /// Makes a datum of a schema, by the rules of the specification.
-pub fn datum(choices: &mut Choices<'_>, schema: &Value) -> Vec<u8> {
+pub(crate) fn datum(choices: &mut Choices<'_>, schema: &Value) -> Vec<u8> {
     let mut writer = Writer { root: schema, out: Vec::new(), blocks: 0 };
     writer.value(choices, schema, 0);
     writer.out
@@ -292,7 +291,7 @@ fn find<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// Damages a datum a little.
-pub fn damage(choices: &mut Choices<'_>, datum: &mut Vec<u8>) {
+pub(crate) fn damage(choices: &mut Choices<'_>, datum: &mut Vec<u8>) {
     for _ in 0..choices.below(4) {
         let at = choices.below(datum.len() + 1);
         match choices.below(5) {

@@ -11,10 +11,12 @@ use sluice::registry::client::{Kind, Request, read_answer};
 use sluice::registry::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
 use sluice::schema::{SchemaGuid, SchemaId, SchemaRef, Subject};
 
+use super::measured;
+
 const URL: &str = "http://registry:8081/somewhere";
 
 /// Checks the oracle, and returns `parsed` or the kind of the error.
-pub fn judge(input: &[u8]) -> String {
+pub(crate) fn judge(input: &[u8]) -> String {
     let (question, status, body) = match input {
         [question, high, low, body @ ..] => (*question, u16::from_be_bytes([*high, *low]), body),
         [..] => (0, 0, input),
@@ -35,7 +37,7 @@ fn answer<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + Debug>
     status: u16,
     body: &[u8],
 ) -> String {
-    match read_answer::<T>(asked, URL, (status, None), body) {
+    match measured(|| read_answer::<T>(asked, URL, (status, None), body)) {
         Ok(entity) => {
             assert_eq!(status, 200, "an answer that is none");
             let written = to_vec(&entity).expect("an entity can be written");

@@ -2,7 +2,8 @@
 //!
 //! A datum that passes writer and reader passes the writer; `Always` means that every good datum does, `Never` that
 //! none does. What passes is decoded by Apache's library with both schemas, where those are generated (its resolution
-//! has no aliases and differs for foreign texts; Java settles those in `tests/avro_oracle.rs`).
+//! has no aliases, differs for foreign texts, and refuses bytes read as a string that are not UTF-8, where Java puts
+//! replacement characters; Java settles those in `tests/avro_oracle.rs`).
 //!
 //! Input: two schema texts and a datum, each text ended by 0xff; or choices: the lengths of those that make the
 //! writer and those that change it to the reader, then those that make the datum.
@@ -10,10 +11,10 @@
 use sluice::schema::avro::{ReaderSchema, Resolution, Schema, WriterSchema};
 
 use super::choices::Choices;
-use super::{apache, compile, generate, is_text, split};
+use super::{apache, compile, generate, is_text, measured, split};
 
 /// Checks the oracle, and returns the kind of the resolution.
-pub fn judge(mut input: &[u8]) -> String {
+pub(crate) fn judge(mut input: &[u8]) -> String {
     let (writer, reader, datum, generated) = if is_text(input) {
         let writer = String::from_utf8_lossy(split(&mut input)).into_owned();
         let reader = String::from_utf8_lossy(split(&mut input)).into_owned();
@@ -30,7 +31,7 @@ pub fn judge(mut input: &[u8]) -> String {
         (writer.to_string(), reader.to_string(), datum, true)
     };
     let (Some(from), Some(to)) = (compile(&writer), compile(&reader)) else { return "unusable_schema".to_owned() };
-    let resolution = match Resolution::between(WriterSchema(&from), ReaderSchema(&to)) {
+    let resolution = match measured(|| Resolution::between(WriterSchema(&from), ReaderSchema(&to))) {
         Ok(resolution) => resolution,
         Err(error) => return super::schema::kind(&error).to_owned(),
     };

@@ -4,9 +4,11 @@
 
 use sluice::kafka::statistics::Statistics;
 
+use super::measured;
+
 /// Checks the oracle, and returns `read` or `refused`.
-pub fn judge(input: &[u8]) -> String {
-    match Statistics::parse(input) {
+pub(crate) fn judge(input: &[u8]) -> String {
+    match measured(|| Statistics::parse(input)) {
         Ok(report) => {
             assert!(report.partitions.iter().all(|of| of.partition.0 >= 0), "librdkafka's own partition -1");
             assert!(report.partitions.iter().flat_map(|of| [of.begin, of.end]).flatten().all(|offset| offset.0 >= 0));

@@ -9,8 +9,10 @@ use sluice::schema::SchemaRef;
 use sluice::violation::Stage;
 use sluice::wire::{self, WireFormat, WireFormats};
 
+use super::measured;
+
 /// Checks the oracle, and returns the wire format or the reason code.
-pub fn judge(input: &[u8]) -> String {
+pub(crate) fn judge(input: &[u8]) -> String {
     let (&flags, rest) = input.split_first().unwrap_or((&7, input));
     let allowed: WireFormats =
         WireFormat::ALL.into_iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, of)| of).collect();
@@ -28,7 +30,7 @@ pub fn judge(input: &[u8]) -> String {
         Header { name, value: header },
         Header { name, value: None },
     ];
-    match wire::parse(part, bytes, &headers, allowed) {
+    match measured(|| wire::parse(part, bytes, &headers, allowed)) {
         Ok(framed) => {
             assert!(allowed.contains(framed.format), "a format that is not allowed");
             let prefix = match framed.schema {

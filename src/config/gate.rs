@@ -63,6 +63,14 @@ impl Sources {
         }
     }
 
+    /// Returns how many topics are named.
+    pub(super) fn named(&self) -> usize {
+        match self {
+            Self::Topics(topics) => topics.len(),
+            Self::Pattern(_) => 0,
+        }
+    }
+
     fn captures<'t>(&self, topic: &'t str) -> Option<Captures<'t>> {
         match self {
             Self::Topics(_) => None,

@@ -15,7 +15,8 @@ mod tls;
 use std::sync::Arc;
 
 pub use error::{Error, Kind};
-pub use http::read_answer;
+pub use http::{MAX_RESPONSE_BYTES, read_answer};
+pub use references::{MAX_BYTES, MAX_COUNT, MAX_DEPTH};
 pub use request::Request;
 
 use self::http::Http;
@@ -28,6 +29,12 @@ const DEFAULT_CONTEXT: &str = ".";
 
 /// A subject that nobody registers.
 const NOBODYS_SUBJECT: &str = "sluice.check-config";
+
+/// Contexts in which a GUID may have a number: each is asked for the places of that number.
+pub const MAX_CONTEXTS: usize = 100;
+
+/// Places where one schema may be registered: every one is kept, and looked through for each source topic.
+pub const MAX_REGISTRATIONS: usize = 10_000;
 
 /// A client of one registry, which may have several addresses.
 #[derive(Debug, Clone)]
@@ -93,7 +100,9 @@ impl Client {
         let requests = match schema {
             SchemaRef::Id(id) => vec![Request::Versions { id, context: None }],
             SchemaRef::Guid(guid) => {
-                let ids: Vec<ContextIdEntity> = self.http.get(&Request::Ids(guid)).await?;
+                let asked = Request::Ids(guid);
+                let ids: Vec<ContextIdEntity> = self.http.get(&asked).await?;
+                few(&asked, "contexts", ids.len(), MAX_CONTEXTS)?;
                 ids.into_iter()
                     .map(|entity| Request::Versions {
                         id: SchemaId(entity.id),
@@ -105,6 +114,7 @@ impl Client {
         let mut registrations = Vec::new();
         for request in requests {
             let entities: Vec<SubjectVersionEntity> = self.http.get(&request).await?;
+            few(&request, "subjects and versions", registrations.len() + entities.len(), MAX_REGISTRATIONS)?;
             registrations.extend(entities.into_iter().map(|entity| Registration {
                 subject: Subject(entity.subject.into()),
                 version: Version(entity.version),
@@ -154,6 +164,10 @@ impl Client {
         let text = references::follow(&self.http, &asked, entity.schema).await?;
         Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), text })
     }
+}
+
+fn few(asked: &Request, what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
+    if found > limit { Err(Error::TooMany { asked: asked.clone(), what, limit }) } else { Ok(()) }
 }
 
 #[cfg(test)]

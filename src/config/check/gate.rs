@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::leaf;
 use crate::config::section::Section;
-use crate::config::{Gate, Oversize, Repartition, Sources, Start, Template, UnusableSchema};
+use crate::config::{Gate, Oversize, Repartition, Sources, Start, Template, UnusableSchema, limits};
 use crate::gate::limit::Limit;
 use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
 use crate::gate::profile::Profile;
@@ -71,17 +71,20 @@ fn check_source(section: &mut Section<'_>) -> Option<Sources> {
     if let [pattern] = scalars.as_slice()
         && pattern.text.starts_with('^')
     {
-        return match Regex::new(&pattern.text) {
+        return match compile(&pattern.text) {
             Ok(pattern) => Some(Sources::Pattern(pattern)),
-            Err(error) => {
-                section
-                    .mistake("source", format!("'{}' is no regular expression: {}", pattern.shown, last_line(&error)));
+            Err(problem) => {
+                section.mistake("source", format!("'{}' {problem}", pattern.shown));
                 None
             }
         };
     }
     let mut topics: Vec<String> = Vec::new();
     let count = scalars.len();
+    if count > limits::TOPICS {
+        section.mistake("source", format!("names {count} topics, more than {}; give a pattern", limits::TOPICS));
+        return None;
+    }
     for scalar in scalars {
         match leaf::topic(&scalar.text) {
             Ok(topic) if topics.contains(&topic) => {
@@ -101,6 +104,15 @@ fn check_source(section: &mut Section<'_>) -> Option<Sources> {
 
 fn pattern_hint(text: &str) -> Option<String> {
     text.contains(['*', '(', '[', '+']).then(|| "a pattern begins with '^', as ^(.+)\\.raw$".to_owned())
+}
+
+/// Compiles a source pattern, within the limits.
+fn compile(pattern: &str) -> Result<Regex, String> {
+    if pattern.len() > limits::PATTERN_BYTES {
+        return Err(format!("is a pattern of more than {} bytes", limits::PATTERN_BYTES));
+    }
+    let pattern = RegexBuilder::new(pattern).size_limit(limits::PATTERN_SIZE).build();
+    pattern.map_err(|error| format!("is no regular expression: {}", last_line(&error)))
 }
 
 /// Returns what the regex crate says at the end, after a picture of the place.

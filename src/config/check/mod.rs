@@ -16,7 +16,7 @@ use super::conflict;
 use super::error::{Error, Mistakes};
 use super::raw::Node;
 use super::section::Section;
-use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat};
+use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, limits};
 use crate::kafka::memory::LEAST_SHARE;
 
 /// `commit_interval` where the operator sets none.
@@ -179,13 +179,22 @@ fn check_gates(root: &mut Section<'_>, mistakes: &Mistakes) -> Vec<Gate> {
     if tables.is_empty() {
         root.mistake("gates", "is required: at least one gate, as `gates: { orders: { source: …, validated: … } }`");
     }
-    let mut gates = Vec::new();
+    if tables.len() > limits::GATES {
+        root.mistake("gates", format!("has {} gates, more than {} of one process", tables.len(), limits::GATES));
+        return Vec::new();
+    }
+    let mut gates: Vec<Gate> = Vec::new();
     for (name, node) in tables {
         if let Err(problem) = leaf::name(&name) {
             section.mistake(&name, format!("'{name}' {problem}"));
         }
         let gate = Section::new(section.path(&name), Some(node), mistakes);
         gates.extend(gate::check(name, gate));
+    }
+    let topics: usize = gates.iter().map(|gate| gate.source.named()).sum();
+    if topics > limits::TOPICS {
+        root.mistake("gates", format!("name {topics} topics, more than {}; give patterns", limits::TOPICS));
+        return gates;
     }
     for error in conflict::by_example(&gates) {
         mistakes.push(error);

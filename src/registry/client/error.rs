@@ -98,6 +98,16 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A list that is longer than any real one.
+    #[error("the registry lists more than {limit} {what}, asked for {asked}")]
+    TooMany {
+        /// What was asked.
+        asked: Request,
+        /// What there is too much of.
+        what: &'static str,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// None of several addresses answered.
     #[error("none of the {} registry addresses answered: {}", .0.len(), join(.0))]
     All(Vec<Error>),
@@ -125,7 +135,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::References { .. } | Self::SchemaType { .. } => Kind::Unusable,
+            Self::References { .. } | Self::SchemaType { .. } | Self::TooMany { .. } => Kind::Unusable,
             Self::MissingReference { .. }
             | Self::Status { .. }
             | Self::Unreachable { .. }

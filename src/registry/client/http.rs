@@ -27,7 +27,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept: less than the 30 s after which Jetty, and so most registries, close it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest answer; the registry's own limit for a schema is 1 MB, so this is generous.
-pub(super) const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// Redirects within the same address.
 const MAX_REDIRECTS: usize = 3;
 /// What we can read; the first is what all registries write.
