@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as NativeCode;
 use rdkafka::config::RDKafkaLogLevel;
@@ -30,6 +30,9 @@ use crate::telemetry::logging;
 /// Records taken at once. Larger batches decide no faster, and everything in a batch is taken
 /// again after an abort; smaller ones look at the clock too often.
 pub(super) const BATCH_RECORDS: usize = 1_000;
+
+/// Time between two lines about the same missing right.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
 
 /// The consumer of one pipeline.
 pub(super) type Consumer = BaseConsumer<Context>;
@@ -57,11 +60,19 @@ pub(super) struct Context {
     events: Mutex<VecDeque<ConsumeEvent>>,
     closing: AtomicBool,
     statistics: clients::Latest,
+    /// When a missing right to read was logged last.
+    unreadable_logged: Mutex<Option<Instant>>,
 }
 
 impl Context {
     pub(super) fn new(gate: Arc<str>) -> Self {
-        Self { gate, events: Mutex::default(), closing: AtomicBool::new(false), statistics: clients::Latest::default() }
+        Self {
+            gate,
+            events: Mutex::default(),
+            closing: AtomicBool::new(false),
+            statistics: clients::Latest::default(),
+            unreadable_logged: Mutex::default(),
+        }
     }
 
     /// Lets go of partitions at once from now on.
@@ -77,6 +88,16 @@ impl Context {
     /// Returns the newest statistics not yet taken.
     pub(super) fn take_statistics(&self) -> Option<Statistics> {
         self.statistics.take()
+    }
+
+    /// Logs, once in a while, that a source may not be read any more: librdkafka asks on, and nobody else says so.
+    fn log_unreadable(&self, error: &KafkaError) {
+        let mut logged = self.unreadable_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|at| at.elapsed() > UNREADABLE_PAUSE) {
+            *logged = Some(Instant::now());
+            let advice = "grant it the rights that `sluice check-config` prints; until then its records wait";
+            tracing::error!(gate = %self.gate, %error, advice, "this user may not read a source topic any more");
+        }
     }
 
     fn note(&self, event: ConsumeEvent) {
@@ -140,6 +161,8 @@ fn note_error(context: &Context, error: KafkaError) {
         context.note(ConsumeEvent::Fatal(error));
     } else if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {
         context.note(ConsumeEvent::OffsetOutOfRange);
+    } else if code == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+        context.log_unreadable(&error);
     } else {
         // Everything else librdkafka mends itself; the reason went to the log through `ClientContext::error`.
         tracing::debug!(gate = %context.gate, %error, "poll reported an error");
