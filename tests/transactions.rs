@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use common::fault::{Fault, endure};
 use common::gate::{Config, Gate};
+use common::kafka::{Cluster, Hold};
 use common::scene::Scene;
-use common::traffic::Class;
+use common::traffic::{Class, Policy};
 use common::{long, seed, wait_for};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -40,6 +41,13 @@ fn dies(gate: Gate, signal: i32) -> (ExitStatus, String) {
     (status, log)
 }
 
+/// Returns how many partitions the gate has.
+fn assigned(gate: &Gate) -> usize {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+    let count = gate.metrics().sum("sluice_assigned_partitions", &[]) as usize;
+    count
+}
+
 /// Kills a gate at each step of a transaction, one after the other; the last one lives. `guest` is a second member's
 /// configuration, whose coming starts the rebalance.
 fn kill_at_each_step(config: &Config, guest: &Config, first: Gate) -> Gate {
@@ -53,6 +61,7 @@ fn kill_at_each_step(config: &Config, guest: &Config, first: Gate) -> Gate {
         }
         let mut gate = spawn(config, "in_revoke=1:kill");
         gate.wait_ready();
+        wait_for("all partitions", DEATH, || (assigned(&gate) == 4).then_some(()));
         let guest = Gate::spawn(guest);
         dies(gate, SIGKILL);
         let (status, log) = guest.stop(Duration::from_secs(15));
@@ -106,4 +115,119 @@ fn wrong_failpoints_are_refused() {
     let (status, log) = spawn(&scene.config(), "befor_commit=1:kill").wait_exit(Duration::from_secs(20));
     assert_eq!(status.code(), Some(2), "{log}");
     assert!(log.contains("befor_commit") && log.contains("before_commit"), "{log}");
+}
+
+/// Returns how many producers a gate has replaced.
+fn rebuilds(gate: &Gate, cause: &str) -> f64 {
+    gate.metrics().sum("sluice_producer_rebuilds_total", &[("cause", cause)])
+}
+
+/// Fault 14: the gate is so slow that the coordinator gives up on its transactions. The producer is fenced by that, and
+/// made anew in the process: no exit, no loss.
+#[test]
+fn fault_14_transaction_times_out() {
+    let scene = Scene::new("too-slow", 4);
+    // From its begin, with a commit interval and a scan each 0.5 s: beyond the timeout.
+    let order = "before_offsets=10:sleep 1900,before_commit=40:sleep 1900";
+    let config = scene.config().set("/kafka/transaction.timeout.ms", "1000");
+    let mut gate = spawn(&config, order);
+    gate.wait_ready();
+    let fault = Fault { number: "14", what: "transaction timeout", bound: Duration::from_secs(60) };
+    endure(&scene, scene.line(), fault, || {
+        wait_for("the producer to be rebuilt", Duration::from_secs(60), || {
+            (rebuilds(&gate, "fenced") > 0.0).then_some(())
+        });
+    });
+    assert!(gate.exited().is_none(), "the gate goes on");
+}
+
+/// A commit that took so long that it may have been sent twice: it counts, and once, and the producer is replaced
+/// before it begins another transaction (R1). A broker in order costs no producer.
+#[test]
+fn a_doubtful_commit_costs_the_producer() {
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "doubtful");
+    let line = scene.add("orders", 2, Policy::default(), serde_json::json!({}));
+    let mut gate = spawn(&scene.config(), "before_commit=20:stop");
+    gate.wait_ready();
+    let planned = line.traffic(seed()).mixed(6_000, &Class::usual());
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(&line, planned, 1_000));
+        wait_for("the gate before its 20th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
+        scene.kafka.halt();
+        gate.resume();
+        // Beyond the doubt at 0.7 s, and within every timeout.
+        std::thread::sleep(Duration::from_millis(1_300));
+        scene.kafka.go_on();
+        let sent = load.join().unwrap();
+        scene.verify(&line, &sent, Some(&gate));
+    });
+    assert_eq!(rebuilds(&gate, "doubtful_end"), 1.0, "one commit was doubtful:\n{}", gate.log());
+    assert_eq!(gate.metrics().sum("sluice_producer_rebuilds_total", &[]), 1.0);
+    assert_eq!(
+        gate.metrics().sum("sluice_transactions_total", &[("result", "aborted")]),
+        0.0,
+        "nothing was read again"
+    );
+    let mean = |name: &str| {
+        gate.metrics().sum(&format!("{name}_sum"), &[]) / gate.metrics().sum(&format!("{name}_count"), &[])
+    };
+    println!("mean commit {:.1} ms", mean("sluice_commit_seconds") * 1_000.0);
+}
+
+/// A call into librdkafka that hangs ends the process, and leaves no memory on disk; the next one goes on (R7).
+#[test]
+fn a_call_that_hangs_ends_the_process() {
+    let scene = Scene::new("hangs", 2);
+    let (line, config) = (scene.line(), scene.config());
+    let planned = line.traffic(seed()).mixed(8_000, &Class::usual());
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+        let (status, log) = dies(spawn(&config, "before_commit=10:sleep 3600000"), SIGABRT);
+        assert!(!status.core_dumped(), "memory went to disk");
+        let told = log.lines().find(|line| line.contains("does not come back")).unwrap_or_default();
+        for word in ["ERROR", "orders", "drained", "limit=8", "aborts"] {
+            assert!(told.contains(word), "no '{word}' in '{told}' of:\n{log}");
+        }
+        let gate = Gate::start(&config);
+        let sent = load.join().unwrap();
+        scene.verify(line, &sent, None);
+        drop(gate);
+    });
+}
+
+/// A process that was halted for longer than every bound, inside a watched call, is not one that hangs.
+#[test]
+fn a_halted_process_is_not_hung() {
+    let scene = Scene::new("halted", 2);
+    let line = scene.line();
+    let config = scene.config().set("/kafka/transaction.timeout.ms", "1000");
+    let mut gate = spawn(&config, "before_commit=10:stop");
+    gate.wait_ready();
+    let planned = line.traffic(seed()).mixed(3_000, &Class::usual());
+    let sent = std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+        wait_for("the gate before its 10th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
+        std::thread::sleep(Duration::from_secs(4));
+        gate.resume();
+        load.join().unwrap()
+    });
+    scene.verify(line, &sent, None);
+    assert!(gate.exited().is_none());
+}
+
+/// A broker in order costs no producer, though each producer waits a second before it sends a request again: what often
+/// has to be sent again, the partitions of a transaction that follows another at once, has a shorter wait of its own.
+#[test]
+fn a_broker_in_order_costs_no_producer() {
+    let scene = Scene::new("in-order", 4);
+    let line = scene.line();
+    let gate = Gate::start(&scene.config().set("/commit_interval", "20ms"));
+    let sent = scene.send_paced(line, line.traffic(seed()).mixed(12_000, &Class::usual()), 2_000);
+    scene.verify(line, &sent, Some(&gate));
+    let metrics = gate.metrics();
+    let commits = metrics.sum("sluice_commit_seconds_count", &[]);
+    let mean = metrics.sum("sluice_commit_seconds_sum", &[]) / commits;
+    println!("{commits} commits, {:.1} ms each", mean * 1_000.0);
+    assert_eq!(metrics.sum("sluice_producer_rebuilds_total", &[]), 0.0, "{}", gate.log());
+    assert!(mean < 0.5, "each commit took {mean} s: something is sent again and again");
 }

@@ -1,4 +1,4 @@
-//! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`.
+//! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`, and the way to `resume`.
 //!
 //! Health and metrics are open to whoever reaches the port. `/status` names topics and
 //! errors, and there are no admin users yet, so beyond loopback it is refused. The server
@@ -17,7 +17,7 @@ use axum::extract::{Extension, Request, State as Shared};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::resume;
 use super::status::Status;
 use crate::telemetry::health::Obstacle;
 use crate::telemetry::{Health, Metrics, RegistryState};
@@ -60,9 +61,9 @@ pub struct State {
     pub registry: Arc<RegistryState>,
 }
 
-/// Whether `/status` answers: only where the listener is on loopback.
+/// Whether `/status` answers and gates can be resumed: only where the listener is on loopback.
 #[derive(Debug, Clone, Copy)]
-struct Local(bool);
+pub(super) struct Local(pub(super) bool);
 
 #[derive(Debug, Clone, Copy)]
 struct Started(Instant);
@@ -133,6 +134,7 @@ fn router(state: Arc<State>, address: SocketAddr) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/gates/{name}/resume", post(resume::resume).fallback(resume::post_only))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn(bodiless))
@@ -142,11 +144,15 @@ fn router(state: Arc<State>, address: SocketAddr) -> Router {
 }
 
 async fn livez(Shared(state): Shared<Arc<State>>) -> Response {
-    verdict("alive", &state.health.stuck(Instant::now()))
+    verdict("alive", &state.health.stuck(Instant::now()), json!({}))
 }
 
 async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
-    verdict("ready", &state.health.not_ready(Instant::now()))
+    verdict(
+        "ready",
+        &state.health.not_ready(Instant::now()),
+        json!({ "degraded": state.health.degraded(Instant::now()) }),
+    )
 }
 
 async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
@@ -166,7 +172,8 @@ async fn status(
 }
 
 async fn not_found(uri: Uri) -> Response {
-    let why = format!("no such path '{}': there are /livez, /readyz, /metrics and /status", uri.path());
+    let why =
+        format!("no such path '{}': there are /livez, /readyz, /metrics, /status and /gates/NAME/resume", uri.path());
     refusal(StatusCode::NOT_FOUND, &why)
 }
 
@@ -187,13 +194,18 @@ async fn bodiless(request: Request<Body>, next: Next) -> Result<Response, Infall
     Ok(response)
 }
 
-fn verdict(name: &str, obstacles: &[Obstacle]) -> Response {
+/// Answers yes or no with the reasons; `more` is for people and decides nothing.
+fn verdict(name: &str, obstacles: &[Obstacle], more: serde_json::Value) -> Response {
     let reasons: Vec<_> = obstacles.iter().map(ToString::to_string).collect();
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ name: reasons.is_empty(), "reasons": reasons }))).into_response()
+    let mut answer = json!({ name: reasons.is_empty(), "reasons": reasons });
+    if let (Some(answer), serde_json::Value::Object(more)) = (answer.as_object_mut(), more) {
+        answer.extend(more);
+    }
+    (code, Json(answer)).into_response()
 }
 
-fn refusal(code: StatusCode, why: &str) -> Response {
+pub(super) fn refusal(code: StatusCode, why: &str) -> Response {
     (code, Json(json!({ "error": why }))).into_response()
 }
 

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 
 use super::http::State;
+use crate::gate::limit::Share;
 use crate::record;
 use crate::telemetry::HoldCause;
 use crate::telemetry::metrics::OutcomeCount;
 use crate::telemetry::registry::RegistryBoard;
-use crate::telemetry::state::{Board, Condition, Incident, PartitionState, PipelineState};
+use crate::telemetry::state::{self, Board, Condition, Incident, PartitionState, PipelineState};
 
 /// The process.
 #[derive(Debug, Serialize)]
@@ -88,6 +89,19 @@ pub struct Pipeline {
     pub state: &'static str,
     /// Milliseconds since the last turn of its loop; null before the first.
     pub last_turn_ms: Option<u128>,
+    /// What the dead-letter limit counted when it stopped the pipeline; null while it does not hold it.
+    pub dead_letter_limit: Option<Tripped>,
+}
+
+/// Dead letters beyond the limit.
+#[derive(Debug, Serialize)]
+pub struct Tripped {
+    /// When, UTC.
+    pub at: String,
+    /// The dead letters.
+    pub dead_letters: u64,
+    /// All records, these included.
+    pub records: u64,
 }
 
 /// One assigned partition.
@@ -198,6 +212,7 @@ impl Gate {
                 number: seen.number,
                 state: seen.condition.name(),
                 last_turn_ms: seen.silence.map(|silence| silence.as_millis()),
+                dead_letter_limit: seen.board.limit.map(Tripped::from),
             });
             let Board { topics, partitions, held_topics, incidents: of_one, .. } = seen.board;
             gate.sources.extend(topics.sources);
@@ -275,6 +290,13 @@ impl From<RegistryBoard> for Registry {
 
 fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
+}
+
+impl From<state::Tripped> for Tripped {
+    fn from(tripped: state::Tripped) -> Self {
+        let Share { dead_letters, records } = tripped.share;
+        Self { at: time(tripped.at), dead_letters, records }
+    }
 }
 
 impl From<OutcomeCount> for Outcome {

@@ -26,7 +26,7 @@ mod section;
 mod template;
 
 pub use error::Error;
-pub use gate::{Gate, Outputs, Sources, Start, UnusableSchema};
+pub use gate::{Gate, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};

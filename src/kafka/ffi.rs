@@ -1,15 +1,16 @@
 //! The calls to librdkafka that rdkafka does not offer; the only unsafe code of the crate.
 //!
-//! Two things are missing there. Headers: its reader panics on a header name that is not
+//! Three things are missing there. Headers: its reader panics on a header name that is not
 //! UTF-8, and names are data from the outside. Producing: it makes a C string of the topic's
-//! name and looks the topic up for every record; a handle made once does neither. Everything
-//! here is safe to call: handles live in the [`Producer`] that they were made for, and
+//! name and looks the topic up for every record; a handle made once does neither. Errors: it
+//! drops topic and partition of what a consumer cannot read. Everything here is safe to call: handles live in the [`Producer`] that they were made for, and
 //! borrowed headers cannot outlive their message.
 
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
@@ -18,7 +19,8 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use smallvec::SmallVec;
 
-use crate::record::Header;
+use super::probe::{Fault, Found};
+use crate::record::{Header, Partition};
 
 /// Headers of one record; eight of them need no allocation.
 pub type Headers<'m> = SmallVec<[Header<'m>; 8]>;
@@ -55,6 +57,30 @@ fn native_headers(message: &BorrowedMessage<'_>) -> Option<NonNull<sys::rd_kafka
     // SAFETY: the message pointer is valid while the message is borrowed; the out pointer is ours.
     let error = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut native) };
     if error.is_error() { None } else { NonNull::new(native) }
+}
+
+/// Takes the next record or error out of a consumer's queue, and says of which partition it is; errors of no partition
+/// are passed over. For consumers that have assigned partitions themselves: no rebalance is answered here.
+#[must_use]
+pub fn look<C: ClientContext>(client: &Client<C>, wait: Duration) -> Option<Found> {
+    let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is alive, and what is returned is ours until we destroy it below.
+    let message = NonNull::new(unsafe { sys::rd_kafka_consumer_poll(client.native_ptr(), wait) })?;
+    // SAFETY: the message is whole until it is destroyed; its topic handle, if any, lives as long as it.
+    let found = unsafe {
+        let sys::rd_kafka_message_t { err, rkt, partition, .. } = *message.as_ptr();
+        NonNull::new(rkt).map(|topic| Found {
+            topic: CStr::from_ptr(sys::rd_kafka_topic_name(topic.as_ptr())).to_string_lossy().into_owned(),
+            partition: Partition(partition),
+            fault: err.is_error().then(|| Fault {
+                code: err.into(),
+                reason: CStr::from_ptr(sys::rd_kafka_message_errstr(message.as_ptr())).to_string_lossy().into_owned(),
+            }),
+        })
+    };
+    // SAFETY: the message is ours and not used after this.
+    unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
+    found
 }
 
 /// Lets consumer groups of a client's mock cluster start at once; its broker waits 3 s for further members otherwise.

@@ -11,7 +11,7 @@ mod error;
 mod plan;
 
 pub use error::Error;
-pub use plan::{Difference, MAX_MESSAGE_BYTES, NewTopic, Plan, Refusal};
+pub use plan::{Difference, MAX_MESSAGE_BYTES, Needs, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::consume::Named;
+use super::source::Watch;
 use crate::gate::verdict::Needs;
 use crate::record::{Offset, Partition, Position};
 use crate::schema::table::{Need, Source};
@@ -45,6 +46,8 @@ pub(super) struct Assigned {
     /// The next record to stage.
     pub(super) next: Offset,
     pub(super) hold: Option<Hold>,
+    /// What the statistics said of it.
+    pub(super) watch: Watch,
     unknown_holds: VecDeque<(Instant, Duration)>,
 }
 
@@ -60,7 +63,22 @@ impl Assigned {
 
     /// Tells whether it waits for a record that the log does not have, which only a person can mend.
     pub(super) fn is_out_of_range(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| hold.cause == Some(HoldCause::OffsetOutOfRange))
+        self.is_held_for(HoldCause::OffsetOutOfRange)
+    }
+
+    /// Tells whether it is held for this cause.
+    pub(super) fn is_held_for(&self, cause: HoldCause) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.cause == Some(cause))
+    }
+
+    /// Tells whether it waits for a batch or a broker that could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_held_for(HoldCause::UnreadableBatch) || self.is_held_for(HoldCause::SourceUnavailable)
+    }
+
+    /// Tells whether it is due for another try.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now)
     }
 
     /// Ends the hold, and counts it where it was for an unknown ID.
@@ -90,6 +108,7 @@ impl Assignment {
             committed: next,
             next,
             hold: None,
+            watch: Watch::default(),
             unknown_holds: VecDeque::new(),
         });
     }
@@ -144,14 +163,17 @@ impl Assignment {
 
     /// Returns the indices of partitions that are due for another try.
     pub(super) fn due(&self, now: Instant) -> Vec<usize> {
-        let is_due = |held: &Assigned| held.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now);
-        (0..self.partitions.len()).filter(|&index| is_due(&self.partitions[index])).collect()
+        self.indices(|held| held.is_due(now))
     }
 
     /// Returns the indices of partitions that wait for this schema.
     pub(super) fn waiting_for(&self, need: Need) -> Vec<usize> {
-        let waits = |held: &Assigned| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need));
-        (0..self.partitions.len()).filter(|&index| waits(&self.partitions[index])).collect()
+        self.indices(|held| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need)))
+    }
+
+    /// Returns the indices of the partitions of which this is so.
+    pub(super) fn indices(&self, is_so: impl Fn(&Assigned) -> bool) -> Vec<usize> {
+        (0..self.partitions.len()).filter(|&index| is_so(&self.partitions[index])).collect()
     }
 }
 

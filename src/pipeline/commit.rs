@@ -6,35 +6,36 @@
 //! takes the former by value, so staging after the drain or committing with records under way
 //! does not compile.
 //!
-//! With `at-least-once` the same steps stand for: produce, wait for every acknowledgement,
-//! commit the offsets to the group. Nothing is taken back by an abort then, so records may
-//! come twice; none is lost, since no offset moves before all earlier outputs are stored.
+//! With `at-least-once` the same steps mean less ([`super::offsets`]).
 //!
 //! A commit that timed out is made again and never aborted: it may have happened. A
 //! transaction that may have been ended twice costs the producer ([`super::end`]), though not
 //! what it has committed. Every call is watched ([`super::watchdog`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{Producer as _, PurgeConfig};
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::Producer as _;
 
 use super::Fault;
 use super::consume::Consumer;
 use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
-use super::produce::{Context, TOO_LARGE};
+use super::produce::{Context, REFUSED};
 use super::watchdog::{self, Watch};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
-const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+
+/// What the call that sends the offsets may take beyond its limit to come back by itself.
+const OFFSETS_GRACE: Duration = Duration::from_secs(1);
 
 /// Pause before a retriable call is made again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -44,7 +45,7 @@ const ABORT_STEP: Duration = Duration::from_millis(100);
 
 /// A producer between transactions.
 #[derive(Debug)]
-pub(super) struct Idle(Sender);
+pub(super) struct Idle(pub(super) Sender);
 
 /// A transaction that takes records.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ pub(super) struct Broken {
 /// The result of a step.
 pub(super) type Step<T> = Result<T, Box<Broken>>;
 
-fn broken(left: Sender, fault: Fault) -> Box<Broken> {
+pub(super) fn broken(left: Sender, fault: Fault) -> Box<Broken> {
     Box::new(Broken { left: Some(Failed(left)), fault })
 }
 
@@ -87,10 +88,11 @@ fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
     Box::new(Broken { left: None, fault: Fault::lost(step, error) })
 }
 
+/// A producer and what it works with.
 #[derive(Debug)]
-struct Sender {
-    producer: Producer<Context>,
-    terms: Terms,
+pub(super) struct Sender {
+    pub(super) producer: Producer<Context>,
+    pub(super) terms: Terms,
     /// Why the offsets may come to the brokers once more.
     doubt: Option<String>,
 }
@@ -231,7 +233,7 @@ impl Sender {
     /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
         if self.producer.client().context().has_failed() {
-            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
+            return Err(broken(self, Fault::Abort(REFUSED.to_owned())));
         }
         Ok(Drained(self))
     }
@@ -246,12 +248,12 @@ impl Sender {
     }
 
     /// Does what is ordered for this point, watched as a call that hangs there would be.
-    fn hit(&self, point: Point) -> Result<(), Fault> {
+    pub(super) fn hit(&self, point: Point) -> Result<(), Fault> {
         let _watch = self.terms.watch("failpoint", "drained");
         failpoint::hit(point)
     }
 
-    fn send_offsets(mut self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Self> {
+    fn send_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Self> {
         let Some(group) = consumer.group_metadata() else {
             let fault = Fault::Abort("the consumer has left its group".to_owned());
             return Err(broken(self, fault));
@@ -259,22 +261,44 @@ impl Sender {
         if let Err(fault) = self.hit(Point::BeforeOffsets) {
             return Err(broken(self, fault));
         }
-        let client = self.producer.client();
         let began = Instant::now();
-        let limit = self.terms.limit;
-        let sent =
-            self.retry("send_offsets_to_transaction", || client.send_offsets_to_transaction(offsets, &group, limit));
+        let (mut sender, sent) = self.send_offsets_aside(group, offsets.clone())?;
         let took = began.elapsed();
-        if matches!(sent, Ok(true)) || self.terms.backoff.doubts_offsets(took) {
-            self.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));
+        if matches!(sent, Ok(true)) || sender.terms.backoff.doubts_offsets(took) {
+            sender.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));
         }
         if let Err(error) = sent {
-            return Err(self.broken("add the offsets to the transaction", &error));
+            return Err(sender.broken("add the offsets to the transaction", &error));
         }
-        match self.hit(Point::AfterOffsets) {
-            Ok(()) => Ok(self),
-            Err(fault) => Err(broken(self, fault)),
+        match sender.hit(Point::AfterOffsets) {
+            Ok(()) => Ok(sender),
+            Err(fault) => Err(broken(sender, fault)),
         }
+    }
+
+    /// Makes the call on a thread of its own, for it may hang for ever, whatever limit it is given: when the broker that
+    /// coordinates the group dies, librdkafka ends that broker's thread and waits for a sign of it (its #5511). The
+    /// producer is then left to that thread and lost to us; its successor fences whatever the call may still do.
+    fn send_offsets_aside(
+        self,
+        group: ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+    ) -> Step<(Self, KafkaResult<bool>)> {
+        let limit = self.terms.limit;
+        let (give, take) = mpsc::sync_channel(1);
+        let call = move || {
+            let client = self.producer.client();
+            let sent = self.retry(|| client.send_offsets_to_transaction(&offsets, &group, limit));
+            // Nobody waits any more: the producer goes here, with the call's end.
+            give.send((self, sent)).ok();
+        };
+        let gone = |why: String| Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } });
+        if let Err(error) = thread::Builder::new().name("offsets".to_owned()).spawn(call) {
+            return Err(gone(format!("no thread to send the offsets: {error}")));
+        }
+        take.recv_timeout(limit + OFFSETS_GRACE).map_err(|_| {
+            gone(format!("the offsets were not sent in {limit:?}: the group's coordinator has gone, and the call does not come back"))
+        })
     }
 
     fn commit_transaction(self) -> Step<Ended> {
@@ -285,7 +309,10 @@ impl Sender {
         let began = Instant::now();
         let limit = self.terms.limit;
         #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
-        let committed = self.retry("commit_transaction", || client.commit_transaction(limit));
+        let committed = self.retry(|| {
+            let _watch = self.terms.watch("commit_transaction", "drained");
+            client.commit_transaction(limit)
+        });
         match committed {
             Ok(again) => {
                 let took = began.elapsed();
@@ -333,34 +360,12 @@ impl Sender {
         doubt.map_or_else(|| Ended::Clean(Idle(self)), Ended::Doubtful)
     }
 
-    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Ended> {
-        let points = [Point::BeforeOffsets, Point::AfterOffsets, Point::BeforeCommit];
-        if let Err(fault) = points.into_iter().try_for_each(|point| self.hit(point)) {
-            return Err(broken(self, fault));
-        }
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-        let result = consumer.commit(offsets, CommitMode::Sync);
-        match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {
-                failpoint::hit(Point::AfterCommit).ok();
-                Ok(Ended::Clean(Idle(self)))
-            }
-            Err(error) => {
-                let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
-                Err(broken(self, fault))
-            }
-        }
-    }
-
     /// Makes a call again while it asks for that, up to the limit; tells whether it was made again.
-    fn retry(&self, name: &'static str, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
+    fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
         let deadline = Instant::now() + self.terms.limit;
         let mut again = false;
         loop {
-            let watch = self.terms.watch(name, "drained");
-            let result = call();
-            drop(watch);
-            match result {
+            match call() {
                 Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {
                     tracing::debug!(error = %plain(&error), "a transactional call is made again");
                     thread::sleep(RETRY_PAUSE);
@@ -370,29 +375,4 @@ impl Sender {
             }
         }
     }
-
-    /// Throws away what is under way, where there is no transaction to abort.
-    fn throw_away(self) -> Step<Ended> {
-        let client = self.producer.client();
-        client.purge(PurgeConfig::default().queue().inflight());
-        let deadline = Instant::now() + self.terms.limit;
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
-            client.poll(Duration::ZERO);
-            thread::sleep(DRAIN_PAUSE);
-        }
-        client.context().take_failures();
-        match client.client().fatal_error() {
-            None => Ok(Ended::Clean(Idle(self))),
-            Some((code, reason)) => {
-                let why = format!("the idempotent producer cannot go on: {reason} ({code})");
-                Err(Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } }))
-            }
-        }
-    }
-}
-
-/// Commits the offsets at which a group begins, before it has members.
-pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-    consumer.commit(offsets, CommitMode::Sync)
 }

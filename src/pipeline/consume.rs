@@ -23,6 +23,7 @@ use rdkafka::{ClientContext, TopicPartitionList};
 
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Headers};
+use crate::kafka::memory::BATCH_BYTES;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Header, Offset, Partition, Position, Record, Value};
 use crate::telemetry::logging;
@@ -33,6 +34,24 @@ pub(super) const BATCH_RECORDS: usize = 1_000;
 
 /// Time between two lines about the same missing right.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Errors of a partition, which rdkafka reports without its name: of a batch that does not pass its checksum or cannot be
+/// decompressed, of one beyond every limit, and of a broker that cannot read its own log or may not show it.
+const UNREADABLE: [RDKafkaErrorCode; 8] = [
+    RDKafkaErrorCode::BadMessage,
+    RDKafkaErrorCode::BadCompression,
+    RDKafkaErrorCode::NotImplemented,
+    RDKafkaErrorCode::CriticalSystemResource,
+    RDKafkaErrorCode::InvalidMessage,
+    RDKafkaErrorCode::MessageSizeTooLarge,
+    RDKafkaErrorCode::TopicAuthorizationFailed,
+    RDKafkaErrorCode::Unknown,
+];
+
+/// Tells whether the fault is that of the batch, and not of broker or rights.
+pub(super) fn is_of_batch(code: RDKafkaErrorCode) -> bool {
+    !matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::Unknown)
+}
 
 /// The consumer of one pipeline.
 pub(super) type Consumer = BaseConsumer<Context>;
@@ -49,6 +68,8 @@ pub(super) enum ConsumeEvent {
     Revoke(Vec<Named>),
     /// Some partition's next offset is not in the log any more, or not yet.
     OffsetOutOfRange,
+    /// Some partition has a batch that cannot be read, or cannot be read at all; records may have been passed over.
+    Unreadable,
     /// The consumer is of no more use.
     Fatal(KafkaError),
 }
@@ -100,6 +121,16 @@ impl Context {
         }
     }
 
+    /// Hands over partitions that no group assigns.
+    pub(super) fn take(&self, partitions: Vec<Named>) {
+        self.note(ConsumeEvent::Assign(partitions));
+    }
+
+    /// Has all partitions looked at as after an error of one.
+    pub(super) fn note_unreadable(&self) {
+        self.note(ConsumeEvent::Unreadable);
+    }
+
     fn note(&self, event: ConsumeEvent) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
     }
@@ -142,9 +173,13 @@ impl ConsumerContext for Context {
 /// Takes what is there, waiting for the first record at most `wait`; stops at an event, which is noted in the context.
 pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<BorrowedMessage<'c>>) {
     let mut wait = wait;
-    while batch.len() < BATCH_RECORDS {
+    let mut bytes = 0;
+    while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
         match consumer.poll(wait) {
-            Some(Ok(message)) => batch.push(message),
+            Some(Ok(message)) => {
+                bytes += (message.key_len() + message.payload_len()) as u64;
+                batch.push(message);
+            }
             Some(Err(error)) => {
                 note_error(consumer.context(), error);
                 return;
@@ -161,8 +196,11 @@ fn note_error(context: &Context, error: KafkaError) {
         context.note(ConsumeEvent::Fatal(error));
     } else if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {
         context.note(ConsumeEvent::OffsetOutOfRange);
-    } else if code == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
-        context.log_unreadable(&error);
+    } else if code.is_some_and(|code| UNREADABLE.contains(&code)) {
+        if code == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+            context.log_unreadable(&error);
+        }
+        context.note(ConsumeEvent::Unreadable);
     } else {
         // Everything else librdkafka mends itself; the reason went to the log through `ClientContext::error`.
         tracing::debug!(gate = %context.gate, %error, "poll reported an error");

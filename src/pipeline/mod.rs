@@ -10,7 +10,8 @@
 //! `run` is the loop and the place to begin reading. Beside it, a file per concern:
 //! `consume` polls, `assignment` knows how far each partition has come, `output` and
 //! `commit` are the transaction, `rebalance` gives and takes partitions, `hold` stops and
-//! releases them, `recover` goes back after a fault, `start` finds topics and first offsets.
+//! releases them (`breaker` all, when there are too many dead letters), `recover` goes back after a fault, `start` finds topics and first offsets,
+//! `source` watches what cannot be read.
 //!
 //! What must always hold: an offset is committed only together with the outcome of every
 //! record before it; a record is read again unless that commit happened; per partition,
@@ -19,6 +20,7 @@
 //! There is one queue crossing in and one out, both librdkafka's own.
 
 mod assignment;
+mod breaker;
 mod commit;
 mod consume;
 mod discover;
@@ -27,13 +29,17 @@ pub(crate) mod failpoint;
 mod fault;
 mod fetch;
 mod hold;
+mod letter;
+mod offsets;
 mod output;
-mod oversize;
 mod produce;
 mod rebalance;
 mod recover;
+mod refused;
 mod routes;
 mod run;
+mod search;
+mod source;
 mod start;
 pub(crate) mod watchdog;
 

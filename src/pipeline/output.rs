@@ -9,13 +9,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::Producer as _;
 
 use super::Fault;
+use super::assignment::Assigned;
 use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
-use super::produce::{self, Context, Handles, Refused, Relabel};
+use super::produce::{self, Context, Handles, Refusals, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
 use crate::kafka::ffi::Producer;
@@ -50,6 +52,13 @@ pub(super) struct Origin {
     pub(super) offset: Offset,
 }
 
+impl Origin {
+    /// Returns where the next record of a partition comes from.
+    pub(super) fn next_of(held: &Assigned) -> Self {
+        Self { source: held.source, partition: held.partition, offset: held.next }
+    }
+}
+
 #[derive(Debug)]
 enum State {
     Idle(Idle),
@@ -70,10 +79,14 @@ impl State {
 pub(super) enum Staged {
     /// It is under way.
     Yes,
+    /// It would be one dead letter too many.
+    OverLimit,
     /// It fits no output.
     TooLarge,
-    /// Its output is not there.
-    NoOutput(String),
+    /// Its output refuses it for what it is, and so do the dead letters.
+    Refused(RDKafkaErrorCode),
+    /// The output of this route is not there.
+    NoOutput(Route, String),
 }
 
 impl Output {
@@ -150,7 +163,7 @@ impl Output {
     /// Makes handles of topics found since the last call.
     fn make_handles(&mut self, producer: &mut Producer<Context>, routes: &Routes) -> Result<(), Fault> {
         for route in routes.iter().skip(self.handles.len()) {
-            let handles = Handles::make(producer, &route.outputs).map_err(|error| {
+            let handles = Handles::make(producer, route).map_err(|error| {
                 Fault::Fatal(super::Error::Client { what: "an output topic", reason: error.to_string() })
             })?;
             self.handles.push(handles);
@@ -172,13 +185,13 @@ impl Output {
         let State::Open(open) = &self.state else {
             return Err(Fault::Abort("no transaction is open".to_owned()));
         };
-        let Some(topic) = self.handles[origin.source.0 as usize].topic(route) else {
-            return Ok(Staged::NoOutput("the gate has no converter topic".to_owned()));
+        let Some(end) = self.handles[origin.source.0 as usize].end(route) else {
+            return Ok(Staged::NoOutput(route, "the gate has none".to_owned()));
         };
         // Only a full queue needs the clock.
         let mut deadline = None;
         loop {
-            match produce::stage(open.producer(), topic, message, relabel, self.staged.len()) {
+            match produce::stage(open.producer(), end, message, relabel, self.staged.len()) {
                 Ok(()) => {
                     if self.staged.is_empty() {
                         self.began = Instant::now();
@@ -191,7 +204,7 @@ impl Output {
                     self.make_room(open, deadline)?;
                 }
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
-                Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(code.to_string())),
+                Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(route, code.to_string())),
                 Err(Refused::Fault(fault)) => return Err(fault),
             }
         }
@@ -207,18 +220,28 @@ impl Output {
         Ok(())
     }
 
-    /// Takes the records that the brokers refused for their size, by topic and tag.
-    pub(super) fn take_too_large(&self) -> Vec<(String, usize)> {
+    /// Takes the records that the brokers refused for what they are.
+    pub(super) fn take_refused(&self) -> Refusals {
         match &self.state {
-            State::Open(open) => open.producer().client().context().take_too_large(),
-            State::Failed(failed) => failed.context().take_too_large(),
-            State::Idle(_) | State::Lost | State::DryRun => Vec::new(),
+            State::Open(open) => open.producer().client().context().take_refused(),
+            State::Failed(failed) => failed.context().take_refused(),
+            State::Idle(_) | State::Lost | State::DryRun => Refusals::default(),
         }
     }
 
-    /// Returns where the record with this tag came from.
-    pub(super) fn origin(&self, tag: usize) -> Option<Origin> {
-        self.staged.get(tag).copied()
+    /// Returns where the records of the running transaction came from; a record's place is its tag.
+    pub(super) fn staged(&self) -> &[Origin] {
+        &self.staged
+    }
+
+    /// Tells whether the running transaction holds records.
+    pub(super) fn holds_records(&self) -> bool {
+        matches!(self.state, State::Open(_)) && !self.staged.is_empty()
+    }
+
+    /// Forgets how outputs are reached, after they have changed; handles are made anew when they are needed.
+    pub(super) fn renew_handles(&mut self) {
+        self.handles.clear();
     }
 
     /// Returns the producer's newest statistics not yet taken.

@@ -15,9 +15,9 @@ use rdkafka::consumer::Consumer as _;
 
 use super::Fault;
 use super::assignment;
-use super::commit;
 use super::consume::{ConsumeEvent, Named};
 use super::failpoint::{self, Point};
+use super::offsets;
 use super::run::Loop;
 use super::start::{self, FirstRead};
 use crate::kafka::clients::REQUEST_TIMEOUT;
@@ -42,6 +42,7 @@ impl Loop<'_> {
                 ConsumeEvent::Assign(partitions) => self.assign(&partitions)?,
                 ConsumeEvent::Revoke(partitions) => self.revoke(&partitions)?,
                 ConsumeEvent::OffsetOutOfRange => self.hold_out_of_range()?,
+                ConsumeEvent::Unreadable => self.find_unreadable()?,
                 ConsumeEvent::Fatal(error) => return Err(Fault::ConsumerLost(error.to_string())),
             }
             self.settings.probe.beat(now);
@@ -61,7 +62,7 @@ impl Loop<'_> {
                 }
                 Ok(())
             }
-            ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_) => self.commit(),
+            ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_) | ConsumeEvent::Unreadable => self.commit(),
             ConsumeEvent::OffsetOutOfRange | ConsumeEvent::Fatal(_) => Ok(()),
         }
     }
@@ -97,7 +98,7 @@ impl Loop<'_> {
         if list.count() == 0 || self.output.is_dry_run() {
             return;
         }
-        if let Err(error) = commit::commit_start(self.consumer, &list) {
+        if let Err(error) = offsets::commit_start(self.consumer, &list) {
             tracing::warn!(gate = self.settings.probe.gate(), %error, "the first offsets of new partitions are not committed yet");
         }
     }

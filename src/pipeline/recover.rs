@@ -15,6 +15,7 @@ use super::end::{Backoff, Doubts};
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
+use crate::config::Oversize;
 use crate::gate::verdict::Tally;
 use crate::record::Offset;
 use crate::telemetry::HoldCause;
@@ -90,16 +91,20 @@ impl Loop<'_> {
         self.recovery.is_overdue = self.output.age() >= self.settings.config.kafka.transaction_timeout();
         match fault {
             Fault::Abort(why) => {
-                let too_large = self.output.take_too_large();
-                self.oversize.note(&too_large, &self.output, &self.routes);
+                let refusals = self.output.take_refused();
+                let may_truncate = self.settings.gate.oversize == Oversize::Truncate;
+                let lesson = self.refused.note(&refusals, self.output.staged(), &self.routes, may_truncate);
                 self.give_up(&why);
                 self.show_held(&why);
                 match self.output.abort() {
-                    // These records go elsewhere now; nothing has to be waited for.
-                    Ok(()) if !too_large.is_empty() => return Ok(()),
+                    Ok(()) if lesson.is_size && self.sizes_changed() => self.rebuild_for_batches()?,
                     Ok(()) => {}
                     Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced)?,
                     Err(fault) => return Err(fault),
+                }
+                if lesson.is_progress {
+                    // The next transaction is another one; nothing has to be waited for.
+                    return Ok(());
                 }
             }
             Fault::Lost { why, is_fenced } => {
@@ -119,6 +124,25 @@ impl Loop<'_> {
         let pause = self.recovery.pause();
         self.pause_for(pause);
         Ok(())
+    }
+
+    /// Makes batches smaller: all records of one were good that was refused for its size.
+    #[cold]
+    pub(super) fn lower_batches(&mut self) -> Result<(), Fault> {
+        self.routes.lower_batches();
+        self.rebuild_for_batches()
+    }
+
+    /// Looks at the outputs anew after a refusal; tells whether they take other sizes than they did.
+    fn sizes_changed(&mut self) -> bool {
+        let before = self.routes.sizes();
+        self.look_at_outputs();
+        before != self.routes.sizes()
+    }
+
+    fn rebuild_for_batches(&mut self) -> Result<(), Fault> {
+        let why = format!("batches of at most {} bytes are what the outputs take", self.routes.sizes().smallest);
+        self.replace_producer(why, RebuildCause::Limits)
     }
 
     /// Shows all partitions as held once faults come in a row or nothing is committed for long.

@@ -11,17 +11,17 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::BorrowedMessage;
 
 use super::assignment::Assignment;
+use super::breaker::Guard;
 use super::consume::{self, ConsumeEvent, Consumer};
 use super::failpoint::{self, Point};
 use super::fetch::Fetch;
 use super::output::{Origin, Output, Staged};
-use super::oversize::Oversize;
-use super::produce::Relabel;
 use super::recover::Recovery;
+use super::refused::{Known, Refused};
 use super::routes::Routes;
 use super::start::{self, Starts};
 use super::{Error, Fault, Settings};
-use crate::gate::dead_letter::{self, DeadLetter};
+use crate::gate::extent::Extent;
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
@@ -46,7 +46,10 @@ pub(super) struct Loop<'c> {
     pub(super) fetch: Fetch,
     pub(super) assignment: Assignment,
     pub(super) output: Output,
-    pub(super) oversize: Oversize,
+    pub(super) refused: Refused,
+    pub(super) guard: Guard,
+    /// Reports of the consumer in a row that knew of no broker that answers.
+    pub(super) brokers_away: u32,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
@@ -116,6 +119,7 @@ impl<'c> Loop<'c> {
         self.go_back(now)?;
         self.take_news(now)?;
         self.retry_held(now)?;
+        self.keep_limit(now)?;
         batch.clear();
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
@@ -169,11 +173,13 @@ impl<'c> Loop<'c> {
         route: Route,
         verdict: &Verdict,
     ) -> Result<(), Fault> {
-        self.output.begin(&self.routes)?;
         let Position { partition, offset, .. } = record.position;
         let origin = Origin { source: self.assignment.get(index).source, partition, offset };
+        if self.refused.is_busy() {
+            self.make_way(origin)?;
+        }
+        self.output.begin(&self.routes)?;
         let (route, reason) = match verdict {
-            _ if self.oversize.is_known(origin) => return self.stage_oversize(index, message, record, origin),
             Verdict::Invalid(finding) => {
                 BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, Instant::now());
                 let staged = self.stage_invalid(origin, message, record, route, finding)?;
@@ -183,10 +189,17 @@ impl<'c> Loop<'c> {
                 (route, Some(finding.violation.code))
             }
             Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible => {
+                if let Some(known) = self.refused.refused(origin).cloned() {
+                    return self.stage_refused(index, message, record, &known);
+                }
                 match self.output.stage(origin, route, message, None)? {
                     Staged::Yes => (route, None),
-                    Staged::TooLarge => return self.stage_oversize(index, message, record, origin),
-                    staged @ Staged::NoOutput(_) => return self.hold_unstaged(index, &staged),
+                    Staged::TooLarge => {
+                        return self.stage_refused(index, message, record, &Known::letter(Extent::Full));
+                    }
+                    staged @ (Staged::Refused(_) | Staged::NoOutput(..) | Staged::OverLimit) => {
+                        return self.hold_unstaged(index, &staged);
+                    }
                 }
             }
         };
@@ -206,7 +219,7 @@ impl<'c> Loop<'c> {
 
     /// Stages a record at fault: as a dead letter, unless the mode lets it pass.
     #[cold]
-    pub(super) fn stage_invalid(
+    fn stage_invalid(
         &mut self,
         origin: Origin,
         message: &BorrowedMessage<'_>,
@@ -214,17 +227,10 @@ impl<'c> Loop<'c> {
         route: Route,
         finding: &Finding,
     ) -> Result<Staged, Fault> {
-        let gate = &self.settings.gate;
-        if route != Route::DeadLetter {
-            return self.output.stage(origin, route, message, None);
+        if route == Route::DeadLetter || self.refused.refused(origin).is_some() {
+            return self.stage_letter(origin, message, record, finding);
         }
-        let letter = DeadLetter::new(finding, record, &gate.name);
-        let replaced = record.headers.iter().map(|header| header.name);
-        let relabel = Relabel {
-            removed: replaced.filter(|name| dead_letter::is_replaced(name, &gate.profiles)).collect(),
-            added: letter.headers(&[], &gate.profiles),
-        };
-        self.output.stage(origin, route, message, Some(&relabel))
+        self.output.stage(origin, route, message, None)
     }
 
     /// Commits what was staged, with the offsets of the next records, and counts it.
@@ -236,11 +242,15 @@ impl<'c> Loop<'c> {
                 self.output.commit(self.consumer, &self.assignment.moved())?;
             }
             self.assignment.committed();
-            self.oversize.forget(&self.assignment);
+            let batches_too_large = self.refused.committed(&self.assignment);
             let probe = &self.settings.probe;
             probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
+            self.guard.committed(&self.tally);
             self.tally.clear();
             self.recovered();
+            if batches_too_large {
+                self.lower_batches()?;
+            }
         } else {
             self.recovered_idle(began);
         }
@@ -250,7 +260,7 @@ impl<'c> Loop<'c> {
     }
 
     /// Tells how far each partition is; how far it could be comes with librdkafka's statistics.
-    fn report_positions(&self) {
+    fn report_positions(&mut self) {
         let probe = &self.settings.probe;
         if let Some(statistics) = self.output.take_statistics() {
             probe.metrics().statistics(ClientKind::Producer, &statistics);
@@ -265,6 +275,7 @@ impl<'c> Loop<'c> {
             probe.position(&held.topic, held.partition, held.committed, lag);
         }
         probe.metrics().statistics(ClientKind::Consumer, &statistics);
+        self.watch_sources(&statistics);
     }
 
     /// Commits what there is and lets go; what cannot be committed now is read again by the next owner.

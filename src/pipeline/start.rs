@@ -19,15 +19,17 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
-use super::commit::{self, Idle, Terms};
+use super::breaker::Guard;
+use super::commit::{Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
 use super::end::Backoff;
 use super::fetch::Fetch;
+use super::offsets;
 use super::output::Output;
-use super::oversize::Oversize;
 use super::produce;
 use super::recover::Recovery;
+use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::{Error, Fault, Settings};
@@ -80,7 +82,9 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         fetch,
         assignment: Assignment::default(),
         output,
-        oversize: Oversize::default(),
+        refused: Refused::default(),
+        guard: Guard::new(settings, now),
+        brokers_away: 0,
         starts,
         tally: Tally::default(),
         pending: None,
@@ -122,8 +126,7 @@ fn consumer(settings: &Settings) -> Result<Consumer, Fault> {
 
 /// Makes a producer that can begin: its transactional.id is ours, and whoever had it before is fenced.
 pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -> Result<Idle, Fault> {
-    let sizes = routes.record_sizes();
-    let mut config = clients::producer(&settings.config, &names(settings), sizes.largest, sizes.smallest);
+    let mut config = clients::producer(&settings.config, &names(settings), routes.sizes());
     let terms = Terms {
         gate: settings.gate.name.as_str().into(),
         delivery: settings.config.delivery,
@@ -157,7 +160,10 @@ fn initialising(error: KafkaError) -> Fault {
 }
 
 /// Makes an attempt until it succeeds, or the pipeline is asked to stop (`None`), or waiting cannot mend it.
-fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(super) fn until_answered<T>(
+    settings: &Settings,
+    mut attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
     let mut reported = String::new();
     while !settings.stop.is_asked() {
         settings.probe.beat(Instant::now());
@@ -182,7 +188,10 @@ fn until_answered<T>(settings: &Settings, mut attempt: impl FnMut() -> Result<T,
 
 /// Resolves and commits `start` for topics of which the group has no offset.
 fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Result<Starts, Fault> {
-    let wait = |error: KafkaError| Fault::asking("read the offsets of the group", &error);
+    let wait = |error: KafkaError| {
+        let error = clients::refused_group(consumer).unwrap_or(error);
+        Fault::asking("read the offsets of the group", &error)
+    };
     let mut found = TopicPartitionList::new();
     for topic in topics {
         let partitions = partitions_of(consumer, topic).map_err(wait)?;
@@ -200,7 +209,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
         }
     }
     if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
-        match commit::commit_start(consumer, &found) {
+        match offsets::commit_start(consumer, &found) {
             Ok(()) => {}
             // The group has members: they have begun, and what is not committed yet they take from its first record.
             Err(KafkaError::ConsumerCommit(
@@ -219,7 +228,7 @@ fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Resu
     Ok(starts.collect())
 }
 
-fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
+pub(super) fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<impl Iterator<Item = i32> + use<>> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
     let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     Ok((0..).take(count))

@@ -15,6 +15,7 @@ mod tls;
 use std::sync::Arc;
 
 pub use error::{Error, Kind};
+pub use http::read_answer;
 pub use request::Request;
 
 use self::http::Http;

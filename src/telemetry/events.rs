@@ -21,6 +21,7 @@ pub use self::registry::{
 };
 use super::Probe;
 use super::state::Topics;
+use crate::gate::limit::{Limit, Share};
 use crate::gate::verdict::{Finding, Route};
 use crate::record::Position;
 use crate::schema::{Subject, Version};
@@ -89,11 +90,13 @@ pub enum RebuildCause {
     Fenced,
     /// Its last transaction has ended and may have been ended twice.
     DoubtfulEnd,
+    /// Outputs take smaller batches than they did, or other sizes of records.
+    Limits,
 }
 
 impl RebuildCause {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd];
+    pub const ALL: [Self; 4] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd, Self::Limits];
 
     /// The name in metrics and logs.
     #[must_use]
@@ -102,6 +105,7 @@ impl RebuildCause {
             Self::Lost => "lost",
             Self::Fenced => "fenced",
             Self::DoubtfulEnd => "doubtful_end",
+            Self::Limits => "limits",
         }
     }
 }
@@ -154,6 +158,45 @@ impl TargetChanged<'_> {
             }
         }
         probe.metrics().target(self.subject, self.to);
+    }
+}
+
+/// So many records were dead letters that the pipeline holds.
+#[derive(Debug)]
+pub struct DeadLetterLimitReached {
+    /// What was counted.
+    pub share: Share,
+    /// What is allowed.
+    pub limit: Limit,
+}
+
+impl DeadLetterLimitReached {
+    /// Logs and counts it, and shows the pipeline as held.
+    pub fn emit(self, probe: &Probe) {
+        let (gate, pipeline) = (probe.gate(), probe.state().number());
+        let Share { dead_letters, records } = self.share;
+        let window = humantime::format_duration(self.limit.window);
+        let ratio = self.limit.ratio;
+        let hint = format!("mend the reason, then POST /gates/{gate}/resume on the admin address, or restart");
+        error!(gate, pipeline, dead_letters, records, ratio, %window, hint, "dead-letter limit reached, gate holds");
+        probe.metrics().tripped();
+        probe.incident(format!(
+            "dead-letter limit reached: {dead_letters} of {records} records in {window}; the gate holds until POST /gates/{gate}/resume or a restart"
+        ));
+        probe.state().limit(Some(self.share));
+    }
+}
+
+/// An operator let a pipeline go on that was held by the dead-letter limit.
+#[derive(Debug)]
+pub struct DeadLetterLimitReset;
+
+impl DeadLetterLimitReset {
+    /// Logs it and shows it.
+    pub fn emit(self, probe: &Probe) {
+        warn!(gate = probe.gate(), pipeline = probe.state().number(), "resumed: the dead-letter limit counts anew");
+        probe.incident("resumed by an operator: the dead-letter limit counts anew".to_owned());
+        probe.state().limit(None);
     }
 }
 

@@ -26,6 +26,7 @@ pub use self::registry::RegistryCounts;
 use super::HoldCause;
 use super::events::RebuildCause;
 use super::sample::Sampler;
+use crate::gate::extent::Extent;
 use crate::gate::verdict::{Route, Tally};
 use crate::kafka::statistics::Statistics;
 use crate::record::Partition;
@@ -76,6 +77,9 @@ impl Rebalance {
         }
     }
 }
+
+/// The extents of dead letters that are counted, in the order of [`Tally::reduced`].
+const REDUCED: [Extent; 3] = [Extent::NoDetail, Extent::Minimal, Extent::Truncated];
 
 /// All metrics of the process.
 #[derive(Debug)]
@@ -128,6 +132,7 @@ pub struct GateMetrics {
     families: Families,
     outcomes: [IntCounter; Route::ALL.len()],
     reasons: Mutex<FxHashMap<(Route, ReasonCode), IntCounter>>,
+    reduced: [IntCounter; REDUCED.len()],
     bytes: IntCounter,
     batches: IntCounter,
     batch_records: Histogram,
@@ -138,6 +143,7 @@ pub struct GateMetrics {
     rebuilds: [IntCounter; RebuildCause::ALL.len()],
     assigned: IntGauge,
     target_changes: IntCounter,
+    limit_trips: IntCounter,
     subjects: Mutex<BTreeSet<Subject>>,
     clients: [Mutex<Clients>; ClientKind::ALL.len()],
     pub(super) samples: Sampler,
@@ -164,6 +170,7 @@ impl GateMetrics {
             families: families.clone(),
             outcomes: Route::ALL.map(|route| families.records.with_label_values(&[gate, route.outcome(), ""])),
             reasons: Mutex::default(),
+            reduced: REDUCED.map(|extent| families.reduced.with_label_values(&[gate, extent.name()])),
             bytes: families.bytes.with_label_values(&[gate]),
             batches: families.batches.with_label_values(&[gate]),
             batch_records: families.batch_records.with_label_values(&[gate]),
@@ -174,6 +181,7 @@ impl GateMetrics {
             rebuilds: RebuildCause::ALL.map(|cause| families.rebuilds.with_label_values(&[gate, cause.name()])),
             assigned: families.assigned.with_label_values(&[gate]),
             target_changes: families.target_changes.with_label_values(&[gate]),
+            limit_trips: families.limit_trips.with_label_values(&[gate]),
             subjects: Mutex::default(),
             clients: ClientKind::ALL.map(|kind| Mutex::new(Clients::new(gate, kind, families))),
             samples: Sampler::default(),
@@ -196,6 +204,9 @@ impl GateMetrics {
                 None => self.outcomes[route as usize].inc_by(records),
                 Some(reason) => self.reason(route, reason).inc_by(records),
             }
+        }
+        for ((_, count), counter) in tally.reduced().zip(&self.reduced) {
+            counter.inc_by(count);
         }
         self.bytes.inc_by(tally.bytes());
     }
@@ -284,6 +295,10 @@ impl GateMetrics {
             Rebalance::Assigned => self.assigned.add(partitions),
             Rebalance::Revoked | Rebalance::Lost => self.assigned.sub(partitions),
         }
+    }
+
+    pub(super) fn tripped(&self) {
+        self.limit_trips.inc();
     }
 
     pub(super) fn target_changed(&self) {

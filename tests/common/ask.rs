@@ -73,14 +73,12 @@ impl Cluster {
         self.version().tool(class, &arguments);
     }
 
-    /// Changes a quota of a client ID by Kafka's own tool: `producer_byte_rate=1024`, or takes it away.
-    pub(crate) fn set_quota(&self, quota: Option<&str>) {
-        let class = "org.apache.kafka.tools.ConfigCommand";
-        let class = if self.version() == super::kafka::Version::V3_9 { "kafka.admin.ConfigCommand" } else { class };
+    /// Sets a quota of a client ID, such as `producer_byte_rate=1024`, or takes it away.
+    pub(crate) fn set_quota(&self, client: &str, quota: Option<&str>) {
         let change = quota.map_or(["--delete-config", "producer_byte_rate"], |quota| ["--add-config", quota]);
-        let common =
-            ["--bootstrap-server", self.bootstrap(), "--alter", "--entity-type", "clients", "--entity-default"];
-        self.version().tool(class, &[&common[..], &change].concat());
+        let entity = ["--entity-type", "clients", "--entity-name", client];
+        let common = ["--bootstrap-server", self.bootstrap(), "--alter"];
+        self.version().tool("kafka.admin.ConfigCommand", &[&common[..], &entity, &change].concat());
     }
 }
 

@@ -81,7 +81,13 @@ pub(crate) fn endure(scene: &Scene, line: &Line, fault: Fault, act: impl FnOnce(
 fn wait_committed(load: &Load, progress: &Progress, enough: impl Fn() -> bool, limit: Duration, what: &str) {
     let start = Instant::now();
     let pause = || {
-        assert!(start.elapsed() < limit, "'{what}' is not over after {limit:?}: {:?} committed", progress.committed());
+        assert!(
+            start.elapsed() < limit,
+            "'{what}' is not over after {limit:?}: {} made, {} acknowledged, committed: {:?}",
+            load.made(),
+            load.acknowledged(),
+            progress.committed()
+        );
         std::thread::sleep(Duration::from_millis(20));
     };
     while !enough() {

@@ -150,6 +150,16 @@ impl Gate {
         self.process.signal("CONT");
     }
 
+    /// Tells whether the process is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.process.is_halted()
+    }
+
+    /// Sends the process a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Asks the process to stop and waits for its end.
     pub(crate) fn stop(mut self, limit: Duration) -> (ExitStatus, String) {
         self.process.signal("TERM");
@@ -166,6 +176,18 @@ impl Gate {
     /// Returns the exit status if the process has ended.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.process.exited()
+    }
+
+    /// Tells whether the first gate of this process is in this state, as `/status` says it.
+    pub(crate) fn is(&self, state: &str) -> bool {
+        let status = http::get(self.admin, "/status").expect("/status answers");
+        let status: Value = serde_json::from_str(&status.body).unwrap();
+        status["gates"][0]["state"] == state
+    }
+
+    /// Tells whether a path is answered with 200.
+    pub(crate) fn answers(&self, path: &str) -> bool {
+        http::get(self.admin, path).is_some_and(|answer| answer.status == 200)
     }
 
     /// Reads `/metrics`.

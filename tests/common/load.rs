@@ -97,6 +97,11 @@ impl Load {
         self.records.lock().unwrap().planned.len()
     }
 
+    /// Returns how many of them the brokers have.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.take_acks().acknowledged
+    }
+
     fn outstanding(&self) -> usize {
         let records = self.take_acks();
         records.planned.len() - records.acknowledged

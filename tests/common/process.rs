@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How many of the last lines of a log are printed.
+/// How many of the last lines of a log are printed unless `SLUICE_TEST_LOG_LINES` says more.
 const LOG_LINES: usize = 80;
 
 /// A running child with a folder of its own.
@@ -71,6 +71,12 @@ impl Process {
         Usage { cpu: Duration::from_millis(ticks * 10), peak_kib: peak.unwrap() }
     }
 
+    /// Tells whether it is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+    }
+
     /// Returns the exit status if the process has ended.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
@@ -99,7 +105,8 @@ impl Process {
     pub(crate) fn print_log(&self) {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
-        let skipped = lines.len().saturating_sub(LOG_LINES);
+        let shown = std::env::var("SLUICE_TEST_LOG_LINES").ok().and_then(|text| text.parse().ok());
+        let skipped = lines.len().saturating_sub(shown.unwrap_or(LOG_LINES));
         eprintln!("--- {} (the last {} of {} lines)", self.name, lines.len() - skipped, lines.len());
         eprintln!("{}\n---", lines[skipped..].join("\n"));
     }

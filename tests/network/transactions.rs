@@ -2,6 +2,7 @@
 //!
 //! What the brokers said is read off the proxy: a test of a stray request shows that it arrived, and what it met.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::common::fault::{Fault, endure};
@@ -74,6 +75,74 @@ fn fault_09_delayed_end_one_later() {
 #[test]
 fn fault_09_delayed_end_after_a_timeout() {
     delayed_end("delayed-timeout", "delayed EndTxn after a timeout", Action::Hold, 1);
+}
+
+/// Fault 9, once more: not the end but the offsets of a transaction are delayed, and arrive between those of the next one
+/// and its end. They have no sequence numbers: written over newer ones they would send the next owner of the partitions
+/// back. The gate is killed in that very moment, so that its successor begins with what is committed then.
+#[test]
+fn fault_09_delayed_offsets() {
+    let scene = Scene::new("delayed-offsets", 2);
+    let proxy = Proxy::start(&scene.kafka);
+    let config = through(&proxy, &scene).set("/commit_interval", "700ms");
+    let fault = Fault { number: "9", what: "delayed TxnOffsetCommit", bound: LIMIT };
+    let gate = Cell::new(Some(Gate::start(&config)));
+    endure(&scene, scene.line(), fault, || {
+        let stray = proxy.set(Rule::requests(&[ApiKey::TxnOffsetCommit], Action::Strand).first(1));
+        stray.wait_hits(1, LIMIT);
+        let since = proxy.exchanged(ApiKey::TxnOffsetCommit).last().unwrap().asked;
+        // The transaction of the stray ends, and the next one has its offsets.
+        wait_for("the stray's own transaction to end", LIMIT, || {
+            (!done(&proxy, ApiKey::EndTxn, since).is_empty()).then_some(())
+        });
+        let end = proxy.set(Rule::requests(&[ApiKey::EndTxn], Action::Hold).first(1));
+        end.wait_hits(1, LIMIT);
+        stray.release();
+        let stray = wait_for("the stray's answer", LIMIT, || {
+            let exchanged = proxy.exchanged(ApiKey::TxnOffsetCommit);
+            exchanged.into_iter().find(|exchange| exchange.asked == since)?.answered.map(|(_, error)| error.unwrap())
+        });
+        end.release();
+        wait_for("the next transaction to end", LIMIT, || {
+            (done(&proxy, ApiKey::EndTxn, since).len() >= 2).then_some(())
+        });
+        gate.take().unwrap().kill();
+        gate.set(Some(Gate::start(&config)));
+        println!("the stray TxnOffsetCommit was answered with {stray}");
+        assert!(FENCED.contains(&stray), "the stray TxnOffsetCommit was answered with {stray}: it met its own epoch");
+    });
+    assert_alive(&mut gate.take().unwrap());
+}
+
+/// Fault 9, once more: an abort is delayed, and must not take the first records of the next transaction with it, whose
+/// offsets would be committed all the same: that would lose them.
+#[test]
+fn fault_09_delayed_abort() {
+    let scene = Scene::new("delayed-abort", 2);
+    let proxy = Proxy::start(&scene.kafka);
+    let config = through(&proxy, &scene).set("/commit_interval", "700ms");
+    // Five transactions, then one that is given up.
+    let mut gate = Gate::spawn_with(&config, &[("SLUICE_FAILPOINTS", "before_commit=8:abort")]);
+    gate.wait_ready();
+    let fault = Fault { number: "9", what: "delayed abort", bound: LIMIT };
+    endure(&scene, scene.line(), fault, || {
+        let is_abort = |exchange: &Exchange| exchange.end.is_some_and(|(_, commit)| !commit);
+        let before = proxy.exchanged(ApiKey::EndTxn).len();
+        assert!(before < 7, "the abort has been missed");
+        let nth = u32::try_from(8 - before).unwrap();
+        let stray = proxy.set(Rule::requests(&[ApiKey::EndTxn], Action::Strand).nth(nth));
+        stray.wait_hits(1, LIMIT);
+        let since = proxy.exchanged(ApiKey::EndTxn).into_iter().find(is_abort).expect("the abort is held").asked;
+        wait_inside_transaction(&proxy, since, 1);
+        stray.release();
+        let stray = wait_for("the stray's answer", LIMIT, || {
+            let exchanged = proxy.exchanged(ApiKey::EndTxn);
+            exchanged.into_iter().find(|exchange| exchange.asked == since)?.answered.map(|(_, error)| error.unwrap())
+        });
+        println!("the stray abort was answered with {stray}");
+        assert!(FENCED.contains(&stray), "the stray abort was answered with {stray}: it met its own epoch");
+    });
+    assert_alive(&mut gate);
 }
 
 /// The requests of a transaction that librdkafka makes for us, in their order.

@@ -7,11 +7,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::gate::limit::{Limit, Share};
 use crate::gate::verdict::{Route, Tally};
 use crate::record::{Offset, Partition};
 use crate::schema::SchemaId;
 use crate::telemetry::events::{
-    PartitionHeld, PartitionsAssigned, RegistryUnavailable, SchemaChanged, TransactionAborted,
+    DeadLetterLimitReached, DeadLetterLimitReset, PartitionHeld, PartitionsAssigned, RegistryUnavailable,
+    SchemaChanged, TransactionAborted,
 };
 use crate::telemetry::state::Topics;
 use crate::telemetry::{HoldCause, Probe};
@@ -71,12 +73,12 @@ async fn tells_alive_from_ready() {
     let server = Server::start("127.0.0.1:0").await;
     assert_eq!(server.json("/livez").await, (200, json!({ "alive": true, "reasons": [] })));
     let reasons = ["no pipeline has been started yet"];
-    assert_eq!(server.json("/readyz").await, (503, json!({ "ready": false, "reasons": reasons })));
+    assert_eq!(server.json("/readyz").await, (503, json!({ "ready": false, "reasons": reasons, "degraded": {} })));
     let probe = server.probe(0);
     assert_eq!(server.json("/readyz").await.0, 503);
     assert_eq!(server.json("/livez").await.0, 200);
     probe.joined();
-    assert_eq!(server.json("/readyz").await, (200, json!({ "ready": true, "reasons": [] })));
+    assert_eq!(server.json("/readyz").await, (200, json!({ "ready": true, "reasons": [], "degraded": {} })));
 }
 
 #[tokio::test]
@@ -119,8 +121,8 @@ async fn shows_what_pipelines_report() {
                 "sources": ["raw"],
                 "outputs": [{ "outcome": "validated", "topic": "orders" }],
                 "pipelines": [
-                    { "number": 0, "state": "degraded", "last_turn_ms": null },
-                    { "number": 1, "state": "running", "last_turn_ms": null },
+                    { "number": 0, "state": "degraded", "last_turn_ms": null, "dead_letter_limit": null },
+                    { "number": 1, "state": "running", "last_turn_ms": null, "dead_letter_limit": null },
                 ],
                 "partitions": [
                     partition(0, None, None, Some("registry_unavailable")),
@@ -153,7 +155,10 @@ async fn refuses_in_json() {
     let server = Server::start("127.0.0.1:0").await;
     let (code, answer) = server.json("/nothing?x=1").await;
     assert_eq!(code, 404);
-    assert_eq!(answer["error"], "no such path '/nothing': there are /livez, /readyz, /metrics and /status");
+    assert_eq!(
+        answer["error"],
+        "no such path '/nothing': there are /livez, /readyz, /metrics, /status and /gates/NAME/resume"
+    );
     let post = "POST /status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let (code, head, body) = server.send(post).await;
     assert_eq!((code, body.as_str()), (405, r#"{"error":"this path takes GET only"}"#));
@@ -164,6 +169,51 @@ async fn refuses_in_json() {
     let (code, head, _) = server.send(body).await;
     assert_eq!(code, 413);
     assert!(head.contains("connection: close"), "{head}");
+}
+
+#[tokio::test]
+async fn resumes_a_gate_that_its_limit_holds() {
+    let server = Server::start("127.0.0.1:0").await;
+    let probes = [server.probe(0), server.probe(1)];
+    let post = async |gate: &str, more: &str| {
+        let request =
+            format!("POST /gates/{gate}/resume HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{more}\r\n");
+        let (code, _, body) = server.send(&request).await;
+        (code, serde_json::from_str::<Value>(&body).unwrap())
+    };
+    assert_eq!(post("payments", "").await, (404, json!({ "error": "no such gate in this process" })));
+    assert_eq!(post("orders", "").await.0, 409);
+    probes.iter().for_each(Probe::joined);
+    let limit = Limit { ratio: 0.5, window: Duration::from_secs(60) };
+    DeadLetterLimitReached { share: Share { dead_letters: 90, records: 120 }, limit }.emit(&probes[1]);
+    let degraded = json!({ "ready": true, "reasons": [], "degraded": { "orders": ["dead_letter_limit"] } });
+    assert_eq!(server.json("/readyz").await, (200, degraded));
+    let (_, status) = server.json("/status").await;
+    let gate = &status["gates"][0];
+    assert_eq!((&gate["state"], &gate["causes"][0]), (&json!("degraded"), &json!("dead_letter_limit")));
+    assert_eq!(gate["pipelines"][1]["dead_letter_limit"]["dead_letters"], 90);
+
+    for refused in ["origin: http://evil.example\r\n", "sec-fetch-site: cross-site\r\n"] {
+        assert_eq!(post("orders", refused).await.0, 403, "{refused}");
+    }
+    assert_eq!(post("orders", "content-length: 1\r\n\r\n1").await.0, 413);
+    let (code, answer) = server.json("/gates/orders/resume").await;
+    assert_eq!((code, &answer["error"]), (405, &json!("this path takes POST only")));
+    assert!(!probes[1].state().is_resume_asked());
+    assert_eq!(post("orders", "").await, (200, json!({ "gate": "orders", "resumed_pipelines": 1 })));
+    assert!(probes[1].state().is_resume_asked() && !probes[0].state().is_resume_asked());
+    DeadLetterLimitReset.emit(&probes[1]);
+    assert!(!probes[1].state().is_resume_asked());
+    assert_eq!(post("orders", "").await.0, 409);
+}
+
+#[tokio::test]
+async fn keeps_resuming_to_loopback() {
+    let server = Server::start("0.0.0.0:0").await;
+    let post = "POST /gates/orders/resume HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let (code, _, body) = server.send(post).await;
+    assert_eq!(code, 403);
+    assert!(body.contains("gates are resumed on loopback only"), "{body}");
 }
 
 #[tokio::test]

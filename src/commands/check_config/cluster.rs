@@ -14,7 +14,7 @@ use super::acls;
 use super::report::{self, Report};
 use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
-use crate::kafka::topics::{self, Cluster, PATIENCE, Plan, Topic, tool_options};
+use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Topic, tool_options};
 
 /// Pause before a coordinator that moves is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -82,7 +82,8 @@ fn probe_limits(config: &Config, cluster: &Cluster, report: &mut Report) -> Resu
 
 fn probe_outputs(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<String, Topic>, report: &mut Report) {
     let sources = routes.iter().map(|(source, outputs)| (source.as_str(), outputs.clone()));
-    let plan = Plan::new(sources, gate.policy.mode, found);
+    let needs = Needs { mode: gate.policy.mode, repartition: gate.repartition };
+    let plan = Plan::new(sources, needs, found);
     plan.refusals.iter().for_each(|refusal| report.fault(&gate.name, refusal));
     plan.differences.iter().for_each(|difference| report.note(&gate.name, difference));
     let options = tool_options(&config.kafka);
@@ -154,7 +155,8 @@ fn committed(
 ) -> Option<BTreeMap<String, i32>> {
     let group = config.group(gate);
     let answer = consumer(config, &group).and_then(|consumer| {
-        let committed = committed_offsets(&consumer, routes, found)?;
+        let committed = committed_offsets(&consumer, routes, found)
+            .map_err(|error| clients::refused_group(&consumer).unwrap_or(error))?;
         let mut gone = Vec::new();
         for element in committed.elements() {
             gone.extend(out_of_range(&consumer, &element)?);

@@ -54,6 +54,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     })
 }
 
+/// Reads a share of a whole: above 0, up to 1.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse().ok().filter(|&ratio: &f64| ratio > 0.0 && ratio <= 1.0);
+    ratio.ok_or_else(|| "is no share; give a number above 0 and up to 1, as 0.5".to_owned())
+}
+
 /// Reads an address with its port.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()

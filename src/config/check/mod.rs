@@ -17,6 +17,7 @@ use super::error::{Error, Mistakes};
 use super::raw::Node;
 use super::section::Section;
 use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat};
+use crate::kafka::memory::LEAST_SHARE;
 
 /// `commit_interval` where the operator sets none.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(250);
@@ -45,6 +46,7 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     let kafka = kafka::check(root.section("kafka"));
     check_times(&root, &kafka, delivery, commit_interval);
     let gates = check_gates(&mut root, &mistakes);
+    check_shares(&root, memory, &gates);
     let checks_nothing = !gates.is_empty() && gates.iter().all(|gate| gate.parts().next().is_none());
     let registry = registry::check(root.section("registry"), !checks_nothing);
     let admin = check_admin(&mut root);
@@ -89,6 +91,19 @@ fn check_memory(root: &mut Section<'_>) -> u64 {
         bytes => Ok(bytes),
     };
     root.read("memory", memory).unwrap_or(MEMORY)
+}
+
+/// Refuses a budget whose equal parts are too small for the clients of a pipeline.
+fn check_shares(root: &Section<'_>, memory: u64, gates: &[Gate]) {
+    let pipelines = gates.iter().map(|gate| gate.threads.get() as u64).sum::<u64>();
+    let needed = pipelines * LEAST_SHARE;
+    // With less than the least budget there is a mistake already.
+    if memory < needed && memory >= LEAST_MEMORY {
+        let (least, needed) = (LEAST_SHARE >> 20, needed >> 20);
+        let problem =
+            format!("is too little for {pipelines} pipelines, which need {least}MiB each; give {needed}MiB or more");
+        root.mistake("memory", problem);
+    }
 }
 
 fn check_log(root: &mut Section<'_>) -> Log {

@@ -1,6 +1,6 @@
 //! What a gate's outputs need: pure, from the topics as they are.
 //!
-//! Source partition p goes to target partition p, so the counts must be equal. What is missing is made as the source is:
+//! Source partition p goes to target partition p, so the counts must be equal unless records are spread by key. What is missing is made as the source is:
 //! partitions, replication, and the settings that the source itself sets. A dead-letter topic has its own: records keep
 //! their time in a header, and the topic's time is that of its log, else retention would delete re-checked history at once.
 
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Topic;
-use crate::config::Outputs;
+use crate::config::{Outputs, Repartition};
 use crate::gate::policy::Mode;
 
 /// Settings that are compared: those that lose, refuse or alter records where they differ.
@@ -87,7 +87,7 @@ pub enum Refusal {
     },
     /// Counts differ.
     #[error(
-        "topic '{output}' has {found} partitions and its source '{source_topic}' has {expected}: records keep their partition; {}",
+        "topic '{output}' has {found} partitions and its source '{source_topic}' has {expected}: records keep their partition; {}, or set 'repartition: murmur2'",
         if found < expected { "add partitions to it" } else { "name another output, since partitions cannot be taken away" }
     )]
     Partitions {
@@ -168,6 +168,15 @@ fn harm(setting: &str) -> &'static str {
     }
 }
 
+/// What a gate asks of its outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Which of them it writes.
+    pub mode: Mode,
+    /// Whether they may have other partition counts than their source.
+    pub repartition: Repartition,
+}
+
 /// What the outputs of one gate need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -180,11 +189,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the outputs of source topics for a gate of this mode, against the topics that exist.
+    /// Plans the outputs of source topics for a gate, against the topics that exist.
     #[must_use]
     pub fn new<'s>(
         sources: impl Iterator<Item = (&'s str, Outputs)>,
-        mode: Mode,
+        needs: Needs,
         topics: &BTreeMap<String, Topic>,
     ) -> Self {
         let mut plan = Self::default();
@@ -193,11 +202,19 @@ impl Plan {
                 plan.refusals.push(Refusal::NoSource { topic: source.to_owned() });
                 continue;
             };
-            for output in outputs.written(mode) {
+            for output in outputs.written(needs.mode) {
                 let is_dead_letter = output == outputs.dead_letter;
                 match topics.get(output) {
-                    Some(output) => plan.compare(source, output, is_dead_letter),
-                    None => plan.miss(source, output, is_dead_letter),
+                    Some(output) => {
+                        plan.compare(source, output, is_dead_letter);
+                        if needs.repartition == Repartition::Refuse {
+                            plan.count(source, output);
+                        }
+                    }
+                    None => {
+                        let topic = if is_dead_letter { dead_letters(source, output) } else { like(source, output) };
+                        plan.miss(topic, needs.repartition);
+                    }
                 }
             }
         }
@@ -205,19 +222,20 @@ impl Plan {
     }
 
     /// Adds a missing output, or fits one that another source misses too.
-    fn miss(&mut self, source: &Topic, output: &str, is_dead_letter: bool) {
-        let topic = if is_dead_letter { dead_letters(source, output) } else { like(source, output) };
-        let Some(known) = self.missing.iter_mut().find(|topic| topic.name == output) else {
+    fn miss(&mut self, topic: NewTopic, repartition: Repartition) {
+        let Some(known) = self.missing.iter_mut().find(|known| known.name == topic.name) else {
             self.missing.push(topic);
             return;
         };
-        if known.partitions != topic.partitions {
+        if repartition == Repartition::Murmur2 {
+            known.partitions = known.partitions.max(topic.partitions);
+        } else if known.partitions != topic.partitions {
             let refusal = Refusal::Sources {
-                output: output.to_owned(),
+                output: topic.name,
                 first: known.source.clone(),
                 of_first: known.partitions,
-                second: source.name.clone(),
-                of_second: source.partitions,
+                second: topic.source,
+                of_second: topic.partitions,
             };
             return self.refuse(refusal);
         }
@@ -229,7 +247,7 @@ impl Plan {
         }
     }
 
-    fn compare(&mut self, source: &Topic, output: &Topic, is_dead_letter: bool) {
+    fn count(&mut self, source: &Topic, output: &Topic) {
         if output.partitions != source.partitions {
             self.refuse(Refusal::Partitions {
                 source_topic: source.name.clone(),
@@ -238,6 +256,9 @@ impl Plan {
                 found: output.partitions,
             });
         }
+    }
+
+    fn compare(&mut self, source: &Topic, output: &Topic, is_dead_letter: bool) {
         let expected = |setting: &str| {
             let own = if is_dead_letter { dead_letter_setting(source, setting) } else { None };
             own.or_else(|| source.setting(setting).map(str::to_owned))

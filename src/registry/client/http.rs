@@ -100,14 +100,7 @@ impl Http {
         let Some(body) = read_body(response).await.map_err(unreachable)? else {
             return Err(Error::TooLarge { asked: asked.clone(), url: shown, limit: MAX_RESPONSE_BYTES });
         };
-        if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|error| Error::Unreadable {
-                asked: asked.clone(),
-                url: shown,
-                error,
-            });
-        }
-        Err(refusal(asked, shown, (status, retry_after), &body))
+        read_answer(asked, &shown, (status.as_u16(), retry_after), &body)
     }
 
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
@@ -132,6 +125,28 @@ async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::E
         body.extend_from_slice(&chunk);
     }
     Ok(Some(body))
+}
+
+/// Reads one answer: pure, so that what a registry may say can be tried without one.
+///
+/// # Errors
+/// [`Error::Unreadable`] where a good status has a body that is not what was asked for; [`Error::NotFound`] where the
+/// registry itself says that there is none; [`Error::Status`] otherwise.
+pub fn read_answer<T: DeserializeOwned>(
+    asked: &Request,
+    url: &str,
+    (status, retry_after): (u16, Option<Duration>),
+    body: &[u8],
+) -> Result<T, Error> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    if status == StatusCode::OK {
+        return serde_json::from_slice(body).map_err(|error| Error::Unreadable {
+            asked: asked.clone(),
+            url: url.to_owned(),
+            error,
+        });
+    }
+    Err(refusal(asked, url.to_owned(), (status, retry_after), body))
 }
 
 /// Tells the registry's own "there is none" from everything else that is not an answer.

@@ -33,7 +33,7 @@ impl Writer {
     /// Starts the thread, which ends with the writer; `bytes` are there already.
     pub(super) fn start(shared: Arc<Shared>, bytes: u64) -> io::Result<Self> {
         let (queue, jobs) = mpsc::sync_channel(MAX_WAITING);
-        let mut work = Work { shared: Arc::clone(&shared), bytes, is_failing: false };
+        let mut work = Work { shared: Arc::clone(&shared), bytes, room: (MAX_FILES, MAX_BYTES), is_failing: false };
         let run = move || jobs.iter().for_each(|(key, content)| work.write(&key, &content));
         thread::Builder::new().name("schema-cache".to_owned()).spawn(run)?;
         Ok(Self { queue, shared })
@@ -50,6 +50,8 @@ impl Writer {
 struct Work {
     shared: Arc<Shared>,
     bytes: u64,
+    /// Files and bytes at most.
+    room: (usize, u64),
     /// Whether the last write failed, which is said once.
     is_failing: bool,
 }
@@ -80,7 +82,7 @@ impl Work {
         if length > MAX_FILE_BYTES {
             return Err(io::Error::other(format!("it would have more than {MAX_FILE_BYTES} bytes")));
         }
-        if self.shared.names().len() >= MAX_FILES || self.bytes + length > MAX_BYTES {
+        if self.shared.names().len() >= self.room.0 || self.bytes + length > self.room.1 {
             self.make_room();
         }
         write_whole(&self.shared.folder, name, bytes)?;
@@ -94,7 +96,7 @@ impl Work {
         listing.ours.sort_by_key(|file| file.used);
         let (mut files, mut bytes) = (listing.ours.len(), listing.ours.iter().map(|file| file.bytes).sum::<u64>());
         for file in listing.ours {
-            if files < MAX_FILES / 10 * 9 && bytes < MAX_BYTES / 10 * 9 {
+            if files < self.room.0 / 10 * 9 && bytes < self.room.1 / 10 * 9 {
                 break;
             }
             if fs::remove_file(self.shared.folder.join(&file.name)).is_ok() {
@@ -125,4 +127,44 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::registry::disk::DiskCounts;
+    use crate::schema::{SchemaId, SchemaRef};
+
+    #[test]
+    fn what_was_unused_longest_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = Mutex::new(HashSet::new());
+        let shared = Arc::new(Shared { folder: folder.path().to_owned(), names, counts: DiskCounts::default() });
+        let mut work = Work { shared: Arc::clone(&shared), bytes: 0, room: (20, 1 << 20), is_failing: false };
+        let write = |work: &mut Work, id| {
+            let schema = SchemaRef::Id(SchemaId(id));
+            work.write(&Key::Schema(schema), &Content::subjects(schema, &[]));
+        };
+        for id in 0..20 {
+            write(&mut work, id);
+            let file = File::open(folder.path().join(format!("schema-{id}.json"))).unwrap();
+            // Number 3 was used last.
+            let age = if id == 3 { 0 } else { 100 - u64::from(id.unsigned_abs()) };
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        }
+        write(&mut work, 20);
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left.len(), 18, "17 and the new one: {left:?}");
+        assert!(left.contains(&"schema-3.json".into()) && !left.contains(&"schema-2.json".into()), "{left:?}");
+        assert_eq!(shared.names().len(), 18);
+        work.room = (20, work.bytes);
+        write(&mut work, 21);
+        assert!(fs::read_dir(folder.path()).unwrap().count() < 18, "bytes count as well");
+        assert_eq!(shared.counts.failed.load(Ordering::Relaxed), 0);
+    }
 }

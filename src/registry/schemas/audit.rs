@@ -7,7 +7,7 @@
 //! right after they were read, and every answer that carries an ID with its text (`latest`, targets) is compared too.
 //! What is compared is the JSON, so that a registry may change its spaces.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -48,6 +48,8 @@ struct Known {
     unconfirmed: VecDeque<SchemaId>,
     /// All others, the one asked for longest ago first.
     others: VecDeque<SchemaId>,
+    /// IDs that a subject's answer gave another meaning; the ID's own answer does not take that back.
+    disputed: HashSet<SchemaId>,
 }
 
 /// What is known of the contents of IDs.
@@ -108,7 +110,10 @@ impl Schemas {
     pub(super) fn is_as_known(&self, id: SchemaId, text: &str) -> bool {
         let known = self.audit.lock().prints.get(&id).copied();
         let is_same = known.is_none_or(|known| known.own == print(text));
-        if !is_same {
+        if is_same {
+            self.audit.lock().disputed.remove(&id);
+        } else {
+            self.audit.lock().disputed.insert(id);
             self.alarm(id);
         }
         is_same
@@ -147,7 +152,8 @@ impl Schemas {
     async fn judge_again(&self, id: SchemaId, answer: Result<SchemaText, Arc<ClientError>>) {
         match answer {
             Ok(text) => {
-                if self.witness(SchemaRef::Id(id), &text, true).await.is_ok() {
+                let is_same = self.witness(SchemaRef::Id(id), &text, true).await.is_ok();
+                if is_same && !self.audit.lock().disputed.contains(&id) {
                     SchemaConfirmed { id }.emit(&self.state);
                 }
             }

@@ -1,5 +1,8 @@
 //! Answers under many askers, outages, graces and changing targets.
 
+mod kept;
+mod pace;
+
 use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;

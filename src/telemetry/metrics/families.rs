@@ -17,6 +17,7 @@ const RECORDS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 5
 #[derive(Debug, Clone)]
 pub(super) struct Families {
     pub(super) records: IntCounterVec,
+    pub(super) reduced: IntCounterVec,
     pub(super) bytes: IntCounterVec,
     pub(super) batches: IntCounterVec,
     pub(super) batch_records: HistogramVec,
@@ -30,6 +31,7 @@ pub(super) struct Families {
     pub(super) held: IntGaugeVec,
     pub(super) target_version: IntGaugeVec,
     pub(super) target_changes: IntCounterVec,
+    pub(super) limit_trips: IntCounterVec,
     pub(super) queue_bytes: IntGaugeVec,
     pub(super) queue_records: IntGaugeVec,
     pub(super) outbuf_requests: IntGaugeVec,
@@ -50,6 +52,11 @@ impl Families {
                 "Records by outcome, counted when their transaction has committed; reason is empty for good records",
                 &["gate", "outcome", "reason"],
             ),
+            reduced: on.counter(
+                "sluice_dead_letters_reduced_total",
+                "Dead letters made smaller to fit their topic, by what is left: no_detail, minimal, truncated",
+                &["gate", "extent"],
+            ),
             bytes: on.counter("sluice_bytes_total", "Bytes of keys and values of the records counted", &["gate"]),
             batches: on.counter("sluice_batches_total", "Batches polled", &["gate"]),
             batch_records: on.histogram("sluice_batch_records", "Records per batch", &["gate"], RECORDS),
@@ -68,6 +75,11 @@ impl Families {
             held: on.gauge("sluice_held_partitions", "Source partitions that wait, by cause", &["gate", "cause"]),
             target_version: on.gauge("sluice_target_version", "Target version in use", &["gate", "subject"]),
             target_changes: on.counter("sluice_target_changes_total", "Changes of a target version", &["gate"]),
+            limit_trips: on.counter(
+                "sluice_dead_letter_limit_total",
+                "Times that a pipeline was held because too many records were dead letters",
+                &["gate"],
+            ),
             queue_bytes: on.client_gauge("sluice_kafka_queue_bytes", "Bytes in the queues of Kafka clients"),
             queue_records: on.client_gauge("sluice_kafka_queue_records", "Records in the queues of Kafka clients"),
             outbuf_requests: on.client_gauge("sluice_kafka_outbuf_requests", "Requests that wait to be sent"),

@@ -83,22 +83,23 @@ impl Link {
 
     fn carry(&self, shared: &Shared, direction: Direction) {
         let from = if direction == Direction::Request { &self.client } else { &self.upstream };
-        while let Ok(Some(frame)) = wire::read(from) {
+        let client_left = loop {
+            let Ok(Some(frame)) = wire::read(from) else { break direction == Direction::Request };
             let passed = match direction {
                 Direction::Request => self.request(shared, &frame),
                 Direction::Answer => self.answer(shared, frame),
             };
             if !matches!(passed, Ok(true)) {
-                break;
+                break direction == Direction::Answer;
             }
-        }
+        };
         if direction == Direction::Request && self.is_owed.load(Ordering::SeqCst) {
             let start = Instant::now();
             while !self.open.lock().unwrap().is_empty() && start.elapsed() < LAST_ANSWER && !self.is_over() {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
-        if direction == Direction::Answer && !self.is_over() {
+        if !client_left && !self.is_over() {
             // The node has closed: how late the client learns it is a fault of its own.
             std::thread::sleep(*shared.slow_close.lock().unwrap());
         }

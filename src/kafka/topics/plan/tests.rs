@@ -22,7 +22,8 @@ fn outputs(name: &str) -> Outputs {
 
 fn plan(sources: &[(&str, Outputs)], mode: Mode, topics: &[Topic]) -> Plan {
     let topics = topics.iter().map(|topic| (topic.name.clone(), topic.clone())).collect();
-    Plan::new(sources.iter().map(|(source, outputs)| (*source, outputs.clone())), mode, &topics)
+    let needs = Needs { mode, repartition: Repartition::Refuse };
+    Plan::new(sources.iter().map(|(source, outputs)| (*source, outputs.clone())), needs, &topics)
 }
 
 fn messages<T: ToString>(items: &[T]) -> Vec<String> {
@@ -83,9 +84,9 @@ fn a_missing_source_and_other_counts_are_refused() {
         messages(&plan.refusals),
         [
             "topic 'orders.converter' has 2 partitions and its source 'a' has 4: records keep their partition; \
-             add partitions to it",
+             add partitions to it, or set 'repartition: murmur2'",
             "topic 'orders.bad' has 8 partitions and its source 'a' has 4: records keep their partition; \
-             name another output, since partitions cannot be taken away",
+             name another output, since partitions cannot be taken away, or set 'repartition: murmur2'",
             "source topic 'none' does not exist, or this user may not see it; create it, or grant the rights that `sluice check-config` prints",
         ]
     );

@@ -1,0 +1,184 @@
+//! Faults of machines, groups and old brokers under load, by the numbers of the fault table, on one broker.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use common::fault::{Fault, endure, not_run};
+use common::gate::Gate;
+use common::kafka::{Hold, Setup, Version};
+use common::long;
+use common::scene::Scene;
+use common::traffic::{Class, Policy};
+use rand::Rng as _;
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::RDKafkaApiKey;
+use serde_json::json;
+
+/// Fault 11: members come and go every 2 to 5 s for 30 s (5 min in the long form), some cleanly, some killed. Expected:
+/// progress goes on, every revoke commits or aborts; no partition is owned twice, which would double records. Bound: 40 s,
+/// the session of the last one killed and the machine.
+#[test]
+fn fault_11_rebalance_storm() {
+    let scene = Scene::new("storm", 6);
+    let config = scene.config();
+    let _stays = Gate::start(&config);
+    let fault = Fault { number: "11", what: "members came and went", bound: Duration::from_secs(40) };
+    endure(&scene, scene.line(), fault, || {
+        let (start, mut random) = (Instant::now(), rand::rng());
+        let mut guests = Vec::new();
+        while start.elapsed() < Duration::from_secs(if long() { 300 } else { 30 }) {
+            guests.push(Gate::spawn(&config));
+            std::thread::sleep(Duration::from_secs_f64(random.random_range(2.0..5.0)));
+            if guests.len() > 2 {
+                let guest = guests.swap_remove(random.random_range(0..guests.len()));
+                match random.random_bool(0.3) {
+                    true => guest.kill(),
+                    false => drop(guest.stop(Duration::from_secs(20))),
+                }
+            }
+        }
+        for guest in guests {
+            let (status, log) = guest.stop(Duration::from_secs(20));
+            assert!(status.success(), "a guest ended with {status}:\n{log}");
+        }
+    });
+}
+
+/// Fault 12: a gate is halted past its session, its poll interval and its transaction; another takes over, and it goes on.
+/// What it had in hand comes to nothing, it joins again. Bound: 40 s.
+#[test]
+fn fault_12_halted_past_its_session() {
+    let scene = Scene::new("zombie", 4);
+    let config = scene.config().set("/kafka/max.poll.interval.ms", "7000");
+    let zombie = Gate::start(&config);
+    let successor = Gate::start(&config);
+    let fault = Fault { number: "12", what: "a gate halted past its session", bound: Duration::from_secs(40) };
+    endure(&scene, scene.line(), fault, || {
+        zombie.pause();
+        std::thread::sleep(Duration::from_secs(if long() { 90 } else { 10 }));
+        zombie.resume();
+    });
+    drop((zombie, successor));
+}
+
+/// Fault 16: the broker throttles the gate's producer to 40 kB/s while four times as much comes. Expected: it waits, its
+/// memory stays within its budget, and what has piled up goes through when the quota is gone. Bound: 90 s.
+#[test]
+fn fault_16_throttled() {
+    let mut scene = Scene::empty("throttled");
+    let line = scene.add("orders", 4, Policy::default(), json!({}));
+    let config = scene.config().set("/instance", "pod-0").set("/memory", "64MiB");
+    let gate = Gate::start(&config);
+    let client = format!("{}-pod-0-0", scene.group(&line));
+    let fault = Fault { number: "16", what: "producer throttled by a quota", bound: Duration::from_secs(90) };
+    endure(&scene, &line, fault, || {
+        scene.kafka.set_quota(&client, Some("producer_byte_rate=40000"));
+        std::thread::sleep(Duration::from_secs(if long() { 120 } else { 15 }));
+        scene.kafka.set_quota(&client, None);
+    });
+    let peak = gate.usage().peak_kib / 1024;
+    println!("{peak} MiB at most");
+    assert!(peak < 64 + 64, "memory beyond its budget and the process itself: {peak} MiB");
+}
+
+/// Where Debian and others put the library that fakes the time.
+fn faketime() -> Option<PathBuf> {
+    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
+    folders.map(|folder| Path::new(folder).join("libfaketimeMT.so.1")).into_iter().find(|library| library.exists())
+}
+
+/// The environment of a process whose clock shows what a file says, and whose timers are left alone.
+fn clock(library: &Path, file: &Path) -> [(&'static str, String); 4] {
+    [
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
+}
+
+/// Fault 29: the gate's clock is five minutes ahead, jumps back ten, and forward again. Expected: timers go by the monotonic
+/// clock, so no time-out is false and no client is made anew. Bound: 20 s.
+#[test]
+fn fault_29_clock_of_the_gate_jumps() {
+    let Some(library) = faketime() else { return not_run("29", "libfaketime is not installed (Debian: faketime)") };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clock");
+    std::fs::write(&file, "+300s\n").unwrap();
+    let scene = Scene::new("clock", 4);
+    let environment = clock(&library, &file);
+    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut gate = Gate::spawn_with(&scene.config(), &environment);
+    gate.wait_ready();
+    let fault = Fault { number: "29", what: "the gate's clock jumped", bound: Duration::from_secs(20) };
+    endure(&scene, scene.line(), fault, || {
+        for clock in ["-300s\n", "+300s\n", "-300s\n"] {
+            std::fs::write(&file, clock).unwrap();
+            std::thread::sleep(Duration::from_secs(2));
+        }
+    });
+    let metrics = gate.metrics();
+    assert!(gate.log().contains("Z  INFO"), "the log has times");
+    assert!(metrics.sum("sluice_producer_rebuilds_total", &[]) < 0.5, "a time-out was false:\n{}", gate.log());
+    let aborted = metrics.sum("sluice_transactions_total", &[("result", "aborted")]);
+    assert!(aborted < 0.5, "{aborted} transactions were aborted");
+}
+
+/// The same of a broker, which may time transactions out that are young, and members that are there: nothing is lost,
+/// whatever it does. Bound: 40 s.
+#[test]
+fn fault_29_clock_of_a_broker_jumps() {
+    let Some(library) = faketime() else { return not_run("29", "libfaketime is not installed (Debian: faketime)") };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clock");
+    std::fs::write(&file, "+300s\n").unwrap();
+    let setup =
+        clock(&library, &file).iter().fold(Setup::new(1), |setup, (name, value)| setup.environment(1, name, value));
+    let mut scene = Scene::on(Hold::Own(setup.start()), "broker-clock");
+    let line = scene.add("orders", 4, Policy::default(), json!({}));
+    let gate = Gate::start(&scene.config());
+    let fault = Fault { number: "29", what: "a broker's clock jumped", bound: Duration::from_secs(40) };
+    endure(&scene, &line, fault, || {
+        for clock in ["-300s\n", "+300s\n", "-300s\n"] {
+            std::fs::write(&file, clock).unwrap();
+            std::thread::sleep(Duration::from_secs(3));
+        }
+    });
+    println!("{} producers made anew", gate.metrics().sum("sluice_producer_rebuilds_total", &[]));
+}
+
+/// Fault 32: a broker that knows no transactions. Expected: a clear refusal, not a loop without a word.
+#[test]
+fn fault_32_broker_without_transactions() {
+    let scene = Scene::new("old", 2);
+    let line = scene.line();
+    let mock = MockCluster::new(1).unwrap();
+    for topic in [&line.source, &line.outputs.validated, &line.outputs.converter, &line.outputs.dead_letter] {
+        mock.create_topic(topic, line.partitions, 1).unwrap();
+    }
+    mock.apiversion(RDKafkaApiKey::InitProducerId, None, None).unwrap();
+    let config = scene.config().set("/kafka/bootstrap.servers", mock.bootstrap_servers());
+    let (status, log) = Gate::spawn(&config).wait_exit(Duration::from_secs(60));
+    println!("{status}\n{log}");
+    assert!(log.contains("transaction"), "{log}");
+}
+
+/// The faults of brokers on the last Kafka of the line before (3.9), whose transactions are of version 1: killed under load
+/// and back, nothing is lost. Bound: 60 s.
+#[test]
+fn fault_03_on_kafka_3_9() {
+    let mut scene = Scene::on(Hold::Own(Setup::new(1).version(Version::V3_9).start()), "kafka-3-9");
+    let line = scene.add("orders", 4, Policy::default(), json!({}));
+    let gate = Gate::start(&scene.config());
+    let fault = Fault { number: "3", what: "the only broker of 3.9 killed and back", bound: Duration::from_secs(60) };
+    endure(&scene, &line, fault, || {
+        scene.kafka.kill_node(1);
+        scene.kafka.start_node(1);
+    });
+    let sent = scene.send(&line, line.traffic(1).mixed(1, &Class::usual()));
+    scene.wait_committed(&line, &sent);
+    drop(gate);
+}
