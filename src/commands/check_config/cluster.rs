@@ -14,6 +14,7 @@ use super::acls;
 use super::report::{self, Report};
 use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
+use crate::kafka::clients;
 use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Topic, tool_options};
 
 /// Pause before a coordinator that moves is asked again.
