@@ -169,11 +169,6 @@ impl Registry {
         times.iter().enumerate().map(within).max().unwrap_or(0)
     }
 
-    /// Returns the port.
-    pub(crate) fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     /// Registers an Avro schema; returns its ID.
     pub(crate) fn register(&self, subject: &str, text: &str) -> i32 {
         self.register_full(subject, text)["id"].as_i64().unwrap().try_into().unwrap()
