@@ -126,7 +126,7 @@ fn every_serializer_of_python() {
         found.sort();
         assert_eq!(found.len(), bad.iter().filter(|line| line["style"] == *style).count(), "{style}");
         // Where its header is gone, a key is bytes without a frame as well.
-        assert_eq!(found, [vec!["not_framed"; 3], vec!["truncated"; 3]].concat(), "{style}");
+        assert_eq!(found, [vec!["not_framed"; 3], vec!["trailing_bytes"; 3]].concat(), "{style}");
     }
     let (status, log) = gate.stop(Duration::from_secs(10));
     assert!(status.success(), "{log}");

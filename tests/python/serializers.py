@@ -4,7 +4,7 @@ Arguments: write or read, bootstrap servers, user, password, registry URL, the t
 The styles: `id` (SerializingProducer, schema ID before the bytes), `header` (GUID in `__key_schema_id` and
 `__value_schema_id`), `guid` (GUID before the bytes), `legacy` (AvroProducer and AvroConsumer, what many still run).
 Prints a JSON line per order: style, key, order, and whether it was written well. One in ten is not: its key is plain text,
-or its value is cut short.
+or its value has a byte too many.
 """
 
 import json
@@ -51,7 +51,7 @@ def damaged(style, registry, topic, number, client):
     if number % 20 == 9:
         key_bytes, headers = b"plain text", [header for header in headers if header[0] != "__key_schema_id"]
     else:
-        value_bytes = value_bytes[:-1]
+        value_bytes += b"\0"
     client.produce(topic, key=key_bytes, value=value_bytes, headers=headers)
 
 
