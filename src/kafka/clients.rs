@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::memory::Shares;
@@ -176,6 +177,14 @@ pub fn log_error(gate: &str, error: &KafkaError, reason: &str) {
         Some(RDKafkaErrorCode::SSL) => tracing::error!(gate, reason, hint, "no TLS connection to the broker"),
         _ => tracing::warn!(gate, reason, hint, "kafka client: {error}"),
     }
+}
+
+/// Returns why the group's coordinator cannot be asked, where that is a missing right: the question itself only times out,
+/// and the reason waits in the consumer's queue. For consumers that have not subscribed, so that no record is taken.
+#[must_use]
+pub fn refused_group<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<KafkaError> {
+    let errors = std::iter::from_fn(|| consumer.poll(Duration::from_millis(50))).take(10).filter_map(Result::err);
+    errors.into_iter().find(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed))
 }
 
 /// The newest report of one client, from librdkafka's callback to whoever reads it next.

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as NativeCode;
 use rdkafka::config::RDKafkaLogLevel;
@@ -31,6 +31,9 @@ use crate::telemetry::logging;
 /// Records taken at once. Larger batches decide no faster, and everything in a batch is taken
 /// again after an abort; smaller ones look at the clock too often.
 pub(super) const BATCH_RECORDS: usize = 1_000;
+
+/// Time between two lines about the same missing right.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Errors of a partition, which rdkafka reports without its name: of a batch that does not pass its checksum or cannot be
 /// decompressed, of one beyond every limit, and of a broker that cannot read its own log or may not show it.
@@ -78,11 +81,19 @@ pub(super) struct Context {
     events: Mutex<VecDeque<ConsumeEvent>>,
     closing: AtomicBool,
     statistics: clients::Latest,
+    /// When a missing right to read was logged last.
+    unreadable_logged: Mutex<Option<Instant>>,
 }
 
 impl Context {
     pub(super) fn new(gate: Arc<str>) -> Self {
-        Self { gate, events: Mutex::default(), closing: AtomicBool::new(false), statistics: clients::Latest::default() }
+        Self {
+            gate,
+            events: Mutex::default(),
+            closing: AtomicBool::new(false),
+            statistics: clients::Latest::default(),
+            unreadable_logged: Mutex::default(),
+        }
     }
 
     /// Lets go of partitions at once from now on.
@@ -98,6 +109,16 @@ impl Context {
     /// Returns the newest statistics not yet taken.
     pub(super) fn take_statistics(&self) -> Option<Statistics> {
         self.statistics.take()
+    }
+
+    /// Logs, once in a while, that a source may not be read any more: librdkafka asks on, and nobody else says so.
+    fn log_unreadable(&self, error: &KafkaError) {
+        let mut logged = self.unreadable_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|at| at.elapsed() > UNREADABLE_PAUSE) {
+            *logged = Some(Instant::now());
+            let advice = "grant it the rights that `sluice check-config` prints; until then its records wait";
+            tracing::error!(gate = %self.gate, %error, advice, "this user may not read a source topic any more");
+        }
     }
 
     /// Hands over partitions that no group assigns.
@@ -176,6 +197,9 @@ fn note_error(context: &Context, error: KafkaError) {
     } else if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {
         context.note(ConsumeEvent::OffsetOutOfRange);
     } else if code.is_some_and(|code| UNREADABLE.contains(&code)) {
+        if code == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+            context.log_unreadable(&error);
+        }
         context.note(ConsumeEvent::Unreadable);
     } else {
         // Everything else librdkafka mends itself; the reason went to the log through `ClientContext::error`.

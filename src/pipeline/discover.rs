@@ -82,7 +82,7 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
             let commands: Vec<_> = plan.missing.iter().map(|missing| missing.command(&options)).collect();
             let missing: Vec<_> = plan.missing.iter().map(|missing| format!("'{}'", missing.name)).collect();
             return Ok(Some(format!(
-                "output topics {} of '{topic}' do not exist; set 'create_topics: true', or create them:\n  {}",
+                "output topics {} of '{topic}' do not exist, or this user may not see them: grant what `sluice check-config` prints, set 'create_topics: true', or create them:\n  {}",
                 missing.join(", "),
                 commands.join("\n  ")
             )));

@@ -207,7 +207,10 @@ pub(super) fn until_answered<T>(
 
 /// Resolves and commits `start` for topics of which the group has no offset.
 fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Result<Starts, Fault> {
-    let wait = |error: KafkaError| Fault::asking("read the offsets of the group", &error);
+    let wait = |error: KafkaError| {
+        let error = clients::refused_group(consumer).unwrap_or(error);
+        Fault::asking("read the offsets of the group", &error)
+    };
     let mut found = TopicPartitionList::new();
     for topic in topics {
         let partitions = partitions_of(consumer, topic).map_err(wait)?;

@@ -1,11 +1,13 @@
 //! Kafka's own command-line tools, as an operator runs them, and other Java programs of the tests.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
-use super::kafka::Version;
+use super::cache;
+use super::jars::{HINT, Version};
+use super::process::{locked, run};
 
 /// Where the programs stand.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/java");
@@ -65,4 +67,28 @@ impl Drop for Tools {
         drop(tools.0.kill());
         drop(tools.0.wait());
     }
+}
+
+/// Returns the jars of the Java clients, fetched once.
+fn client_jars() -> PathBuf {
+    let folder = cache().join("java");
+    let complete = folder.join(".complete");
+    locked(&cache().join("java.lock"), || {
+        if complete.exists() {
+            return;
+        }
+        let mut maven = Command::new("mvn");
+        maven.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DexcludeTransitive=true"]);
+        maven.arg(format!("-DoutputDirectory={}", folder.display()));
+        run(maven.current_dir(SOURCES), HINT);
+        std::fs::write(&complete, "").unwrap();
+    });
+    folder
+}
+
+/// Runs `Clients.java`; returns its lines.
+pub(crate) fn clients(arguments: &[&str]) -> Vec<String> {
+    let mut command = java(&[&client_jars().join("*")]);
+    let printed = run(command.arg(source("Clients.java")).args(arguments), "see its error");
+    printed.lines().map(ToOwned::to_owned).collect()
 }

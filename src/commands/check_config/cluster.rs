@@ -14,6 +14,7 @@ use super::acls;
 use super::report::{self, Report};
 use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
+use crate::kafka::clients;
 use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Topic, tool_options};
 
 /// Pause before a coordinator that moves is asked again.
@@ -155,7 +156,8 @@ fn committed(
 ) -> Option<BTreeMap<String, i32>> {
     let group = config.group(gate);
     let answer = consumer(config, &group).and_then(|consumer| {
-        let committed = committed_offsets(&consumer, routes, found)?;
+        let committed = committed_offsets(&consumer, routes, found)
+            .map_err(|error| clients::refused_group(&consumer).unwrap_or(error))?;
         let mut gone = Vec::new();
         for element in committed.elements() {
             gone.extend(out_of_range(&consumer, &element)?);
