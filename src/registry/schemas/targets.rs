@@ -182,6 +182,14 @@ impl Schemas {
         Ok(Arc::new(Target { subject: subject.clone(), version: kept.version, id: kept.id, schema }))
     }
 
+    /// Asks whether an outage is over, where nothing else would: a gate without records asks for nothing.
+    async fn notice_return(&self) {
+        if self.state.board().outage.is_some() {
+            // Its outcome is the pace's to tell.
+            drop(self.pace.call(self.client.ping()).await);
+        }
+    }
+
     /// Looks at every `latest` in use once.
     pub(super) async fn refresh_targets(self: &Arc<Self>) {
         let subjects: Vec<Subject> = self.targets.latest().keys().cloned().collect();
@@ -210,6 +218,7 @@ pub(super) async fn keep_fresh(schemas: Weak<Schemas>, audit: Arc<Audit>, refres
         };
         let Some(schemas) = schemas.upgrade() else { return };
         if is_due {
+            schemas.notice_return().await;
             schemas.refresh_targets().await;
             schemas.look_again(false).await;
             due = Instant::now() + refresh;

@@ -82,3 +82,21 @@ async fn one_schema_that_fails_stops_nobody_else() {
     judged(schemas.answer(&by_topic(id(2))).await);
     assert_eq!(schemas.state().board().outage, None);
 }
+
+#[tokio::test]
+async fn the_end_of_an_outage_is_noticed_without_records() {
+    let (server, schemas) = start().await;
+    let state = schemas.state();
+    server.fail("", Fault::Answer(StatusCode::BAD_GATEWAY, ""));
+    schemas.greet().await;
+    assert!(state.board().outage.is_some());
+    server.heal();
+    pass(REFRESH).await;
+    for _ in 0..5_000 {
+        if state.board().outage.is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("the outage is still shown");
+}
