@@ -95,40 +95,20 @@ fn clock(library: &Path, file: &Path) -> [(&'static str, String); 4] {
     [
         ("LD_PRELOAD", library.display().to_string()),
         ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
-        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_CACHE_DURATION", "1".to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ]
 }
 
-/// Fault 29: the gate's clock is five minutes ahead, jumps back ten, and forward again. Expected: timers go by the monotonic
-/// clock, so no time-out is false and no client is made anew. Bound: 20 s.
+/// Fault 29 for the gate's own clock cannot be made by a library: librdkafka waits by the C11 calls of the C library on
+/// the wall clock, which libfaketime does not see, so every wait would become five minutes longer than it is.
 #[test]
 fn fault_29_clock_of_the_gate_jumps() {
-    let Some(library) = faketime() else { return not_run("29", "libfaketime is not installed (Debian: faketime)") };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("clock");
-    std::fs::write(&file, "+300s\n").unwrap();
-    let scene = Scene::new("clock", 4);
-    let environment = clock(&library, &file);
-    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut gate = Gate::spawn_with(&scene.config(), &environment);
-    gate.wait_ready();
-    let fault = Fault { number: "29", what: "the gate's clock jumped", bound: Duration::from_secs(20) };
-    endure(&scene, scene.line(), fault, || {
-        for clock in ["-300s\n", "+300s\n", "-300s\n"] {
-            std::fs::write(&file, clock).unwrap();
-            std::thread::sleep(Duration::from_secs(2));
-        }
-    });
-    let metrics = gate.metrics();
-    assert!(gate.log().contains("Z  INFO"), "the log has times");
-    assert!(metrics.sum("sluice_producer_rebuilds_total", &[]) < 0.5, "a time-out was false:\n{}", gate.log());
-    let aborted = metrics.sum("sluice_transactions_total", &[("result", "aborted")]);
-    assert!(aborted < 0.5, "{aborted} transactions were aborted");
+    not_run("29", "libfaketime cannot fake the clock of C11 condition variables, by which librdkafka waits");
 }
 
-/// The same of a broker, which may time transactions out that are young, and members that are there: nothing is lost,
-/// whatever it does. Bound: 40 s.
+/// Fault 29: a broker's clock is five minutes ahead, jumps back ten, and forward again. The broker may time transactions
+/// out that are young, and members that are there: nothing is lost, whatever it does. Bound: 40 s.
 #[test]
 fn fault_29_clock_of_a_broker_jumps() {
     let Some(library) = faketime() else { return not_run("29", "libfaketime is not installed (Debian: faketime)") };

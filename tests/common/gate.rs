@@ -134,6 +134,11 @@ impl Gate {
         self.process.usage()
     }
 
+    /// Returns what the process holds now.
+    pub(crate) fn held(&self) -> super::process::Held {
+        self.process.held()
+    }
+
     /// Kills the process as a power cut does.
     pub(crate) fn kill(mut self) {
         self.process.signal("KILL");

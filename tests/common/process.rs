@@ -35,6 +35,17 @@ pub(crate) struct Usage {
     pub(crate) peak_kib: u64,
 }
 
+/// What a process holds now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    /// Its resident size, in KiB.
+    pub(crate) resident_kib: u64,
+    /// Its open files.
+    pub(crate) files: u64,
+    /// Its threads.
+    pub(crate) threads: u64,
+}
+
 impl Process {
     /// Starts a command; its output goes to `{name}.log` in `folder`, which lives as long as the process.
     pub(crate) fn start(name: &str, mut command: Command, folder: TempDir) -> Self {
@@ -75,6 +86,18 @@ impl Process {
     pub(crate) fn is_halted(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+    }
+
+    /// Returns what it holds now.
+    pub(crate) fn held(&self) -> Held {
+        let folder = format!("/proc/{}", self.child.id());
+        let status = std::fs::read_to_string(format!("{folder}/status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        let files = std::fs::read_dir(format!("{folder}/fd")).unwrap().count() as u64;
+        Held { resident_kib: field("VmRSS:"), files, threads: field("Threads:") }
     }
 
     /// Returns the exit status if the process has ended.
