@@ -184,10 +184,10 @@ fn bomb(name: &str, kind: Poison, size: usize, zeros: usize) {
     let poisoned = Poisoned::new(name, kind, size);
     let gate = Gate::start(&poisoned.scene.config());
     let base = gate.usage().peak_kib / 1024;
-    let held = wait_for("the partition to be held", ALARM, || {
-        status(&gate)["partitions"][0]["held"].as_str().map(str::to_owned)
+    // It is read, its zeros name a schema that nobody knows, and as a dead letter it fits nowhere.
+    wait_for("the partition to be held", ALARM, || {
+        (status(&gate)["partitions"][0]["held"] == "oversize").then_some(())
     });
-    assert_eq!(held, "oversize", "it is read, and fits nowhere");
     poisoned.check_held(&gate);
     let (became, more) = (zeros >> 20, gate.usage().peak_kib / 1024 - base);
     println!("fault 27: {name} of {} KiB that becomes {became} MiB: {more} MiB more at most", size >> 10);
