@@ -74,15 +74,20 @@ fn union(choices: &mut Choices<'_>, names: &mut Names, level: usize) -> Value {
     let mut branches = vec![json!("null")];
     let mut kinds = vec!["null".to_owned()];
     for _ in 0..=choices.below(3) {
+        let known = names.done.len();
         let branch = ty(choices, names, level + 1, true);
         let kind = match &branch {
             Value::String(name) => name.clone(),
             Value::Object(object) => object.get("name").unwrap_or(&object["type"]).as_str().unwrap_or_default().into(),
-            _ => continue,
+            // A union in a union is none.
+            _ => "null".to_owned(),
         };
         if !kinds.contains(&kind) {
             kinds.push(kind);
             branches.push(branch);
+        } else {
+            // What it defines goes with it.
+            names.done.truncate(known);
         }
     }
     Value::Array(branches)
@@ -111,7 +116,8 @@ fn change(choices: &mut Choices<'_>, schema: &mut Value) {
             for branch in branches.iter_mut().filter(|branch| branch.is_object()) {
                 change(choices, branch);
             }
-            if choices.one_in(6) {
+            // Apache's library wants a definition before its uses.
+            if choices.one_in(6) && branches.iter().all(defines_nothing) {
                 branches.reverse();
             }
             if choices.one_in(6) && branches.len() > 1 && defines_nothing(&branches[branches.len() - 1]) {

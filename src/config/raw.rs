@@ -120,6 +120,7 @@ pub(super) fn parse(
     if text.len() > limits::FILE_BYTES {
         return Err(format!("has {} bytes, more than the limit of {}", text.len(), limits::FILE_BYTES));
     }
+    let text = text.trim_start_matches('\u{feff}');
     if syntax == Syntax::Yaml {
         bounds::check_yaml(text)?;
     }

@@ -31,7 +31,7 @@ fn plain() -> Vec<Made> {
         made("bytes_to_string.always", pair(r#""bytes""#, r#""string""#, b"\x02\xff")),
         made("int_to_nullable.always", pair(r#""int""#, r#"["null","int"]"#, b"\x02")),
         made("nullable_to_int.depends", pair(r#"["null","int"]"#, r#""int""#, b"\0")),
-        made("empty_union_to_int.never", pair("[]", r#""int""#, b"\0")),
+        made("empty_union_to_int.always", pair("[]", r#""int""#, b"\0")),
         made("int_to_empty_union.never", pair(r#""int""#, "[]", b"\0")),
         made("list_to_itself.always", pair(list, list, b"\x02\x02\0")),
         made("endless_to_itself.always", pair(r#"{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}"#, r#"{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}"#, b"")),
@@ -76,10 +76,11 @@ fn bombs() -> Vec<Made> {
         format!("[{}]", many(60, ",", |n| format!(r#"{{"type":"record","name":"{prefix}{n}.{name}{prefix}{n}","fields":[]}}"#)))
     };
     let wide = many(1_200, ",", |n| format!(r#"{{"name":"f{n}","type":"int"}}"#));
-    let fan_out = (0..20).fold(r#""int""#.to_owned(), |of, n| {
+    let first = r#"{"type":"record","name":"D0","fields":[{"name":"a","type":"int","default":1}]}"#;
+    let fan_out = (1..20).fold(first.to_owned(), |of, n| {
+        let before = n - 1;
         format!(
-            r#"{{"type":"record","name":"D{n}","fields":[{{"name":"a","type":{of},"default":{{}}}},{{"name":"b","type":{},"default":{{}}}}]}}"#,
-            if n == 0 { r#""int""#.to_owned() } else { format!(r#""D{}""#, n - 1) }
+            r#"{{"type":"record","name":"D{n}","fields":[{{"name":"a","type":{of},"default":{{}}}},{{"name":"b","type":"D{before}","default":{{}}}}]}}"#
         )
     });
     let fan_out = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"d","type":{fan_out},"default":{{}}}}]}}"#);

@@ -138,8 +138,8 @@ fn bombs() -> Vec<Made> {
     let laughs_with_int = laughs.replace(r#""name":"D0","fields":[]"#, r#""name":"D0","fields":[{"name":"i","type":"int"}]"#);
     let named = |count: usize| format!("[{}]", many(count, ",", |n| format!(r#"{{"type":"fixed","name":"F{n}","size":1}}"#)));
     vec![
-        made("arrays_126_deep.compiles", arrays(126)),
-        made("arrays_127_deep.json", arrays(127)),
+        made("arrays_127_deep.compiles", arrays(127)),
+        made("arrays_128_deep.json", arrays(128)),
         made("arrays_10000_deep.json", arrays(10_000)),
         made("brackets_500000.json", "[".repeat(500_000)),
         made("braces_500000.json", r#"{"type":"#.repeat(60_000)),
