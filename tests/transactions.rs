@@ -7,7 +7,7 @@ mod common;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::fault::{Fault, endure};
 use common::gate::{Config, Gate};
@@ -270,4 +270,42 @@ fn fault_28_at_least_once() {
     let order = "after_produce=10%:abort,before_commit=20%:abort";
     let copies = at_least_once("storm-alo", "fault 28", |config| spawn(config, order));
     assert!(copies > 0, "aborted after records were written, and none came twice");
+}
+
+/// Kills a gate whose transaction holds records and starts it again; returns how long readers of committed records stood
+/// still before what was written by then.
+fn stall(name: &str, settings: &[(&str, &str)]) -> Duration {
+    let scene = Scene::new(name, 1);
+    let line = scene.line();
+    let config = settings.iter().fold(scene.config(), |config, (path, value)| config.set(path, *value));
+    let mut gate = spawn(&config, "before_commit=2:kill");
+    gate.wait_ready();
+    let planned = line.traffic(seed()).mixed(3_000, &[Class::Order(common::schemas::Version::V2)]);
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+        dies(gate, SIGKILL);
+        let killed = Instant::now();
+        let end = |isolation: &str| scene.kafka.ends(&line.outputs.validated, isolation).values().sum::<i64>();
+        let written = end("read_uncommitted");
+        assert!(end("read_committed") < written, "the corpse has left a transaction open");
+        let gate = Gate::start(&config);
+        wait_for("readers to go on", DEATH, || (end("read_committed") >= written).then_some(()));
+        let stall = killed.elapsed();
+        scene.verify(line, &load.join().unwrap(), None);
+        drop(gate);
+        stall
+    })
+}
+
+/// Fault 1, for readers: what a corpse has left open holds them up until the restart where the gate has an instance name,
+/// else until its transaction times out.
+#[test]
+fn fault_01_readers_stand_still() {
+    let timeout = Duration::from_secs(60);
+    let named = stall("stall-named", &[("/instance", "pod-0"), ("/kafka/transaction.timeout.ms", "60000")]);
+    assert!(named < timeout / 2, "with an instance name readers waited {named:?}");
+    let unnamed = stall("stall", &[]);
+    // 4 s, the scan of the test's brokers each 0.5 s, and as much as a busy machine takes.
+    assert!(unnamed < Duration::from_secs(20), "readers waited {unnamed:?}");
+    println!("fault 1: readers stood still for {named:.1?} with an instance name, {unnamed:.1?} without");
 }
