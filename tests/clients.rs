@@ -158,7 +158,7 @@ fn frameworks_read_dead_letters_by_their_own_names() {
     scene.wait_committed(line, &sent);
     let letters = scene.kafka.read(&[&topic]);
     assert!(letters.len() > 20, "only {} dead letters", letters.len());
-    let mut expected: Vec<String> = letters.iter().flat_map(|letter| of_frameworks(letter)).collect();
+    let mut expected: Vec<String> = letters.iter().flat_map(of_frameworks).collect();
     let mut read = clients(&["letters", &ways().tls, &topic, &letters.len().to_string()]);
     expected.sort();
     read.sort();

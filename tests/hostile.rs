@@ -20,6 +20,11 @@ use std::time::Duration;
 #[path = "hostile_construct/mod.rs"]
 mod construct;
 #[path = "../fuzz/oracles/mod.rs"]
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    reason = "shapes of JSON, and numbers made from random bytes"
+)]
 mod oracles;
 
 /// What one record may cost.

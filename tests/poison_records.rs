@@ -105,18 +105,21 @@ fn fault_26_poison_records() {
     let mut planned = Vec::new();
     for (number, (value, expected)) in (0_i32..).zip(values) {
         planned.extend(orders.mixed(2, &[Class::GuidOrder, Class::HeaderOrder]));
-        let content =
-            Content { key: None, value: Some(value), headers: Vec::new(), timestamp: 1_700_000_000_000 + i64::from(number) };
+        let content = Content {
+            key: None,
+            value: Some(value),
+            headers: Vec::new(),
+            timestamp: 1_700_000_000_000 + i64::from(number),
+        };
         planned.push(Planned { partition: number % 2, content, class: Class::NotFramed, expected });
     }
     let gate = Gate::start(&scene.config());
     let mut sent = Vec::new();
-    let fault =
-        Fault { number: "26", what: "poison records amid good ones", bound: Duration::from_secs(60) };
+    let fault = Fault { number: "26", what: "poison records amid good ones", bound: Duration::from_secs(60) };
     endure(&scene, scene.line(), fault, || {
         sent = scene.send(&poisoned, planned);
         scene.wait_committed(&poisoned, &sent);
     });
     scene.verify(&poisoned, &sent, None);
-    gate.stop();
+    gate.stop(Duration::from_secs(20));
 }

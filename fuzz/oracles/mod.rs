@@ -64,10 +64,15 @@ pub(crate) fn compile(schema: &str) -> Option<Schema> {
 }
 
 /// Decodes with Apache's library: whether it takes the datum, and the bytes that it leaves.
-pub(crate) fn apache(writer: &apache_avro::Schema, reader: Option<&apache_avro::Schema>, mut datum: &[u8]) -> Option<usize> {
+pub(crate) fn apache(
+    writer: &apache_avro::Schema,
+    reader: Option<&apache_avro::Schema>,
+    mut datum: &[u8],
+) -> Option<usize> {
     let bound = 64 << 20;
     apache_avro::util::max_allocation_bytes(bound);
-    let built = apache_avro::reader::datum::GenericDatumReader::builder(writer).maybe_reader_schema(reader).build().ok()?;
+    let built =
+        apache_avro::reader::datum::GenericDatumReader::builder(writer).maybe_reader_schema(reader).build().ok()?;
     let mut decode = || built.read_value(&mut datum).ok().map(|_| datum.len());
     if !NARROW.get() {
         return decode();

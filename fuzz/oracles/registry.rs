@@ -50,7 +50,14 @@ fn answer<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + Debug>
             assert!(text.contains(URL) && !text.contains('\n') && text.len() < 1024, "{text}");
             let missing = error.kind() == Kind::NotFound;
             assert!(!missing || status == 404, "status {status} is not the registry's own 404");
-            if missing { "not_found" } else if status == 200 { "unreadable" } else { "status" }.to_owned()
+            if missing {
+                "not_found"
+            } else if status == 200 {
+                "unreadable"
+            } else {
+                "status"
+            }
+            .to_owned()
         }
     }
 }

@@ -104,9 +104,8 @@ fn canonical(schema: &Value, namespace: &str) -> Value {
                     let name = full();
                     let inner = name.rsplit_once('.').map_or("", |(namespace, _)| namespace).to_owned();
                     let fields = object["fields"].as_array().into_iter().flatten();
-                    let field = |field: &Value| {
-                        json!({ "name": field["name"], "type": canonical(&field["type"], &inner) })
-                    };
+                    let field =
+                        |field: &Value| json!({ "name": field["name"], "type": canonical(&field["type"], &inner) });
                     json!({ "name": name, "type": "record", "fields": fields.map(field).collect::<Vec<_>>() })
                 }
                 "enum" => json!({ "name": full(), "type": "enum", "symbols": object["symbols"] }),

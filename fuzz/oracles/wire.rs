@@ -16,8 +16,7 @@ pub(crate) fn judge(input: &[u8]) -> String {
     let (&flags, rest) = input.split_first().unwrap_or((&7, input));
     let allowed: WireFormats =
         WireFormat::ALL.into_iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, of)| of).collect();
-    let (part, name) =
-        if flags & 8 == 0 { (Part::Value, "__value_schema_id") } else { (Part::Key, "__key_schema_id") };
+    let (part, name) = if flags & 8 == 0 { (Part::Value, "__value_schema_id") } else { (Part::Key, "__key_schema_id") };
     let (header, bytes) = match rest.split_first() {
         Some((&length, rest)) if flags & 16 != 0 => {
             let (header, bytes) = rest.split_at(usize::from(length).min(rest.len()));

@@ -60,7 +60,10 @@ impl Tally {
     fn value(&mut self, anchor: usize, values: usize) -> Result<(), String> {
         self.values = self.values.saturating_add(1);
         if self.values > limits::VALUES {
-            return Err(format!("has more than {} values, those of aliases counted where they are used", limits::VALUES));
+            return Err(format!(
+                "has more than {} values, those of aliases counted where they are used",
+                limits::VALUES
+            ));
         }
         if anchor > 0 {
             self.anchors.resize(self.anchors.len().max(anchor + 1), 0);

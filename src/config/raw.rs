@@ -52,10 +52,7 @@ impl Environment<'static> {
     /// The environment of this process and the files that it can read.
     #[must_use]
     pub fn process() -> Self {
-        Self {
-            variable: &|name| std::env::var(name).ok(),
-            file: &|path| read_file(path, limits::SUBSTITUTED_BYTES),
-        }
+        Self { variable: &|name| std::env::var(name).ok(), file: &|path| read_file(path, limits::SUBSTITUTED_BYTES) }
     }
 }
 

@@ -12,7 +12,8 @@ const FIXED_0: &str = r#"{"type":"array","items":{"type":"fixed","name":"F","siz
 const TREE: &str = r#"{"type":"record","name":"T","fields":[{"name":"of","type":{"type":"array","items":"T"}}]}"#;
 const MAPS: &str = r#"{"type":"record","name":"M","fields":[{"name":"of","type":{"type":"map","values":"M"}}]}"#;
 const ENDLESS: &str = r#"{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}"#;
-const DOUBLY: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]},{"name":"b","type":["null","R"]}]}"#;
+const DOUBLY: &str =
+    r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]},{"name":"b","type":["null","R"]}]}"#;
 const ENUM: &str = r#"{"type":"enum","name":"E","symbols":["A","B","C"]}"#;
 const UNION: &str = r#"["null","int","string"]"#;
 const ORDER: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"},{"name":"customer","type":"string"},{"name":"express","type":"boolean"},{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"sku","type":"string"},{"name":"count","type":"int"}]}}}]}"#;
@@ -189,7 +190,8 @@ fn depth() -> Vec<Made> {
 
 fn choices() -> Vec<Made> {
     let mut cases = Vec::new();
-    for (name, index) in [("3", 3), ("minus_1", -1), ("int_max", i64::from(i32::MAX)), ("int_min", i64::from(i32::MIN))] {
+    for (name, index) in [("3", 3), ("minus_1", -1), ("int_max", i64::from(i32::MAX)), ("int_min", i64::from(i32::MIN))]
+    {
         cases.push(made(format!("symbol_{name}.invalid_enum_symbol"), with(ENUM, &long(index))));
         cases.push(made(format!("branch_{name}.invalid_union_branch"), with(UNION, &long(index))));
         let list = if index == 3 { long(2) } else { long(index) };
@@ -227,8 +229,10 @@ fn texts() -> Vec<Made> {
         ("bad_at_the_end_of_33", b"12345678901234567890123456789012\xff"),
     ];
     let string = |bytes: &[u8]| [&long(i64::try_from(bytes.len()).expect("small"))[..], bytes].concat();
-    let mut cases: Vec<Made> =
-        bad.iter().map(|(name, bytes)| made(format!("{name}.invalid_utf8"), with(r#""string""#, &string(bytes)))).collect();
+    let mut cases: Vec<Made> = bad
+        .iter()
+        .map(|(name, bytes)| made(format!("{name}.invalid_utf8"), with(r#""string""#, &string(bytes))))
+        .collect();
     cases.extend([
         made("string_with_a_null.good", with(r#""string""#, &string(b"a\0b"))),
         made("string_of_emoji.good", with(r#""string""#, &string("🦀🦀".as_bytes()))),
@@ -240,7 +244,10 @@ fn texts() -> Vec<Made> {
         }),
         made("map_key_bad.invalid_utf8", with(STRINGS, &[&long(1)[..], b"\x02\xff\x02v\0"].concat())),
         made("bytes_bad_utf8.good", with(r#""bytes""#, &string(b"\xff\xfe"))),
-        made("decimal_of_no_bytes.good", with(r#"{"type":"bytes","logicalType":"decimal","precision":4,"scale":9}"#, b"\0")),
+        made(
+            "decimal_of_no_bytes.good",
+            with(r#"{"type":"bytes","logicalType":"decimal","precision":4,"scale":9}"#, b"\0"),
+        ),
         made("uuid_that_is_none.good", with(r#"{"type":"string","logicalType":"uuid"}"#, b"\x06abc")),
         made("date_beyond_all.good", with(r#"{"type":"int","logicalType":"date"}"#, b"\xff\xff\xff\xff\x0f")),
     ]);

@@ -52,7 +52,12 @@ fn garbage() -> Vec<Made> {
         answer("schema_is_an_object.unreadable", SCHEMA, 200, r#"{"schema":{"type":"int"}}"#),
         answer("schema_is_missing.unreadable", SCHEMA, 200, r#"{"id":1}"#),
         answer("id_is_a_text.unreadable", LATEST, 200, r#"{"subject":"s","version":1,"id":"1","schema":"x"}"#),
-        answer("id_beyond_an_int.unreadable", LATEST, 200, r#"{"subject":"s","version":1,"id":2147483648,"schema":"x"}"#),
+        answer(
+            "id_beyond_an_int.unreadable",
+            LATEST,
+            200,
+            r#"{"subject":"s","version":1,"id":2147483648,"schema":"x"}"#,
+        ),
         answer("version_of_a_fraction.unreadable", LATEST, 200, r#"{"subject":"s","version":1.5,"id":1,"schema":"x"}"#),
         answer("version_1e400.unreadable", LATEST, 200, r#"{"subject":"s","version":1e400,"id":1,"schema":"x"}"#),
         answer("schema_twice.unreadable", SCHEMA, 200, r#"{"schema":"x","schema":"y"}"#),
@@ -66,7 +71,12 @@ fn garbage() -> Vec<Made> {
         answer("objects_50000_deep.unreadable", SCHEMA, 200, deep(r#"{"a":"#, 50_000)),
         answer("arrays_for_places.unreadable", PLACES, 200, "[".repeat(100_000)),
         answer("place_without_version.unreadable", PLACES, 200, r#"[{"subject":"s"}]"#),
-        answer("reference_without_subject.unreadable", SCHEMA, 200, r#"{"schema":"x","references":[{"name":"n","version":1}]}"#),
+        answer(
+            "reference_without_subject.unreadable",
+            SCHEMA,
+            200,
+            r#"{"schema":"x","references":[{"name":"n","version":1}]}"#,
+        ),
         answer("error_with_200.unreadable", SCHEMA, 200, r#"{"error_code":40403,"message":"Schema not found"}"#),
     ]
 }
@@ -82,7 +92,12 @@ fn refusals() -> Vec<Made> {
         answer("not_found_code_as_text.status", SCHEMA, 404, r#"{"error_code":"40403"}"#),
         answer("not_found_deep.status", SCHEMA, 404, "[".repeat(100_000)),
         answer("code_40403_with_500.status", SCHEMA, 500, r#"{"error_code":40403}"#),
-        answer("message_of_64_kib.status", SCHEMA, 500, format!(r#"{{"error_code":50001,"message":"{}"}}"#, "x".repeat(1 << 16))),
+        answer(
+            "message_of_64_kib.status",
+            SCHEMA,
+            500,
+            format!(r#"{{"error_code":50001,"message":"{}"}}"#, "x".repeat(1 << 16)),
+        ),
         answer("good_body_with_206.status", SCHEMA, 206, r#"{"schema":"x"}"#),
         answer("good_body_with_500.status", SCHEMA, 500, r#"{"schema":"x"}"#),
     ];

@@ -120,10 +120,12 @@ fn names() -> Vec<Made> {
 }
 
 fn bombs() -> Vec<Made> {
-    let arrays = |levels: usize| format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(levels), "}".repeat(levels));
+    let arrays =
+        |levels: usize| format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(levels), "}".repeat(levels));
     let nested = |levels: usize| {
         let end = r#"{"type":"fixed","name":"F","size":1}"#.to_owned();
-        (0..levels).fold(end, |of, n| format!(r#"{{"type":"record","name":"R{n}","fields":[{{"name":"f","type":{of}}}]}}"#))
+        (0..levels)
+            .fold(end, |of, n| format!(r#"{{"type":"record","name":"R{n}","fields":[{{"name":"f","type":{of}}}]}}"#))
     };
     let fields = |count: usize| record(&many(count, ",", |n| format!(r#"{{"name":"{n}","type":"int"}}"#)));
     // The shortest names and types: more than a text may have anyway.
@@ -135,8 +137,10 @@ fn bombs() -> Vec<Made> {
             format!(r#"{{"type":"record","name":"D{n}","fields":[{{"name":"f","type":{of}}},{fields}]}}"#)
         })
     };
-    let laughs_with_int = laughs.replace(r#""name":"D0","fields":[]"#, r#""name":"D0","fields":[{"name":"i","type":"int"}]"#);
-    let named = |count: usize| format!("[{}]", many(count, ",", |n| format!(r#"{{"type":"fixed","name":"F{n}","size":1}}"#)));
+    let laughs_with_int =
+        laughs.replace(r#""name":"D0","fields":[]"#, r#""name":"D0","fields":[{"name":"i","type":"int"}]"#);
+    let named =
+        |count: usize| format!("[{}]", many(count, ",", |n| format!(r#"{{"type":"fixed","name":"F{n}","size":1}}"#)));
     vec![
         made("arrays_127_deep.compiles", arrays(127)),
         made("arrays_128_deep.json", arrays(128)),
@@ -150,15 +154,30 @@ fn bombs() -> Vec<Made> {
         made("fields_100000.too_long", fields_100000),
         made("named_types_10000.compiles", named(10_000)),
         made("named_types_10001.too_many", named(10_001)),
-        made("types_200001.too_many", record(&format!(r#"{{"name":"a","type":[{}]}}"#, many(200_001, ",", |_| "[]".to_owned())))),
+        made(
+            "types_200001.too_many",
+            record(&format!(r#"{{"name":"a","type":[{}]}}"#, many(200_001, ",", |_| "[]".to_owned()))),
+        ),
         made("billion_laughs_empty.compiles", laughs),
         made("billion_laughs.compiles", laughs_with_int),
         made("spaces_before.too_long", format!("\"int\"{}", " ".repeat(1 << 20))),
         made("escapes_64_kib.long_name", format!("\"{}\"", r"\u0041".repeat(10_000))),
-        made("default_of_64_kib.compiles", record(&format!(r#"{{"name":"a","type":"string","default":"{}"}}"#, "x".repeat(60_000)))),
-        made("doc_of_64_kib.compiles", record(&format!(r#"{{"name":"a","doc":"{}","type":"string"}}"#, "x".repeat(60_000)))),
-        made("unknown_attributes.compiles", format!(r#"{{"type":"int",{}}}"#, many(5_000, ",", |n| format!(r#""x{n}":[]"#)))),
-        made("comments_100000.compiles", format!("{}{}", "{/**/".to_owned() + &"/**/".repeat(10_000), r#""type":"int"}"#)),
+        made(
+            "default_of_64_kib.compiles",
+            record(&format!(r#"{{"name":"a","type":"string","default":"{}"}}"#, "x".repeat(60_000))),
+        ),
+        made(
+            "doc_of_64_kib.compiles",
+            record(&format!(r#"{{"name":"a","doc":"{}","type":"string"}}"#, "x".repeat(60_000))),
+        ),
+        made(
+            "unknown_attributes.compiles",
+            format!(r#"{{"type":"int",{}}}"#, many(5_000, ",", |n| format!(r#""x{n}":[]"#))),
+        ),
+        made(
+            "comments_100000.compiles",
+            format!("{}{}", "{/**/".to_owned() + &"/**/".repeat(10_000), r#""type":"int"}"#),
+        ),
     ]
 }
 
@@ -172,17 +191,20 @@ fn references() -> Vec<Made> {
             format!(r#"{{"type":"record","name":"D{n}","fields":[{fields}]}}"#)
         })
         .collect();
-        let mut same: Vec<String> = vec![fixed(0), fixed(0)];
+    let mut same: Vec<String> = vec![fixed(0), fixed(0)];
     same.push(r#"["null","F0"]"#.into());
     vec![
         made("references_good.compiles", join(&[fixed(0), r#"{"type":"array","items":"F0"}"#.into()])),
         made("reference_lacking.unknown_type", join(&[fixed(0), r#"{"type":"array","items":"F1"}"#.into()])),
         made("reference_twice.compiles", join(&same)),
         made("reference_collides.redefined", join(&[fixed(0), fixed(0).replace(":1}", ":2}"), r#""F0""#.into()])),
-        made("references_of_each_other.compiles", join(&[
-            r#"{"type":"record","name":"A","fields":[{"name":"b","type":["null","B"]}]}"#.into(),
-            r#"{"type":"record","name":"B","fields":[{"name":"a","type":["null","A"]}]}"#.into(),
-        ])),
+        made(
+            "references_of_each_other.compiles",
+            join(&[
+                r#"{"type":"record","name":"A","fields":[{"name":"b","type":["null","B"]}]}"#.into(),
+                r#"{"type":"record","name":"B","fields":[{"name":"a","type":["null","A"]}]}"#.into(),
+            ]),
+        ),
         made("reference_is_no_schema.malformed", join(&["{}".into(), "\"int\"".into()])),
         made("references_laugh_a_billion_times.compiles", join(&laughs)),
     ]

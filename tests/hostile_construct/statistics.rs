@@ -19,7 +19,10 @@ pub(super) fn cases() -> Vec<Made> {
         ("numbers_negative.read", r#"{"ts":-1,"msg_cnt":-9223372036854775808,"tx_bytes":-1}"#.into()),
         ("sum_overflows.read", topics(&sum)),
         ("partition_minus_one.read", topics(r#""-1":{"partition":-1,"desired":true}"#)),
-        ("offsets_negative.read", topics(r#""0":{"partition":0,"desired":true,"ls_offset":-1001,"lo_offset":-9223372036854775808}"#)),
+        (
+            "offsets_negative.read",
+            topics(r#""0":{"partition":0,"desired":true,"ls_offset":-1001,"lo_offset":-9223372036854775808}"#),
+        ),
         ("partitions_500.read", topics(&partitions)),
         ("deep.refused", format!(r#"{{"new":{}"#, "[".repeat(100_000))),
         ("rtt_most.read", r#"{"brokers":{"b":{"state":"UP","rtt":{"avg":9223372036854775807,"cnt":1}}}}"#.into()),

@@ -32,7 +32,10 @@ pub(super) fn cases() -> Vec<Made> {
         made("guid_not_allowed.wire_format_not_allowed", [&[5, 1][..], &[7; 16]].concat()),
         made("header_not_allowed.wire_format_not_allowed", [3 | 16, 5, 0, 0, 0, 0, 1, 2]),
         made("nothing_allowed.wire_format_not_allowed", [0, 0, 0, 0, 0, 1]),
-        made("header_not_allowed_before_a_good_prefix.wire_format_not_allowed", [3 | 16, 5, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]),
+        made(
+            "header_not_allowed_before_a_good_prefix.wire_format_not_allowed",
+            [3 | 16, 5, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+        ),
         made("header_id.confluent-header", [HEADER, 5, 0, 0, 0, 0, 1, 2]),
         made("header_id_with_more.confluent-header", [HEADER, 9, 0, 0, 0, 0, 1, 9, 9, 9, 9, 2]),
         made("header_guid.confluent-header", [&[HEADER, 17, 1][..], &[7; 16], &[2]].concat()),
@@ -46,7 +49,10 @@ pub(super) fn cases() -> Vec<Made> {
         made("megabyte_of_ones.confluent-guid", [&[VALUE][..], &vec![1; 1 << 16]].concat()),
     ];
     for length in 1..5_u8 {
-        cases.push(made(format!("id_cut_to_{length}.truncated_frame"), [&[VALUE][..], &vec![0; length.into()]].concat()));
+        cases.push(made(
+            format!("id_cut_to_{length}.truncated_frame"),
+            [&[VALUE][..], &vec![0; length.into()]].concat(),
+        ));
     }
     for length in [1, 5, 8, 16_u8] {
         cases.push(made(

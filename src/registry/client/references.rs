@@ -37,7 +37,8 @@ pub(super) async fn follow(http: &Http, asked: &Request, entity: SchemaEntity) -
     let text: Arc<str> = entity.schema.into();
     // No other language is compiled so far, so its references would be fetched for nothing.
     let references = if format == Format::Avro { entity.references.unwrap_or_default() } else { Vec::new() };
-    let mut walk = Walk { http, asked, texts: Vec::new(), distinct: HashSet::new(), seen: HashSet::new(), bytes: text.len() };
+    let mut walk =
+        Walk { http, asked, texts: Vec::new(), distinct: HashSet::new(), seen: HashSet::new(), bytes: text.len() };
     walk.run(references).await?;
     Ok(SchemaText { format, text, references: walk.texts })
 }

@@ -285,23 +285,22 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
 
     let server = Server::start().await;
     server.fail("schemas/ids/1", Fault::Answer(ok, version("root", "0")));
-    for depth in 0..=references::MAX_DEPTH {
+    for depth in 0..=MAX_DEPTH {
         let path = &*format!("subjects/{depth}/").leak();
         server.fail(path, Fault::Answer(ok, version("x", &(depth + 1).to_string())));
     }
     let error = server.client().schema(by_id(1)).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("the references of schema 1 nest deeper than {}", references::MAX_DEPTH));
-    assert_eq!(server.requests().len(), 1 + references::MAX_DEPTH);
+    assert_eq!(error.to_string(), format!("the references of schema 1 nest deeper than {}", MAX_DEPTH));
+    assert_eq!(server.requests().len(), 1 + MAX_DEPTH);
 
     let server = Server::start().await;
-    let many: Vec<_> = (0..=references::MAX_COUNT)
-        .map(|i| serde_json::json!({"name": "R", "subject": i.to_string(), "version": 1}))
-        .collect();
+    let many: Vec<_> =
+        (0..=MAX_COUNT).map(|i| serde_json::json!({"name": "R", "subject": i.to_string(), "version": 1})).collect();
     let root = serde_json::json!({"schema": "{}", "references": many}).to_string().leak();
     server.fail("schemas/ids/1", Fault::Answer(ok, root));
     server.fail("subjects/", Fault::Answer(ok, r#"{"subject":"x","version":1,"id":5,"schema":"{}"}"#));
     let error = server.client().schema(by_id(1)).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("the references of schema 1 are more than {}", references::MAX_COUNT));
+    assert_eq!(error.to_string(), format!("the references of schema 1 are more than {}", MAX_COUNT));
 
     let server = Server::start().await;
     let large = serde_json::json!({"subject": "a", "version": 1, "id": 5, "schema": "x".repeat(9 << 20),
@@ -309,10 +308,7 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
     server.fail("schemas/ids/1", Fault::Answer(ok, version("root", "a")));
     server.fail("subjects/", Fault::Answer(ok, large.to_string().leak()));
     let error = server.client().schema(by_id(1)).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("the references of schema 1 have more than {} bytes of text", references::MAX_BYTES)
-    );
+    assert_eq!(error.to_string(), format!("the references of schema 1 have more than {} bytes of text", MAX_BYTES));
 }
 
 #[tokio::test]
