@@ -71,9 +71,12 @@ impl Gate {
         Self::spawn_with(config, &[])
     }
 
-    /// Starts a process with further environment variables, without waiting.
+    /// Starts a process with further environment variables, without waiting. Where failpoints are among them it is a
+    /// debug build, since no other has any.
     pub(crate) fn spawn_with(config: &Config, environment: &[(&str, &str)]) -> Self {
-        Self::spawn_by(Command::new(binary()), None, config, environment)
+        let has_failpoints = environment.iter().any(|(name, _)| *name == "SLUICE_FAILPOINTS");
+        let program = if has_failpoints { debug_binary() } else { binary() };
+        Self::spawn_by(Command::new(program), None, config, environment)
     }
 
     /// Starts a process in a network of its own and waits until it is ready.
@@ -212,6 +215,12 @@ impl Gate {
 /// a release build where figures are taken.
 pub(crate) fn binary() -> PathBuf {
     let other = std::env::var_os("SLUICE_TEST_BINARY").map(PathBuf::from);
+    other.unwrap_or_else(debug_binary)
+}
+
+/// Returns the debug build: Cargo's, or what `SLUICE_TEST_DEBUG_BINARY` names.
+fn debug_binary() -> PathBuf {
+    let other = std::env::var_os("SLUICE_TEST_DEBUG_BINARY").map(PathBuf::from);
     other.unwrap_or_else(|| env!("CARGO_BIN_EXE_sluice").into())
 }
 
