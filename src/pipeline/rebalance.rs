@@ -15,7 +15,7 @@ use rdkafka::consumer::Consumer as _;
 
 use super::Fault;
 use super::assignment;
-use super::consume::{ConsumeEvent, Named};
+use super::consume::{self, ConsumeEvent, Named};
 use super::failpoint::{self, Point};
 use super::offsets;
 use super::run::Loop;
@@ -74,7 +74,7 @@ impl Loop<'_> {
         for FirstRead { named: (topic, partition), next, .. } in &positions {
             start::add(&mut list, topic, *partition, *next);
         }
-        self.consumer.incremental_assign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
+        consume::take(self.consumer, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
         // librdkafka keeps a pause over a rebalance: a partition that was held when it left would come back asleep.
         self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))?;
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
@@ -138,7 +138,7 @@ impl Loop<'_> {
         for (topic, partition) in partitions {
             list.add_partition(topic, partition.0);
         }
-        self.consumer.incremental_unassign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))
+        consume::let_go(self.consumer, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))
     }
 
     /// Holds the partitions whose next record the log does not have; nothing is skipped in silence.
@@ -220,7 +220,7 @@ impl Loop<'_> {
             self.settings.probe.beat(Instant::now());
             let mut ignored = Vec::new();
             let left = until.saturating_duration_since(Instant::now());
-            super::consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
+            consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
         }
     }
 }

@@ -48,6 +48,13 @@ impl Config {
         parent.as_object_mut().expect("an object").insert(key.to_owned(), value.into());
         self
     }
+
+    /// Removes a key of the object at this path.
+    pub(crate) fn without(mut self, path: &str, key: &str) -> Self {
+        let parent = self.0.pointer_mut(path).unwrap_or_else(|| panic!("no '{path}' in the configuration"));
+        parent.as_object_mut().expect("an object").remove(key);
+        self
+    }
 }
 
 /// A running process.
