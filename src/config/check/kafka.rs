@@ -128,14 +128,17 @@ fn check_idempotence(section: &Section<'_>, kafka: &Kafka) {
 
 /// How partitions are shared: the brokers' protocol leaves nothing to the client.
 fn check_group(section: &Section<'_>, kafka: &Kafka) {
-    for name in ["heartbeat.interval.ms", "partition.assignment.strategy", "session.timeout.ms"] {
-        if kafka.is_group_of_broker() && kafka.get(name).is_some() {
-            section.mistake(name, "is the brokers' own under group.protocol consumer; leave it out");
+    if kafka.is_group_of_broker() {
+        for name in ["heartbeat.interval.ms", "partition.assignment.strategy", "session.timeout.ms"] {
+            if kafka.get(name).is_some() {
+                section.mistake(name, "is the brokers' own under group.protocol consumer; leave it out");
+            }
         }
+        return;
     }
-    let strategy = kafka.get("partition.assignment.strategy");
-    if strategy.is_some_and(|strategy| !ASSIGNORS.contains(&strategy)) {
-        section.mistake("partition.assignment.strategy", format!("must be one of {}", ASSIGNORS.join(", ")));
+    let name = "partition.assignment.strategy";
+    if kafka.get(name).is_some_and(|strategy| !ASSIGNORS.contains(&strategy)) {
+        section.mistake(name, format!("must be one of {}", ASSIGNORS.join(", ")));
     }
 }
 
