@@ -11,7 +11,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::check::{assert_clean, ends_of};
-use common::gate::Gate;
+use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold};
 use common::load::Load;
 use common::process::Held;
@@ -49,23 +49,7 @@ fn an_hour_of_load() {
             std::thread::sleep((Duration::from_secs(30) * (round + 1)).saturating_sub(begun.elapsed()));
             samples.push(gate.held());
             println!("{:>6.0} s {:?}", begun.elapsed().as_secs_f64(), samples.last().unwrap());
-            match round % 6 {
-                1 => {
-                    let (status, log) = Gate::start(&config).stop(Duration::from_secs(20));
-                    assert!(status.success(), "a member that was asked to leave ended with {status}:\n{log}");
-                }
-                3 => {
-                    scene.registry.down();
-                    std::thread::sleep(OUTAGE);
-                    scene.registry.up();
-                }
-                5 => {
-                    scene.kafka.halt();
-                    std::thread::sleep(OUTAGE);
-                    scene.kafka.go_on();
-                }
-                _ => {}
-            }
+            disturb(round, &scene, &config);
         }
     });
     let sent = load.finish();
@@ -77,6 +61,27 @@ fn an_hour_of_load() {
     );
     assert_flat(&samples);
     assert_clean(&scene.findings(&line, &sent, &starts, false));
+}
+
+/// Every second round, in turn: a member comes and goes, the registry is away, the broker is.
+fn disturb(round: u32, scene: &Scene, config: &Config) {
+    match round % 6 {
+        1 => {
+            let (status, log) = Gate::start(config).stop(Duration::from_secs(20));
+            assert!(status.success(), "a member that was asked to leave ended with {status}:\n{log}");
+        }
+        3 => {
+            scene.registry.down();
+            std::thread::sleep(OUTAGE);
+            scene.registry.up();
+        }
+        5 => {
+            scene.kafka.halt();
+            std::thread::sleep(OUTAGE);
+            scene.kafka.go_on();
+        }
+        _ => {}
+    }
 }
 
 fn assert_flat(samples: &[Held]) {
