@@ -217,7 +217,7 @@ fn run(cluster: &'static Cluster, seed: u64, number: usize) {
             std::thread::sleep(Duration::from_millis(100));
         }
     });
-    let sent = load.finish();
+    let sent = load.finish(&scene.kafka);
     scene.wait_committed_within(&line, &sent, Duration::from_secs(150));
     let findings = scene.findings(&line, &sent, &starts, at_least_once);
     let (twice, took) = (scene.copies(&line, &starts).saturating_sub(sent.len()), begun.elapsed());

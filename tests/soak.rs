@@ -61,7 +61,7 @@ fn an_hour_of_load() {
             }
         }
     });
-    let sent = load.finish();
+    let sent = load.finish(&scene.kafka);
     scene.wait_committed(&line, &sent);
     assert_clean(&scene.findings(&line, &sent, &starts, false));
     println!("{} records", sent.len());
