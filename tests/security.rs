@@ -120,6 +120,7 @@ fn the_rights_that_check_config_prints_are_enough_and_needed() {
 /// The right to read goes while the gate runs: it says so, and goes on when the right is back.
 #[test]
 fn a_right_that_goes_is_told_and_waited_for() {
+    let (cluster, _) = shared();
     let tools = Tools::start();
     let guest = Guest::new("right-goes");
     guest.grant(&tools, None);
