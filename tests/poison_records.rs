@@ -66,7 +66,9 @@ fn poison(scene: &Scene) -> Vec<(Vec<u8>, Expected)> {
             schemas.push(schema);
             schemas.len() - 1
         });
-        values.push((by_id(FIRST_ID + i32::try_from(place).unwrap(), datum), expected(&outcome)));
+        // Plain bytes are written raw, without Avro's length: whatever they are, they are good.
+        let outcome = if schemas[place] == br#""bytes""# { "good" } else { &outcome };
+        values.push((by_id(FIRST_ID + i32::try_from(place).unwrap(), datum), expected(outcome)));
     }
     for (outcome, input) in cases("schema") {
         // With references it would be several answers; and what the stub could not say as JSON is no text.

@@ -50,12 +50,22 @@ const USER: (&str, &str) = ("id", "1000");
 
 #[test]
 fn says_nothing_where_all_is_there() {
+    let wished = [("kcat", ""), ("faketime", ""), ("ip", "")];
     let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", "")];
-    let machine = machine(&[&RUST[..], &BUILD, &tests].concat());
+    let machine = machine(&[&RUST[..], &BUILD, &tests, &wished].concat());
     pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
     for target in ["demo", "test", "check"] {
         assert_eq!(check(&machine, target), (Some(0), String::new()), "{target}");
     }
+}
+
+#[test]
+fn names_what_only_some_tests_need() {
+    let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", ""), ("kcat", ""), USER];
+    let machine = machine(&[&RUST[..], &BUILD, &tests].concat());
+    pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
+    let said = "not installed: faketime iproute2; the tests that need it are reported as not run\n";
+    assert_eq!(check(&machine, "test"), (Some(0), said.to_owned()));
 }
 
 #[test]

@@ -83,9 +83,7 @@ enum Without {
 /// The commands that `check-config` prints are enough, and each operation in them is needed but for `DescribeConfigs`.
 #[test]
 fn the_rights_that_check_config_prints_are_enough_and_needed() {
-    let (cluster, _) = shared();
     let tools = Tools::start();
-    tools.run(&secured::set_password(cluster, NOBODY, NOBODYS_PASSWORD));
     let cases = [
         ("all", None, Without::Serves),
         ("no-configs", Some(("--topic", "DescribeConfigs")), Without::Serves),
@@ -124,7 +122,6 @@ fn the_rights_that_check_config_prints_are_enough_and_needed() {
 fn a_right_that_goes_is_told_and_waited_for() {
     let (cluster, _) = shared();
     let tools = Tools::start();
-    tools.run(&secured::set_password(cluster, NOBODY, NOBODYS_PASSWORD));
     let guest = Guest::new("right-goes");
     guest.grant(&tools, None);
     let line = guest.scene.line();

@@ -52,7 +52,7 @@ fn an_hour_of_load() {
             disturb(round, &scene, &config);
         }
     });
-    let sent = load.finish();
+    let sent = load.finish(&scene.kafka);
     scene.wait_committed(&line, &sent);
     println!(
         "{} records in {minutes} min, {} rebalances",

@@ -4,8 +4,9 @@
 //! is tested itself (`tests/universal_check.rs`): it must find one record dropped, doubled, swapped, misrouted or
 //! altered. [`Seen::observe`] reads the cluster as a consumer with `read_committed` does.
 //!
-//! A record is recognised by its whole content, which the traffic makes unique; the headers with which a gate says
-//! where a dead letter came from are compared with the truth, never believed.
+//! A record is recognised by its whole content, which the traffic makes unique; where a producer has written one again,
+//! its copies come out in the order of their offsets. The headers with which a gate says where a dead letter came from are
+//! compared with the truth, never believed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -163,14 +164,20 @@ struct Matches {
 }
 
 fn recognise(truth: &Truth<'_>, read: &[Read]) -> Matches {
-    let by_content: HashMap<&Content, usize> =
-        truth.sent.iter().enumerate().map(|(number, sent)| (&sent.content, number)).collect();
-    assert_eq!(by_content.len(), truth.sent.len(), "the records of the traffic are all different");
+    let mut by_content: HashMap<&Content, Vec<usize>> = HashMap::with_capacity(truth.sent.len());
+    for (number, sent) in truth.sent.iter().enumerate() {
+        let same = by_content.entry(&sent.content).or_default();
+        let is_copy = same.iter().all(|&other| truth.sent[other].source == sent.source);
+        assert!(is_copy, "the records of the traffic are all different");
+        same.push(number);
+        same.sort_unstable_by_key(|&number| truth.sent[number].offset);
+    }
     let mut matches =
         Matches { copies: vec![Vec::new(); truth.sent.len()], origin: vec![None; read.len()], findings: Vec::new() };
     for (index, output) in read.iter().enumerate() {
         let content = as_it_came(truth, output);
-        let number = by_content.get(&content).copied().or_else(|| {
+        let next = |same: &Vec<usize>| same.iter().copied().min_by_key(|&number| matches.copies[number].len());
+        let number = by_content.get(&content).and_then(next).or_else(|| {
             let likely = likely(truth, &content);
             matches.findings.push(match likely {
                 Some(number) => Finding::Altered(difference(&truth.sent[number], &content)),

@@ -59,17 +59,17 @@ pub(crate) fn endure(scene: &Scene, line: &Line, fault: Fault, act: impl FnOnce(
         recovered = ended.elapsed();
         std::thread::sleep(AFTER);
     });
-    let sent = load.finish();
+    let sent = load.finish(&scene.kafka);
     scene.wait_committed(line, &sent);
     let findings = scene.findings(line, &sent, &starts, false);
     let count = |is: fn(&Finding) -> bool| findings.iter().filter(|finding| is(finding)).count();
     let lost = count(|finding| matches!(finding, Finding::Missing(_)));
     let twice = count(|finding| matches!(finding, Finding::Doubled(_)));
     let Fault { number, what, .. } = fault;
-    println!(
+    say(&format!(
         "fault {number}: {what}: recovered in {:.1} s, {during} records during the fault, {lost} lost, {twice} twice",
         recovered.as_secs_f64()
-    );
+    ));
     report(&json!({
         "fault": number, "what": what, "recovered_seconds": recovered.as_secs_f64(), "records_during": during,
         "records": sent.len(), "lost": lost, "twice": twice, "findings": findings.len(),
@@ -107,8 +107,13 @@ fn wait_committed(load: &Load, progress: &Progress, enough: impl Fn() -> bool, l
 
 /// Says that this machine cannot do a fault, and why; the test passes.
 pub(crate) fn not_run(number: &str, reason: &str) {
-    println!("fault {number}: not run: {reason}");
+    say(&format!("fault {number}: not run: {reason}"));
     report(&json!({ "fault": number, "not_run": reason }));
+}
+
+/// Prints a line that a test which passes shows too: `println!` is kept from the reader then.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").ok();
 }
 
 fn report(line: &serde_json::Value) {

@@ -4,7 +4,7 @@
 //! does not stop the others, and an outage makes a backlog of bounded size. What was made, and where it stands, is known
 //! at any moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use super::client::{TopicPartition, Writer};
+use super::client::{Content, Read, TopicPartition, Writer};
+use super::kafka::Cluster;
 use super::scene::{Line, Scene};
 use super::traffic::{Class, Planned, Sent, Traffic};
 
@@ -32,6 +33,8 @@ pub(crate) struct Load {
     /// All that was made, in its order, with its offset once it is acknowledged.
     records: Mutex<Records>,
     end: AtomicBool,
+    /// Where the source ended before.
+    starts: BTreeMap<TopicPartition, i64>,
 }
 
 #[derive(Default)]
@@ -60,6 +63,7 @@ impl Load {
             traffic: Mutex::new(line.traffic(seed)),
             records: Mutex::default(),
             end: AtomicBool::new(false),
+            starts: scene.kafka.ends(&line.source, "read_uncommitted").into_iter().collect(),
         }
     }
 
@@ -129,11 +133,11 @@ impl Load {
         Some(ends)
     }
 
-    /// Waits until the brokers have all, and returns it.
-    pub(crate) fn finish(self) -> Vec<Sent> {
+    /// Waits until the brokers have all, and returns what stands in the source.
+    pub(crate) fn finish(self, kafka: &Cluster) -> Vec<Sent> {
         self.writer.flush(FLUSH);
         drop(self.take_acks());
-        let Self { topic, records, .. } = self;
+        let Self { topic, records, starts, .. } = self;
         let Records { planned, offsets, .. } = records.into_inner().unwrap();
         let place = |(record, offset): (Planned, Option<i64>)| Sent {
             source: (topic.clone(), record.partition),
@@ -142,8 +146,29 @@ impl Load {
             class: record.class,
             expected: record.expected,
         };
-        planned.into_iter().zip(offsets).map(place).collect()
+        let mut sent: Vec<_> = planned.into_iter().zip(offsets).map(place).collect();
+        let ends: i64 = kafka.ends(&topic, "read_uncommitted").into_values().sum();
+        let written = ends - starts.values().sum::<i64>();
+        if written != i64::try_from(sent.len()).unwrap() {
+            sent.extend(written_again(&sent, kafka.read_from(&[&topic], &starts)));
+        }
+        sent
     }
+}
+
+/// Returns the records that stand in a source beside those that were acknowledged: a producer whose brokers all die gives
+/// up what it knows of its sequence, and writes again what may have been written. To a gate they are records like any.
+fn written_again(sent: &[Sent], read: Vec<Read>) -> Vec<Sent> {
+    let by_content: HashMap<&Content, &Sent> = sent.iter().map(|sent| (&sent.content, sent)).collect();
+    let mut again = Vec::new();
+    for record in read {
+        let known = by_content[&record.content];
+        if record.offset != known.offset {
+            again.push(Sent { offset: record.offset, ..known.clone() });
+        }
+    }
+    println!("the load's producer has written {} records again", again.len());
+    again
 }
 
 /// The offsets that a group has committed, asked again and again.

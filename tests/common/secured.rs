@@ -10,6 +10,7 @@
 
 use super::certificates::{Authority, Identity};
 use super::gate::Config;
+use super::java::Tools;
 use super::kafka::{Cluster, PASSWORD, Setup, USER};
 
 /// The user without rights.
@@ -62,6 +63,7 @@ pub(crate) fn start_with(property: &str, value: &str) -> (Cluster, Papers) {
         setup = setup.property(&key, identity.both.to_str().unwrap());
     }
     let cluster = setup.start();
+    Tools::start().run(&set_password(&cluster, NOBODY, NOBODYS_PASSWORD));
     let gate = authority.sign("gate", &[]);
     (cluster, Papers { authority, gate })
 }

@@ -87,7 +87,7 @@ fn run(cluster: &'static Cluster, seed: u64) {
         }
     });
     println!("{:6.1} s end of the load", begun.elapsed().as_secs_f64());
-    let sent = load.finish();
+    let sent = load.finish(&scene.kafka);
     let findings = [(&line, false), (&beside, true)].map(|(line, duplicates)| {
         scene.wait_committed_within(line, &sent, CATCH_UP);
         scene.findings(line, &sent, &BTreeMap::new(), duplicates)

@@ -1,3 +1,5 @@
+//! What refusals say, of texts as the bundled librdkafka writes them.
+
 use super::*;
 
 /// Each text stands here as the bundled librdkafka writes it; `tests/configuration_faults.rs` hears them from a real Kafka.

@@ -1,8 +1,9 @@
 //! What a gate's outputs need: pure, from the topics as they are.
 //!
-//! Source partition p goes to target partition p, so the counts must be equal unless records are spread by key. What is missing is made as the source is:
-//! partitions, replication, and the settings that the source itself sets. A dead-letter topic has its own: records keep
-//! their time in a header, and the topic's time is that of its log, else retention would delete re-checked history at once.
+//! Source partition p goes to target partition p, so the counts must be equal unless records are spread by key. What is
+//! missing is made as the source is: partitions, replication, and the settings that the source itself sets. A dead-letter
+//! topic has its own: records keep their time in a header, and the topic's time is that of its log, else retention would
+//! delete re-checked history at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -205,12 +206,7 @@ impl Plan {
             for output in outputs.written(needs.mode) {
                 let is_dead_letter = output == outputs.dead_letter;
                 match topics.get(output) {
-                    Some(output) => {
-                        plan.compare(source, output, is_dead_letter);
-                        if needs.repartition == Repartition::Refuse {
-                            plan.count(source, output);
-                        }
-                    }
+                    Some(output) => plan.compare(source, output, is_dead_letter, needs.repartition),
                     None => {
                         let topic = if is_dead_letter { dead_letters(source, output) } else { like(source, output) };
                         plan.miss(topic, needs.repartition);
@@ -247,18 +243,7 @@ impl Plan {
         }
     }
 
-    fn count(&mut self, source: &Topic, output: &Topic) {
-        if output.partitions != source.partitions {
-            self.refuse(Refusal::Partitions {
-                source_topic: source.name.clone(),
-                expected: source.partitions,
-                output: output.name.clone(),
-                found: output.partitions,
-            });
-        }
-    }
-
-    fn compare(&mut self, source: &Topic, output: &Topic, is_dead_letter: bool) {
+    fn compare(&mut self, source: &Topic, output: &Topic, is_dead_letter: bool, repartition: Repartition) {
         let expected = |setting: &str| {
             let own = if is_dead_letter { dead_letter_setting(source, setting) } else { None };
             own.or_else(|| source.setting(setting).map(str::to_owned))
@@ -273,6 +258,14 @@ impl Plan {
                 let (setting, found) = (setting.to_owned(), found.to_owned());
                 self.differences.push(Difference { output, source, setting, found, expected });
             }
+        }
+        if repartition == Repartition::Refuse && output.partitions != source.partitions {
+            self.refuse(Refusal::Partitions {
+                source_topic: source.name.clone(),
+                expected: source.partitions,
+                output: output.name.clone(),
+                found: output.partitions,
+            });
         }
     }
 
