@@ -8,7 +8,7 @@ SHELL := bash
 help:
 	@echo "make demo       run the demo: no broker, no configuration (ARGS='--for 1m --rate 5000')"
 	@echo "make test       all tests, against a real Kafka that they start"
-	@echo "make test-long  soak and kill runs, a million records with figures"
+	@echo "make test-long  the long forms, for hours: an hour of soak, 50 nemesis seeds, outages and storms, a million records"
 	@echo "make check      formatting, clippy, docs, sizes"
 	@echo "make fmt | measure | bench"
 
