@@ -23,8 +23,9 @@ test:
 	@.ci/prerequisites test
 	cargo test --locked --no-fail-fast
 
-# What is found lies in fuzz/artifacts; CONTRIBUTING.md says how a case is kept. Without a sanitizer: what is fuzzed has
-# no unsafe code, and runs several times as fast. Inputs stay short: the kept ones of a megabyte are for `make test`.
+# What is found lies in fuzz/artifacts; CONTRIBUTING.md says how a case is kept. Without a sanitizer: what is fuzzed is
+# safe Rust but for librdkafka, which is not instrumented, and runs several times as fast. Inputs stay short: the kept
+# ones of a megabyte are for `make test`.
 fuzz: TARGET = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 fuzz: TIME = 60
 fuzz:
