@@ -11,7 +11,7 @@ use super::jars::Version;
 use super::process::Process;
 
 /// The start takes 3 s on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_secs(240);
 /// For a node that is asked to stop to hand over what it leads.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
