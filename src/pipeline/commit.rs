@@ -96,7 +96,11 @@ fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
 fn unsettled(error: &KafkaError) -> Box<Broken> {
     let fault = match Fault::lost(COMMIT, error) {
         Fault::Lost { why, is_fenced: false } => Fault::Unsettled { why },
-        fault @ (Fault::Lost { .. } | Fault::Abort(_) | Fault::Unsettled { .. } | Fault::ConsumerLost(_) | Fault::Fatal(_)) => fault,
+        fault @ (Fault::Lost { .. }
+        | Fault::Abort(_)
+        | Fault::Unsettled { .. }
+        | Fault::ConsumerLost(_)
+        | Fault::Fatal(_)) => fault,
     };
     Box::new(Broken { left: None, fault })
 }

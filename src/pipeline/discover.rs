@@ -21,9 +21,9 @@ use crate::config::{Repartition, Sources};
 use crate::gate::verdict::Route;
 use crate::kafka::topics::{self, Cluster, Needs, Plan, tool_options};
 use crate::record::Partition;
-use crate::telemetry::{HoldCause, Probe};
 use crate::telemetry::events::{GateStarted, TopicHeld, TopicReleased};
 use crate::telemetry::state::Topics;
+use crate::telemetry::{HoldCause, Probe};
 
 /// Time between two lists of the cluster's topics.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);

@@ -102,13 +102,7 @@ pub(super) enum Staged {
 impl Output {
     /// Makes the output of a dry run, which writes nothing.
     pub(super) fn dry_run() -> Self {
-        Self {
-            state: State::DryRun,
-            handles: Vec::new(),
-            staged: Vec::new(),
-            spent: None,
-            began: Instant::now(),
-        }
+        Self { state: State::DryRun, handles: Vec::new(), staged: Vec::new(), spent: None, began: Instant::now() }
     }
 
     /// Takes a producer that is ready to begin.

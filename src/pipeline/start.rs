@@ -51,7 +51,9 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
     let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
-    let Some(starts) = until_answered(settings, || positions::settle(settings, consumer, &topics))? else { return Ok(()) };
+    let Some(starts) = until_answered(settings, || positions::settle(settings, consumer, &topics))? else {
+        return Ok(());
+    };
     let output = if settings.gate.policy.mode == Mode::DryRun {
         Output::dry_run()
     } else {
@@ -140,11 +142,11 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     let context = produce::Context::new(settings.gate.name.as_str().into());
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
-    if terms.delivery == Delivery::ExactlyOnce {
-        if let Err(error) = init_transactions(&client, &terms) {
-            drop(Ending::new(client, terms.call("the end of a producer", "starting")));
-            return Err(initialising(error));
-        }
+    if terms.delivery == Delivery::ExactlyOnce
+        && let Err(error) = init_transactions(&client, &terms)
+    {
+        drop(Ending::new(client, terms.call("the end of a producer", "starting")));
+        return Err(initialising(error));
     }
     Ok(Idle::new(ffi::Producer::new(client), terms))
 }

@@ -4,10 +4,10 @@ use rdkafka::producer::BaseProducer;
 
 use super::*;
 use crate::config::Delivery;
+use crate::pipeline::Stop;
 use crate::pipeline::commit::Terms;
 use crate::pipeline::consume;
 use crate::pipeline::end::Doubts;
-use crate::pipeline::{Stop, commit};
 
 /// A limit that no test waits for.
 const LIMIT: Duration = Duration::from_secs(3_600);
@@ -33,8 +33,7 @@ fn consumer() -> Consumer {
 }
 
 fn open(stop: &Stop) -> Open {
-    let begun: commit::Step<Open> = idle(stop).begin();
-    begun.unwrap()
+    idle(stop).begin().unwrap()
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn a_lost_consumer_leaves_nothing_behind() {
     probe.lost_consumer();
     assert_eq!(gauges(), (Some(0.0), Some(0.0)));
     assert!(!metrics.render().contains("sluice_lag_records{"), "{}", metrics.render());
-    assert_eq!(health.not_ready(Instant::now()).len(), 1, "it starts anew");
+    assert_eq!(health.not_ready(std::time::Instant::now()).len(), 1, "it starts anew");
 
     PartitionsAssigned { partitions: &partitions }.emit(&probe);
     hold();
