@@ -8,12 +8,13 @@
 //! A commit without an answer may have happened. The group's offsets tell, and until then its
 //! records are neither counted nor said to be aborted.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 
 use super::consume::Named;
 use super::output::Spent;
+use super::recover::LONGEST_PAUSE;
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
@@ -86,7 +87,7 @@ impl Loop<'_> {
         match self.try_to_mend() {
             Ok(()) => Ok(true),
             Err(Fault::Abort(why) | Fault::Lost { why, .. } | Fault::Unsettled { why }) => {
-                self.wait_out(&why);
+                self.wait_out(&why, LONGEST_PAUSE);
                 Ok(false)
             }
             Err(fault @ (Fault::ConsumerLost(_) | Fault::Fatal(_))) => Err(fault),
@@ -158,15 +159,15 @@ impl Loop<'_> {
         }
     }
 
-    /// Waits before an attempt is made again, and says why: once for each reason.
-    pub(super) fn wait_out(&mut self, why: &str) {
+    /// Waits before an attempt is made again, at most so long, and says why: once for each reason.
+    pub(super) fn wait_out(&mut self, why: &str, longest: Duration) {
         if self.recovery.reported != why {
             tracing::warn!(gate = self.settings.probe.gate(), why, "waiting for the brokers");
             why.clone_into(&mut self.recovery.reported);
         }
         self.show_held(why);
         self.report_outage();
-        let pause = self.recovery.pause();
+        let pause = self.recovery.pause().min(longest);
         self.pause_for(pause);
         // What came meanwhile was thrown away.
         self.is_behind = true;

@@ -10,7 +10,7 @@
 //! is held, and looked at again; the others do not wait for it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -30,6 +30,10 @@ use crate::telemetry::HoldCause;
 
 /// Offsets that `start` resolved to, of partitions where the group has none.
 pub(super) type Starts = FxHashMap<Named, Offset>;
+
+/// The longest pause before the group's offsets are asked for again: while a former owner's transaction is open there is
+/// no answer, and nothing should be lost when it has ended.
+const LONGEST_ASK: Duration = Duration::from_secs(1);
 
 /// Where a partition goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,7 +225,7 @@ impl Loop<'_> {
             self.settings.probe.beat(Instant::now());
             match positions(self.consumer, partitions, &self.starts) {
                 Ok(reads) => return Ok(Some(reads)),
-                Err(Fault::Abort(why)) => self.wait_out(&why),
+                Err(Fault::Abort(why)) => self.wait_out(&why, LONGEST_ASK),
                 Err(fault) => return Err(fault),
             }
         }

@@ -22,7 +22,7 @@ use crate::telemetry::events::{PartitionHeld, PartitionReleased, RebuildCause};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause: brokers that come back are noticed within it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// From this many faults in a row on the partitions count as held, unless they show as such already for want of
 /// commits: brokers that restart or move leaders cause fewer.
