@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::fault::{Fault, endure, not_run};
-use common::gate::Gate;
+use common::gate::{Config, Gate};
 use common::kafka::{Hold, Setup, Version};
 use common::long;
 use common::scene::Scene;
@@ -17,19 +17,16 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::types::RDKafkaApiKey;
 use serde_json::json;
 
-/// Fault 11: members come and go every 2 to 5 s for 30 s (5 min in the long form), some cleanly, some killed. Expected:
-/// progress goes on, every revoke commits or aborts; no partition is owned twice, which would double records. Bound: 40 s,
-/// the session of the last one killed and the machine.
-#[test]
-fn fault_11_rebalance_storm() {
+/// Lets members come and go every 2 to 5 s, some cleanly, some killed, for so many seconds; five minutes in the long form.
+fn storm(what: &'static str, seconds: u64, bound: u64, configure: impl FnOnce(Config) -> Config) {
     let scene = Scene::new("storm", 6);
-    let config = scene.config();
-    let _stays = Gate::start(&config);
-    let fault = Fault { number: "11", what: "members came and went", bound: Duration::from_secs(40) };
+    let config = configure(scene.config());
+    let stays = Gate::start(&config);
+    let fault = Fault { number: "11", what, bound: Duration::from_secs(bound) };
     endure(&scene, scene.line(), fault, || {
         let (start, mut random) = (Instant::now(), rand::rng());
         let mut guests = Vec::new();
-        while start.elapsed() < Duration::from_secs(if long() { 300 } else { 30 }) {
+        while start.elapsed() < Duration::from_secs(if long() { 300 } else { seconds }) {
             guests.push(Gate::spawn(&config));
             std::thread::sleep(Duration::from_secs_f64(random.random_range(2.0..5.0)));
             if guests.len() > 2 {
@@ -44,6 +41,39 @@ fn fault_11_rebalance_storm() {
             let (status, log) = guest.stop(Duration::from_secs(20));
             assert!(status.success(), "a guest ended with {status}:\n{log}");
         }
+    });
+    let sum = |name: &str| stays.metrics().sum(name, &[]);
+    println!(
+        "{what}: {} rebalances, {} producers made anew",
+        sum("sluice_rebalances_total"),
+        sum("sluice_producer_rebuilds_total")
+    );
+}
+
+/// Fault 11: members come and go for 30 s. Expected: progress goes on, every revoke commits or aborts; no partition is owned
+/// twice, which would double records. Bound: 40 s, the session of the last one killed and the machine.
+#[test]
+fn fault_11_rebalance_storm() {
+    storm("members came and went, cooperative-sticky", 30, 40, |config| config);
+}
+
+/// Fault 11 where a rebalance takes all partitions from everybody. As above.
+#[test]
+fn fault_11_rebalance_storm_range() {
+    storm("members came and went, range", 15, 40, |config| config.set("/kafka/partition.assignment.strategy", "range"));
+}
+
+/// Fault 11 where the brokers assign (KIP-848; Kafka 4). As above; the brokers notice a death after 45 s at the soonest.
+#[test]
+fn fault_11_rebalance_storm_kip_848() {
+    if Version::chosen() == Version::V3_9 {
+        return not_run("11", "Kafka 3.9 has the consumer protocol as a preview only");
+    }
+    storm("members came and went, group.protocol consumer", 15, 90, |config| {
+        let config = config.set("/kafka/group.protocol", "consumer");
+        ["session.timeout.ms", "heartbeat.interval.ms"]
+            .iter()
+            .fold(config, |config, name| config.without("/kafka", name))
     });
 }
 

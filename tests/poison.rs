@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use batch::{Poison, poison, segment};
 use common::client::Content;
+use common::fault::seen;
 use common::gate::Gate;
 use common::http;
 use common::kafka::{Cluster, Hold, Setup};
@@ -155,7 +156,7 @@ fn unreadable(name: &str, kind: Poison, size: usize, words: &[&str]) {
     let gate = Gate::start(&poisoned.scene.config());
     poisoned.wait_named(&gate, words);
     poisoned.check_held(&gate);
-    println!("fault 27: {kind:?}: held and named, peak {} MiB", gate.usage().peak_kib / 1024);
+    seen("27", &format!("{kind:?}: held and named, peak {} MiB", gate.usage().peak_kib / 1024));
     poisoned.go_on(gate);
 }
 
@@ -190,11 +191,12 @@ fn bomb(name: &str, kind: Poison, size: usize, zeros: usize) {
     });
     poisoned.check_held(&gate);
     let (became, more) = (zeros >> 20, gate.usage().peak_kib / 1024 - base);
-    println!("fault 27: {name} of {} KiB that becomes {became} MiB: {more} MiB more at most", size >> 10);
+    seen("27", &format!("{name} of {} KiB that becomes {became} MiB: {more} MiB more at most", size >> 10));
     assert!(more < 3 * became as u64 + 200, "{more} MiB more for {became} MiB");
     poisoned.go_on(gate);
 }
 
+/// gzip that becomes much more than it was: the container has to have room for it, and the gate goes on.
 #[test]
 fn fault_27_gzip_bomb() {
     bomb("gzip", Poison::Gzip(150 << 20), 160 << 10, 150 << 20);

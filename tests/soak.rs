@@ -1,7 +1,7 @@
 //! An hour of load with mild faults: what a gate holds must not grow (check 7 of the universal check).
 //!
-//! Long only; `SLUICE_TEST_SOAK_MINUTES` says how long. Every minute brings a rebalance, a restart of the registry or a halt
-//! of the broker; before each, memory, open files and threads are sampled. Flat means: the median of the last quarter is
+//! Long only; `SLUICE_TEST_SOAK_MINUTES` says how long. Every minute brings a member that comes and goes, an outage of the
+//! registry or a halt of the broker; twice a minute memory, open files and threads are sampled. Flat means: the median of the last quarter is
 //! no more than a tenth and 8 MiB above the median of the second quarter (the first one fills caches), for files and threads
 //! no more than four above.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may")]
@@ -11,7 +11,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::check::{assert_clean, ends_of};
-use common::gate::Gate;
+use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold};
 use common::load::Load;
 use common::process::Held;
@@ -22,6 +22,8 @@ use serde_json::json;
 
 /// Records per second: an hour of it fits the memory of the check.
 const RATE: u32 = 300;
+/// How long the registry or the broker is away, ten times an hour each.
+const OUTAGE: Duration = Duration::from_secs(3);
 
 #[test]
 fn an_hour_of_load() {
@@ -35,7 +37,8 @@ fn an_hour_of_load() {
     let config = scene.config();
     let gate = Gate::start(&config);
     let starts = ends_of(&scene.kafka, &line.routes());
-    let load = Load::new(&scene, &line, seed(), RATE);
+    let seed = seed();
+    let load = Load::new(&scene, &line, seed, RATE).of(line.traffic(seed).of_size(200));
     let mut samples = Vec::new();
     std::thread::scope(|scope| {
         let _ending = load.ending();
@@ -46,26 +49,39 @@ fn an_hour_of_load() {
             std::thread::sleep((Duration::from_secs(30) * (round + 1)).saturating_sub(begun.elapsed()));
             samples.push(gate.held());
             println!("{:>6.0} s {:?}", begun.elapsed().as_secs_f64(), samples.last().unwrap());
-            match round % 6 {
-                1 => drop(Gate::start(&config).stop(Duration::from_secs(20))),
-                3 => {
-                    scene.registry.down();
-                    scene.registry.up();
-                }
-                5 => {
-                    scene.kafka.halt();
-                    std::thread::sleep(Duration::from_secs(3));
-                    scene.kafka.go_on();
-                }
-                _ => {}
-            }
+            disturb(round, &scene, &config);
         }
     });
     let sent = load.finish(&scene.kafka);
     scene.wait_committed(&line, &sent);
-    assert_clean(&scene.findings(&line, &sent, &starts, false));
-    println!("{} records", sent.len());
+    println!(
+        "{} records in {minutes} min, {} rebalances",
+        sent.len(),
+        gate.metrics().sum("sluice_rebalances_total", &[])
+    );
     assert_flat(&samples);
+    assert_clean(&scene.findings(&line, &sent, &starts, false));
+}
+
+/// Every second round, in turn: a member comes and goes, the registry is away, the broker is.
+fn disturb(round: u32, scene: &Scene, config: &Config) {
+    match round % 6 {
+        1 => {
+            let (status, log) = Gate::start(config).stop(Duration::from_secs(20));
+            assert!(status.success(), "a member that was asked to leave ended with {status}:\n{log}");
+        }
+        3 => {
+            scene.registry.down();
+            std::thread::sleep(OUTAGE);
+            scene.registry.up();
+        }
+        5 => {
+            scene.kafka.halt();
+            std::thread::sleep(OUTAGE);
+            scene.kafka.go_on();
+        }
+        _ => {}
+    }
 }
 
 fn assert_flat(samples: &[Held]) {

@@ -72,9 +72,11 @@ impl Names {
 pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
     let shares = Shares::of(config);
     let mut client = ClientConfig::new();
+    if !config.kafka.is_group_of_broker() {
+        client.set("session.timeout.ms", "45000").set("partition.assignment.strategy", "cooperative-sticky");
+    }
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),
-        ("session.timeout.ms", "45000"),
         ("max.poll.interval.ms", "300000"),
         ("check.crcs", "true"),
         ("fetch.queue.backoff.ms", "10"),
@@ -96,7 +98,6 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
         ("auto.offset.reset", "error"),
-        ("partition.assignment.strategy", "cooperative-sticky"),
         ("allow.auto.create.topics", "false"),
     ] {
         client.set(name, value);

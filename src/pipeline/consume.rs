@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as NativeCode;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{ClientContext, TopicPartitionList};
 
@@ -160,7 +160,7 @@ impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: NativeCode, partitions: &mut TopicPartitionList) {
         if self.closing.load(Ordering::Acquire) {
             // Nobody waits for the result: the client is about to be gone.
-            consumer.incremental_unassign(partitions).ok();
+            let_go(consumer, partitions).ok();
             return;
         }
         let named = partitions
@@ -173,6 +173,22 @@ impl ConsumerContext for Context {
         } else {
             ConsumeEvent::Revoke(named)
         });
+    }
+}
+
+/// Begins to read partitions that the group has given, from the offsets in the list.
+pub(super) fn take(consumer: &Consumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Eager => consumer.assign(partitions),
+        RebalanceProtocol::Cooperative | RebalanceProtocol::None => consumer.incremental_assign(partitions),
+    }
+}
+
+/// Gives back what the group asks for: all there is, where its protocol is eager.
+pub(super) fn let_go(consumer: &Consumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Eager => consumer.unassign(),
+        RebalanceProtocol::Cooperative | RebalanceProtocol::None => consumer.incremental_unassign(partitions),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{Consumer as _, RebalanceProtocol};
 
 use super::Fault;
 use super::assignment::{self, Hold};
@@ -174,8 +174,12 @@ impl Loop<'_> {
         self.go_on(list)
     }
 
-    /// Takes partitions anew that librdkafka has stopped, which does not seek in such.
+    /// Takes partitions anew that librdkafka has stopped, which does not seek in such. Where the protocol is eager only all
+    /// partitions can be taken: a new consumer does.
     fn reassign(&self, stopped: &TopicPartitionList) -> Result<(), Fault> {
+        if matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Eager) {
+            return Err(Fault::ConsumerLost("a partition was stopped, and could not be taken anew".to_owned()));
+        }
         self.consumer
             .incremental_unassign(stopped)
             .and_then(|()| self.consumer.incremental_assign(stopped))

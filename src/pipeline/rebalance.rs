@@ -14,7 +14,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::Fault;
 use super::assignment;
-use super::consume::{ConsumeEvent, Named};
+use super::consume::{self, ConsumeEvent, Named};
 use super::failpoint::{self, Point};
 use super::positions::Place;
 use super::run::Loop;
@@ -75,7 +75,7 @@ impl Loop<'_> {
             list.add_partition_offset(topic, partition.0, next)
                 .expect("an offset from the broker fits librdkafka's range");
         }
-        self.consumer.incremental_assign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
+        consume::take(self.consumer, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
         PartitionsAssigned { partitions: &names }.emit(&self.settings.probe);
         let mut unplaced = Vec::new();
@@ -118,7 +118,7 @@ impl Loop<'_> {
         for (topic, partition) in partitions {
             list.add_partition(topic, partition.0);
         }
-        self.consumer.incremental_unassign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))
+        consume::let_go(self.consumer, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))
     }
 
     /// Holds the partitions whose next record the log does not have; nothing is skipped in silence.
@@ -199,7 +199,7 @@ impl Loop<'_> {
             self.settings.probe.beat(Instant::now());
             let mut ignored = Vec::new();
             let left = until.saturating_duration_since(Instant::now());
-            super::consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
+            consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
         }
     }
 }

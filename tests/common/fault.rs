@@ -70,7 +70,7 @@ pub(crate) fn endure(scene: &Scene, line: &Line, fault: Fault, act: impl FnOnce(
         "fault {number}: {what}: recovered in {:.1} s, {during} records during the fault, {lost} lost, {twice} twice",
         recovered.as_secs_f64()
     ));
-    report(&json!({
+    report(json!({
         "fault": number, "what": what, "recovered_seconds": recovered.as_secs_f64(), "records_during": during,
         "records": sent.len(), "lost": lost, "twice": twice, "findings": findings.len(),
     }));
@@ -108,7 +108,13 @@ fn wait_committed(load: &Load, progress: &Progress, enough: impl Fn() -> bool, l
 /// Says that this machine cannot do a fault, and why; the test passes.
 pub(crate) fn not_run(number: &str, reason: &str) {
     say(&format!("fault {number}: not run: {reason}"));
-    report(&json!({ "fault": number, "not_run": reason }));
+    report(json!({ "fault": number, "not_run": reason }));
+}
+
+/// Reports what was seen of a fault that is not endured under a load; its test has looked at the outcome itself.
+pub(crate) fn seen(number: &str, seen: &str) {
+    say(&format!("fault {number}: {seen}"));
+    report(json!({ "fault": number, "seen": seen }));
 }
 
 /// Prints a line that a test which passes shows too: `println!` is kept from the reader then.
@@ -116,8 +122,10 @@ fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").ok();
 }
 
-fn report(line: &serde_json::Value) {
+/// Appends a line for the table in docs/guarantees.md (`tests/guarantees.rs`).
+fn report(mut line: serde_json::Value) {
     let Some(path) = std::env::var_os("SLUICE_FAULTS_REPORT") else { return };
+    line["test"] = std::thread::current().name().into();
     let mut file = File::options().create(true).append(true).open(path).unwrap();
     // One write, so that lines of tests side by side do not mix.
     file.write_all(format!("{line}\n").as_bytes()).unwrap();

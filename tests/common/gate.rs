@@ -48,6 +48,13 @@ impl Config {
         parent.as_object_mut().expect("an object").insert(key.to_owned(), value.into());
         self
     }
+
+    /// Removes a key of the object at this path.
+    pub(crate) fn without(mut self, path: &str, key: &str) -> Self {
+        let parent = self.0.pointer_mut(path).unwrap_or_else(|| panic!("no '{path}' in the configuration"));
+        parent.as_object_mut().expect("an object").remove(key);
+        self
+    }
 }
 
 /// A running process.
@@ -71,11 +78,11 @@ impl Gate {
         Self::spawn_with(config, &[])
     }
 
-    /// Starts a process with further environment variables, without waiting.
+    /// Starts a process with further environment variables, without waiting. Where failpoints are among them it is a
+    /// debug build, since no other has any.
     pub(crate) fn spawn_with(config: &Config, environment: &[(&str, &str)]) -> Self {
-        // A release build has no failpoints.
-        let ordered = environment.iter().any(|(name, _)| *name == "SLUICE_FAILPOINTS");
-        let program = if ordered { env!("CARGO_BIN_EXE_sluice").into() } else { binary() };
+        let has_failpoints = environment.iter().any(|(name, _)| *name == "SLUICE_FAILPOINTS");
+        let program = if has_failpoints { debug_binary() } else { binary() };
         Self::spawn_by(Command::new(program), None, config, environment)
     }
 
@@ -220,6 +227,12 @@ impl Gate {
 /// a release build where figures are taken.
 pub(crate) fn binary() -> PathBuf {
     let other = std::env::var_os("SLUICE_TEST_BINARY").map(PathBuf::from);
+    other.unwrap_or_else(debug_binary)
+}
+
+/// Returns the debug build: Cargo's, or what `SLUICE_TEST_DEBUG_BINARY` names.
+fn debug_binary() -> PathBuf {
+    let other = std::env::var_os("SLUICE_TEST_DEBUG_BINARY").map(PathBuf::from);
     other.unwrap_or_else(|| env!("CARGO_BIN_EXE_sluice").into())
 }
 

@@ -147,7 +147,7 @@ impl Load {
             expected: record.expected,
         };
         let mut sent: Vec<_> = planned.into_iter().zip(offsets).map(place).collect();
-        let ends: i64 = kafka.ends(&topic, "read_uncommitted").into_iter().map(|(_, end)| end).sum();
+        let ends: i64 = kafka.ends(&topic, "read_uncommitted").into_values().sum();
         let written = ends - starts.values().sum::<i64>();
         if written != i64::try_from(sent.len()).unwrap() {
             sent.extend(written_again(&sent, kafka.read_from(&[&topic], &starts)));

@@ -257,6 +257,23 @@ async fn closes_connections_whose_request_does_not_arrive() {
     }
 }
 
+/// Who asks and asks without reading blocks one connection, and that not for ever.
+#[tokio::test]
+async fn closes_connections_whose_answers_are_not_read() {
+    let server = Server::start("127.0.0.1:0").await;
+    let mut stream = server.connect().await;
+    let requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+    let full = Duration::from_millis(500);
+    while tokio::time::timeout(full, stream.write_all(&requests)).await.is_ok() {}
+    tokio::time::pause();
+    tokio::time::advance(CONNECTION_LIFE + Duration::from_millis(100)).await;
+    tokio::time::advance(CLOSE_GRACE + Duration::from_millis(100)).await;
+    tokio::time::resume();
+    let refused = async { while stream.write_all(&requests).await.is_ok() {} };
+    let refused = tokio::time::timeout(Duration::from_secs(10), refused).await;
+    assert!(refused.is_ok(), "the connection is still open");
+}
+
 #[tokio::test]
 async fn stops_while_clients_hang_on() {
     let mut server = Server::start("127.0.0.1:0").await;

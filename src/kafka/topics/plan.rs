@@ -206,11 +206,9 @@ impl Plan {
             for output in outputs.written(needs.mode) {
                 let is_dead_letter = output == outputs.dead_letter;
                 match topics.get(output) {
-                    Some(output) => plan.compare(source, output, is_dead_letter, needs.repartition),
-                    None => {
-                        let topic = if is_dead_letter { dead_letters(source, output) } else { like(source, output) };
-                        plan.miss(topic, needs.repartition);
-                    }
+                    Some(found) => plan.compare(source, found, is_dead_letter, needs.repartition),
+                    None if is_dead_letter => plan.miss(dead_letters(source, output), needs.repartition),
+                    None => plan.miss(like(source, output), needs.repartition),
                 }
             }
         }

@@ -11,6 +11,8 @@ use crate::registry::store::LogRecord;
 use crate::registry::tests::{Fault, Server, settings};
 use crate::schema::Format;
 
+mod limits;
+
 fn by_id(id: i32) -> SchemaRef {
     SchemaRef::Id(SchemaId(id))
 }

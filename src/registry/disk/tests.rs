@@ -191,3 +191,14 @@ fn a_folder_that_goes_away_costs_what_is_learnt_then_and_nothing_else() {
     keep(&disk, Key::Schema(ID), Content::schema(ID, &text()));
     assert!(disk.read(&Key::Schema(ID)).is_some());
 }
+
+#[test]
+fn a_file_beyond_the_limit_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("schema-17.json");
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(MAX_FILE_BYTES).unwrap();
+    assert_eq!(read_file(&path).unwrap().len() as u64, MAX_FILE_BYTES);
+    file.set_len(MAX_FILE_BYTES + 1).unwrap();
+    assert_eq!(read_file(&path).unwrap_err().to_string(), "it has more than 50331648 bytes");
+}

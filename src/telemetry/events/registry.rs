@@ -144,3 +144,19 @@ impl CacheNotWritten<'_> {
         warn!(%file, %error, "the schema cache cannot be written; what is learnt now will not survive a restart");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_that_lost_everything_names_so_many_ids() {
+        let state = RegistryState::default();
+        for id in 0..2 * i32::try_from(MAX_IDS_SHOWN).unwrap() {
+            SchemaGone { id: SchemaId(id) }.emit(&state);
+            SchemaChanged { id: SchemaId(id), advice: "look" }.emit(&state);
+        }
+        let board = state.board();
+        assert_eq!((board.gone.len(), board.changed.len()), (MAX_IDS_SHOWN, MAX_IDS_SHOWN));
+    }
+}
