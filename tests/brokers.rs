@@ -88,6 +88,11 @@ fn fault_04_coordinators_killed() {
         assert_ne!(kafka.coordinator(key), id, "another node coordinates");
         kafka.start_node(id);
     }
+    // Whatever clients it has lost meanwhile, nothing of them is left behind.
+    wait_for("the gate to be well again", Duration::from_secs(40), || gate.is("running").then_some(()));
+    let metrics = gate.metrics();
+    assert_eq!(metrics.sum("sluice_assigned_partitions", &[]), f64::from(line.partitions), "{}", gate.log());
+    assert_eq!(metrics.sum("sluice_partitions_held", &[]), 0.0, "{}", gate.log());
     println!("{} producers made anew", rebuilds(&gate));
 }
 

@@ -182,7 +182,10 @@ fn a_call_that_hangs_ends_the_process() {
     let planned = line.traffic(seed()).mixed(8_000, &Class::usual());
     std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
-        let (status, log) = dies(spawn(&config, "before_commit=4:sleep 3600000"), SIGABRT);
+        let mut gate = spawn(&config, "before_commit=4:sleep 3600000");
+        gate.wait_ready();
+        assert!(gate.dumps_no_core(), "memory would go to disk");
+        let (status, log) = dies(gate, SIGABRT);
         assert!(!status.core_dumped(), "memory went to disk");
         let told = log.lines().find(|line| line.contains("does not come back")).unwrap_or_default();
         for word in ["ERROR", "orders", "drained", "limit=10", "aborts"] {

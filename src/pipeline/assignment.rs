@@ -46,6 +46,8 @@ pub(super) struct Assigned {
     /// The next record to stage.
     pub(super) next: Offset,
     pub(super) hold: Option<Hold>,
+    /// Whether it is known where it goes on; else its offsets mean nothing, and it is held.
+    pub(super) is_placed: bool,
     /// What the statistics said of it.
     pub(super) watch: Watch,
     unknown_holds: VecDeque<(Instant, Duration)>,
@@ -64,6 +66,16 @@ impl Assigned {
     /// Tells whether it waits for a record that the log does not have, which only a person can mend.
     pub(super) fn is_out_of_range(&self) -> bool {
         self.is_held_for(HoldCause::OffsetOutOfRange)
+    }
+
+    /// Tells whether another try of everything does not let it go on.
+    pub(super) fn stays(&self) -> bool {
+        self.is_out_of_range() || !self.is_placed
+    }
+
+    /// Goes on from here, as the brokers say.
+    pub(super) fn place(&mut self, next: Offset) {
+        (self.committed, self.next, self.is_placed) = (next, next, true);
     }
 
     /// Tells whether it is held for this cause.
@@ -99,8 +111,10 @@ pub(super) struct Assignment {
 }
 
 impl Assignment {
-    /// Takes a partition whose next record is known.
-    pub(super) fn add(&mut self, topic: Arc<str>, partition: Partition, source: Source, next: Offset) {
+    /// Takes a partition, and returns its index; `next` is its next record where that is known.
+    pub(super) fn add(&mut self, topic: Arc<str>, partition: Partition, source: Source, next: Option<Offset>) -> usize {
+        let is_placed = next.is_some();
+        let next = next.unwrap_or(Offset(0));
         self.partitions.push(Assigned {
             topic,
             partition,
@@ -108,9 +122,11 @@ impl Assignment {
             committed: next,
             next,
             hold: None,
+            is_placed,
             watch: Watch::default(),
             unknown_holds: VecDeque::new(),
         });
+        self.partitions.len() - 1
     }
 
     /// Lets go of partitions and returns them.
@@ -118,6 +134,11 @@ impl Assignment {
         self.last = 0;
         let is_gone = |held: &mut Assigned| gone.iter().any(|(topic, p)| *topic == held.topic && *p == held.partition);
         self.partitions.extract_if(.., is_gone).collect()
+    }
+
+    /// Returns the names of all.
+    pub(super) fn names(&self) -> Vec<Named> {
+        self.partitions.iter().map(|held| (Arc::clone(&held.topic), held.partition)).collect()
     }
 
     /// Finds the partition of a record; records come in runs, so the last one found is looked at first.

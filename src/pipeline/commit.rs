@@ -10,15 +10,14 @@
 //!
 //! A commit that timed out is made again and never aborted: it may have happened. A
 //! transaction that may have been ended twice costs the producer ([`super::end`]), though not
-//! what it has committed. Every call is watched ([`super::watchdog`]).
+//! what it has committed. Calls are watched ([`super::watchdog`]); the one that sends the
+//! offsets is made aside ([`super::aside`]).
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 
@@ -27,7 +26,7 @@ use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
 use super::produce::{Context, REFUSED};
-use super::watchdog::{self, Watch};
+use super::watchdog::{self, Call, Ending, Watch};
 use super::{Fault, Stop};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
@@ -35,17 +34,17 @@ use crate::kafka::ffi::Producer;
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
 pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
 
-/// What the call that sends the offsets may take beyond its limit to come back by itself.
-const OFFSETS_GRACE: Duration = Duration::from_secs(1);
-
 /// Pause before a retriable call is made again.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long one call may take before the loop looks up: it is made again then, and goes on where it was.
 pub(super) const CALL_STEP: Duration = Duration::from_secs(1);
 
 /// The same for an abort, which waits for delivery reports to be served.
 const ABORT_STEP: Duration = Duration::from_millis(100);
+
+/// What a commit is called in messages.
+const COMMIT: &str = "commit the transaction";
 
 /// A producer between transactions.
 #[derive(Debug)]
@@ -92,13 +91,27 @@ fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
     Box::new(Broken { left: None, fault: Fault::lost(step, error) })
 }
 
+/// A commit failed that may have happened all the same. One that was fenced has not: a copy of it that came first would
+/// have been answered, and this one like it.
+fn unsettled(error: &KafkaError) -> Box<Broken> {
+    let fault = match Fault::lost(COMMIT, error) {
+        Fault::Lost { why, is_fenced: false } => Fault::Unsettled { why },
+        fault @ (Fault::Lost { .. }
+        | Fault::Abort(_)
+        | Fault::Unsettled { .. }
+        | Fault::ConsumerLost(_)
+        | Fault::Fatal(_)) => fault,
+    };
+    Box::new(Broken { left: None, fault })
+}
+
 /// A producer and what it works with.
 #[derive(Debug)]
 pub(super) struct Sender {
-    pub(super) producer: Producer<Context>,
+    pub(super) producer: Ending<Producer<Context>>,
     pub(super) terms: Terms,
     /// Why the offsets may come to the brokers once more.
-    doubt: Option<String>,
+    pub(super) doubt: Option<String>,
 }
 
 /// What a pipeline's transactions are made with.
@@ -118,7 +131,11 @@ pub(super) struct Terms {
 impl Terms {
     /// Watches a call of the producer.
     pub(super) fn watch(&self, name: &'static str, state: &'static str) -> Watch {
-        watchdog::watch(watchdog::Call { gate: Arc::clone(&self.gate), name, state }, self.limit)
+        watchdog::watch(self.call(name, state), self.limit)
+    }
+
+    pub(super) fn call(&self, name: &'static str, state: &'static str) -> Call {
+        Call { gate: Arc::clone(&self.gate), name, state }
     }
 
     /// Tells whether a step that began then has had its time.
@@ -130,7 +147,8 @@ impl Terms {
 impl Idle {
     /// Takes a producer whose transactions are initialised.
     pub(super) fn new(producer: Producer<Context>, terms: Terms) -> Self {
-        Self(Sender { producer, terms, doubt: None })
+        let call = terms.call("the end of a producer", "lost");
+        Self(Sender { producer: Ending::new(producer, call), terms, doubt: None })
     }
 
     /// Returns the producer, to make handles of its topics.
@@ -200,6 +218,11 @@ impl Open {
         }
     }
 
+    /// Tells whether a step that began then has had its time.
+    pub(super) fn is_over(&self, began: Instant) -> bool {
+        self.sender.terms.is_over(began)
+    }
+
     /// Gives it up; nothing of it was or will be committed.
     pub(super) fn fail(self) -> Failed {
         Failed(self.sender)
@@ -247,7 +270,7 @@ impl Sender {
         Ok(Drained(self))
     }
 
-    fn broken(self, step: &str, error: &KafkaError) -> Box<Broken> {
+    pub(super) fn broken(self, step: &str, error: &KafkaError) -> Box<Broken> {
         match Kind::of(error) {
             Kind::Lost => lost(step, error),
             Kind::Abortable | Kind::Retriable => {
@@ -258,65 +281,9 @@ impl Sender {
 
     /// Does what is ordered for this point, watched as a call that hangs there would be.
     pub(super) fn hit(&self, point: Point) -> Result<(), Fault> {
+        #[cfg(debug_assertions)]
         let _watch = self.terms.watch("failpoint", "drained");
         failpoint::hit(point)
-    }
-
-    fn send_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Self> {
-        let Some(group) = consumer.group_metadata() else {
-            let fault = Fault::Abort("the consumer has left its group".to_owned());
-            return Err(broken(self, fault));
-        };
-        if let Err(fault) = self.hit(Point::BeforeOffsets) {
-            return Err(broken(self, fault));
-        }
-        let began = Instant::now();
-        let (mut sender, sent) = self.send_offsets_aside(group, offsets.clone())?;
-        let took = began.elapsed();
-        if matches!(sent, Ok(true)) || sender.terms.backoff.doubts_offsets(took) {
-            sender.doubt = Some(format!("the offsets took {took:.1?} and may have been sent twice"));
-        }
-        if let Err(error) = sent {
-            return Err(sender.broken("add the offsets to the transaction", &error));
-        }
-        match sender.hit(Point::AfterOffsets) {
-            Ok(()) => Ok(sender),
-            Err(fault) => Err(broken(sender, fault)),
-        }
-    }
-
-    /// Makes the call on a thread of its own, for it may hang for ever, whatever limit it is given: when the broker that
-    /// coordinates the group dies, librdkafka ends that broker's thread and waits for a sign of it (its #5511). The
-    /// producer is then left to that thread and lost to us; its successor fences whatever the call may still do.
-    fn send_offsets_aside(
-        self,
-        group: ConsumerGroupMetadata,
-        offsets: TopicPartitionList,
-    ) -> Step<(Self, KafkaResult<bool>)> {
-        let (terms, limit) = (self.terms.clone(), self.terms.limit);
-        let (give, take) = mpsc::sync_channel(1);
-        let call = move || {
-            let client = self.producer.client();
-            let sent = self.retry(|| client.send_offsets_to_transaction(&offsets, &group, limit));
-            // Nobody waits any more: the producer goes here, with the call's end.
-            give.send((self, sent)).ok();
-        };
-        let gone = |why: String| Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } });
-        if let Err(error) = thread::Builder::new().name("offsets".to_owned()).spawn(call) {
-            return Err(gone(format!("no thread to send the offsets: {error}")));
-        }
-        let began = Instant::now();
-        while began.elapsed() < limit + OFFSETS_GRACE && !terms.stop.is_overdue() {
-            match take.recv_timeout(RETRY_PAUSE) {
-                Ok(sent) => return Ok(sent),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        let took = began.elapsed();
-        Err(gone(format!(
-            "the offsets were not sent in {took:.1?}: the group's coordinator has gone, and the call does not come back"
-        )))
     }
 
     fn commit_transaction(self) -> Step<Ended> {
@@ -338,8 +305,8 @@ impl Sender {
                 Ok(self.ended("commit", took, again))
             }
             // It may have happened, and nothing but a new producer can tell.
-            Err(error) if Kind::of(&error) == Kind::Retriable => Err(lost("commit the transaction", &error)),
-            Err(error) => Err(self.broken("commit the transaction", &error)),
+            Err(error) if Kind::of(&error) == Kind::Abortable => Err(self.broken(COMMIT, &error)),
+            Err(error) => Err(unsettled(&error)),
         }
     }
 
@@ -377,7 +344,7 @@ impl Sender {
     }
 
     /// Makes a call again while it asks for that, up to the limit; tells whether it was made again, and not only went on.
-    fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
+    pub(super) fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
         let began = Instant::now();
         let mut again = false;
         loop {

@@ -106,6 +106,12 @@ impl Context {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
+    /// Counts the rebalances not yet taken: the group waits for an answer to each.
+    pub(super) fn rebalances(&self) -> usize {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().filter(|event| matches!(event, ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_))).count()
+    }
+
     /// Returns the newest statistics not yet taken.
     pub(super) fn take_statistics(&self) -> Option<Statistics> {
         self.statistics.take()

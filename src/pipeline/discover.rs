@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 
+use super::positions;
 use super::routes::{Routes, Targets};
 use super::run::Loop;
 use super::start;
@@ -20,9 +21,9 @@ use crate::config::{Repartition, Sources};
 use crate::gate::verdict::Route;
 use crate::kafka::topics::{self, Cluster, Needs, Plan, tool_options};
 use crate::record::Partition;
-use crate::telemetry::HoldCause;
 use crate::telemetry::events::{GateStarted, TopicHeld, TopicReleased};
 use crate::telemetry::state::Topics;
+use crate::telemetry::{HoldCause, Probe};
 
 /// Time between two lists of the cluster's topics.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
@@ -60,7 +61,15 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
             None => TopicReleased { topic }.emit(&settings.probe),
         }
     }
+    release_gone(&settings.probe, &listed);
     Ok(())
+}
+
+/// Releases topics that could not be served and are gone.
+fn release_gone(probe: &Probe, listed: &BTreeSet<String>) {
+    for topic in probe.held_topics(HoldCause::Misconfigured).iter().filter(|topic| !listed.contains(*topic)) {
+        TopicReleased { topic }.emit(probe);
+    }
 }
 
 /// Checks a topic's outputs, makes those that are missing where that is allowed, and adds the topic; returns why it
@@ -165,7 +174,7 @@ impl Loop<'_> {
         for topic in topics {
             let found = start::until_answered(self.settings, || {
                 let wait = |error| Fault::asking("list the partitions of the source", &error);
-                start::partitions_of(self.consumer, topic).map_err(wait)
+                positions::partitions_of(self.consumer, topic).map_err(wait)
             });
             let Ok(Some(partitions)) = found else {
                 tracing::warn!(gate = probe.gate(), topic, "the dry run cannot list the partitions of the topic");
@@ -204,5 +213,25 @@ impl Loop<'_> {
         .emit(&self.settings.probe);
         self.subscribed = self.routes.topics().len();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::{Health, Metrics};
+
+    #[test]
+    fn a_topic_that_could_not_be_served_and_is_gone_is_released() {
+        let (metrics, health) = (Metrics::new(), Health::new(Duration::from_secs(15)));
+        let probe = Probe::new(&metrics, &health, "orders", 0);
+        for (topic, cause) in
+            [("a", HoldCause::Misconfigured), ("b", HoldCause::Misconfigured), ("c", HoldCause::SourceUnavailable)]
+        {
+            TopicHeld { topic, cause, detail: "" }.emit(&probe);
+        }
+        release_gone(&probe, &BTreeSet::from(["b".to_owned()]));
+        let held: Vec<_> = probe.state().board().held_topics.into_keys().collect();
+        assert_eq!(held, ["b", "c"], "'c' waits for its brokers");
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Fault {
     Abort(String),
     /// The producer is of no more use: make a new one, ask the broker how far we are.
     Lost { why: String, is_fenced: bool },
+    /// The same, and its commit may have happened: of all steps of a transaction only that one leaves such a doubt.
+    Unsettled { why: String },
     /// The consumer is of no more use: make a new one and join again.
     ConsumerLost(String),
     /// The pipeline cannot go on.

@@ -117,8 +117,7 @@ impl Fetch {
     pub(super) fn ask(&mut self, need: Need, route: &SourceRoute, grace: Duration) {
         match self.asked.get(&need) {
             Some(asked) if asked.grace <= grace => return,
-            Some(asked) => asked.task.abort(),
-            None => {}
+            Some(_) | None => {}
         }
         let policy = route.gate.policy();
         let part = match need.slot.part {
@@ -134,7 +133,9 @@ impl Fetch {
         let (need, grace) = (question.need, question.grace);
         let held = (self.unusable == UnusableSchema::Hold).then_some(self.forget_after);
         let task = self.runtime.spawn(pursue(Arc::clone(&self.schemas), question, self.sender.clone(), held));
-        self.asked.insert(need, Asked { grace, task: task.abort_handle() });
+        if let Some(before) = self.asked.insert(need, Asked { grace, task: task.abort_handle() }) {
+            before.task.abort();
+        }
     }
 
     /// Puts answers into the table and tells what happened.
@@ -224,7 +225,9 @@ async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<N
     loop {
         let pause = match (schemas.answer(&question).await, unusable) {
             (Ok(answer @ Answer::Unusable { .. }), Some(pause)) => {
-                notes.send(Note::Answered(question.clone(), answer)).ok();
+                if notes.send(Note::Answered(question.clone(), answer)).is_err() {
+                    return;
+                }
                 pause
             }
             (Ok(answer), _) => {
@@ -234,7 +237,9 @@ async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<N
             }
             (Err(error), _) => {
                 let pause = backoff.next(&error);
-                notes.send(Note::Waiting(question.need, error)).ok();
+                if notes.send(Note::Waiting(question.need, error)).is_err() {
+                    return;
+                }
                 pause
             }
         };

@@ -14,9 +14,9 @@ use super::Fault;
 use super::assignment::{self, Hold};
 use super::fetch::News;
 use super::output::{Origin, Staged};
+use super::positions;
 use super::produce::protocol_name;
 use super::run::Loop;
-use super::start;
 use crate::gate::verdict::{Decision, Needs};
 use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::record::{Offset, Partition, Record};
@@ -98,6 +98,7 @@ impl Loop<'_> {
 
     /// Lets partitions go on whose output may be there by now, or take the record.
     pub(super) fn retry_held(&mut self, now: Instant) -> Result<(), Fault> {
+        self.place_again(now)?;
         self.look_again(now)?;
         self.assignment.due(now).into_iter().try_for_each(|index| {
             let origin = Origin::next_of(self.assignment.get(index));
@@ -106,7 +107,8 @@ impl Loop<'_> {
         })
     }
 
-    /// Stops a partition until a person has acted and the pipeline starts again.
+    /// Stops a partition for a cause that waiting for schemas does not mend: until a person has acted, or, where the caller
+    /// sets a time, for another try.
     pub(super) fn hold_because(&mut self, index: usize, cause: HoldCause, detail: &str) -> Result<(), Fault> {
         self.hold(index, Needs::new(), Instant::now())?;
         self.explain_hold(index, cause, detail);
@@ -194,7 +196,7 @@ impl Loop<'_> {
         let mut stopped = TopicPartitionList::new();
         for element in list.elements().iter().filter(|element| element.error().is_err()) {
             let next = element.offset().to_raw().unwrap_or_default();
-            start::add(&mut stopped, element.topic(), Partition(element.partition()), Offset(next));
+            positions::add(&mut stopped, element.topic(), Partition(element.partition()), Offset(next));
         }
         if stopped.count() > 0 {
             self.reassign(&stopped)?;

@@ -36,7 +36,7 @@ impl Loop<'_> {
     pub(super) fn make_way(&mut self, origin: Origin) -> Result<(), Fault> {
         if self.refused.search.cuts_before(origin, self.output.holds_records()) {
             self.commit()?;
-            self.renew()?;
+            self.output.check()?;
             self.refused.search.restart_with(origin);
         }
         Ok(())

@@ -10,7 +10,8 @@
 //! `run` is the loop and the place to begin reading. Beside it, a file per concern:
 //! `consume` polls, `assignment` knows how far each partition has come, `output` and
 //! `commit` are the transaction, `rebalance` gives and takes partitions, `hold` stops and
-//! releases them (`breaker` all, when there are too many dead letters), `recover` goes back after a fault, `start` finds topics and first offsets,
+//! releases them (`breaker` all, when there are too many dead letters), `recover` goes back after a fault and
+//! `mend` makes good what it has cost, `start` makes the clients, `positions` finds first offsets,
 //! `source` watches what cannot be read.
 //!
 //! What must always hold: an offset is committed only together with the outcome of every
@@ -19,6 +20,7 @@
 //!
 //! There is one queue crossing in and one out, both librdkafka's own.
 
+mod aside;
 mod assignment;
 mod breaker;
 mod commit;
@@ -30,8 +32,10 @@ mod fault;
 mod fetch;
 mod hold;
 mod letter;
+mod mend;
 mod offsets;
 mod output;
+mod positions;
 mod produce;
 mod rebalance;
 mod recover;

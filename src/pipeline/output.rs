@@ -24,9 +24,14 @@ use crate::kafka::ffi::Producer;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Offset, Partition};
 use crate::schema::table::Source;
+use crate::telemetry::events::RebuildCause;
 
 /// Pause before a record is offered again to a full queue.
 const QUEUE_PAUSE: Duration = Duration::from_millis(1);
+
+/// Records after which a transaction ends however young it is: what is kept of each (16 bytes) is outside of the budget of
+/// memory. A million is far beyond what a commit interval holds by default.
+const MOST_STAGED: usize = 1_000_000;
 
 /// The output of one pipeline.
 #[derive(Debug)]
@@ -35,12 +40,17 @@ pub(super) struct Output {
     handles: Vec<Handles>,
     /// The records of the running transaction; a record's place here is the tag of its delivery report.
     staged: Vec<Origin>,
-    /// Why the producer of the transaction that has ended must not begin another.
-    spent: Option<String>,
+    /// Why there is no producer, though the last transaction has ended well.
+    spent: Option<Spent>,
     /// When the first of them was staged.
     began: Instant,
-    /// How long a full queue is waited for: the transaction timeout.
-    limit: Duration,
+}
+
+/// A producer that must not begin another transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spent {
+    pub(super) why: String,
+    pub(super) cause: RebuildCause,
 }
 
 /// Where a staged record came from.
@@ -92,19 +102,12 @@ pub(super) enum Staged {
 impl Output {
     /// Makes the output of a dry run, which writes nothing.
     pub(super) fn dry_run() -> Self {
-        Self {
-            state: State::DryRun,
-            handles: Vec::new(),
-            staged: Vec::new(),
-            spent: None,
-            began: Instant::now(),
-            limit: Duration::ZERO,
-        }
+        Self { state: State::DryRun, handles: Vec::new(), staged: Vec::new(), spent: None, began: Instant::now() }
     }
 
     /// Takes a producer that is ready to begin.
-    pub(super) fn new(idle: Idle, limit: Duration) -> Self {
-        Self { state: State::Idle(idle), limit, ..Self::dry_run() }
+    pub(super) fn new(idle: Idle) -> Self {
+        Self { state: State::Idle(idle), ..Self::dry_run() }
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -117,6 +120,11 @@ impl Output {
             State::Open(_) if !self.staged.is_empty() => Some(self.began),
             State::Open(_) | State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun => None,
         }
+    }
+
+    /// Returns when the transaction began that runs, or ran last.
+    pub(super) fn staged_at(&self) -> Instant {
+        self.began
     }
 
     /// Returns how old the transaction is, or was, that has failed or runs; a young one was not ended by its timeout.
@@ -133,6 +141,22 @@ impl Output {
         self.state = State::Idle(idle);
         self.spent = None;
         self.handles.clear();
+    }
+
+    /// Tells whether the producer has to be replaced before anything else is staged.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.state, State::Lost)
+    }
+
+    /// Lets go of a producer between transactions, which must not begin another; a reason that it had before stays.
+    pub(super) fn spend(&mut self, why: String, cause: RebuildCause) {
+        self.state = State::Lost;
+        self.spent.get_or_insert(Spent { why, cause });
+    }
+
+    /// Fails where there is no producer; in the middle of a turn, which cannot go on without.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.is_lost() { Err(gone()) } else { Ok(()) }
     }
 
     /// Begins a transaction unless one runs.
@@ -179,17 +203,18 @@ impl Output {
         message: &BorrowedMessage<'_>,
         relabel: Option<&Relabel<'_>>,
     ) -> Result<Staged, Fault> {
-        if route == Route::None || self.is_dry_run() {
+        if self.is_dry_run() {
             return Ok(Staged::Yes);
         }
-        let State::Open(open) = &self.state else {
-            return Err(Fault::Abort("no transaction is open".to_owned()));
-        };
+        let State::Open(open) = &self.state else { return Err(self.not_open()) };
+        if route == Route::None {
+            return Ok(Staged::Yes);
+        }
         let Some(end) = self.handles[origin.source.0 as usize].end(route) else {
             return Ok(Staged::NoOutput(route, "the gate has none".to_owned()));
         };
         // Only a full queue needs the clock.
-        let mut deadline = None;
+        let mut full = None;
         loop {
             match produce::stage(open.producer(), end, message, relabel, self.staged.len()) {
                 Ok(()) => {
@@ -200,8 +225,7 @@ impl Output {
                     return Ok(Staged::Yes);
                 }
                 Err(Refused::QueueFull) => {
-                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limit);
-                    self.make_room(open, deadline)?;
+                    make_room(open, *full.get_or_insert_with(Instant::now))?;
                 }
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
                 Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(route, code.to_string())),
@@ -210,14 +234,10 @@ impl Output {
         }
     }
 
+    /// Says what is wrong where a transaction should be open.
     #[cold]
-    fn make_room(&self, open: &Open, deadline: Instant) -> Result<(), Fault> {
-        if Instant::now() > deadline {
-            return Err(Fault::Abort(format!("the producer's queue stayed full for {:?}", self.limit)));
-        }
-        open.poll()?;
-        thread::sleep(QUEUE_PAUSE);
-        Ok(())
+    fn not_open(&self) -> Fault {
+        if self.is_lost() { gone() } else { Fault::Abort("no transaction is open".to_owned()) }
     }
 
     /// Takes the records that the brokers refused for what they are.
@@ -232,6 +252,11 @@ impl Output {
     /// Returns where the records of the running transaction came from; a record's place is its tag.
     pub(super) fn staged(&self) -> &[Origin] {
         &self.staged
+    }
+
+    /// Tells whether the running transaction should end, however young it is.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.state, State::Open(_)) && self.staged.len() >= MOST_STAGED
     }
 
     /// Tells whether the running transaction holds records.
@@ -273,9 +298,10 @@ impl Output {
                 let committed = committed.map(|ended| self.after(ended));
                 self.keep(committed)
             }
+            // Nobody asks unless something is to be committed, and what has no transaction cannot be.
             state @ (State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
-                Ok(())
+                Err(self.not_open())
             }
         }
     }
@@ -285,7 +311,7 @@ impl Output {
         let failed = match self.state.take() {
             State::Open(open) => open.fail(),
             State::Failed(failed) => failed,
-            State::Lost => return Err(Fault::Lost { why: "the producer is gone".to_owned(), is_fenced: false }),
+            State::Lost => return Err(gone()),
             state @ (State::Idle(_) | State::DryRun) => {
                 self.state = state;
                 return Ok(());
@@ -295,8 +321,13 @@ impl Output {
         self.keep(aborted)
     }
 
+    /// Tells whether the producer was let go of after its transaction had ended.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.is_some()
+    }
+
     /// Tells, once, why the producer has to be replaced though its last transaction has ended.
-    pub(super) fn take_spent(&mut self) -> Option<String> {
+    pub(super) fn take_spent(&mut self) -> Option<Spent> {
         self.spent.take()
     }
 
@@ -304,7 +335,7 @@ impl Output {
         match ended {
             Ended::Clean(idle) => State::Idle(idle),
             Ended::Doubtful(why) => {
-                self.spent = Some(why);
+                self.spent = Some(Spent { why, cause: RebuildCause::DoubtfulEnd });
                 State::Lost
             }
         }
@@ -322,3 +353,21 @@ impl Output {
         result
     }
 }
+
+/// Waits a little for a queue that has been full since then, up to the limit of a step or the stop.
+#[cold]
+fn make_room(open: &Open, full: Instant) -> Result<(), Fault> {
+    if open.is_over(full) {
+        return Err(Fault::Abort(format!("the producer's queue stayed full for {:.1?}", full.elapsed())));
+    }
+    open.poll()?;
+    thread::sleep(QUEUE_PAUSE);
+    Ok(())
+}
+
+fn gone() -> Fault {
+    Fault::Lost { why: "the producer is gone".to_owned(), is_fenced: false }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! its begin, a commit as long as the interval would leave no time for records). Whatever
 //! ends a turn early is a [`Fault`], and `recover` answers it; nothing else handles errors.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -15,14 +16,17 @@ use super::breaker::Guard;
 use super::consume::{self, ConsumeEvent, Consumer};
 use super::failpoint::{self, Point};
 use super::fetch::Fetch;
+use super::mend::Damage;
 use super::output::{Origin, Output, Staged};
+use super::positions::Starts;
 use super::recover::Recovery;
 use super::refused::{Known, Refused};
 use super::routes::Routes;
-use super::start::{self, Starts};
+use super::start;
 use super::{Error, Fault, Settings};
 use crate::gate::extent::Extent;
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
+use crate::kafka::statistics::Statistics;
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
 use crate::schema::table::SchemaTable;
@@ -35,6 +39,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// The wait while partitions are held, so that an answer moves them at once.
 const HELD_WAIT: Duration = Duration::from_millis(5);
+
+/// Pause before everything is made anew after a fault that nothing answers.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// One pipeline while it has a consumer.
 pub(super) struct Loop<'c> {
@@ -59,6 +66,8 @@ pub(super) struct Loop<'c> {
     /// When the last commit ended; the interval counts from here.
     pub(super) committed_at: Instant,
     pub(super) recovery: &'c mut Recovery,
+    /// What is to be mended before records go on.
+    pub(super) damage: Damage,
     /// When topics are listed again.
     pub(super) discover_at: Instant,
     /// How many topics are subscribed to.
@@ -86,14 +95,17 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
                     return Err(Error::ConsumerLost { group, reason });
                 }
                 lost_before = Some(Instant::now());
+                settings.probe.lost_consumer();
                 ConsumerRebuilt { why: &reason }.emit(&settings.probe);
             }
-            Err(fault @ (Fault::Abort(_) | Fault::Lost { .. })) => {
+            Err(fault @ (Fault::Abort(_) | Fault::Lost { .. } | Fault::Unsettled { .. })) => {
                 tracing::error!(
                     gate = settings.probe.gate(),
                     ?fault,
                     "the loop let a fault through that it answers itself"
                 );
+                settings.probe.lost_consumer();
+                thread::sleep(RESTART_PAUSE);
             }
         }
     }
@@ -115,11 +127,17 @@ impl<'c> Loop<'c> {
         let now = Instant::now();
         self.settings.probe.beat(now);
         self.answer_events(now)?;
-        self.renew()?;
+        if !self.mend()? {
+            return Ok(());
+        }
         self.go_back(now)?;
         self.take_news(now)?;
         self.retry_held(now)?;
         self.keep_limit(now)?;
+        if self.output.is_lost() {
+            // A commit on the way has cost the producer.
+            return Ok(());
+        }
         batch.clear();
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
@@ -145,7 +163,7 @@ impl<'c> Loop<'c> {
             failpoint::hit(Point::AfterProduce)?;
         }
         self.output.poll()?;
-        if self.committed_at.elapsed() >= self.settings.config.commit_interval {
+        if self.output.is_full() || self.committed_at.elapsed() >= self.settings.config.commit_interval {
             self.commit()?;
             self.discover(now)?;
         }
@@ -242,15 +260,10 @@ impl<'c> Loop<'c> {
                 self.output.commit(self.consumer, &self.assignment.moved())?;
             }
             self.assignment.committed();
-            let batches_too_large = self.refused.committed(&self.assignment);
-            let probe = &self.settings.probe;
-            probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
-            self.guard.committed(&self.tally);
-            self.tally.clear();
-            self.recovered();
-            if batches_too_large {
-                self.lower_batches()?;
-            }
+            let mut tally = std::mem::take(&mut self.tally);
+            self.count(&tally, transaction.elapsed(), began.elapsed());
+            tally.clear();
+            self.tally = tally;
         } else {
             self.recovered_idle(began);
         }
@@ -259,14 +272,38 @@ impl<'c> Loop<'c> {
         Ok(())
     }
 
+    /// Counts a transaction that was committed.
+    pub(super) fn count(&mut self, tally: &Tally, transaction: Duration, commit: Duration) {
+        let batches_too_large = self.refused.committed(&self.assignment);
+        self.settings.probe.committed(tally, transaction, commit);
+        self.guard.committed(tally);
+        self.recovered();
+        if batches_too_large {
+            self.lower_batches();
+        }
+    }
+
     /// Tells how far each partition is; how far it could be comes with librdkafka's statistics.
     fn report_positions(&mut self) {
+        if let Some(statistics) = self.take_report() {
+            self.watch_sources(&statistics);
+        }
+    }
+
+    /// Tells the same while nothing is read.
+    pub(super) fn report_outage(&mut self) {
+        if let Some(statistics) = self.take_report() {
+            self.watch_brokers(statistics.answering == 0);
+        }
+    }
+
+    fn take_report(&self) -> Option<Statistics> {
         let probe = &self.settings.probe;
         if let Some(statistics) = self.output.take_statistics() {
             probe.metrics().statistics(ClientKind::Producer, &statistics);
         }
-        let Some(statistics) = self.consumer.context().take_statistics() else { return };
-        for held in self.assignment.iter() {
+        let statistics = self.consumer.context().take_statistics()?;
+        for held in self.assignment.iter().filter(|held| held.is_placed) {
             let is_it = |p: &&crate::kafka::statistics::SourcePartition| {
                 p.partition == held.partition && *p.topic == *held.topic
             };
@@ -275,7 +312,7 @@ impl<'c> Loop<'c> {
             probe.position(&held.topic, held.partition, held.committed, lag);
         }
         probe.metrics().statistics(ClientKind::Consumer, &statistics);
-        self.watch_sources(&statistics);
+        Some(statistics)
     }
 
     /// Commits what there is and lets go; what cannot be committed now is read again by the next owner.

@@ -112,7 +112,7 @@ impl Loop<'_> {
     }
 
     /// Shows all topics as held while no broker answers: the group has taken our partitions by then, or will.
-    fn watch_brokers(&mut self, are_away: bool) {
+    pub(super) fn watch_brokers(&mut self, are_away: bool) {
         self.brokers_away = if are_away { self.brokers_away.saturating_add(1) } else { 0 };
         for route in self.routes.iter() {
             let topic = &*route.topic;
@@ -143,7 +143,7 @@ impl Loop<'_> {
 
     /// Looks again at partitions that could not be read; lets those go on that can, or whose trouble is another now.
     pub(super) fn look_again(&mut self, now: Instant) -> Result<(), Fault> {
-        let due = self.assignment.indices(|held| held.is_unreadable() && held.is_due(now));
+        let due = self.assignment.indices(|held| held.is_placed && held.is_unreadable() && held.is_due(now));
         if due.is_empty() {
             return Ok(());
         }
@@ -201,7 +201,7 @@ impl Loop<'_> {
         Ok(())
     }
 
-    fn put_off(&mut self, index: usize) {
+    pub(super) fn put_off(&mut self, index: usize) {
         if let Some(hold) = &mut self.assignment.get(index).hold {
             hold.retry_at = Some(Instant::now() + LOOK_AGAIN);
         }

@@ -1,9 +1,11 @@
 //! The watchdog: ends the process when a call into librdkafka does not come back.
 //!
-//! Some can hang for ever: `send_offsets_to_transaction` when its coordinator vanishes
-//! (librdkafka #5511), closing a consumer that waits for a rebalance (#4041). No other
-//! thread can end such a call, so the process goes; what was not committed is read again.
-//! Every call is watched and may take twice its own limit.
+//! Some can hang for ever, such as closing a consumer that waits for a rebalance (librdkafka
+//! #4041). No other thread can end such a call, so the process goes; what was not committed
+//! is read again. Watched are the calls of a transaction but the one that is made aside
+//! ([`super::aside`]), each of which may take twice its own limit, and the ends of clients
+//! ([`Ending`]). What only asks or polls has a limit that librdkafka keeps; should it hang
+//! all the same, `/livez` shows it.
 //!
 //! Time is what this thread has seen pass while it ran. A process that was halted, or whose
 //! machine slept, finds its own tick late, and everybody gets the whole bound again.
@@ -11,6 +13,7 @@
 //! It ends the process by SIGABRT, so that supervisors see no clean end; [`no_core_dumps`]
 //! has seen to it that memory, which holds secrets and records, does not go to disk.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +28,10 @@ const LEAST_BOUND: Duration = Duration::from_secs(10);
 
 /// A tick that is so late was not late by work: the process was halted.
 const HALTED: Duration = Duration::from_secs(2);
+
+/// What the end of a client may take, half of its bound: its threads end once the connections and name lookups have that
+/// are under way.
+pub(super) const ENDING: Duration = Duration::from_secs(45);
 
 static WATCHED: Mutex<Watched> = Mutex::new(Watched { entries: Vec::new(), last_id: 0 });
 
@@ -70,6 +77,47 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
         watched.entries.retain(|entry| entry.id != self.0);
+    }
+}
+
+/// A client whose end is watched: its drop waits for librdkafka's threads.
+#[derive(Debug)]
+pub(super) struct Ending<T> {
+    /// There until the end.
+    client: Option<T>,
+    call: Call,
+}
+
+impl<T> Ending<T> {
+    /// Takes a client; `call` is what its end is called.
+    pub(super) fn new(client: T, call: Call) -> Self {
+        Self { client: Some(client), call }
+    }
+
+    /// Ends the client where nobody waits for it, so that a hang harms nobody.
+    pub(super) fn unwatched(mut self) {
+        drop(self.client.take());
+    }
+}
+
+impl<T> Deref for Ending<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.client.as_ref().expect("a client is there until its end")
+    }
+}
+
+impl<T> DerefMut for Ending<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.client.as_mut().expect("a client is there until its end")
+    }
+}
+
+impl<T> Drop for Ending<T> {
+    fn drop(&mut self) {
+        let _watch = watch(self.call.clone(), ENDING);
+        drop(self.client.take());
     }
 }
 
@@ -159,5 +207,22 @@ mod tests {
         assert_eq!(count(), 1);
         drop(watch);
         assert_eq!(count(), 0);
+    }
+
+    #[test]
+    fn the_end_of_a_client_is_watched() {
+        struct Client(&'static str);
+        impl Drop for Client {
+            fn drop(&mut self) {
+                let watched = WATCHED.lock().unwrap();
+                let count = watched.entries.iter().filter(|e| &*e.call.gate == self.0 && e.bound == ENDING * 2).count();
+                assert_eq!(count, usize::from(self.0 == "watched"), "{}", self.0);
+            }
+        }
+        let call = |gate: &str| Call { gate: gate.into(), name: "close", state: "lost" };
+        let client = Ending::new(Client("watched"), call("watched"));
+        assert_eq!(client.0, "watched");
+        drop(client);
+        Ending::new(Client("unwatched"), call("unwatched")).unwatched();
     }
 }

@@ -3,7 +3,7 @@
 //! Two questions with different owners. *Alive* is asked by whoever restarts processes:
 //! no only when a loop hangs, for a restart during an outage of broker or registry helps
 //! nobody. *Ready* is asked by whoever rolls out: yes once every pipeline has checked its
-//! outputs and polled the group, with or without partitions.
+//! outputs and joins the group, with or without partitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

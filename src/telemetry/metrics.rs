@@ -188,7 +188,8 @@ impl GateMetrics {
         }
     }
 
-    /// Counts a committed transaction: its records, the time since it began, and how much of that the commit took.
+    /// Counts a committed transaction, or what stands for one in a dry run and with at-least-once delivery: its records,
+    /// the time since it began, and how much of that the commit took.
     pub fn committed(&self, tally: &Tally, transaction: Duration, commit: Duration) {
         self.counted(tally);
         self.committed.inc();
@@ -196,9 +197,7 @@ impl GateMetrics {
         self.commit_seconds.observe(commit.as_secs_f64());
     }
 
-    /// Counts outcomes where there is no transaction: a dry run at its commit interval, at-least-once when the
-    /// offsets are stored.
-    pub fn counted(&self, tally: &Tally) {
+    fn counted(&self, tally: &Tally) {
         for (route, reason, records) in tally.counts() {
             match reason {
                 None => self.outcomes[route as usize].inc_by(records),

@@ -17,8 +17,8 @@ use crate::record::{Offset, Partition};
 /// Incidents that a pipeline remembers for `/status`.
 pub const MAX_INCIDENTS: usize = 8;
 
-/// A loop that has not turned for so long waits for the brokers to take records or to end a transaction: it waits for
-/// nothing else inside a turn.
+/// A loop that has not turned for so long waits for the brokers: to take records, to end a transaction, or for an answer
+/// of theirs. It waits for nobody else inside a turn.
 pub const WAITS_AFTER: Duration = Duration::from_secs(3);
 
 /// How far a pipeline is.

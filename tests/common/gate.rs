@@ -149,6 +149,11 @@ impl Gate {
         self.process.held()
     }
 
+    /// Tells whether the process leaves no memory on disk when it crashes.
+    pub(crate) fn dumps_no_core(&self) -> bool {
+        self.process.dumps_no_core()
+    }
+
     /// Kills the process as a power cut does.
     pub(crate) fn kill(mut self) {
         self.process.signal("KILL");

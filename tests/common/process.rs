@@ -100,6 +100,11 @@ impl Process {
         Held { resident_kib: field("VmRSS:"), files, threads: field("Threads:") }
     }
 
+    /// Tells whether it leaves no memory on disk when it crashes.
+    pub(crate) fn dumps_no_core(&self) -> bool {
+        dumps_no_core(self.child.id())
+    }
+
     /// Returns the exit status if the process has ended.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
@@ -171,6 +176,13 @@ fn reaper(pid: u32, folder: &Path) -> Child {
         .process_group(0)
         .spawn()
         .expect("a shell")
+}
+
+/// Tells whether a process leaves no memory on disk when it crashes: its limit is zero, whatever that of the shell is.
+pub(crate) fn dumps_no_core(process: u32) -> bool {
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap_or_default();
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap_or_default();
+    limit.split_whitespace().take(2).eq(["0", "0"])
 }
 
 /// Runs a command to its end and returns what it prints; a failure panics with `hint`, the line that says what to do.
