@@ -203,6 +203,59 @@ fn fault_19_source_recreated() {
     assert_eq!(gate.records("orders"), counts(&all));
 }
 
+/// Fault 19: the new source has more records than were committed of the old one, whose offset is thus one of the new log.
+/// Nothing of the new source is passed over in silence.
+#[test]
+fn fault_19_source_recreated_and_refilled() {
+    let scene = Scene::new("refilled", 1);
+    let line = scene.line();
+    let good = [Class::Order(Version::V2)];
+    let mut traffic = line.traffic(seed());
+    let gate = Gate::start(&scene.config().set("/kafka/topic.metadata.refresh.interval.ms", "1000"));
+    let before = scene.send(line, traffic.mixed(300, &good));
+    scene.verify(line, &before, Some(&gate));
+    scene.kafka.delete_topic(&line.source);
+    scene.kafka.create_topic(&line.source, 1, &[]);
+    let sent = scene.send(line, traffic.mixed(600, &good));
+    let held = || gate.metrics().sum("sluice_held_partitions", &[("cause", "offset_out_of_range")]);
+    let through = || scene.kafka.read(&[&line.outputs.validated]).len() == before.len() + sent.len();
+    wait_for("records or a hold", Duration::from_secs(60), || (held() > 0.5 || through()).then_some(()));
+}
+
+/// Fault 19 with `repartition: refuse`: partitions are added to the source alone. Their records are held, and named with
+/// the output that lacks the partition; all others flow. Once the outputs have it, they go on by themselves. Bound: 60 s.
+#[test]
+fn fault_19_partitions_added_to_the_source() {
+    let scene = Scene::new("source-grows", 2);
+    let line = scene.line();
+    let gate = Gate::start(&scene.config().set("/kafka/topic.metadata.refresh.interval.ms", "1000"));
+    let mut sent = scene.send(line, line.traffic(seed()).mixed(200, &Class::usual()));
+    scene.kafka.add_partitions(&line.source, 3);
+    wait_for("the partition", Duration::from_secs(10), || {
+        (scene.kafka.partitions(&line.source) == Some(3)).then_some(())
+    });
+    let wider = Line { partitions: 3, ..line.clone() };
+    let mut more = wider.traffic(seed()).mixed(300, &Class::usual());
+    // The same seed makes the same times; records are told apart by them.
+    more.iter_mut().for_each(|record| record.content.timestamp += 1);
+    sent.extend(scene.send(&wider, more));
+    let held = || gate.metrics().sum("sluice_held_partitions", &[("cause", "target_unavailable")]);
+    wait_for("the hold", Duration::from_secs(60), || (held() > 0.5).then_some(()));
+    let others: Vec<Sent> = sent.iter().filter(|record| record.source.1 < 2).cloned().collect();
+    scene.wait_committed(line, &others);
+    let status = common::http::get(gate.admin(), "/status").unwrap().body;
+    assert!(status.contains(&format!("{}-2 held", line.source)), "the status names the partition: {status}");
+    assert!(gate.log().contains("or this partition of it is not there"), "{}", gate.log());
+    let Outputs { validated, converter, dead_letter } = &line.outputs;
+    for topic in [validated, converter, dead_letter] {
+        scene.kafka.add_partitions(topic, 3);
+    }
+    let start = std::time::Instant::now();
+    scene.verify(&wider, &sent, Some(&gate));
+    println!("fault 19: partitions of the source: recovered in {:.1} s, 0 lost, 0 twice", start.elapsed().as_secs_f64());
+    assert!(held() < 0.5);
+}
+
 /// Fault 19 with `repartition: murmur2`: three partitions go to five and to two, each key to the one that Java's producers
 /// choose; when partitions are added to the output, keys move between two transactions, and every record is there once,
 /// in the order of its key in each partition.

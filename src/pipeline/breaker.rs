@@ -76,11 +76,15 @@ impl Loop<'_> {
 
     /// Holds every partition that is not held yet.
     pub(super) fn hold_at_limit(&mut self) -> Result<(), Fault> {
+        let moving = self.assignment.indices(|held| held.hold.is_none());
+        // Every turn comes here while the breaker is open, and finds nothing to hold.
+        if moving.is_empty() {
+            return Ok(());
+        }
         let detail = format!(
             "nearly all records are dead letters; when their reason is mended, POST /gates/{}/resume or restart",
             self.settings.gate.name
         );
-        let moving = self.assignment.indices(|held| held.hold.is_none());
         moving.into_iter().try_for_each(|index| self.hold_because(index, HoldCause::DeadLetterLimit, &detail))
     }
 

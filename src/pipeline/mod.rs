@@ -21,6 +21,7 @@
 
 mod assignment;
 mod breaker;
+mod close;
 mod commit;
 mod consume;
 mod discover;

@@ -20,6 +20,7 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::breaker::Guard;
+use super::close::Closing;
 use super::commit::{CALL_STEP, Idle, Terms};
 use super::consume::{self, Consumer, Named};
 use super::discover;
@@ -51,8 +52,7 @@ pub(super) type Starts = FxHashMap<Named, Offset>;
 
 /// Makes everything and runs the loop with it.
 pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Result<(), Fault> {
-    let consumer = consumer(settings)?;
-    let _closing = Closing(&consumer);
+    let consumer = Closing::new(consumer(settings)?, settings);
     let mut routes = Routes::new(settings.gate.clone());
     let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
@@ -98,20 +98,6 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     running.subscribe()?;
     settings.probe.joined();
     running.run()
-}
-
-/// Closes the consumer on every way out, a panic included. rdkafka's drop waits until it is closed, and librdkafka
-/// closes it once every rebalance is answered: one that was noted and never answered would hang there. Once it
-/// terminates, and not before, it takes any assignment as letting go of all.
-struct Closing<'c>(&'c Consumer);
-
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        self.0.context().close();
-        // The consumer is about to be gone: there is nothing to do about a failure.
-        self.0.close_queue().ok();
-        self.0.unassign().ok();
-    }
 }
 
 /// Returns the names of this pipeline's clients.
