@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn has_detail(relabel: &Relabel<'_>) -> bool {
-        relabel.added.iter().any(|(name, _)| *name == dead_letter::DETAIL)
+        relabel.added.iter().any(|(name, _)| *name == "sluice.detail")
     }
 
     /// What fits only compressed is sent whole: measuring the smaller letters takes nothing from it.
