@@ -62,9 +62,11 @@ impl Guest {
 
     /// Takes back what was granted on one kind of resource.
     fn revoke(&self, tools: &Tools, resource: &str) {
-        let granted = self.own_commands().filter(|command| command.contains(resource));
-        let count = granted.map(|command| tools.run(&command.replace(" --add ", " --remove --force "))).count();
-        assert!(count > 0, "nothing is granted on {resource}: {:?}", self.commands);
+        let granted: Vec<_> = self.own_commands().filter(|command| command.contains(resource)).collect();
+        assert!(!granted.is_empty(), "nothing is granted on {resource}: {:?}", self.commands);
+        for command in granted {
+            tools.run(&command.replace(" --add ", " --remove --force "));
+        }
     }
 
     /// Runs the commands, without an operation on one kind of resource.

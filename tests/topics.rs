@@ -225,7 +225,10 @@ fn fault_19_source_recreated_and_refilled() {
     let all: Vec<Sent> = before.into_iter().chain(sent).collect();
     wait_for("the counters", Duration::from_secs(10), || (gate.records("orders") == counts(&all)).then_some(()));
     assert_eq!(scene.kafka.read(&[&line.outputs.validated]).len(), all.len());
-    println!("fault 19: source recreated, refilled: recovered in {:.1} s, 0 lost, 0 twice", start.elapsed().as_secs_f64());
+    println!(
+        "fault 19: source recreated, refilled: recovered in {:.1} s, 0 lost, 0 twice",
+        start.elapsed().as_secs_f64()
+    );
 }
 
 /// Fault 19 with `repartition: refuse`: partitions are added to the source alone. Their records are held, and named with
@@ -240,7 +243,8 @@ fn fault_19_partitions_added_to_the_source() {
     wait_for("the partition", Duration::from_secs(10), || {
         (scene.kafka.partitions(&line.source) == Some(3)).then_some(())
     });
-    let wider = Line { partitions: 3, ..line.clone() };
+    let mut wider = line.clone();
+    wider.partitions = 3;
     let mut more = wider.traffic(seed()).mixed(300, &Class::usual());
     // The same seed makes the same times; records are told apart by them.
     more.iter_mut().for_each(|record| record.content.timestamp += 1);
@@ -258,7 +262,10 @@ fn fault_19_partitions_added_to_the_source() {
     }
     let start = std::time::Instant::now();
     scene.verify(&wider, &sent, Some(&gate));
-    println!("fault 19: partitions of the source: recovered in {:.1} s, 0 lost, 0 twice", start.elapsed().as_secs_f64());
+    println!(
+        "fault 19: partitions of the source: recovered in {:.1} s, 0 lost, 0 twice",
+        start.elapsed().as_secs_f64()
+    );
     assert!(held() < 0.5);
 }
 

@@ -222,7 +222,7 @@ mod tests {
                     gates: {g: {source: a, validated: b}}}";
         let config = Config::parse(text, Syntax::Yaml, &Environment::process()).unwrap();
         let names = Names::new(&config, &config.gates[0], 0, "random");
-        let sizes = Sizes { largest: i32::MAX as u64, smallest: 1_000, is_known: true };
+        let sizes = Sizes { largest: (1 << 31) - 1, smallest: 1_000, is_known: true };
         let client = producer(&config, &names, sizes);
         client.create::<rdkafka::producer::BaseProducer>().unwrap();
         let kbytes: u64 = client.get("queue.buffering.max.kbytes").unwrap().parse().unwrap();

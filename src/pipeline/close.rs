@@ -68,7 +68,10 @@ impl Drop for Closing<'_> {
         if thread::Builder::new().name("close".to_owned()).spawn(close).is_ok()
             && take.recv_timeout(STOP_LIMIT) == Err(RecvTimeoutError::Timeout)
         {
-            tracing::warn!(gate = self.settings.probe.gate(), "the group was not left: its coordinator does not answer");
+            tracing::warn!(
+                gate = self.settings.probe.gate(),
+                "the group was not left: its coordinator does not answer"
+            );
         }
     }
 }

@@ -233,7 +233,9 @@ mod tests {
     #[test]
     fn a_truncated_tombstone_is_one() {
         let (finding, cut) = (finding(), b"0123".as_slice());
-        for (value, expected) in [(Value::Tombstone, None), (Value::Bytes(b""), Some(b"".as_slice())), (Value::Bytes(cut), Some(cut))] {
+        for (value, expected) in
+            [(Value::Tombstone, None), (Value::Bytes(b""), Some(b"".as_slice())), (Value::Bytes(cut), Some(cut))]
+        {
             let record = record(value);
             let letter = DeadLetter::new(&finding, &record, "orders");
             let mut writing = Writing::new(letter, &record, &[], Some(5_000));

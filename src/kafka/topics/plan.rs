@@ -33,7 +33,7 @@ const DEAD_LETTER_RETENTION_MS: &str = "1209600000";
 const DEAD_LETTER_HEADERS: u64 = 64 << 10;
 
 /// The largest `max.message.bytes` that brokers take.
-const LARGEST_LIMIT: u64 = i32::MAX as u64;
+const LARGEST_LIMIT: u64 = (1 << 31) - 1;
 
 /// Kafka's default of `max.message.bytes`, for brokers that do not tell.
 pub const MAX_MESSAGE_BYTES: u64 = 1_048_588;
