@@ -34,6 +34,9 @@ impl Sender {
                 failpoint::hit(Point::AfterCommit).ok();
                 Ok(Ended::Clean(Idle(self)))
             }
+            Err(error @ KafkaError::ConsumerCommit(RDKafkaErrorCode::GroupAuthorizationFailed)) => {
+                Err(broken(self, Fault::asking("commit the offsets", &error)))
+            }
             Err(error) => {
                 let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
                 Err(broken(self, fault))
