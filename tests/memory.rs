@@ -14,7 +14,7 @@ use common::gate::Gate;
 use common::kafka::{Cluster, Hold};
 use common::scene::{Line, Scene};
 use common::schemas::Version;
-use common::traffic::{Class, Planned, Policy};
+use common::traffic::{Class, Planned, Policy, by_id};
 use common::{long, seed, wait_for};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use serde_json::json;
@@ -158,4 +158,31 @@ fn many_gates_in_one_process() {
         scene.wait_committed(line, sent);
     }
     measured.check("12 gates");
+}
+
+/// Many schemas in use, one record of each: 10,000 in the long form, for the registry is asked 500 questions a second.
+#[test]
+fn thousands_of_schemas() {
+    let _turn = turn();
+    let mut scene = Scene::empty("schemas");
+    let line = scene.add("orders", 2, Policy::default(), json!({}));
+    let fields: Vec<_> = (0..20).map(|number| json!({ "name": format!("field_{number}"), "type": "long" })).collect();
+    let subject = format!("{}-value", line.source);
+    let count = if long() { 10_000 } else { 1_000 };
+    let register = |number: i32| {
+        let schema = json!({ "type": "record", "name": format!("Order{number}"), "fields": fields });
+        scene.registry.register(&subject, &schema.to_string())
+    };
+    let ids: Vec<_> = (0..count).map(register).collect();
+    let measured = Measured::start(&scene, 64);
+    let mut traffic = line.traffic(seed());
+    let of_schema = |id: i32| {
+        let mut record = traffic.record(Class::Order(Version::V2));
+        record.content.value = Some(by_id(id, &[0; 20]));
+        record
+    };
+    let sent = scene.send(&line, ids.into_iter().map(of_schema).collect());
+    scene.wait_committed_within(&line, &sent, Duration::from_secs(300));
+    scene.verify(&line, &sent, Some(&measured.gate));
+    measured.check(&format!("{count} schemas"));
 }

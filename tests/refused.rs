@@ -1,10 +1,10 @@
 //! What brokers refuse of what a gate writes: records too large, records that a topic does not take (faults 17 and 18).
-#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may")]
 
 mod common;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::check::{Finding, assert_clean};
 use common::client::Read;
@@ -259,6 +259,31 @@ fn fault_17_records_that_fit_nowhere() {
     let others: Vec<_> = others.into_iter().filter(|finding| !matches!(finding, Finding::Unknown(_))).collect();
     assert_clean(&others);
     assert_eq!(gate.metrics().sum("sluice_dead_letters_reduced_total", &[("extent", "truncated")]), 2.0);
+}
+
+/// Fault 17: a record that fits nowhere holds its partition until a limit is raised, and goes on without a restart. Bound:
+/// 60 s, of which 30 are the time until it is tried again.
+#[test]
+fn fault_17_limit_raised() {
+    let mut scene = Scene::empty("raised");
+    let line = scene.add("orders", 2, Policy::default(), json!({}));
+    for topic in [&line.outputs.validated, &line.outputs.dead_letter] {
+        scene.kafka.set_topic(topic, "max.message.bytes", "20000");
+    }
+    let mut planned = line.traffic(seed() + 1).mixed(100, &SMALL);
+    let large = padded(&scene, &line, std::iter::once(30_000)).into_iter();
+    planned.splice(50..50, large.map(|record| Planned { expected: TOO_LARGE, ..record }).collect::<Vec<_>>());
+    let sent = scene.send(&line, planned);
+    let gate = Gate::start(&scene.config());
+    wait_for("the hold", Duration::from_secs(30), || (held(&gate, "oversize") > 0.5).then_some(()));
+    let topic = &line.outputs.dead_letter;
+    scene.kafka.set_topic(topic, "max.message.bytes", "100000");
+    let raised = Instant::now();
+    scene.wait_committed(&line, &sent);
+    let recovered = raised.elapsed().as_secs_f64();
+    scene.verify(&line, &sent, Some(&gate));
+    assert!(held(&gate, "oversize") < 0.5);
+    println!("fault 17: limit raised: recovered in {recovered:.1} s, 0 lost, 0 twice");
 }
 
 /// Fault 17: the limit of an output is lowered under load, below what batches have by then. No record is at fault, and none

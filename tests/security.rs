@@ -53,12 +53,25 @@ impl Guest {
         Self { scene, config, commands }
     }
 
+    /// Returns the commands for the user that may everything.
+    fn own_commands(&self) -> impl Iterator<Item = String> {
+        let (cluster, _) = shared();
+        let own = |command: &String| command.replace(&cluster.sasl_bootstrap(), cluster.bootstrap());
+        self.commands.iter().map(move |command| own(command).replace(" --command-config client.properties", ""))
+    }
+
+    /// Takes back what was granted on one kind of resource.
+    fn revoke(&self, tools: &Tools, resource: &str) {
+        let granted: Vec<_> = self.own_commands().filter(|command| command.contains(resource)).collect();
+        assert!(!granted.is_empty(), "nothing is granted on {resource}: {:?}", self.commands);
+        for command in granted {
+            tools.run(&command.replace(" --add ", " --remove --force "));
+        }
+    }
+
     /// Runs the commands, without an operation on one kind of resource.
     fn grant(&self, tools: &Tools, without: Option<(&str, &str)>) {
-        let (cluster, _) = shared();
-        for command in &self.commands {
-            let mut command = command.replace(&cluster.sasl_bootstrap(), cluster.bootstrap());
-            command = command.replace(" --command-config client.properties", "");
+        for mut command in self.own_commands() {
             if let Some((resource, operation)) = without
                 && command.contains(resource)
             {
@@ -142,9 +155,40 @@ fn a_right_that_goes_is_told_and_waited_for() {
     wait_for("the log to say so", Duration::from_secs(30), || {
         gate.log().lines().any(|line| line.contains("may not read")).then_some(())
     });
+    wait_for("the status to say so", Duration::from_secs(60), || {
+        let held = gate.metrics().sum("sluice_held_partitions", &[("cause", "source_unavailable")]);
+        let status = http::get(gate.admin(), "/status").unwrap().body;
+        (held > 0.5 && status.contains("source_unavailable")).then_some(())
+    });
     assert!(gate.exited().is_none(), "{}", gate.log());
     change("--add");
     guest.scene.verify(line, &sent, Some(&gate));
+}
+
+/// Fault 18: the right to the group or to the transactional.id goes while the gate runs. No waiting mends that: the process
+/// ends, says which right it was and where the commands are that grant it; nothing is lost.
+#[test]
+fn fault_18_rights_to_group_or_transactions_lost() {
+    let tools = Tools::start();
+    for (name, resource) in [("group-goes", "--group"), ("id-goes", "--transactional-id")] {
+        let guest = Guest::new(name);
+        guest.grant(&tools, None);
+        let line = guest.scene.line();
+        let mut traffic = line.traffic(common::seed());
+        let mut gate = Gate::start(&guest.config);
+        let mut sent = guest.scene.send(line, traffic.mixed(100, &Class::usual()));
+        guest.scene.wait_committed(line, &sent);
+        guest.revoke(&tools, resource);
+        sent.extend(guest.scene.send(line, traffic.mixed(100, &Class::usual())));
+        let status = wait_for(name, Duration::from_secs(60), || gate.exited());
+        let log = gate.log();
+        assert_eq!(status.code(), Some(3), "{name}: {log}");
+        assert!(log.contains("not authorised to") && log.contains("`sluice check-config`"), "{name}: {log}");
+        guest.grant(&tools, None);
+        let gate = Gate::start(&guest.config);
+        guest.scene.verify(line, &sent, None);
+        drop(gate);
+    }
 }
 
 /// Fault 33: the password of the gate's user is changed while it runs. What is connected goes on; once the

@@ -74,6 +74,29 @@ fn fault_30_stops_while_brokers_are_away() {
     });
 }
 
+/// At least once: all is with the brokers, and then nobody takes the offsets. The stop does not wait for the group's
+/// coordinator, neither to commit nor to leave; what was not committed is written again.
+#[test]
+fn fault_30_stops_at_least_once_without_a_coordinator() {
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "stop-offsets");
+    let line = scene.add("orders", 2, Policy::default(), json!({}));
+    let config = scene.config().set("/delivery", "at-least-once").set("/kafka/transaction.timeout.ms", "15000");
+    let config = config.set("/kafka/session.timeout.ms", "45000").set("/kafka/heartbeat.interval.ms", "3000");
+    let sent = scene.send(&line, line.traffic(seed()).mixed(300, &Class::usual()));
+    let gate = Gate::spawn_with(&config, &[("SLUICE_FAILPOINTS", "before_offsets=1:stop")]);
+    wait_for("the offsets' turn", Duration::from_secs(60), || gate.is_halted().then_some(()));
+    scene.kafka.halt();
+    gate.resume();
+    let (status, log) = gate.stop(STOP);
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("could not commit the offsets"), "{log}");
+    assert!(!log.contains("did not stop in time"), "{log}");
+    scene.kafka.go_on();
+    let gate = Gate::start(&config);
+    scene.verify_at_least_once(&line, &sent);
+    drop(gate);
+}
+
 /// A gate that was started while no broker answered has nothing to end.
 #[test]
 fn fault_30_stops_before_it_has_begun() {

@@ -1,8 +1,8 @@
 //! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`, and the way to `resume`.
 //!
 //! Health and metrics are open to whoever reaches the port. `/status` names topics and
-//! errors, and there are no admin users yet, so beyond loopback it is refused. The server
-//! cannot be used against the gate: connections are few and short-lived, a request must
+//! errors, and there are no admin users yet, so beyond loopback it is refused, and so is what
+//! a browser here asks for a page of somebody else. The server cannot be used against the gate: connections are few and short-lived, a request must
 //! arrive whole within seconds and carries no body, and no handler waits for anything.
 
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Extension, Request, State as Shared};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -163,9 +163,13 @@ async fn status(
     Shared(state): Shared<Arc<State>>,
     Extension(Local(local)): Extension<Local>,
     Extension(Started(started)): Extension<Started>,
+    headers: HeaderMap,
 ) -> Response {
     if !local {
         let why = "/status is open on loopback only: there are no admin users yet, so listen on 127.0.0.1 to read it";
+        return refusal(StatusCode::FORBIDDEN, why);
+    }
+    if let Err(why) = resume::is_no_page(&headers) {
         return refusal(StatusCode::FORBIDDEN, why);
     }
     Json(Status::new(&state, started.elapsed(), Instant::now())).into_response()

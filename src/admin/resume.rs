@@ -44,7 +44,7 @@ pub(super) async fn post_only() -> Response {
 }
 
 /// Refuses what a browser sends for a page of somebody else.
-fn is_no_page(headers: &HeaderMap) -> Result<(), &'static str> {
+pub(super) fn is_no_page(headers: &HeaderMap) -> Result<(), &'static str> {
     let text = |name| headers.get(name).map(|value: &header::HeaderValue| value.to_str().unwrap_or_default());
     let host = text(header::HOST).unwrap_or_default();
     if !is_loopback(host) {

@@ -26,6 +26,9 @@ const LARGEST_BATCH: u64 = 1_000_000;
 /// What a batch and the frames of its records take beside them, in bytes.
 const BATCH_OVERHEAD: u64 = 1024;
 
+/// The largest answer that a consumer takes, in bytes. No larger record comes, whatever the topics would take.
+const LARGEST_ANSWER: u64 = 256 << 20;
+
 /// How much smaller compression makes a record at best, for all that we try.
 const COMPRESSION: u64 = 8;
 
@@ -80,7 +83,7 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
         ("max.poll.interval.ms", "300000"),
         ("check.crcs", "true"),
         ("fetch.queue.backoff.ms", "10"),
-        ("receive.message.max.bytes", "268435456"),
+        ("receive.message.max.bytes", &LARGEST_ANSWER.to_string()),
         ("queued.max.messages.kbytes", &(shares.consumer_queue / 1024).to_string()),
         ("queued.min.messages", &shares.consumer_records.to_string()),
         ("fetch.max.bytes", &shares.fetch.to_string()),
@@ -116,6 +119,8 @@ pub fn producer(config: &Config, names: &Names, sizes: Sizes) -> ClientConfig {
     let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
     // Topics limit what is sent, that is compressed records; we offer them larger ones and let them judge.
     let shares = Shares::of(config);
+    // An output without a limit must not make a queue without one.
+    let largest = largest.min(LARGEST_ANSWER);
     let queue = shares.producer_queue.max(2 * largest);
     let record = (largest * COMPRESSION).min(queue);
     let mut client = ClientConfig::new();
@@ -204,5 +209,24 @@ impl Latest {
     /// Takes it, once.
     pub fn take(&self) -> Option<Statistics> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Syntax};
+
+    #[test]
+    fn an_output_without_a_limit_makes_no_producer_impossible() {
+        let text = "{application: a, kafka: {bootstrap.servers: 'h:1'}, registry: {url: 'http://r'}, \
+                    gates: {g: {source: a, validated: b}}}";
+        let config = Config::parse(text, Syntax::Yaml, &Environment::process()).unwrap();
+        let names = Names::new(&config, &config.gates[0], 0, "random");
+        let sizes = Sizes { largest: (1 << 31) - 1, smallest: 1_000, is_known: true };
+        let client = producer(&config, &names, sizes);
+        client.create::<rdkafka::producer::BaseProducer>().unwrap();
+        let kbytes: u64 = client.get("queue.buffering.max.kbytes").unwrap().parse().unwrap();
+        assert_eq!(kbytes, 2 * LARGEST_ANSWER / 1024);
     }
 }

@@ -25,7 +25,7 @@ pub struct Found {
     pub topic: String,
     /// The partition.
     pub partition: Partition,
-    /// `None`: a record, so the partition can be read.
+    /// `None`: a record, or the end of the log, so the partition can be read.
     pub fault: Option<Fault>,
 }
 
@@ -38,14 +38,15 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// Reads at the positions in `list` until there is an answer for each or `limit` is over; a partition that has nothing
-/// to read gives none. `config` is that of a consumer of the group, which the probe does not join.
+/// Reads at the positions in `list` until there is an answer for each or `limit` is over; the end of a log is an answer,
+/// so that an idle partition makes nobody wait. `config` is that of a consumer of the group, which the probe does not join.
 ///
 /// # Errors
 /// When the client cannot be made.
 pub fn look(config: &ClientConfig, list: &TopicPartitionList, limit: Duration) -> KafkaResult<Vec<Found>> {
     let mut config = config.clone();
     config.set("queued.max.messages.kbytes", QUEUE).set("statistics.interval.ms", "0").remove("group.instance.id");
+    config.set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create()?;
     consumer.assign(list)?;
     let mut found: Vec<Found> = Vec::new();
@@ -62,4 +63,26 @@ pub fn look(config: &ClientConfig, list: &TopicPartitionList, limit: Duration) -
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Offset;
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    #[test]
+    fn an_idle_partition_is_an_answer() {
+        let mock = MockCluster::new(1).unwrap();
+        mock.create_topic("idle", 2, 1).unwrap();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", mock.bootstrap_servers()).set("group.id", "unused");
+        let mut list = TopicPartitionList::new();
+        (0..2).for_each(|partition| list.add_partition_offset("idle", partition, Offset::Offset(0)).unwrap());
+        let (began, limit) = (Instant::now(), Duration::from_secs(60));
+        let found = look(&config, &list, limit).unwrap();
+        assert_eq!(found.iter().filter(|one| one.fault.is_none()).count(), 2, "{found:?}");
+        assert!(began.elapsed() < limit, "nobody waited for records");
+    }
 }

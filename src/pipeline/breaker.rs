@@ -77,8 +77,8 @@ impl Loop<'_> {
     /// Holds every partition that is not held yet.
     pub(super) fn hold_at_limit(&mut self) -> Result<(), Fault> {
         let moving = self.assignment.indices(|held| held.hold.is_none());
+        // Every turn comes here while the breaker is open, and finds nothing to hold.
         if moving.is_empty() {
-            // As nearly always, at each turn while the breaker is open.
             return Ok(());
         }
         let detail = format!(

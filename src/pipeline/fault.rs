@@ -66,7 +66,8 @@ impl Kind {
         let KafkaError::Transaction(error) = error else {
             return if matches!(error, KafkaError::Flush(_)) { Self::Retriable } else { Self::Lost };
         };
-        if error.is_fatal() {
+        if error.is_fatal() || error.code() == RDKafkaErrorCode::GroupAuthorizationFailed {
+            // librdkafka would let us abort and try again; without the right to the group that never ends.
             Self::Lost
         } else if error.txn_requires_abort() {
             Self::Abortable

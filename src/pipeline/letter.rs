@@ -93,7 +93,7 @@ impl Loop<'_> {
         let letter = DeadLetter::new(finding, record, &gate.name);
         let smallest = known.map_or(Extent::Full, |known| known.extent);
         let limit = self.routes.get(origin.source).targets.dead_letter.limit;
-        let mut writing = Writing { letter, record, profiles: &gate.profiles, limit };
+        let mut writing = Writing::new(letter, record, &gate.profiles, limit);
         let mut next = Some(writing.first(smallest));
         while let Some(extent) = next {
             let relabel = writing.relabel(extent);
@@ -128,6 +128,8 @@ fn refusal(topic: &str, code: RDKafkaErrorCode) -> Finding {
 /// A dead letter that is being written.
 struct Writing<'a> {
     letter: DeadLetter<'a>,
+    /// Its detail, which not every extent has.
+    detail: &'a str,
     record: &'a Record<'a>,
     profiles: &'a [Profile],
     /// What the topic takes, where we may know.
@@ -135,6 +137,10 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
+    fn new(letter: DeadLetter<'a>, record: &'a Record<'a>, profiles: &'a [Profile], limit: Option<u64>) -> Self {
+        Self { detail: letter.detail, letter, record, profiles, limit }
+    }
+
     /// Returns the extent to begin with, `smallest` or a smaller one: the first that surely fits. Where none does, the
     /// record may fit compressed, and the broker has to say.
     fn first(&mut self, smallest: Extent) -> Extent {
@@ -163,9 +169,7 @@ impl<'a> Writing<'a> {
     }
 
     fn added(&mut self, extent: Extent) -> Vec<dead_letter::WrittenHeader<'_>> {
-        if extent == Extent::NoDetail {
-            self.letter.detail = "";
-        }
+        self.letter.detail = if extent == Extent::NoDetail { "" } else { self.detail };
         extent::headers(&self.letter, extent, self.profiles)
     }
 
@@ -187,6 +191,55 @@ impl<'a> Writing<'a> {
         added.extend(self.added(Extent::Truncated));
         added.extend(extent::truncated(value));
         let room = room.saturating_sub(added.iter().map(extent::size).sum());
-        Relabel { removed: Vec::new(), added, cut: Some(&value[..value.len().min(room)]) }
+        // A tombstone stays one: an empty value is something else.
+        let cut = (record.value != Value::Tombstone).then(|| &value[..value.len().min(room)]);
+        Relabel { removed: Vec::new(), added, cut: Some(cut) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Header, Offset, Partition, Position};
+
+    const HEADERS: [Header<'static>; 1] = [Header { name: "trace", value: Some(b"1") }];
+
+    fn record(value: Value<'_>) -> Record<'_> {
+        let position = Position { topic: "orders.raw", partition: Partition(0), offset: Offset(7) };
+        Record { position, timestamp: Some(1), key: Some(b"k"), value, headers: &HEADERS }
+    }
+
+    fn finding() -> Finding {
+        let violation = Violation::new(ReasonCode::NotFramed, "the first byte is 7, not 0");
+        Finding { part: Part::Value, violation, schema: None, subject: None, version: None, format: None, target: None }
+    }
+
+    fn has_detail(relabel: &Relabel<'_>) -> bool {
+        relabel.added.iter().any(|(name, _)| *name == "sluice.detail")
+    }
+
+    /// What fits only compressed is sent whole: measuring the smaller letters takes nothing from it.
+    #[test]
+    fn a_measured_letter_keeps_its_detail() {
+        let (value, finding) = (vec![0; 10_000], finding());
+        let record = record(Value::Bytes(&value));
+        let letter = DeadLetter::new(&finding, &record, "orders");
+        let mut writing = Writing::new(letter, &record, &[], Some(5_000));
+        assert_eq!(writing.first(Extent::Full), Extent::Full);
+        assert!(has_detail(&writing.relabel(Extent::Full)));
+        assert!(!has_detail(&writing.relabel(Extent::NoDetail)));
+    }
+
+    #[test]
+    fn a_truncated_tombstone_is_one() {
+        let (finding, cut) = (finding(), b"0123".as_slice());
+        for (value, expected) in
+            [(Value::Tombstone, None), (Value::Bytes(b""), Some(b"".as_slice())), (Value::Bytes(cut), Some(cut))]
+        {
+            let record = record(value);
+            let letter = DeadLetter::new(&finding, &record, "orders");
+            let mut writing = Writing::new(letter, &record, &[], Some(5_000));
+            assert_eq!(writing.relabel(Extent::Truncated).cut, Some(expected));
+        }
     }
 }

@@ -23,6 +23,7 @@
 mod aside;
 mod assignment;
 mod breaker;
+mod close;
 mod commit;
 mod consume;
 mod discover;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{Producer as _, PurgeConfig};
 
@@ -17,20 +17,25 @@ use super::commit::{Broken, DRAIN_PAUSE, Ended, Idle, Sender, Step, broken};
 use super::consume::Consumer;
 use super::failpoint::{self, Point};
 use super::fault::plain;
+use crate::kafka::clients::REQUEST_TIMEOUT;
+use crate::kafka::ffi;
 
 impl Sender {
-    /// Commits the offsets of what the brokers have.
+    /// Commits the offsets of what the brokers have. Where the group's coordinator is away it gives up in time; what it
+    /// began may still happen, and only moves the group to what is written.
     pub(super) fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Ended> {
         let points = [Point::BeforeOffsets, Point::AfterOffsets, Point::BeforeCommit];
         if let Err(fault) = points.into_iter().try_for_each(|point| self.hit(point)) {
             return Err(broken(self, fault));
         }
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-        let result = consumer.commit(offsets, CommitMode::Sync);
-        match result {
+        let began = Instant::now();
+        match ffi::commit(consumer.client(), offsets, || self.terms.is_over(began)) {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {
                 failpoint::hit(Point::AfterCommit).ok();
                 Ok(Ended::Clean(Idle(self)))
+            }
+            Err(error @ KafkaError::ConsumerCommit(RDKafkaErrorCode::GroupAuthorizationFailed)) => {
+                Err(broken(self, Fault::asking("commit the offsets", &error)))
             }
             Err(error) => {
                 let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
@@ -61,6 +66,6 @@ impl Sender {
 
 /// Commits the offsets at which a group begins, before it has members.
 pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-    consumer.commit(offsets, CommitMode::Sync)
+    let began = Instant::now();
+    ffi::commit(consumer.client(), offsets, || began.elapsed() > REQUEST_TIMEOUT)
 }

@@ -304,8 +304,8 @@ pub(super) struct Relabel<'h> {
     pub(super) removed: Vec<&'h str>,
     /// Headers that come, after those that stay.
     pub(super) added: Vec<WrittenHeader<'h>>,
-    /// What is left of a record that is cut: none of its own headers but those among `added`, and this value.
-    pub(super) cut: Option<&'h [u8]>,
+    /// What is left of a record that is cut: none of its own headers but those among `added`, and this value, if any.
+    pub(super) cut: Option<Option<&'h [u8]>>,
 }
 
 /// Stages a record as it came; its headers are copied byte by byte, but for what a dead letter changes.
@@ -327,7 +327,7 @@ pub(super) fn stage(
         topic: end.topic,
         partition: end.partition(message),
         key: message.key(),
-        value: cut.or(message.payload()),
+        value: cut.unwrap_or(message.payload()),
         timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
         headers,
         tag,

@@ -14,6 +14,7 @@ use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::assignment::Assignment;
 use super::breaker::Guard;
+use super::close::Closing;
 use super::commit::{CALL_STEP, Idle, Terms};
 use super::consume::{self, Consumer};
 use super::discover;
@@ -28,7 +29,7 @@ use super::recover::Recovery;
 use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
-use super::watchdog::{self, Call, Ending};
+use super::watchdog::Ending;
 use super::{Error, Fault, Settings};
 use crate::config::Delivery;
 use crate::gate::policy::Mode;
@@ -43,10 +44,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Makes everything and runs the loop with it.
 pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Result<(), Fault> {
-    let call = Call { gate: settings.gate.name.as_str().into(), name: "the end of a consumer", state: "closing" };
-    let consumer = Ending::new(consumer(settings)?, call.clone());
-    let consumer: &Consumer = &consumer;
-    let _closing = Closing { consumer, call };
+    let closing = Closing::new(consumer(settings)?, settings);
+    let consumer: &Consumer = &closing;
     let mut routes = Routes::new(settings.gate.clone());
     let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
@@ -95,24 +94,6 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     running.subscribe()?;
     settings.probe.joined();
     running.run()
-}
-
-/// Closes the consumer on every way out, a panic included. rdkafka's drop waits until it is closed, and librdkafka
-/// closes it once every rebalance is answered: one that was noted and never answered would hang there. Once it
-/// terminates, and not before, it takes any assignment as letting go of all.
-struct Closing<'c> {
-    consumer: &'c Consumer,
-    call: Call,
-}
-
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        let _watch = watchdog::watch(self.call.clone(), watchdog::ENDING);
-        self.consumer.context().close();
-        // The consumer is about to be gone: there is nothing to do about a failure.
-        self.consumer.close_queue().ok();
-        self.consumer.unassign().ok();
-    }
 }
 
 /// Returns the names of this pipeline's clients.

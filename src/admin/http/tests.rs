@@ -58,7 +58,7 @@ impl Server {
     }
 
     async fn get(&self, path: &str) -> (u16, String, String) {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
     }
 
     async fn json(&self, path: &str) -> (u16, Value) {
@@ -224,6 +224,22 @@ async fn keeps_status_to_loopback() {
     assert!(answer["error"].as_str().unwrap().starts_with("/status is open on loopback only"), "{answer}");
     for path in ["/livez", "/metrics"] {
         assert_eq!(server.get(path).await.0, 200, "{path} is open");
+    }
+}
+
+/// A page whose server has bound its name to our address must not read topics and errors.
+#[tokio::test]
+async fn keeps_status_from_pages_of_others() {
+    let server = Server::start("127.0.0.1:0").await;
+    for (head, code) in [
+        ("host: localhost:8090", 200),
+        ("host: [::1]:8090", 200),
+        ("host: evil.example:8090", 403),
+        ("host: localhost\r\norigin: https://evil.example", 403),
+    ] {
+        let request = |path: &str| format!("GET {path} HTTP/1.1\r\n{head}\r\nconnection: close\r\n\r\n");
+        assert_eq!(server.send(&request("/status")).await.0, code, "{head}");
+        assert_eq!(server.send(&request("/metrics")).await.0, 200, "metrics name no errors: {head}");
     }
 }
 

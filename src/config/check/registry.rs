@@ -22,7 +22,7 @@ pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
     if tls.is_some() && !urls.is_empty() && urls.iter().all(|url| url.scheme() == "http") {
         section.mistake("tls", "is set, and no address of registry.url begins with https://");
     }
-    let refresh = section.read("refresh", leaf::duration).unwrap_or(Duration::from_secs(30));
+    let refresh = section.read("refresh", leaf::age).unwrap_or(Duration::from_secs(30));
     let unknown_schema = check_unknown_schema(section.section("unknown_schema"));
     let cache_dir = section.read("cache_dir", |text| path(text, "is no path of a folder"));
     section.finish();
@@ -101,8 +101,8 @@ fn path(text: &str, problem: &str) -> Result<PathBuf, String> {
 }
 
 fn check_unknown_schema(mut section: Section<'_>) -> UnknownSchema {
-    let grace = section.read("grace", leaf::duration).unwrap_or(Duration::from_secs(30));
-    let max_hold = section.read("max_hold", leaf::duration).unwrap_or(Duration::from_secs(60));
+    let grace = section.read("grace", leaf::wait).unwrap_or(Duration::from_secs(30));
+    let max_hold = section.read("max_hold", leaf::wait).unwrap_or(Duration::from_secs(60));
     if max_hold < grace {
         let (grace, max_hold) = (humantime::format_duration(grace), humantime::format_duration(max_hold));
         let problem =

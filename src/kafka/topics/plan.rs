@@ -32,6 +32,9 @@ const DEAD_LETTER_RETENTION_MS: &str = "1209600000";
 /// What the headers of a dead letter may add to its record, in bytes.
 const DEAD_LETTER_HEADERS: u64 = 64 << 10;
 
+/// The largest `max.message.bytes` that brokers take.
+const LARGEST_LIMIT: u64 = (1 << 31) - 1;
+
 /// Kafka's default of `max.message.bytes`, for brokers that do not tell.
 pub const MAX_MESSAGE_BYTES: u64 = 1_048_588;
 
@@ -313,7 +316,7 @@ fn dead_letter_setting(source: &Topic, name: &str) -> Option<String> {
         "message.timestamp.type" => Some("LogAppendTime".to_owned()),
         "max.message.bytes" => {
             let size = source.setting(name).and_then(|size| size.parse().ok()).unwrap_or(MAX_MESSAGE_BYTES);
-            Some((size + DEAD_LETTER_HEADERS).to_string())
+            Some((size + DEAD_LETTER_HEADERS).min(LARGEST_LIMIT).to_string())
         }
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, DirEntry};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -57,6 +57,9 @@ pub(super) fn open(base: &Path, urls: &[Url]) -> Result<PathBuf, Error> {
         None => base.join(name(urls.first().map_or("", String::as_str))),
     };
     make(&folder)?;
+    if let Some(why) = distrust(&folder) {
+        return Err(Error { doing: "will not use the folder", path: folder, source: io::Error::other(why) });
+    }
     let path = folder.join(REGISTRY);
     let written = file::encode(&Content::Registry { urls }).map_err(io::Error::other);
     written.and_then(|bytes| write_whole(&folder, REGISTRY, &bytes)).map_err(|source| Error {
@@ -77,7 +80,25 @@ fn make(path: &Path) -> Result<(), Error> {
 fn find(base: &Path, urls: &[String]) -> Result<Option<PathBuf>, Error> {
     let mut folders: Vec<PathBuf> = entries(base)?.iter().map(DirEntry::path).filter(|path| path.is_dir()).collect();
     folders.sort();
-    Ok(folders.into_iter().find(|folder| owner(folder).iter().any(|url| urls.contains(url))))
+    let is_it = |folder: &PathBuf| owner(folder).iter().any(|url| urls.contains(url));
+    let is_trusted = |folder: &PathBuf| match distrust(folder) {
+        None => true,
+        Some(why) => {
+            CacheFileIgnored { file: folder, why }.emit();
+            false
+        }
+    };
+    Ok(folders.into_iter().filter(is_it).find(is_trusted))
+}
+
+/// Says why a folder may hold what another user of this machine has put there. Records are judged by what is in it.
+fn distrust(folder: &Path) -> Option<&'static str> {
+    const ROOT: u32 = 0;
+    let Ok(metadata) = fs::metadata(folder) else { return Some("it cannot be looked at") };
+    if ![ROOT, rustix::process::geteuid().as_raw()].contains(&metadata.uid()) {
+        return Some("it belongs to another user");
+    }
+    (metadata.mode() & 0o002 != 0).then_some("every user may write in it")
 }
 
 /// Returns the addresses of the registry that a folder belongs to; none where it does not say.

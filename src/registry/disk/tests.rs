@@ -134,6 +134,25 @@ fn two_registries_do_not_mix_and_the_addresses_of_one_may_change() {
     folder(&["http://c:8081"]);
 }
 
+/// In a folder that all share, another user may have put one for our registry.
+#[test]
+fn what_another_user_may_have_written_is_not_believed() {
+    let base = tempfile::tempdir().unwrap();
+    let own = filled(base.path()).folder().to_owned();
+    let planted = base.path().join("a");
+    fs::rename(&own, &planted).unwrap();
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o777)).unwrap();
+    let disk = Disk::open(base.path(), &[url("http://registry:8081")]).unwrap();
+    assert_eq!((disk.folder(), disk.has(&Key::Schema(ID))), (own.as_path(), false), "a folder of its own, and empty");
+    drop(disk);
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o707)).unwrap();
+    let error = Disk::open(base.path(), &[url("http://registry:8081")]).unwrap_err().to_string();
+    assert!(error.contains("every user may write in it"), "{error}");
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o700)).unwrap();
+    let disk = Disk::open(base.path(), &[url("http://registry:8081")]).unwrap();
+    assert_eq!(disk.folder(), planted, "by whatever name");
+}
+
 #[test]
 fn processes_that_share_a_folder_disturb_nobody() {
     let base = tempfile::tempdir().unwrap();

@@ -177,3 +177,11 @@ fn values_are_quoted_for_a_shell() {
         assert_eq!(quoted(value), shell);
     }
 }
+
+#[test]
+fn dead_letters_of_a_source_without_limit_have_none() {
+    let source = topic("raw", 6, &[("max.message.bytes", "2147483647", OWN)]);
+    let made = plan(&[("raw", outputs("orders"))], Mode::Enforce, std::slice::from_ref(&source)).missing;
+    let letters = made.iter().find(|topic| topic.name == "orders.bad").unwrap();
+    assert_eq!(letters.settings["max.message.bytes"], "2147483647", "the largest that a broker takes");
+}
