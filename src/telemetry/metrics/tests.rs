@@ -56,7 +56,7 @@ fn a_lost_consumer_leaves_nothing_behind() {
     };
     let gauges = || {
         let text = metrics.render();
-        let held = r#"sluice_partitions_held{gate="orders",cause="target_unavailable"}"#;
+        let held = r#"sluice_held_partitions{cause="target_unavailable",gate="orders"}"#;
         (value(&text, r#"sluice_assigned_partitions{gate="orders"}"#), value(&text, held))
     };
     PartitionsAssigned { partitions: &partitions }.emit(&probe);
