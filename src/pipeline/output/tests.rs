@@ -1,3 +1,5 @@
+//! The output without a producer, with a full queue, and when a transaction has enough.
+
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::producer::BaseProducer;
