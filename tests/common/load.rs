@@ -4,7 +4,7 @@
 //! does not stop the others, and an outage makes a backlog of bounded size. What was made, and where it stands, is known
 //! at any moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -114,8 +114,6 @@ impl Load {
     fn take_acks(&self) -> std::sync::MutexGuard<'_, Records> {
         let mut records = self.records.lock().unwrap();
         for (number, offset) in self.writer.take_acks() {
-            // A copy that the broker drops as older than its last five batches is answered without an offset.
-            assert!(offset >= 0, "record {number} was acknowledged without an offset");
             assert!(records.offsets[number].replace(offset).is_none(), "record {number} was acknowledged twice");
             records.acknowledged += 1;
         }
@@ -127,10 +125,10 @@ impl Load {
         let records = self.take_acks();
         let mut ends = BTreeMap::new();
         for (planned, offset) in records.planned.iter().zip(&records.offsets).take(count) {
-            let end = ends.entry((self.topic.clone(), planned.partition)).or_insert(0);
+            let end = ends.entry(planned.partition).or_insert(0);
             *end = (*end).max((*offset)? + 1);
         }
-        Some(ends)
+        Some(ends.into_iter().map(|(partition, end)| ((self.topic.clone(), partition), end)).collect())
     }
 
     /// Waits until the brokers have all, and returns what stands in the source.
@@ -146,29 +144,27 @@ impl Load {
             class: record.class,
             expected: record.expected,
         };
-        let mut sent: Vec<_> = planned.into_iter().zip(offsets).map(place).collect();
+        let sent: Vec<_> = planned.into_iter().zip(offsets).map(place).collect();
         let ends: i64 = kafka.ends(&topic, "read_uncommitted").into_values().sum();
         let written = ends - starts.values().sum::<i64>();
-        if written != i64::try_from(sent.len()).unwrap() {
-            sent.extend(written_again(&sent, kafka.read_from(&[&topic], &starts)));
+        // A copy that a broker drops as older than its last five batches is acknowledged without an offset.
+        if written == i64::try_from(sent.len()).unwrap() && sent.iter().all(|record| record.offset >= 0) {
+            return sent;
         }
-        sent
+        as_it_stands(&sent, kafka.read_from(&[&topic], &starts))
     }
 }
 
-/// Returns the records that stand in a source beside those that were acknowledged: a producer whose brokers all die gives
-/// up what it knows of its sequence, and writes again what may have been written. To a gate they are records like any.
-fn written_again(sent: &[Sent], read: Vec<Read>) -> Vec<Sent> {
+/// Returns the records as they stand in the source, some twice perhaps: a producer whose brokers all die gives up what it
+/// knows of its sequence, and writes again what may have been written. To a gate they are records like any.
+fn as_it_stands(sent: &[Sent], read: Vec<Read>) -> Vec<Sent> {
     let by_content: HashMap<&Content, &Sent> = sent.iter().map(|sent| (&sent.content, sent)).collect();
-    let mut again = Vec::new();
-    for record in read {
-        let known = by_content[&record.content];
-        if record.offset != known.offset {
-            again.push(Sent { offset: record.offset, ..known.clone() });
-        }
-    }
-    println!("the load's producer has written {} records again", again.len());
-    again
+    let stands: Vec<_> =
+        read.into_iter().map(|record| Sent { offset: record.offset, ..by_content[&record.content].clone() }).collect();
+    let distinct: HashSet<&Content> = stands.iter().map(|record| &record.content).collect();
+    assert_eq!(distinct.len(), sent.len(), "all that was acknowledged stands in the source");
+    println!("the load's producer has written {} records again", stands.len() - sent.len());
+    stands
 }
 
 /// The offsets that a group has committed, asked again and again.
