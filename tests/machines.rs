@@ -4,6 +4,7 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::fault::{Fault, endure, not_run};
@@ -17,8 +18,15 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::types::RDKafkaApiKey;
 use serde_json::json;
 
+/// Lets one test at a time have the machine: two loads with a broker each are more than two cores carry.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Lets members come and go every 2 to 5 s, some cleanly, some killed, for so many seconds; five minutes in the long form.
 fn storm(what: &'static str, seconds: u64, bound: u64, configure: impl FnOnce(Config) -> Config) {
+    let _turn = turn();
     let scene = Scene::new("storm", 6);
     let config = configure(scene.config());
     let stays = Gate::start(&config);
@@ -81,6 +89,7 @@ fn fault_11_rebalance_storm_kip_848() {
 /// What it had in hand comes to nothing, it joins again. Bound: 40 s.
 #[test]
 fn fault_12_halted_past_its_session() {
+    let _turn = turn();
     let scene = Scene::new("zombie", 4);
     let config = scene.config().set("/kafka/max.poll.interval.ms", "7000");
     let zombie = Gate::start(&config);
@@ -98,6 +107,7 @@ fn fault_12_halted_past_its_session() {
 /// memory stays within its budget, and what has piled up goes through when the quota is gone. Bound: 90 s.
 #[test]
 fn fault_16_throttled() {
+    let _turn = turn();
     let mut scene = Scene::empty("throttled");
     let line = scene.add("orders", 4, Policy::default(), json!({}));
     let config = scene.config().set("/instance", "pod-0").set("/memory", "64MiB");
@@ -138,9 +148,14 @@ fn fault_29_clock_of_the_gate_jumps() {
 }
 
 /// Fault 29: a broker's clock is five minutes ahead, jumps back ten, and forward again. The broker may time transactions
-/// out that are young, and members that are there: nothing is lost, whatever it does. Bound: 40 s.
+/// out that are young, and members that are there: nothing is lost, whatever it does. Bound: 40 s. Long form only: a JVM
+/// under libfaketime spins where it should wait, and takes both cores from everybody else.
 #[test]
 fn fault_29_clock_of_a_broker_jumps() {
+    let _turn = turn();
+    if !long() {
+        return not_run("29", "needs SLUICE_TEST_LONG=1, see make test-long");
+    }
     let Some(library) = faketime() else { return not_run("29", "libfaketime is not installed (Debian: faketime)") };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clock");
@@ -191,6 +206,7 @@ fn fault_32_broker_without_transactions() {
 /// and back, nothing is lost. Bound: 60 s.
 #[test]
 fn fault_03_on_kafka_3_9() {
+    let _turn = turn();
     let mut scene = Scene::on(Hold::Own(Setup::new(1).version(Version::V3_9).start()), "kafka-3-9");
     let line = scene.add("orders", 4, Policy::default(), json!({}));
     let gate = Gate::start(&scene.config());
