@@ -12,8 +12,8 @@ use super::metrics::{Counts, Metrics};
 use super::netns::Netns;
 use super::process::{Process, Usage, free_port};
 
-/// From spawn to `/readyz`, with a debug build on a busy machine; a corpse's open transaction and membership count in.
-const READY_LIMIT: Duration = Duration::from_secs(40);
+/// For a gate to join its group: one that was killed may have to go first, which takes a session (45 s by default).
+const READY_LIMIT: Duration = Duration::from_secs(90);
 
 /// A configuration as JSON, which is YAML.
 #[derive(Debug, Clone)]
