@@ -56,8 +56,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let mut routes = Routes::new(settings.gate.clone());
     let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
-    let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
-    let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
+    // First the producer: it ends what a predecessor of its name has left open, and the group's offsets wait for that.
     let output = if settings.gate.policy.mode == Mode::DryRun {
         Output::dry_run()
     } else {
@@ -66,6 +65,8 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         };
         Output::new(idle, settings.config.kafka.transaction_timeout())
     };
+    let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
+    let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
     let fetch = Fetch::new(
         Arc::clone(&settings.schemas),
         settings.runtime.clone(),
