@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::fault::{Fault, endure, not_run};
+use common::fault::{Fault, endure, not_run, seen};
 use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold, Setup, Version};
 use common::scene::Scene;
@@ -189,7 +189,7 @@ fn fault_32_broker_without_transactions() {
     let (status, log) = Gate::spawn(&config).wait_exit(Duration::from_secs(60));
     assert_eq!(status.code(), Some(2), "{log}");
     assert!(log.contains("the brokers know no transactions") && log.contains("at-least-once"), "{log}");
-    println!("fault 32: broker without transactions: refused with exit code 2");
+    seen("32", "broker without transactions: refused with exit code 2");
 
     let gate = Gate::start(&config.set("/delivery", "at-least-once"));
     let cluster = Cluster::reached_at(&mock.bootstrap_servers());
@@ -198,7 +198,7 @@ fn fault_32_broker_without_transactions() {
         (gate.records(&line.gate).values().sum::<u64>() >= 500).then_some(())
     });
     assert_eq!(gate.records(&line.gate), counts(&sent));
-    println!("fault 32: broker without transactions: served at least once");
+    seen("32", "broker without transactions: served at least once");
     not_run("32", "Redpanda: no package of it is at hand; a broker that lacks the requests stands in for it");
 }
 

@@ -14,18 +14,8 @@ use common::scene::Scene;
 use common::seed;
 use common::traffic::{Class, Expected, Planned, Policy, by_id};
 use serde_json::json;
-use sluice::gate::policy::{Incompatible, Tombstones};
 use sluice::gate::verdict::Route;
 use sluice::violation::ReasonCode;
-
-/// Whatever can be read is good.
-const ANY_TARGET: Policy = Policy {
-    target: false,
-    incompatible: Incompatible::Divert,
-    tombstones: Tombstones::Pass,
-    guids: true,
-    pass_all: false,
-};
 
 /// IDs from here up name the schemas of the cases: all of one length, since the stub tells paths by their begin.
 const FIRST_ID: i32 = 10_001;
@@ -100,7 +90,7 @@ fn poison(scene: &Scene) -> Vec<(Vec<u8>, Expected)> {
 fn fault_26_poison_records() {
     let mut scene = Scene::new("poison-records", 2);
     let settings = json!({ "value": { "subject": "any" }, "unusable_schema": "dead-letter" });
-    let poisoned = scene.add("poison", 2, ANY_TARGET, settings);
+    let poisoned = scene.add("poison", 2, Policy::ANY_TARGET, settings);
     let values = poison(&scene);
     assert!(values.len() > 150, "only {} poison records", values.len());
     let mut orders = poisoned.traffic(seed());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::check::{Finding, assert_clean};
 use common::client::Read;
-use common::fault::{Fault, endure};
+use common::fault::{Fault, endure, seen};
 use common::gate::Gate;
 use common::scene::{Line, Scene};
 use common::schemas::Version;
@@ -283,7 +283,7 @@ fn fault_17_limit_raised() {
     let recovered = raised.elapsed().as_secs_f64();
     scene.verify(&line, &sent, Some(&gate));
     assert!(held(&gate, "oversize") < 0.5);
-    println!("fault 17: limit raised: recovered in {recovered:.1} s, 0 lost, 0 twice");
+    seen("17", &format!("limit raised: {recovered:.1} s, 0 lost, 0 twice"));
 }
 
 /// Fault 17: the limit of an output is lowered under load, below what batches have by then. No record is at fault, and none

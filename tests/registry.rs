@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::certificates::Authority;
 #[cfg(feature = "tls")]
 use common::door::Door;
-use common::fault::{Fault, endure};
+use common::fault::{Fault, endure, seen};
 use common::gate::{Config, Gate};
 use common::http;
 use common::registry::Fault as Wrong;
@@ -19,18 +19,9 @@ use common::schemas::{Version, zigzag};
 use common::traffic::{Class, Policy, Sent, Traffic, by_id};
 use common::{long, seed, wait_for};
 use serde_json::{Value, json};
-use sluice::gate::policy::{Incompatible, Tombstones};
 
 const V1: [Class; 1] = [Class::Order(Version::V1)];
 const V3: [Class; 1] = [Class::Order(Version::V3)];
-/// Whatever can be read is good.
-const ANY_TARGET: Policy = Policy {
-    target: false,
-    incompatible: Incompatible::Divert,
-    tombstones: Tombstones::Pass,
-    guids: true,
-    pass_all: false,
-};
 /// What waits for a registry that is well again: backoff, jitter, a busy machine.
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -52,7 +43,7 @@ struct Cast<'s> {
 /// Makes the cluster, the registry and the topics of both gates.
 fn scene(name: &str) -> Scene {
     let mut scene = Scene::new(name, 2);
-    scene.add("pioneers", 2, ANY_TARGET, json!({}));
+    scene.add("pioneers", 2, Policy::ANY_TARGET, json!({}));
     scene
 }
 
@@ -219,7 +210,7 @@ fn fault_20_down_at_the_start() {
     assert_eq!(status(&gate)["gates"][0]["causes"], json!(["registry_unavailable"]));
     scene.registry.up();
     scene.verify(line, &sent, Some(&gate));
-    println!("fault 20: registry down at the start: {} records held, 0 lost, 0 twice", sent.len());
+    seen("20", &format!("registry down at the start: {} records held, 0 lost, 0 twice", sent.len()));
 }
 
 /// Fault 20, the process starts anew while the registry is down, with `cache_dir`: it serves what it knew, `latest`
@@ -228,7 +219,7 @@ fn fault_20_down_at_the_start() {
 fn fault_20_restart_from_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let mut scene = Scene::empty("f20-cache");
-    let line = scene.add("orders", 2, ANY_TARGET, json!({ "value": { "target": "latest" } }));
+    let line = scene.add("orders", 2, Policy::ANY_TARGET, json!({ "value": { "target": "latest" } }));
     let mut traffic = line.traffic(seed());
     let config = scene.config().set("/registry/cache_dir", folder.path().to_str().unwrap());
     let gate = Gate::start(&config);
@@ -252,7 +243,7 @@ fn fault_20_restart_from_the_cache() {
     scene.registry.up();
     wait_for("the registry to be back", BOUND, || (gate.metrics().sum("sluice_registry_up", &[]) > 0.5).then_some(()));
     scene.verify(&line, &sent, None);
-    println!("fault 20: restart during an outage with a cache: {} records, 0 lost, 0 twice", sent.len());
+    seen("20", &format!("restart during an outage with a cache: {} records, 0 lost, 0 twice", sent.len()));
 }
 
 /// Waits until the cache of the only registry has so many files, its own included.
@@ -324,7 +315,7 @@ fn fault_22_garbage() {
     let peak = cast.gate.usage().peak_kib / 1024;
     assert!(peak < 500, "{peak} MiB at the peak");
     cast.verify();
-    println!("fault 22: garbage instead of schemas: {} records, 0 lost, 0 twice, {peak} MiB", cast.sent.len());
+    seen("22", &format!("garbage instead of schemas: {} records, 0 lost, 0 twice, {peak} MiB", cast.sent.len()));
 }
 
 /// Fault 22, another schema for an ID that is at hand: an alarm, and the one at hand stays.
@@ -343,7 +334,7 @@ fn fault_22_another_schema_for_a_known_id() {
     cast.verify();
     scene.registry.restore();
     wait_for("the end of the alarm", BOUND, || (!changed(&cast.gate)).then_some(()));
-    println!("fault 22: another schema for a known ID: alarm, {} records, 0 lost, 0 twice", cast.sent.len());
+    seen("22", &format!("another schema for a known ID: alarm, {} records, 0 lost, 0 twice", cast.sent.len()));
 }
 
 /// Fault 23, late registration: the registry says 404 and then 200, as a follower does that lags behind the producer's
@@ -412,7 +403,7 @@ fn fault_24_flood_of_unknown_ids() {
 fn fault_25_deleted_and_restored_with_other_ids() {
     let folder = tempfile::tempdir().unwrap();
     let mut scene = Scene::empty("f25");
-    let line = scene.add("orders", 2, ANY_TARGET, json!({}));
+    let line = scene.add("orders", 2, Policy::ANY_TARGET, json!({}));
     let mut traffic = line.traffic(seed());
     let config = scene.config().set("/registry/cache_dir", folder.path().to_str().unwrap());
     let gate = Gate::start(&config);
@@ -439,7 +430,7 @@ fn fault_25_deleted_and_restored_with_other_ids() {
     assert!(log.contains("the registry has another schema under a known ID") && log.contains(advice), "{log}");
     sent.extend(scene.send(&line, traffic.mixed(100, &classes)));
     scene.verify(&line, &sent, None);
-    println!("fault 25: deleted, and restored with other IDs: alarm, {} records, 0 lost, 0 twice", sent.len());
+    seen("25", &format!("deleted, and restored with other IDs: alarm, {} records, 0 lost, 0 twice", sent.len()));
 }
 
 /// A folder that cannot be used is a fault of the configuration, told at once and in one line.

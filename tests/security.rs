@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use common::fault::seen;
 use common::gate::{Config, Gate, binary};
 use common::http;
 use common::java::Tools;
@@ -232,7 +233,7 @@ fn fault_33_a_password_changes_while_the_gate_runs() {
     let start = Instant::now();
     tools.run(&secured::set_password(&scene.kafka, USER, PASSWORD));
     scene.verify(line, &sent, Some(&gate));
-    println!("fault 33: password set back: recovered in {:.1} s, 0 lost, 0 twice", start.elapsed().as_secs_f64());
+    seen("33", &format!("password set back: {:.1} s, 0 lost, 0 twice", start.elapsed().as_secs_f64()));
 
     // The other way: the file has the new secret, and the process is started again.
     tools.run(&secured::set_password(&scene.kafka, USER, "third-secret"));

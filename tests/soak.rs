@@ -11,6 +11,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::check::{assert_clean, ends_of};
+use common::fault::say;
 use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold};
 use common::load::Load;
@@ -28,7 +29,7 @@ const OUTAGE: Duration = Duration::from_secs(3);
 #[test]
 fn an_hour_of_load() {
     if !long() {
-        println!("not run: needs SLUICE_TEST_LONG=1, see make test-long");
+        say("not run: needs SLUICE_TEST_LONG=1, see make test-long");
         return;
     }
     let minutes = std::env::var("SLUICE_TEST_SOAK_MINUTES").map_or(60, |text| text.parse().expect("a number"));

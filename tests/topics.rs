@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::check::Outputs;
+use common::fault::seen;
 use common::gate::{Config, Gate};
 use common::scene::{Line, Scene};
 use common::schemas::Version;
@@ -171,7 +172,7 @@ fn fault_19_output_recreated() {
     scene.kafka.create_topic(validated, 2, &[]);
     let start = std::time::Instant::now();
     scene.verify(line, &sent, None);
-    println!("fault 19: output recreated: recovered in {:.1} s, 0 lost, 0 twice", start.elapsed().as_secs_f64());
+    seen("19", &format!("output recreated: {:.1} s, 0 lost, 0 twice", start.elapsed().as_secs_f64()));
     assert!(start.elapsed() < Duration::from_secs(60));
     assert!(held() < 0.5);
 }
@@ -193,7 +194,6 @@ fn fault_19_source_recreated() {
     let held = || gate.metrics().sum("sluice_held_partitions", &[("cause", "offset_out_of_range")]);
     let through = || scene.kafka.read(&[&line.outputs.validated]).len() == before.len() + sent.len();
     wait_for("records or a hold", Duration::from_secs(60), || (held() > 0.5 || through()).then_some(()));
-    println!("{}", gate.log());
     if held() > 0.5 {
         let log = gate.log();
         assert!(log.contains("next record is") && log.contains("ends at 100"), "both offsets are named: {log}");

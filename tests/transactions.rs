@@ -9,7 +9,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use common::fault::{Fault, endure};
+use common::fault::{Fault, endure, seen};
 use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold};
 use common::scene::Scene;
@@ -310,5 +310,5 @@ fn fault_01_readers_stand_still() {
     let unnamed = stall("stall", &[]);
     // 4 s, the scan of the test's brokers each 0.5 s, and as much as a busy machine takes.
     assert!(unnamed < Duration::from_secs(20), "readers waited {unnamed:?}");
-    println!("fault 1: readers stood still for {named:.1?} with an instance name, {unnamed:.1?} without");
+    seen("1", &format!("readers stood still for {named:.1?} with an instance name, {unnamed:.1?} without"));
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::Producer as _;
+use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::consume::Consumer;
 use super::end::Backoff;
@@ -156,9 +156,14 @@ impl Idle {
         &mut self.0.producer
     }
 
+    /// Returns the client.
+    pub(super) fn client(&self) -> &BaseProducer<Context> {
+        self.0.producer.client()
+    }
+
     /// Returns what the client reports to.
     pub(super) fn context(&self) -> &Context {
-        self.0.producer.client().context()
+        self.client().context()
     }
 
     /// Serves events while nothing is under way.

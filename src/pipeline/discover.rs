@@ -157,7 +157,7 @@ impl Loop<'_> {
                     tracing::info!(gate = self.settings.probe.gate(), change, "an output has changed");
                 }
                 if !changes.is_empty() {
-                    self.output.renew_handles();
+                    self.output.renew_handles(&names);
                 }
             }
             Err(error) => {

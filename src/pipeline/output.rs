@@ -5,6 +5,7 @@
 //! or nothing: then the producer is lost and must be rebuilt before the next record.
 //! A dry run has no producer at all.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use super::consume::Consumer;
 use super::produce::{self, Context, Handles, Refusals, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
+use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::kafka::ffi::Producer;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Offset, Partition};
@@ -264,9 +266,20 @@ impl Output {
         matches!(self.state, State::Open(_)) && !self.staged.is_empty()
     }
 
-    /// Forgets how outputs are reached, after they have changed; handles are made anew when they are needed.
-    pub(super) fn renew_handles(&mut self) {
+    /// Forgets how outputs are reached, after they have changed; handles are made anew when they are needed. The producer
+    /// looks at them too: by itself it would know of new partitions minutes later, and refuse their records until then.
+    pub(super) fn renew_handles(&mut self, topics: &BTreeSet<String>) {
         self.handles.clear();
+        let client = match &self.state {
+            State::Open(open) => open.producer().client(),
+            State::Idle(idle) => idle.client(),
+            State::Failed(_) | State::Lost | State::DryRun => return,
+        };
+        for topic in topics {
+            if let Err(error) = client.client().fetch_metadata(Some(topic), REQUEST_TIMEOUT) {
+                tracing::warn!(topic, %error, "the producer cannot look at an output that has changed; it does so later");
+            }
+        }
     }
 
     /// Returns the producer's newest statistics not yet taken.

@@ -61,8 +61,6 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let Some(starts) = until_answered(settings, || positions::settle(settings, consumer, &topics))? else {
         return Ok(());
     };
-    let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
-    let Some(starts) = until_answered(settings, || settle(settings, &consumer, &topics))? else { return Ok(()) };
     let fetch = Fetch::new(
         Arc::clone(&settings.schemas),
         settings.runtime.clone(),

@@ -118,7 +118,7 @@ pub(crate) fn seen(number: &str, seen: &str) {
 }
 
 /// Prints a line that a test which passes shows too: `println!` is kept from the reader then.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").ok();
 }
 
