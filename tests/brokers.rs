@@ -92,7 +92,7 @@ fn fault_04_coordinators_killed() {
     wait_for("the gate to be well again", Duration::from_secs(40), || gate.is("running").then_some(()));
     let metrics = gate.metrics();
     assert_eq!(metrics.sum("sluice_assigned_partitions", &[]), f64::from(line.partitions), "{}", gate.log());
-    assert_eq!(metrics.sum("sluice_partitions_held", &[]), 0.0, "{}", gate.log());
+    assert_eq!(metrics.sum("sluice_held_partitions", &[]), 0.0, "{}", gate.log());
     println!("{} producers made anew", rebuilds(&gate));
 }
 
