@@ -41,6 +41,8 @@ test-long:
 	@.ci/prerequisites test
 	cargo build --locked --release --bin sluice --example passthrough
 	cargo test --locked --no-fail-fast -- --nocapture --test-threads=1
+	SLUICE_TEST_KAFKA=3.9 cargo test --locked --no-fail-fast --test brokers --test exactly_once --test rebalance \
+		--test transactions -- --nocapture --test-threads=1
 
 check:
 	@.ci/prerequisites check

@@ -175,24 +175,37 @@ fn fault_29_clock_of_a_broker_jumps() {
     println!("{} producers made anew", gate.metrics().sum("sluice_producer_rebuilds_total", &[]));
 }
 
-/// Fault 32: a broker that knows no transactions. Expected: a clear refusal with exit code 2, within 60 s.
+/// Fault 32: a broker that knows no transactions, since it gives out no producer IDs or has no coordinator of transactions.
+/// Expected: a clear refusal with exit code 2, within 60 s; the second one is served at least once.
 #[test]
 fn fault_32_broker_without_transactions() {
     let scene = Scene::new("old", 2);
     let line = scene.line();
-    let mock = MockCluster::new(1).unwrap();
-    for topic in [&line.source, &line.outputs.validated, &line.outputs.converter, &line.outputs.dead_letter] {
-        mock.create_topic(topic, line.partitions, 1).unwrap();
-    }
-    mock.apiversion(RDKafkaApiKey::InitProducerId, None, None).unwrap();
-    let config = scene.config().set("/kafka/bootstrap.servers", mock.bootstrap_servers());
-    let (status, log) = Gate::spawn(&config).wait_exit(Duration::from_secs(60));
-    assert_eq!(status.code(), Some(2), "{log}");
-    assert!(log.contains("the brokers know no transactions") && log.contains("at-least-once"), "{log}");
+    let broker = || {
+        let mock = MockCluster::new(1).unwrap();
+        for topic in [&line.source, &line.outputs.validated, &line.outputs.converter, &line.outputs.dead_letter] {
+            mock.create_topic(topic, line.partitions, 1).unwrap();
+        }
+        mock
+    };
+    let refused = |config: &Config, words: &[&str]| {
+        let (status, log) = Gate::spawn(config).wait_exit(Duration::from_secs(60));
+        assert_eq!(status.code(), Some(2), "{log}");
+        assert!(words.iter().all(|word| log.contains(word)), "{log}");
+    };
+    let without_ids = broker();
+    without_ids.apiversion(RDKafkaApiKey::InitProducerId, None, None).unwrap();
+    let config = scene.config().set("/kafka/bootstrap.servers", without_ids.bootstrap_servers());
+    refused(&config, &["the brokers know no transactions", "at-least-once"]);
+
+    let without_coordinator = broker();
+    without_coordinator.apiversion(RDKafkaApiKey::FindCoordinator, Some(0), Some(0)).unwrap();
+    let config = scene.config().set("/kafka/bootstrap.servers", without_coordinator.bootstrap_servers());
+    refused(&config, &["the brokers know no transactions", "at-least-once"]);
     seen("32", "broker without transactions: refused with exit code 2");
 
     let gate = Gate::start(&config.set("/delivery", "at-least-once"));
-    let cluster = Cluster::reached_at(&mock.bootstrap_servers());
+    let cluster = Cluster::reached_at(&without_coordinator.bootstrap_servers());
     let sent = send(&cluster.writer(), &line.source, line.traffic(seed()).mixed(500, &Class::usual()), || {});
     wait_for("all records to be through", Duration::from_secs(60), || {
         (gate.records(&line.gate).values().sum::<u64>() >= 500).then_some(())

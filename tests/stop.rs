@@ -45,8 +45,9 @@ fn fault_30_stops_cleanly_under_load() {
 fn fault_30_stops_while_brokers_are_away() {
     let mut scene = Scene::on(Hold::Own(Cluster::start()), "stop-away");
     let line = scene.add("orders", 4, Policy::default(), json!({}));
-    // As in production: every timeout is beyond what a stop may take.
-    let config = scene.config().set("/kafka/transaction.timeout.ms", "15000");
+    // As in production: every timeout is beyond what a stop may take, and the next process ends what the last one has left
+    // open.
+    let config = scene.config().set("/instance", "pod-0").set("/kafka/transaction.timeout.ms", "15000");
     let config = config.set("/kafka/session.timeout.ms", "45000").set("/kafka/heartbeat.interval.ms", "3000");
     let planned = line.traffic(seed()).mixed(14_000, &Class::usual());
     std::thread::scope(|scope| {

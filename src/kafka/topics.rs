@@ -138,11 +138,9 @@ impl Cluster {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Describe`].
     pub fn limits(&self) -> Result<Option<BrokerLimits>, Error> {
-        let metadata = self.metadata()?;
-        let Some(broker) = metadata.brokers().first().map(MetadataBroker::id) else {
-            return Ok(None);
-        };
-        let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
+        let Some(broker) = self.broker()? else { return Ok(None) };
+        let what = || format!("broker {broker}");
+        let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], Some(broker), what)?;
         let number =
             |resource: &ConfigResource, name| resource.get(name).and_then(|entry| entry.value.as_ref()?.parse().ok());
         Ok(resources.first().filter(|resource| !resource.entries.is_empty()).map(|resource| BrokerLimits {
@@ -229,7 +227,8 @@ impl Cluster {
         if resources.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let answers = self.settings_of(&resources, || format!("{} topics", resources.len()))?;
+        let what = || format!("{} topics", resources.len());
+        let answers = self.settings_of(&resources, self.broker()?, what)?;
         let of_topic = |answer: ConfigResource| match &answer.specifier {
             OwnedResourceSpecifier::Topic(name) => Some((name.clone(), own_settings(answer))),
             OwnedResourceSpecifier::Group(_) | OwnedResourceSpecifier::Broker(_) => None,
@@ -237,14 +236,23 @@ impl Cluster {
         Ok(answers.into_iter().filter_map(of_topic).collect())
     }
 
+    /// Returns a broker that can be asked: any answers for topics. By default the controller is asked, which the one of
+    /// `sluice demo` does not have.
+    ///
+    /// The admin client itself must know it. One that it has not heard of, since that broker was not up when it connected,
+    /// it would wait for until its next look at the cluster, minutes later.
+    fn broker(&self) -> Result<Option<i32>, Error> {
+        let metadata = self.admin.inner().fetch_metadata(None, PATIENCE).map_err(|error| self.unreachable(error))?;
+        Ok(metadata.brokers().first().map(MetadataBroker::id))
+    }
+
     /// Asks for settings. Where the user may not, rdkafka drops the broker's refusal, and the answer has no entries.
     fn settings_of(
         &self,
         resources: &[ResourceSpecifier<'_>],
+        broker: Option<i32>,
         what: impl Fn() -> String,
     ) -> Result<Vec<ConfigResource>, Error> {
-        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
-        let broker = self.metadata()?.brokers().first().map(MetadataBroker::id);
         let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
         let answers = block_on(self.admin.describe_configs(resources, &options));
         let refused = |error| Error::Describe { what: what(), source: Box::new(error) };

@@ -48,6 +48,14 @@ const UNREADABLE: [RDKafkaErrorCode; 8] = [
     RDKafkaErrorCode::Unknown,
 ];
 
+/// Errors of a topic that is gone, or that this user may not see.
+const MISSING: [RDKafkaErrorCode; 4] = [
+    RDKafkaErrorCode::TopicAuthorizationFailed,
+    RDKafkaErrorCode::UnknownTopicOrPartition,
+    RDKafkaErrorCode::UnknownTopic,
+    RDKafkaErrorCode::UnknownPartition,
+];
+
 /// Tells whether the fault is that of the batch, and not of broker or rights.
 pub(super) fn is_of_batch(code: RDKafkaErrorCode) -> bool {
     !matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::Unknown)
@@ -83,6 +91,8 @@ pub(super) struct Context {
     statistics: clients::Latest,
     /// When a missing right to read was logged last.
     unreadable_logged: Mutex<Option<Instant>>,
+    /// Whether a source topic may not be there any more.
+    has_missed: AtomicBool,
 }
 
 impl Context {
@@ -93,6 +103,7 @@ impl Context {
             closing: AtomicBool::new(false),
             statistics: clients::Latest::default(),
             unreadable_logged: Mutex::default(),
+            has_missed: AtomicBool::new(false),
         }
     }
 
@@ -115,6 +126,11 @@ impl Context {
     /// Returns the newest statistics not yet taken.
     pub(super) fn take_statistics(&self) -> Option<Statistics> {
         self.statistics.take()
+    }
+
+    /// Tells whether a source topic was missed since the last call: it is gone, or this user may not see it any more.
+    pub(super) fn take_missed(&self) -> bool {
+        self.has_missed.swap(false, Ordering::AcqRel)
     }
 
     /// Logs, once in a while, that a source may not be read any more: librdkafka asks on, and nobody else says so.
@@ -214,6 +230,9 @@ pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<B
 
 fn note_error(context: &Context, error: KafkaError) {
     let code = error.rdkafka_error_code();
+    if code.is_some_and(|code| MISSING.contains(&code)) {
+        context.has_missed.store(true, Ordering::Release);
+    }
     if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
         context.note(ConsumeEvent::Fatal(error));
     } else if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {

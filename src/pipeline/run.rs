@@ -22,6 +22,7 @@ use super::positions::Starts;
 use super::recover::Recovery;
 use super::refused::{Known, Refused};
 use super::routes::Routes;
+use super::source::Missing;
 use super::start;
 use super::{Error, Fault, Settings};
 use crate::gate::extent::Extent;
@@ -57,6 +58,7 @@ pub(super) struct Loop<'c> {
     pub(super) guard: Guard,
     /// Reports of the consumer in a row that knew of no broker that answers.
     pub(super) brokers_away: u32,
+    pub(super) missing: Missing,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
@@ -165,6 +167,7 @@ impl<'c> Loop<'c> {
         self.output.poll()?;
         if self.output.is_full() || self.committed_at.elapsed() >= self.settings.config.commit_interval {
             self.commit()?;
+            self.look_for_missing(now);
             self.discover(now)?;
         }
         Ok(())

@@ -6,8 +6,10 @@
 //! wrong it *passes over*, with an error that rdkafka strips of topic and partition. So after
 //! such an error every partition goes back to the record that it waits for, and a probe reads
 //! there; what it cannot read is held, named, and looked at again later. The same probe looks
-//! where the log goes on, and the client stands still without an error.
+//! where the log goes on, and the client stands still without an error. A topic that is gone,
+//! or forbidden, leaves the group's assignment in silence: it is looked for by name ([`Missing`]).
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -18,6 +20,7 @@ use super::assignment::{self, Assigned};
 use super::consume;
 use super::run::Loop;
 use super::start;
+use crate::config::Sources;
 use crate::kafka::clients;
 use crate::kafka::probe::{self, Found};
 use crate::kafka::statistics::{Leader, SourcePartition, Statistics};
@@ -30,6 +33,9 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Time until a partition that could not be read is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Time between two looks for a source topic that is missing: the list of all topics may be long.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(5);
 
 /// Reports in a row after which a leader counts as away: one may fall into an election.
 const AWAY_REPORTS: u32 = 2;
@@ -45,6 +51,29 @@ pub(super) struct Watch {
     fetched: Option<Offset>,
     /// Since when it is shown as unavailable.
     shown: Option<Instant>,
+}
+
+/// Source topics that are gone, or that this user may not see any more.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    topics: BTreeSet<String>,
+    looked: Option<Instant>,
+    /// Whether the consumer has missed one since the last look.
+    is_due: bool,
+}
+
+impl Missing {
+    /// Tells whether it is time to look: soon after one was missed, and again until none is.
+    fn is_due(&mut self, has_missed: bool, now: Instant) -> bool {
+        self.is_due |= has_missed;
+        let has_waited = self.looked.is_none_or(|at| now.duration_since(at) >= LOOK_FOR_MISSING);
+        let is_due = has_waited && (self.is_due || !self.topics.is_empty());
+        if is_due {
+            self.looked = Some(now);
+            self.is_due = false;
+        }
+        is_due
+    }
 }
 
 /// What is to be done about it.
@@ -119,7 +148,32 @@ impl Loop<'_> {
             if self.brokers_away >= AWAY_REPORTS {
                 let detail = "no broker answers";
                 TopicHeld { topic, cause: HoldCause::SourceUnavailable, detail }.emit(&self.settings.probe);
-            } else if !are_away {
+            } else if !are_away && !self.missing.topics.contains(topic) {
+                TopicReleased { topic }.emit(&self.settings.probe);
+            }
+        }
+    }
+
+    /// Shows named sources that are missing: the group has taken their partitions from all its members by then, or will,
+    /// and the consumer goes on as if all were well. (A topic of a pattern may go.)
+    pub(super) fn look_for_missing(&mut self, now: Instant) {
+        let has_missed = self.consumer.context().take_missed();
+        if matches!(self.settings.gate.source, Sources::Pattern(_)) || !self.missing.is_due(has_missed, now) {
+            return;
+        }
+        // Brokers that are away show themselves otherwise.
+        let Ok(listed) = self.cluster.list() else {
+            self.missing.is_due = true;
+            return;
+        };
+        for route in self.routes.iter() {
+            let topic = &*route.topic;
+            if !listed.contains(topic) {
+                self.missing.topics.insert(topic.to_owned());
+                let detail = "it is gone, or this user may not see it any more: create it, or grant what \
+                              `sluice check-config` prints";
+                TopicHeld { topic, cause: HoldCause::SourceUnavailable, detail }.emit(&self.settings.probe);
+            } else if self.missing.topics.remove(topic) {
                 TopicReleased { topic }.emit(&self.settings.probe);
             }
         }
@@ -233,6 +287,19 @@ mod tests {
         assert_eq!(watch.see(&report(Leader::Up, 3, 0), false), Sign::Fine);
         assert_eq!(watch.see(&report(Leader::Away, 3, 0), false), Sign::Fine);
         assert_eq!(watch.see(&report(Leader::Away, 3, 0), true), Sign::Fine, "nothing is asked of it while held");
+    }
+
+    #[test]
+    fn a_missing_topic_is_looked_for_until_it_is_found() {
+        let (now, mut missing) = (Instant::now(), Missing::default());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert!(!missing.is_due(false, now), "nothing is listed for nothing");
+        assert!(missing.is_due(true, now), "at once");
+        assert!(!missing.is_due(true, after(1)), "lists are long");
+        assert!(missing.is_due(false, after(5)), "what was missed meanwhile is not forgotten");
+        assert!(!missing.is_due(false, after(10)), "all were found");
+        missing.topics.insert("raw".to_owned());
+        assert!(missing.is_due(false, after(10)), "not yet");
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::recover::Recovery;
 use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
+use super::source::Missing;
 use super::watchdog::Ending;
 use super::{Error, Fault, Settings};
 use crate::config::Delivery;
@@ -81,6 +82,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         refused: Refused::default(),
         guard: Guard::new(settings, now),
         brokers_away: 0,
+        missing: Missing::default(),
         starts,
         tally: Tally::default(),
         pending: None,
