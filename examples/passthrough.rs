@@ -18,7 +18,7 @@ use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::util::Timeout;
 use sluice::config::{Config, Sources};
-use sluice::kafka::clients::{self, Names};
+use sluice::kafka::clients::{self, Names, Sizes};
 
 /// As many as the gate takes at once.
 const BATCH_RECORDS: usize = 1_000;
@@ -40,7 +40,10 @@ fn main() -> anyhow::Result<()> {
     let names = Names::new(&config, gate, 0, "passthrough");
     let mut settings = clients::consumer(&config, &names);
     let consumer: BaseConsumer = settings.set("auto.offset.reset", "earliest").create()?;
-    let producer: BaseProducer = clients::producer(&config, &names, LARGEST, LARGEST).create()?;
+    let producer: BaseProducer = {
+        let sizes = Sizes { largest: LARGEST, smallest: LARGEST, is_known: false };
+        clients::producer(&config, &names, sizes).create()?
+    };
     producer.init_transactions(LIMIT)?;
     consumer.subscribe(&[source])?;
     copy(&consumer, &producer, &output, config.commit_interval)

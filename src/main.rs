@@ -34,7 +34,10 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::fatal)?;
-    runtime.block_on(commands::dispatch(cli.command, &mut io::stdout()))
+    let result = runtime.block_on(commands::dispatch(cli.command, &mut io::stdout()));
+    // Not dropped: that would wait for name lookups and compilations, however long they take.
+    runtime.shutdown_background();
+    result
 }
 
 /// Answers a command line that is no order: help and version are printed, errors too, and later commands have their own.

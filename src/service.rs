@@ -21,6 +21,7 @@ use crate::admin::http;
 use crate::config::{Config, Gate};
 use crate::pipeline::{self, Settings, Stop};
 use crate::registry::client::{self, Client};
+use crate::registry::disk::{self, Disk, DiskCounts};
 use crate::registry::schemas::Schemas;
 use crate::telemetry::events::PipelineFailed;
 use crate::telemetry::metrics::RegistryCounts;
@@ -28,7 +29,7 @@ use crate::telemetry::{Health, Metrics, Probe};
 
 /// How long pipelines may take to commit and leave their groups. Kubernetes kills after 30 s; a broker that does not
 /// answer within this will not answer then either, and what was not committed is read again.
-const STOP_LIMIT: Duration = Duration::from_secs(9);
+const STOP_LIMIT: Duration = Duration::from_secs(8);
 
 /// Why a process could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum Error {
     /// The registry's client could not be made.
     #[error(transparent)]
     Registry(#[from] client::Error),
+    /// The folder of the cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] disk::Error),
     /// The operating system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -62,7 +66,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } | Self::Registry(_) => true,
+            Self::Listen { .. } | Self::Registry(_) | Self::Cache(_) => true,
             Self::Thread(_) => false,
             Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Configuration { .. }),
         }
@@ -85,6 +89,8 @@ pub struct Service {
     ended: mpsc::UnboundedReceiver<Ended>,
     close_admin: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
+    /// Ends unanswered with the process.
+    _first_question: JoinSet<()>,
 }
 
 impl Service {
@@ -98,7 +104,10 @@ impl Service {
         let admin = listener.local_addr().map_err(|source| Error::Listen { address, source })?;
         let metrics = Metrics::new();
         let health = Health::new(config.kafka.transaction_timeout());
-        let schemas = Schemas::new(Client::new(&config.registry)?, config.registry.refresh);
+        let registry = &config.registry;
+        let client = Client::new(registry)?;
+        let disk = registry.cache_dir.as_deref().map(|path| Disk::open(path, &registry.urls)).transpose()?;
+        let schemas = Schemas::new(client, registry.refresh, disk);
         let counted = Arc::clone(&schemas);
         metrics.registry_client(move || counts(&counted));
         let (sender, ended) = mpsc::unbounded_channel();
@@ -107,6 +116,7 @@ impl Service {
             application: config.application.clone(),
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
+            registry: schemas.state(),
         };
         let mut service = Self {
             metrics,
@@ -117,6 +127,7 @@ impl Service {
             ended,
             close_admin: Some(close_admin),
             tasks: JoinSet::new(),
+            _first_question: first_question(&config, &schemas),
         };
         service.tasks.spawn(async move {
             // Dropping the sender closes the server as well.
@@ -203,9 +214,25 @@ impl Service {
     }
 }
 
+/// Asks the registry before any record needs it, so that a wrong address or password shows at the start. Nothing waits for
+/// the answer: an outage holds records and keeps no process from starting.
+fn first_question(config: &Config, schemas: &Arc<Schemas>) -> JoinSet<()> {
+    let mut question = JoinSet::new();
+    if !config.registry.urls.is_empty() {
+        let schemas = Arc::clone(schemas);
+        question.spawn(async move { schemas.greet().await });
+    }
+    question
+}
+
 fn counts(schemas: &Schemas) -> RegistryCounts {
     let calls = schemas.calls();
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let board = schemas.state().board();
+    let files = schemas.disk_counts().map(|files| {
+        let DiskCounts { loaded, written, ignored, failed } = files;
+        vec![("loaded", read(loaded)), ("written", read(written)), ("ignored", read(ignored)), ("failed", read(failed))]
+    });
     RegistryCounts {
         calls: vec![
             ("ok", read(&calls.ok)),
@@ -215,5 +242,8 @@ fn counts(schemas: &Schemas) -> RegistryCounts {
         cache_hits: read(&calls.hits),
         cache_misses: read(&calls.misses),
         known_schemas: schemas.known_schemas() as u64,
+        is_up: board.outage.is_none(),
+        changed_schemas: board.changed.len() as u64,
+        files: files.unwrap_or_default(),
     }
 }

@@ -18,6 +18,7 @@ use sluice::wire::WireFormat;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -28,11 +29,13 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        BYTES.set(BYTES.get() + layout.size().cast_signed());
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        BYTES.set(BYTES.get() - layout.size().cast_signed());
         // SAFETY: the caller keeps the contract of `dealloc`, and `at` came from `System`.
         unsafe { System.dealloc(at, layout) }
     }
@@ -108,4 +111,28 @@ fn good_records_are_decided_without_allocation() {
         assert_eq!(route, expected, "{name}");
         assert_eq!(count == 0, free, "{name}: {count} allocations");
     }
+}
+
+/// What a compiled schema takes for as long as the process lives: the documents give this figure.
+#[test]
+fn ten_thousand_schemas_take_some_kilobytes_each() {
+    let text = |number: usize| {
+        SchemaText {
+        format: Format::Avro,
+        text: format!(
+            r#"{{"type":"record","name":"Order{number}","fields":[{{"name":"id","type":"long"}},
+            {{"name":"customer","type":"string"}},{{"name":"note","type":["null","string"],"default":null}},
+            {{"name":"status","type":{{"type":"enum","name":"Status","symbols":["NEW","PAID","SENT"]}}}},
+            {{"name":"lines","type":{{"type":"array","items":{{"type":"record","name":"Line","fields":[
+                {{"name":"sku","type":"string"}},{{"name":"count","type":"int"}},{{"name":"price","type":"double"}}]}}}}}}]}}"#
+        )
+        .into(),
+        references: Vec::new(),
+    }
+    };
+    let before = BYTES.get();
+    let compiled: Vec<_> = (0..10_000).map(|number| Schema::compile(&text(number)).unwrap()).collect();
+    let each = (BYTES.get() - before) / compiled.len().cast_signed();
+    println!("memory: a compiled schema whose text has {} bytes takes {each} bytes", text(0).text.len());
+    assert!((1..10_000).contains(&each), "{each} bytes each");
 }

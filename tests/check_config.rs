@@ -3,11 +3,14 @@
 
 mod common;
 
-use std::process::Command;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::gate::Config;
+use common::process::dumps_no_core;
 use common::scene::Scene;
-use common::unique;
+use common::{unique, wait_for};
 use serde_json::{Value, json};
 
 /// Runs the check and returns its exit code and report.
@@ -117,4 +120,23 @@ fn faults_are_found_all_at_once() {
     scene.registry.down();
     let (_, report) = check(&config);
     assert!(problems(&report, "faults").iter().any(|fault| fault.contains("cannot be reached")), "{report:#}");
+}
+
+/// The check has the same secrets in its memory as a gate, and leaves them on no disk either.
+#[test]
+fn it_leaves_no_memory_on_disk() {
+    // A broker that never answers keeps the check alive.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bootstrap = silent.local_addr().unwrap().to_string();
+    let gates = json!({ "orders": { "source": "raw", "validated": "good" } });
+    let config = Config::new("no-core", &bootstrap, "http://127.0.0.1:1", gates);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.yaml");
+    std::fs::write(&file, config.0.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    let command = command.args(["check-config", "--config"]).arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut check = command.spawn().unwrap();
+    wait_for("the limit of the check", Duration::from_secs(20), || dumps_no_core(check.id()).then_some(()));
+    check.kill().unwrap();
+    check.wait().unwrap();
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sluice::config::{Config, Delivery, Environment, Error, LogFormat, Sources, Start, Syntax, UnusableSchema};
+use sluice::gate::limit::Limit;
 use sluice::gate::policy::{Incompatible, Mode, SubjectRule, TargetRule, Tombstones};
 use sluice::gate::profile::Profile;
 use sluice::schema::Version;
@@ -114,6 +115,19 @@ fn the_full_example_shows_the_defaults() {
     assert_eq!(format!("{:?}", full.registry), format!("{:?}", minimal.registry));
     assert_eq!((full.log, full.admin, full.memory), (minimal.log, minimal.admin, minimal.memory));
     assert_eq!((full.delivery, full.commit_interval), (minimal.delivery, minimal.commit_interval));
+}
+
+#[test]
+fn dead_letters_are_limited_where_a_table_says_so() {
+    for (limit, expected) in [
+        ("{}", Limit { ratio: 0.5, window: Duration::from_secs(60) }),
+        ("{ ratio: 1 }", Limit { ratio: 1.0, window: Duration::from_secs(60) }),
+        ("{ ratio: 0.01, window: 2h }", Limit { ratio: 0.01, window: Duration::from_secs(7_200) }),
+    ] {
+        let config = with("", &format!("dead_letter: {{ limit: {limit} }}")).unwrap();
+        assert_eq!(config.gates[0].limit, Some(expected), "{limit}");
+    }
+    assert_eq!(with("", "dead_letter: { topic: bad }").unwrap().gates[0].limit, None);
 }
 
 #[test]

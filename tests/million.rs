@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::fault::say;
 use common::gate::{Config, Gate, binary};
 use common::kafka::{Cluster, Hold};
 use common::process::{Process, Usage};
@@ -40,7 +41,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 #[test]
 fn a_million_records() {
     if !long() {
-        println!("not run: needs SLUICE_TEST_LONG=1, see make test-long");
+        say("not run: needs SLUICE_TEST_LONG=1, see make test-long");
         return;
     }
     let mut scene = Scene::on(Hold::Own(Cluster::start_for_load()), "million");

@@ -50,12 +50,22 @@ const USER: (&str, &str) = ("id", "1000");
 
 #[test]
 fn says_nothing_where_all_is_there() {
-    let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", "")];
-    let machine = machine(&[&RUST[..], &BUILD, &tests].concat());
+    let wished = [("kcat", ""), ("faketime", ""), ("ip", "")];
+    let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", ""), ("c++", "")];
+    let machine = machine(&[&RUST[..], &BUILD, &tests, &wished].concat());
     pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
-    for target in ["demo", "test", "check"] {
+    for target in ["demo", "test", "check", "fuzz"] {
         assert_eq!(check(&machine, target), (Some(0), String::new()), "{target}");
     }
+}
+
+#[test]
+fn names_what_only_some_tests_need() {
+    let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", ""), ("kcat", ""), USER];
+    let machine = machine(&[&RUST[..], &BUILD, &tests].concat());
+    pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
+    let said = "not installed: faketime iproute2; the tests that need it are reported as not run\n";
+    assert_eq!(check(&machine, "test"), (Some(0), said.to_owned()));
 }
 
 #[test]
@@ -112,4 +122,9 @@ fn leaves_the_toolchain_to_its_owner() {
     pretend(bare.path(), "cargo", "exit 101");
     let said = "error: clippy or rustfmt is missing\nhint: rustup component add clippy rustfmt\n";
     assert_eq!(check(&bare, "check"), (Some(1), said.to_owned()));
+    let said = "error: fuzzing needs a nightly toolchain\nhint: rustup toolchain install nightly --profile minimal\n";
+    assert_eq!(check(&bare, "fuzz"), (Some(1), said.to_owned()));
+    pretend(bare.path(), "cargo", "[ \"$1\" = +nightly ]");
+    let said = "error: fuzzing needs cargo-fuzz\nhint: cargo install cargo-fuzz --locked\n";
+    assert_eq!(check(&bare, "fuzz"), (Some(1), said.to_owned()));
 }

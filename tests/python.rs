@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use common::client::Read;
 use common::gate::Gate;
 use common::kafka::{PASSWORD, USER};
 use common::process::{locked, run};
-use common::scene::Scene;
+use common::scene::{Line, Scene};
 use common::traffic::Policy;
 use common::{cache, http, wait_for};
 use serde_json::{Value, json};
@@ -41,7 +42,7 @@ fn python() -> PathBuf {
 /// Runs a script against the SASL listener; returns its lines as JSON.
 fn script(scene: &Scene, name: &str, topic: &str, count: usize) -> Vec<Value> {
     let mut command = Command::new(python());
-    command.arg(format!("{SCRIPTS}/{name}")).args([scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
+    command.arg(format!("{SCRIPTS}/{name}")).args([&scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
     let lines = run(command.args([&scene.registry.url(), topic, &count.to_string()]), "see its error");
     lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{name} says: {lines}"))).collect()
 }
@@ -76,6 +77,65 @@ fn confluent_kafka_python_on_both_sides() {
     assert!(!gate.log().contains(PASSWORD), "a secret is never printed");
     let (status, log) = gate.stop(Duration::from_secs(10));
     assert!(status.success(), "{log}");
+}
+
+/// Every serializer of the client, the legacy one too, with schemas of keys: IDs and GUIDs before the bytes, GUIDs in
+/// headers. What its own consumers read behind the gate is what was written well, record by record.
+#[test]
+fn every_serializer_of_python() {
+    const COUNT: usize = 60;
+    let mut scene = Scene::empty("serializers");
+    let settings = json!({
+        "key": { "format": "avro", "required": true },
+        "value": { "target": "any", "wire": ["confluent-id", "confluent-guid", "confluent-header"] },
+    });
+    let lines = ["id", "header", "guid", "legacy"]
+        .map(|style| (style, scene.add(style, 2, Policy::default(), settings.clone())));
+    let gate = Gate::start(&scene.config());
+    let topics = |topic: &dyn Fn(&Line) -> String| {
+        Value::from(
+            lines
+                .iter()
+                .map(|(style, line)| ((*style).to_owned(), Value::from(topic(line))))
+                .collect::<serde_json::Map<_, _>>(),
+        )
+    };
+    let run_script = |verb: &str, topics: Value, count: usize| -> Vec<Value> {
+        let mut command = Command::new(python());
+        command.arg(format!("{SCRIPTS}/serializers.py")).args([verb, &scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
+        command.args([scene.registry.url(), topics.to_string(), count.to_string()]);
+        run(&mut command, "see its error").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let written = run_script("write", topics(&|line| line.source.clone()), COUNT);
+    let (good, bad): (Vec<_>, Vec<_>) = written.into_iter().partition(|line| line["good"] == true);
+    let comparable = |lines: &[Value]| {
+        let mut lines: Vec<_> =
+            lines.iter().map(|line| format!("{} {} {}", line["style"], line["key"], line["order"])).collect();
+        lines.sort();
+        lines
+    };
+    let read = run_script("read", topics(&|line| line.outputs.validated.clone()), COUNT / 10 * 9);
+    assert_eq!(comparable(&read), comparable(&good));
+    for (style, line) in &lines {
+        let mut found = scene
+            .kafka
+            .read(&[&line.outputs.dead_letter])
+            .iter()
+            .map(|letter| header(letter, "sluice.reason"))
+            .collect::<Vec<_>>();
+        found.sort();
+        assert_eq!(found.len(), bad.iter().filter(|line| line["style"] == *style).count(), "{style}");
+        // Where its header is gone, a key is bytes without a frame as well.
+        assert_eq!(found, [vec!["not_framed"; 3], vec!["trailing_bytes"; 3]].concat(), "{style}");
+    }
+    let (status, log) = gate.stop(Duration::from_secs(10));
+    assert!(status.success(), "{log}");
+}
+
+/// Returns a header as text.
+fn header(record: &Read, name: &str) -> String {
+    let value = record.content.headers.iter().find(|(found, _)| found == name).and_then(|(_, value)| value.clone());
+    String::from_utf8(value.unwrap_or_else(|| panic!("no header {name}"))).unwrap()
 }
 
 /// A wrong password is told by its name. The process waits on, as for any broker that does not let it in: credentials may

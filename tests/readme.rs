@@ -78,7 +78,11 @@ fn causes_headers_and_outcomes_are_those_of_the_code() {
 /// Renders all families, each with a series.
 fn rendered() -> String {
     let (metrics, health) = (Metrics::new(), Health::new(std::time::Duration::from_secs(15)));
-    metrics.registry_client(|| RegistryCounts { calls: vec![("ok", 1)], ..RegistryCounts::default() });
+    metrics.registry_client(|| RegistryCounts {
+        calls: vec![("ok", 1)],
+        files: vec![("loaded", 1)],
+        ..RegistryCounts::default()
+    });
     let probe = Probe::new(&metrics, &health, "orders", 0);
     PartitionsAssigned { partitions: &[("orders.raw", Partition(0))] }.emit(&probe);
     probe.position("orders.raw", Partition(0), Offset(0), Some(0));

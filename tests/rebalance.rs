@@ -25,7 +25,7 @@ fn wait_members(scene: &Scene, members: usize) {
 /// One of two members is killed: the other takes its partitions over once the session and the open transaction have
 /// timed out, and goes on where the transaction that counted had ended.
 #[test]
-fn one_of_two_members_killed() {
+fn fault_02_one_of_two_members_killed() {
     let seed = seed();
     let scene = Scene::new("two-members", 4);
     let (line, config) = (scene.line(), scene.config());
@@ -126,4 +126,34 @@ fn threads_share_a_topic() {
     let sent = scene.send(&line, line.traffic(seed).mixed(4_000, &Class::usual()));
     scene.verify(&line, &sent, Some(&gate));
     assert_eq!(scene.kafka.members(&scene.group(&line)), 2);
+}
+
+/// A dry run beside the real gate, with the same application and so the name of its group: it takes no partition, starts
+/// no rebalance and commits nothing, and sees what the gate has not committed yet.
+#[test]
+fn a_dry_run_leaves_the_real_gate_alone() {
+    let seed = seed();
+    let scene = Scene::new("beside", 4);
+    let line = scene.line();
+    let real = Gate::start(&scene.config());
+    let mut traffic = line.traffic(seed);
+    let mut sent = scene.send(line, traffic.mixed(500, &Class::usual()));
+    scene.wait_committed(line, &sent);
+    let rebalances = || real.metrics().sum("sluice_rebalances_total", &[]);
+    let before = rebalances();
+
+    let dry = scene.config().set("/gates/orders/mode", "dry-run").set("/gates/orders/threads", 3);
+    let dry = Gate::start(&dry);
+    wait_for("the dry run to have all partitions", Duration::from_secs(20), || {
+        (dry.metrics().sum("sluice_assigned_partitions", &[]) > 3.5).then_some(())
+    });
+    sent.extend(scene.send(line, traffic.mixed(500, &Class::usual())));
+    wait_for("the dry run to judge what is new", Duration::from_secs(30), || {
+        (dry.records("orders").values().sum::<u64>() >= 500).then_some(())
+    });
+    scene.verify(line, &sent, Some(&real));
+    assert_eq!(dry.records("orders").values().sum::<u64>(), 500, "each record is judged by one pipeline");
+    assert!((rebalances() - before).abs() < f64::EPSILON, "the real gate keeps its partitions");
+    assert_eq!(scene.kafka.members(&scene.group(line)), 1);
+    drop(dry);
 }

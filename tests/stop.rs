@@ -1,13 +1,14 @@
 //! Asked to stop, a gate finishes what it has begun and leaves (fault 30); wrongly configured, it does not begin (31).
-#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may")]
 
 mod common;
 
 use std::time::{Duration, Instant};
 
 use common::gate::{Config, Gate};
+use common::kafka::{Cluster, Hold};
 use common::scene::Scene;
-use common::traffic::Class;
+use common::traffic::{Class, Policy};
 use common::{seed, unique, wait_for};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// SIGTERM under load: exit 0 in time, no transaction left open, the group left, and the next process goes on.
 #[test]
-fn stops_cleanly_under_load() {
+fn fault_30_stops_cleanly_under_load() {
     let seed = seed();
     let scene = Scene::new("stop", 4);
     let (line, config) = (scene.line(), scene.config());
@@ -37,6 +38,100 @@ fn stops_cleanly_under_load() {
         scene.verify(line, &sent, None);
         drop(gate);
     });
+}
+
+/// A stop while no broker answers: what is under way is given up, and read again by the next process (fault 6's end).
+#[test]
+fn fault_30_stops_while_brokers_are_away() {
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "stop-away");
+    let line = scene.add("orders", 4, Policy::default(), json!({}));
+    // As in production: every timeout is beyond what a stop may take, and the next process ends what the last one has left
+    // open.
+    let config = scene.config().set("/instance", "pod-0").set("/kafka/transaction.timeout.ms", "15000");
+    let config = config.set("/kafka/session.timeout.ms", "45000").set("/kafka/heartbeat.interval.ms", "3000");
+    let planned = line.traffic(seed()).mixed(14_000, &Class::usual());
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| scene.send_paced(&line, planned, 1_000));
+        // Just gone, so that a transaction is under way; and gone for so long that a fault is being answered.
+        for outage in [Duration::from_millis(300), Duration::from_secs(4)] {
+            let gate = Gate::start(&config);
+            wait_for("records", STOP * 4, || (!gate.records(&line.gate).is_empty()).then_some(()));
+            scene.kafka.halt();
+            std::thread::sleep(outage);
+            let start = Instant::now();
+            let (status, log) = gate.stop(STOP);
+            assert_eq!(status.code(), Some(0), "{log}");
+            println!(
+                "stopped in {:.1} s, {:.1} s after the brokers were gone",
+                start.elapsed().as_secs_f64(),
+                outage.as_secs_f64()
+            );
+            scene.kafka.go_on();
+        }
+        let gate = Gate::start(&config);
+        let sent = load.join().unwrap();
+        scene.verify(&line, &sent, None);
+        drop(gate);
+    });
+}
+
+/// At least once: all is with the brokers, and then nobody takes the offsets. The stop does not wait for the group's
+/// coordinator, neither to commit nor to leave; what was not committed is written again.
+#[test]
+fn fault_30_stops_at_least_once_without_a_coordinator() {
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "stop-offsets");
+    let line = scene.add("orders", 2, Policy::default(), json!({}));
+    let config = scene.config().set("/delivery", "at-least-once").set("/kafka/transaction.timeout.ms", "15000");
+    let config = config.set("/kafka/session.timeout.ms", "45000").set("/kafka/heartbeat.interval.ms", "3000");
+    let sent = scene.send(&line, line.traffic(seed()).mixed(300, &Class::usual()));
+    let gate = Gate::spawn_with(&config, &[("SLUICE_FAILPOINTS", "before_offsets=1:stop")]);
+    wait_for("the offsets' turn", Duration::from_secs(60), || gate.is_halted().then_some(()));
+    scene.kafka.halt();
+    gate.resume();
+    let (status, log) = gate.stop(STOP);
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("could not commit the offsets"), "{log}");
+    assert!(!log.contains("did not stop in time"), "{log}");
+    scene.kafka.go_on();
+    let gate = Gate::start(&config);
+    scene.verify_at_least_once(&line, &sent);
+    drop(gate);
+}
+
+/// A gate that was started while no broker answered has nothing to end.
+#[test]
+fn fault_30_stops_before_it_has_begun() {
+    let scene = Scene::new("stop-early", 1);
+    let config = scene.config().set("/kafka/bootstrap.servers", format!("127.0.0.1:{}", common::process::free_port()));
+    let gate = Gate::spawn(&config);
+    wait_for("the wait for a broker", Duration::from_secs(20), || gate.log().contains("waiting for").then_some(()));
+    let (status, log) = gate.stop(STOP);
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// A second signal ends the process at once, whatever is under way; what was not committed is read again.
+#[test]
+fn fault_30_a_second_signal_ends_at_once() {
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "stop-twice");
+    let line = scene.add("orders", 2, Policy::default(), json!({}));
+    let config = scene.config().set("/kafka/transaction.timeout.ms", "15000");
+    let mut sent = scene.send(&line, line.traffic(seed()).mixed(500, &Class::usual()));
+    for second in ["TERM", "INT"] {
+        let gate = Gate::start(&config);
+        scene.wait_committed(&line, &sent);
+        scene.kafka.halt();
+        gate.signal("TERM");
+        wait_for("the stop to begin", Duration::from_secs(5), || gate.log().contains("stopping").then_some(()));
+        gate.signal(second);
+        let (status, log) = gate.wait_exit(Duration::from_secs(1));
+        assert_eq!(status.code(), Some(3), "{log}");
+        assert!(log.contains(&format!("a second SIG{second}")), "{log}");
+        scene.kafka.go_on();
+        sent.extend(scene.send(&line, line.traffic(seed() + sent.len() as u64).mixed(500, &Class::usual())));
+    }
+    let gate = Gate::start(&config);
+    scene.verify(&line, &sent, None);
+    drop(gate);
 }
 
 /// A stop while the registry is silent and partitions are held back is as quick.
@@ -60,7 +155,7 @@ fn stops_while_holding() {
 /// Two processes with one instance name have one transactional.id and one group member between them. They must not
 /// fence each other for ever (fault 13): one ends, says why, and the other does the work.
 #[test]
-fn twins_do_not_fight() {
+fn fault_13_twins_do_not_fight() {
     let seed = seed();
     let scene = Scene::new("twins", 2);
     let line = scene.line();

@@ -97,6 +97,22 @@ fn a_right_gate_passes() {
     assert_clean(&judge(&sent, &perfect(&sent)));
 }
 
+/// A producer that has written a record again has written two, and each of them comes out.
+#[test]
+fn a_record_that_stands_twice_in_the_source_comes_out_twice() {
+    let mut sent = sent();
+    let damaged = sent.iter().find(|record| matches!(record.class, Class::Damaged(_))).unwrap().clone();
+    let next = ends(&sent)[&damaged.source];
+    sent.push(Sent { offset: next, ..damaged });
+    let seen = perfect(&sent);
+    assert_clean(&judge(&sent, &seen));
+    let (mut once, mut thrice) = (seen.clone(), seen.clone());
+    once.read.pop();
+    thrice.read.extend(seen.read.last().cloned().map(|last| Read { offset: last.offset + 1, ..last }));
+    assert!(matches!(&judge(&sent, &once)[..], [Finding::Missing(_)]));
+    assert!(judge(&sent, &thrice).iter().any(|found| matches!(found, Finding::Doubled(_))));
+}
+
 /// Each way to spoil one record, in each topic, and the one finding that must name it.
 #[test]
 fn every_fault_is_found() {

@@ -1,8 +1,8 @@
-//! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`.
+//! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`, and the way to `resume`.
 //!
 //! Health and metrics are open to whoever reaches the port. `/status` names topics and
-//! errors, and there are no admin users yet, so beyond loopback it is refused. The server
-//! cannot be used against the gate: connections are few and short-lived, a request must
+//! errors, and there are no admin users yet, so beyond loopback it is refused, and so is what
+//! a browser here asks for a page of somebody else. The server cannot be used against the gate: connections are few and short-lived, a request must
 //! arrive whole within seconds and carries no body, and no handler waits for anything.
 
 use std::convert::Infallible;
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Extension, Request, State as Shared};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,9 +28,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::resume;
 use super::status::Status;
 use crate::telemetry::health::Obstacle;
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Health, Metrics, RegistryState};
 
 /// Connections at a time: a scraper, two probes and some people; more are closed at once.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -56,11 +57,13 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// The pipelines of the process.
     pub health: Arc<Health>,
+    /// The health of the registry.
+    pub registry: Arc<RegistryState>,
 }
 
-/// Whether `/status` answers: only where the listener is on loopback.
+/// Whether `/status` answers and gates can be resumed: only where the listener is on loopback.
 #[derive(Debug, Clone, Copy)]
-struct Local(bool);
+pub(super) struct Local(pub(super) bool);
 
 #[derive(Debug, Clone, Copy)]
 struct Started(Instant);
@@ -131,6 +134,7 @@ fn router(state: Arc<State>, address: SocketAddr) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/gates/{name}/resume", post(resume::resume).fallback(resume::post_only))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn(bodiless))
@@ -140,11 +144,15 @@ fn router(state: Arc<State>, address: SocketAddr) -> Router {
 }
 
 async fn livez(Shared(state): Shared<Arc<State>>) -> Response {
-    verdict("alive", &state.health.stuck(Instant::now()))
+    verdict("alive", &state.health.stuck(Instant::now()), json!({}))
 }
 
 async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
-    verdict("ready", &state.health.not_ready(Instant::now()))
+    verdict(
+        "ready",
+        &state.health.not_ready(Instant::now()),
+        json!({ "degraded": state.health.degraded(Instant::now()) }),
+    )
 }
 
 async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
@@ -155,16 +163,21 @@ async fn status(
     Shared(state): Shared<Arc<State>>,
     Extension(Local(local)): Extension<Local>,
     Extension(Started(started)): Extension<Started>,
+    headers: HeaderMap,
 ) -> Response {
     if !local {
         let why = "/status is open on loopback only: there are no admin users yet, so listen on 127.0.0.1 to read it";
+        return refusal(StatusCode::FORBIDDEN, why);
+    }
+    if let Err(why) = resume::is_no_page(&headers) {
         return refusal(StatusCode::FORBIDDEN, why);
     }
     Json(Status::new(&state, started.elapsed(), Instant::now())).into_response()
 }
 
 async fn not_found(uri: Uri) -> Response {
-    let why = format!("no such path '{}': there are /livez, /readyz, /metrics and /status", uri.path());
+    let why =
+        format!("no such path '{}': there are /livez, /readyz, /metrics, /status and /gates/NAME/resume", uri.path());
     refusal(StatusCode::NOT_FOUND, &why)
 }
 
@@ -185,13 +198,18 @@ async fn bodiless(request: Request<Body>, next: Next) -> Result<Response, Infall
     Ok(response)
 }
 
-fn verdict(name: &str, obstacles: &[Obstacle]) -> Response {
+/// Answers yes or no with the reasons; `more` is for people and decides nothing.
+fn verdict(name: &str, obstacles: &[Obstacle], more: serde_json::Value) -> Response {
     let reasons: Vec<_> = obstacles.iter().map(ToString::to_string).collect();
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ name: reasons.is_empty(), "reasons": reasons }))).into_response()
+    let mut answer = json!({ name: reasons.is_empty(), "reasons": reasons });
+    if let (Some(answer), serde_json::Value::Object(more)) = (answer.as_object_mut(), more) {
+        answer.extend(more);
+    }
+    (code, Json(answer)).into_response()
 }
 
-fn refusal(code: StatusCode, why: &str) -> Response {
+pub(super) fn refusal(code: StatusCode, why: &str) -> Response {
     (code, Json(json!({ "error": why }))).into_response()
 }
 

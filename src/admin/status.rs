@@ -4,15 +4,17 @@
 //! entry, for operators think in gates; partitions say which are slow, held or idle.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
 use super::http::State;
+use crate::gate::limit::Share;
 use crate::record;
 use crate::telemetry::HoldCause;
 use crate::telemetry::metrics::OutcomeCount;
-use crate::telemetry::state::{Board, Condition, Incident, PartitionState, PipelineState};
+use crate::telemetry::registry::RegistryBoard;
+use crate::telemetry::state::{self, Board, Condition, Incident, PartitionState, PipelineState};
 
 /// The process.
 #[derive(Debug, Serialize)]
@@ -23,8 +25,25 @@ pub struct Status {
     pub application: String,
     /// Seconds since the admin server was made.
     pub uptime_seconds: u64,
+    /// The registry that all gates ask.
+    pub registry: Registry,
     /// The gates, by name.
     pub gates: Vec<Gate>,
+}
+
+/// The registry, as far as it was asked.
+#[derive(Debug, Serialize)]
+pub struct Registry {
+    /// `ok` or `unavailable`.
+    pub state: &'static str,
+    /// Since when it is unavailable, UTC.
+    pub since: Option<String>,
+    /// Why it is unavailable.
+    pub error: Option<String>,
+    /// Known IDs under which it has another schema than before: an alarm. 100 at most.
+    pub changed_ids: Vec<i32>,
+    /// Known IDs that it no longer has. 100 at most.
+    pub gone_ids: Vec<i32>,
 }
 
 /// One gate, over all its pipelines here.
@@ -70,6 +89,19 @@ pub struct Pipeline {
     pub state: &'static str,
     /// Milliseconds since the last turn of its loop; null before the first.
     pub last_turn_ms: Option<u128>,
+    /// What the dead-letter limit counted when it stopped the pipeline; null while it does not hold it.
+    pub dead_letter_limit: Option<Tripped>,
+}
+
+/// Dead letters beyond the limit.
+#[derive(Debug, Serialize)]
+pub struct Tripped {
+    /// When, UTC.
+    pub at: String,
+    /// The dead letters.
+    pub dead_letters: u64,
+    /// All records, these included.
+    pub records: u64,
 }
 
 /// One assigned partition.
@@ -125,15 +157,21 @@ impl Status {
         for pipeline in state.health.pipelines() {
             gates.entry(pipeline.gate().to_owned()).or_default().push(Seen::new(&pipeline, now));
         }
+        let registry = Registry::from(state.registry.board());
         let gate = |(name, seen): (String, Vec<Seen>)| {
             let outcomes = state.metrics.gate(&name).outcomes().into_iter().map(Outcome::from).collect();
-            Gate::new(name, seen, outcomes)
+            let mut gate = Gate::new(name, seen, outcomes);
+            if registry.since.is_some() {
+                gate.registry_is_away();
+            }
+            gate
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),
             application: state.application.clone(),
             uptime_seconds: uptime.as_secs(),
             gates: gates.into_iter().map(gate).collect(),
+            registry,
         }
     }
 }
@@ -149,7 +187,8 @@ struct Seen {
 impl Seen {
     fn new(pipeline: &PipelineState, now: Instant) -> Self {
         let board = pipeline.board();
-        Self { number: pipeline.number(), silence: pipeline.silence(now), condition: board.condition(), board }
+        let silence = pipeline.silence(now);
+        Self { number: pipeline.number(), silence, condition: board.condition(silence), board }
     }
 }
 
@@ -173,6 +212,7 @@ impl Gate {
                 number: seen.number,
                 state: seen.condition.name(),
                 last_turn_ms: seen.silence.map(|silence| silence.as_millis()),
+                dead_letter_limit: seen.board.limit.map(Tripped::from),
             });
             let Board { topics, partitions, held_topics, incidents: of_one, .. } = seen.board;
             gate.sources.extend(topics.sources);
@@ -189,6 +229,17 @@ impl Gate {
         incidents.sort_by_key(|incident: &Incident| incident.at);
         gate.incidents = incidents.into_iter().map(Event::from).collect();
         gate
+    }
+
+    /// Shows that a gate lives on what is at hand, even while nothing of it waits.
+    fn registry_is_away(&mut self) {
+        let cause = HoldCause::RegistryUnavailable.name();
+        if self.state == "running" {
+            self.state = "degraded";
+        }
+        if self.state == "degraded" && !self.causes.contains(&cause) {
+            self.causes.insert(0, cause);
+        }
     }
 }
 
@@ -224,6 +275,30 @@ impl From<((String, record::Partition), PartitionState)> for Partition {
     }
 }
 
+impl From<RegistryBoard> for Registry {
+    fn from(board: RegistryBoard) -> Self {
+        let (since, error) = board.outage.map(|outage| (time(outage.since), outage.error)).unzip();
+        Self {
+            state: if since.is_some() { "unavailable" } else { "ok" },
+            since,
+            error,
+            changed_ids: board.changed.into_iter().map(|id| id.0).collect(),
+            gone_ids: board.gone.into_iter().map(|id| id.0).collect(),
+        }
+    }
+}
+
+fn time(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
+impl From<state::Tripped> for Tripped {
+    fn from(tripped: state::Tripped) -> Self {
+        let Share { dead_letters, records } = tripped.share;
+        Self { at: time(tripped.at), dead_letters, records }
+    }
+}
+
 impl From<OutcomeCount> for Outcome {
     fn from(count: OutcomeCount) -> Self {
         let OutcomeCount { route, reason, records } = count;
@@ -233,6 +308,6 @@ impl From<OutcomeCount> for Outcome {
 
 impl From<Incident> for Event {
     fn from(incident: Incident) -> Self {
-        Self { at: humantime::format_rfc3339_millis(incident.at).to_string(), what: incident.what }
+        Self { at: time(incident.at), what: incident.what }
     }
 }

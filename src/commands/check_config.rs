@@ -20,12 +20,15 @@ use self::report::Report;
 use super::{Exit, Failure, load};
 use crate::cli::Output;
 use crate::config::Config;
+use crate::pipeline::watchdog;
 
 /// Checks a configuration and prints what was found.
 ///
 /// # Errors
 /// Mistakes in the file when the output is text, and failures to print.
 pub(super) async fn run(path: &Path, output: Output, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    // It holds the same secrets as a gate that runs.
+    watchdog::no_core_dumps();
     let report = match (Config::load(path), output) {
         (Ok(config), _) => check(config).await?,
         (Err(mistakes), Output::Json) => Report::of_mistakes(&mistakes),

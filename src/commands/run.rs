@@ -5,6 +5,7 @@ use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Failure, load};
+use crate::pipeline::{failpoint, watchdog};
 use crate::service::Service;
 use crate::telemetry::events::Stopping;
 use crate::telemetry::logging;
@@ -17,6 +18,9 @@ use crate::telemetry::logging;
 pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
     let config = load(path)?;
     logging::init(config.log).map_err(Failure::fatal)?;
+    watchdog::no_core_dumps();
+    watchdog::start().map_err(Failure::fatal)?;
+    failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
     let mut service = Service::start(config).await.map_err(Failure::usage)?;
     let failed = tokio::select! {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::leaf;
 use super::error::Error;
 use super::sample::samples;
-use super::{Gate, Sources};
+use super::{Gate, Sources, limits};
 
 /// The key of an output topic in the file.
 type Role = &'static str;
@@ -26,7 +26,8 @@ pub(super) fn by_example(gates: &[Gate]) -> Vec<Error> {
     for (gate, mine) in gates.iter().zip(&of_gates) {
         if matches!(gate.source, Sources::Pattern(_)) {
             let others = of_gates.iter().flatten();
-            topics.extend(others.flat_map(|other| mine.iter().flat_map(move |own| joined(own, other))));
+            let more = others.flat_map(|other| mine.iter().flat_map(move |own| joined(own, other)));
+            topics.extend(more.take(limits::EXAMPLES.saturating_sub(topics.len())));
         }
     }
     let mut found: Vec<Error> = Vec::new();

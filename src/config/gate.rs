@@ -8,8 +8,10 @@ use std::num::NonZeroUsize;
 use regex::{Captures, Regex};
 
 use super::template::Template;
+use crate::gate::limit::Limit;
 use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule};
 use crate::gate::profile::Profile;
+use crate::gate::verdict::Route;
 
 /// One gate.
 #[derive(Debug, Clone)]
@@ -26,12 +28,18 @@ pub struct Gate {
     pub dead_letter: Template,
     /// The sets of headers that dead letters carry; ours always.
     pub profiles: Vec<Profile>,
+    /// The share of dead letters at which the gate holds. Default none.
+    pub limit: Option<Limit>,
     /// The policy; a named subject may still hold groups, see [`Gate::policy_for`].
     pub policy: Policy,
     /// Where reading starts where no offset is committed. Default: earliest, since a gate that skips records is none.
     pub start: Start,
     /// What becomes of records whose schema we cannot compile. Default: hold, since the fault may be ours.
     pub unusable_schema: UnusableSchema,
+    /// What becomes of keys where outputs have other partition counts. Default: refuse, since order and joins rest on it.
+    pub repartition: Repartition,
+    /// What becomes of a record that fits no output. Default: hold, since a cut record is no record.
+    pub oversize: Oversize,
     /// Pipelines of this process. Default 1.
     pub threads: NonZeroUsize,
 }
@@ -52,6 +60,14 @@ impl Sources {
         match self {
             Self::Topics(topics) => topics.iter().any(|name| name == topic),
             Self::Pattern(pattern) => !topic.starts_with("__") && pattern.is_match(topic),
+        }
+    }
+
+    /// Returns how many topics are named.
+    pub(super) fn named(&self) -> usize {
+        match self {
+            Self::Topics(topics) => topics.len(),
+            Self::Pattern(_) => 0,
         }
     }
 
@@ -83,6 +99,24 @@ pub enum UnusableSchema {
     DeadLetter,
 }
 
+/// Which partition of its output a record goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repartition {
+    /// That of the same number: outputs have as many as their source, or the gate does not start.
+    Refuse,
+    /// The one that a Java producer chooses for the key; without a key, the number of the source's partition counts.
+    Murmur2,
+}
+
+/// What becomes of a record that fits no output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oversize {
+    /// The partition waits and the gate raises the alarm.
+    Hold,
+    /// The begin of its value goes to the dead letters, with size and hash of the whole.
+    Truncate,
+}
+
 /// The output topics of one source topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outputs {
@@ -95,6 +129,17 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Returns the topic that a route leads to.
+    #[must_use]
+    pub fn topic(&self, route: Route) -> Option<&str> {
+        match route {
+            Route::Validated => Some(&self.validated),
+            Route::Converter => self.converter.as_deref(),
+            Route::DeadLetter => Some(&self.dead_letter),
+            Route::None => None,
+        }
+    }
+
     /// Returns the topics that a gate of this mode writes: all, the validated one, or none.
     pub fn written(&self, mode: Mode) -> impl Iterator<Item = &str> {
         let validated = (mode != Mode::DryRun).then_some(self.validated.as_str());

@@ -78,6 +78,12 @@ impl Kafka {
         self.milliseconds("session.timeout.ms").unwrap_or(SESSION_TIMEOUT)
     }
 
+    /// Tells whether the brokers assign partitions, by the protocol of KIP-848: then timeouts and assignor are theirs.
+    #[must_use]
+    pub fn is_group_of_broker(&self) -> bool {
+        self.get("group.protocol").is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+    }
+
     pub(super) fn milliseconds(&self, name: &str) -> Option<Duration> {
         self.get(name)?.parse().ok().map(Duration::from_millis)
     }

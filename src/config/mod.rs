@@ -12,12 +12,14 @@
 //! Secrets never leave in a message, a log or a `Debug`: they are [`Secret`]s, and of a value that was substituted a
 //! message prints the `${…}`.
 
+mod bounds;
 mod check;
 mod conflict;
 mod error;
 mod gate;
 mod kafka;
 mod kafka_properties;
+pub mod limits;
 mod raw;
 mod registry;
 mod sample;
@@ -26,7 +28,7 @@ mod section;
 mod template;
 
 pub use error::Error;
-pub use gate::{Gate, Outputs, Sources, Start, UnusableSchema};
+pub use gate::{Gate, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
@@ -113,7 +115,7 @@ impl Config {
         let Some(syntax) = Syntax::of(path) else {
             return Err(one("is neither YAML nor TOML by its ending; allowed: .yaml, .yml, .toml".to_owned()));
         };
-        let text = std::fs::read_to_string(path)
+        let text = raw::read_file(path, limits::FILE_BYTES)
             .map_err(|error| one(format!("cannot be read: {}", error.to_string().to_lowercase())))?;
         let tell_file = |mut errors: Vec<Error>| {
             for error in errors.iter_mut().filter(|error| error.key.is_empty()) {

@@ -7,14 +7,16 @@
 //! outside is ever read as YAML, as TOML or as another substitution. A substituted text remembers how it was
 //! written, and messages print that instead: it may be a secret.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use config::{FileFormat, Format, Value, ValueKind};
 
 use super::error::{Error, Mistakes};
+use super::{bounds, limits};
 
 /// How the text of a configuration is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +52,18 @@ impl Environment<'static> {
     /// The environment of this process and the files that it can read.
     #[must_use]
     pub fn process() -> Self {
-        Self { variable: &|name| std::env::var(name).ok(), file: &|path| std::fs::read_to_string(path) }
+        Self { variable: &|name| std::env::var(name).ok(), file: &|path| read_file(path, limits::SUBSTITUTED_BYTES) }
     }
+}
+
+/// Reads a file of so many bytes at most: what is named by mistake may have no end.
+pub(super) fn read_file(path: &Path, limit: usize) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(limit as u64 + 1).read_to_string(&mut text)?;
+    if text.len() > limit {
+        return Err(io::Error::other(format!("it has more than {limit} bytes")));
+    }
+    Ok(text)
 }
 
 /// A value as it was written.
@@ -102,12 +114,19 @@ pub(super) fn parse(
     environment: &Environment<'_>,
     mistakes: &Mistakes,
 ) -> Result<Node, String> {
+    if text.len() > limits::FILE_BYTES {
+        return Err(format!("has {} bytes, more than the limit of {}", text.len(), limits::FILE_BYTES));
+    }
+    let text = text.trim_start_matches('\u{feff}');
+    if syntax == Syntax::Yaml {
+        bounds::check_yaml(text)?;
+    }
     let format = match syntax {
         Syntax::Yaml => FileFormat::Yaml,
         Syntax::Toml => FileFormat::Toml,
     };
     let root = Format::parse(&format, None, text).map_err(|error| parse_error(error.as_ref()))?;
-    let reader = Reader { environment, mistakes };
+    let reader = Reader { environment, mistakes, substituted: Cell::new(0) };
     Ok(reader.table(root, ""))
 }
 
@@ -121,6 +140,8 @@ fn parse_error(error: &dyn std::error::Error) -> String {
 struct Reader<'a> {
     environment: &'a Environment<'a>,
     mistakes: &'a Mistakes,
+    /// Bytes that came from outside so far.
+    substituted: Cell<usize>,
 }
 
 impl Reader<'_> {
@@ -175,7 +196,12 @@ impl Reader<'_> {
             let Some((argument, after)) = argument.split_once('}') else {
                 return Err(format!("'${{{kind}:' is never closed: a '}}' is missing"));
             };
-            result.push_str(&self.replacement(kind, argument)?);
+            let replacement = self.replacement(kind, argument)?;
+            self.substituted.set(self.substituted.get() + replacement.len());
+            if self.substituted.get() > limits::SUBSTITUTED_BYTES {
+                return Err(format!("makes the substitutions larger than {} bytes", limits::SUBSTITUTED_BYTES));
+            }
+            result.push_str(&replacement);
             rest = after;
         }
         result.push_str(rest);

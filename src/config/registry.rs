@@ -21,6 +21,9 @@ pub struct Registry {
     pub refresh: Duration,
     /// How long an ID that the registry does not know holds its partition.
     pub unknown_schema: UnknownSchema,
+    /// Folder in which schemas, their subjects and targets survive a restart during an outage. Default none: a gate that
+    /// starts then waits for the registry.
+    pub cache_dir: Option<PathBuf>,
 }
 
 /// How the client names itself to the registry.

@@ -41,9 +41,13 @@ const TARGET_VERSION: &str = "sluice.target.version";
 const GATE: &str = "sluice.gate";
 const GATE_VERSION: &str = "sluice.gate.version";
 const ATTEMPT: &str = "sluice.attempt";
+/// Bytes of the whole value, where the dead letter has only its begin.
+pub(super) const TRUNCATED_SIZE: &str = "sluice.truncated.size";
+/// SHA-256 of the whole value, in hexadecimal digits.
+pub(super) const TRUNCATED_SHA256: &str = "sluice.truncated.sha256";
 
 /// The names of all dead-letter headers of our own, in the order in which they are written.
-pub const HEADERS: [&str; 17] = [
+pub const HEADERS: [&str; 19] = [
     REASON,
     PATH,
     DETAIL,
@@ -61,6 +65,8 @@ pub const HEADERS: [&str; 17] = [
     GATE,
     GATE_VERSION,
     ATTEMPT,
+    TRUNCATED_SIZE,
+    TRUNCATED_SHA256,
 ];
 
 /// A header to be written: its name, and its value or null.
@@ -79,7 +85,7 @@ pub struct DeadLetter<'a> {
     pub reason: ReasonCode,
     /// The field concerned, where one is.
     pub path: Option<&'a str>,
-    /// The limit broken, in one line.
+    /// The limit broken, in one line; empty where there was no room for it.
     pub detail: &'a str,
     /// Key or value.
     pub part: Part,
@@ -97,9 +103,9 @@ pub struct DeadLetter<'a> {
     pub format: Option<Format>,
     /// The target version.
     pub target: Option<Version>,
-    /// The name of the gate or converter.
+    /// The name of the gate or converter; empty where there was no room for it.
     pub gate: &'a str,
-    /// The version of Sluice that judged.
+    /// The version of Sluice that judged; empty where there was no room for it.
     pub gate_version: &'a str,
     /// How often the record has become a dead letter, this time included: from 1 up.
     pub attempt: u32,
@@ -167,13 +173,15 @@ impl<'a> DeadLetter<'a> {
         out
     }
 
-    fn write<'h>(&'h self, out: &mut Vec<WrittenHeader<'h>>) {
-        let mut put = |name, value| out.push((name, Some(value)));
-        put(REASON, text(self.reason.name()));
-        if let Some(path) = self.path {
-            put(PATH, bounded(path));
-        }
-        put(DETAIL, bounded(self.detail));
+    /// Returns the headers without which a dead letter is none: reason, part, source coordinates and attempt.
+    pub(super) fn minimal<'h>(&'h self) -> Vec<WrittenHeader<'h>> {
+        let mut out = vec![(REASON, Some(text(self.reason.name())))];
+        self.write_place(&mut |name, value| out.push((name, Some(value))));
+        out.push((ATTEMPT, Some(decimal(self.attempt))));
+        out
+    }
+
+    fn write_place<'h>(&'h self, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
         put(PART, text(self.part.name()));
         put(SOURCE_TOPIC, text(self.source.topic));
         put(SOURCE_PARTITION, decimal(self.source.partition));
@@ -181,6 +189,18 @@ impl<'a> DeadLetter<'a> {
         if let Some(timestamp) = self.timestamp {
             put(SOURCE_TIMESTAMP, decimal(timestamp));
         }
+    }
+
+    fn write<'h>(&'h self, out: &mut Vec<WrittenHeader<'h>>) {
+        let mut put = |name, value| out.push((name, Some(value)));
+        put(REASON, text(self.reason.name()));
+        if let Some(path) = self.path {
+            put(PATH, bounded(path));
+        }
+        if !self.detail.is_empty() {
+            put(DETAIL, bounded(self.detail));
+        }
+        self.write_place(&mut put);
         match self.schema {
             Some(SchemaRef::Id(id)) => put(SCHEMA_ID, decimal(id)),
             Some(SchemaRef::Guid(guid)) => put(SCHEMA_GUID, decimal(guid)),
@@ -214,7 +234,7 @@ impl<'a> DeadLetter<'a> {
         Ok(Self {
             reason: required(REASON, headers.parsed(REASON, "a reason code of this version", ReasonCode::from_name))?,
             path: headers.text(PATH)?,
-            detail: required(DETAIL, headers.text(DETAIL))?,
+            detail: headers.text(DETAIL)?.unwrap_or_default(),
             part: required(PART, headers.parsed(PART, "key or value", part))?,
             source: Position {
                 topic: required(SOURCE_TOPIC, headers.text(SOURCE_TOPIC))?,
@@ -227,8 +247,8 @@ impl<'a> DeadLetter<'a> {
             version: headers.number(SCHEMA_VERSION)?.map(Version),
             format: headers.parsed(SCHEMA_FORMAT, "avro, json or protobuf", format)?,
             target: headers.number(TARGET_VERSION)?.map(Version),
-            gate: required(GATE, headers.text(GATE))?,
-            gate_version: required(GATE_VERSION, headers.text(GATE_VERSION))?,
+            gate: headers.text(GATE)?.unwrap_or_default(),
+            gate_version: headers.text(GATE_VERSION)?.unwrap_or_default(),
             attempt: required(ATTEMPT, headers.number(ATTEMPT))?,
         })
     }
@@ -237,6 +257,8 @@ impl<'a> DeadLetter<'a> {
     pub(super) fn sentence(&self) -> String {
         let detail = one_line(self.detail);
         match self.path {
+            None if detail.is_empty() => self.reason.to_string(),
+            Some(path) if detail.is_empty() => format!("{} at '{}'", self.reason, one_line(path)),
             Some(path) => format!("{} at '{}': {detail}", self.reason, one_line(path)),
             None => format!("{}: {detail}", self.reason),
         }

@@ -17,6 +17,8 @@
 //! goes before it: a violation of the value, and a tombstone that is dropped.
 
 pub mod dead_letter;
+pub mod extent;
+pub mod limit;
 pub mod policy;
 pub mod profile;
 pub mod verdict;

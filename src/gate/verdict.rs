@@ -6,6 +6,8 @@
 
 use smallvec::SmallVec;
 
+use super::extent::Extent;
+use super::limit::Share;
 use crate::record::Part;
 use crate::schema::table::Need;
 use crate::schema::{Format, SchemaRef, Subject, Version};
@@ -100,6 +102,7 @@ pub enum Decision {
 pub struct Tally {
     outcomes: [u64; Route::ALL.len()],
     reasons: Vec<((Route, ReasonCode), u64)>,
+    reduced: [u64; Extent::ALL.len()],
     bytes: u64,
 }
 
@@ -121,6 +124,16 @@ impl Tally {
         }
     }
 
+    /// Adds a dead letter that had to be made smaller.
+    pub fn add_reduced(&mut self, extent: Extent) {
+        self.reduced[extent as usize] += 1;
+    }
+
+    /// Returns how many dead letters had to be made smaller, by what is left of them; none of the full ones.
+    pub fn reduced(&self) -> impl Iterator<Item = (Extent, u64)> + '_ {
+        Extent::ALL.into_iter().skip(1).map(|extent| (extent, self.reduced[extent as usize]))
+    }
+
     /// Returns all counts that are not zero: route, reason if any, records.
     pub fn counts(&self) -> impl Iterator<Item = (Route, Option<ReasonCode>, u64)> + '_ {
         let plain = Route::ALL.into_iter().map(|route| (route, None, self.outcomes[route as usize]));
@@ -134,6 +147,13 @@ impl Tally {
         self.outcomes.iter().sum::<u64>() + self.reasons.iter().map(|(_, count)| count).sum::<u64>()
     }
 
+    /// Returns how many of the records are dead letters.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        let dead_letters = self.counts().filter(|&(route, _, _)| route == Route::DeadLetter);
+        Share { dead_letters: dead_letters.map(|(_, _, count)| count).sum(), records: self.records() }
+    }
+
     /// Returns the bytes of keys and values.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -144,6 +164,7 @@ impl Tally {
     pub fn clear(&mut self) {
         self.outcomes = Default::default();
         self.reasons.clear();
+        self.reduced = Default::default();
         self.bytes = 0;
     }
 }

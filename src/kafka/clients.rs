@@ -9,16 +9,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::memory::Shares;
+use super::refusal;
 use super::statistics::Statistics;
 use crate::config::{Config, Delivery, Gate};
 
 /// Time between librdkafka's reports; lag and queue sizes in the metrics are at most this old.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Producer queue: a larger one is no faster (measured), and it holds what an abort throws away.
-const PRODUCER_QUEUE: u64 = 16 << 20;
 
 /// Bytes in a batch: larger ones compress no better, and a topic's limit is on batches.
 const LARGEST_BATCH: u64 = 1_000_000;
@@ -26,14 +26,25 @@ const LARGEST_BATCH: u64 = 1_000_000;
 /// What a batch and the frames of its records take beside them, in bytes.
 const BATCH_OVERHEAD: u64 = 1024;
 
+/// The largest answer that a consumer takes, in bytes. No larger record comes, whatever the topics would take.
+const LARGEST_ANSWER: u64 = 256 << 20;
+
 /// How much smaller compression makes a record at best, for all that we try.
 const COMPRESSION: u64 = 8;
 
-/// The least that a client's queue needs to work at all.
-const LEAST_QUEUE: u64 = 1 << 20;
-
 /// How long a broker may be asked at start and between batches before the loop turns again.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sizes of what the outputs of a pipeline take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// What the output with the largest limit takes: no record beyond it fits anywhere.
+    pub largest: u64,
+    /// What the output with the smallest limit takes: no batch may be larger.
+    pub smallest: u64,
+    /// Whether that was told by the brokers, or found out, and goes before what the operator has set.
+    pub is_known: bool,
+}
 
 /// Names of one pipeline's clients.
 #[derive(Debug, Clone)]
@@ -62,16 +73,20 @@ impl Names {
 /// Returns the settings of a pipeline's consumer.
 #[must_use]
 pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
-    let queue = (share(config).saturating_sub(PRODUCER_QUEUE)).max(LEAST_QUEUE) / 1024;
+    let shares = Shares::of(config);
     let mut client = ClientConfig::new();
+    if !config.kafka.is_group_of_broker() {
+        client.set("session.timeout.ms", "45000").set("partition.assignment.strategy", "cooperative-sticky");
+    }
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),
-        ("session.timeout.ms", "45000"),
         ("max.poll.interval.ms", "300000"),
         ("check.crcs", "true"),
         ("fetch.queue.backoff.ms", "10"),
-        ("receive.message.max.bytes", "268435456"),
-        ("queued.max.messages.kbytes", &queue.to_string()),
+        ("receive.message.max.bytes", &LARGEST_ANSWER.to_string()),
+        ("queued.max.messages.kbytes", &(shares.consumer_queue / 1024).to_string()),
+        ("queued.min.messages", &shares.consumer_records.to_string()),
+        ("fetch.max.bytes", &shares.fetch.to_string()),
         ("statistics.interval.ms", &STATISTICS_INTERVAL.as_millis().to_string()),
         ("enable.metrics.push", "false"),
     ] {
@@ -86,7 +101,6 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
         ("auto.offset.reset", "error"),
-        ("partition.assignment.strategy", "cooperative-sticky"),
         ("allow.auto.create.topics", "false"),
     ] {
         client.set(name, value);
@@ -97,21 +111,25 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
     client
 }
 
-/// Returns the settings of a pipeline's producer. No output takes a batch of more than `largest` bytes, all take one of
-/// `batch` bytes.
+/// Returns the settings of a pipeline's producer. A `batch.size` by hand stays where all outputs take it.
 #[must_use]
-pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> ClientConfig {
+pub fn producer(config: &Config, names: &Names, sizes: Sizes) -> ClientConfig {
+    let Sizes { largest, smallest, is_known } = sizes;
+    let batch = smallest.saturating_sub(BATCH_OVERHEAD).max(1);
     let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
     // Topics limit what is sent, that is compressed records; we offer them larger ones and let them judge.
-    let queue = PRODUCER_QUEUE.min(share(config) / 2).max(LEAST_QUEUE).max(2 * largest);
+    let shares = Shares::of(config);
+    // An output without a limit must not make a queue without one.
+    let largest = largest.min(LARGEST_ANSWER);
+    let queue = shares.producer_queue.max(2 * largest);
     let record = (largest * COMPRESSION).min(queue);
     let mut client = ClientConfig::new();
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),
         ("linger.ms", &linger.as_millis().to_string()),
-        ("batch.size", &batch.saturating_sub(BATCH_OVERHEAD).clamp(1, LARGEST_BATCH).to_string()),
+        ("batch.size", &batch.min(LARGEST_BATCH).to_string()),
         ("batch.num.messages", "10000"),
-        ("queue.buffering.max.messages", "1000000"),
+        ("queue.buffering.max.messages", &shares.producer_records.to_string()),
         ("queue.buffering.max.kbytes", &(queue / 1024).to_string()),
         ("message.max.bytes", &record.to_string()),
         ("compression.type", "lz4"),
@@ -126,6 +144,9 @@ pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> Cli
     for (name, value) in config.kafka.producer() {
         client.set(name, value);
     }
+    if is_known && client.get("batch.size").and_then(|size| size.parse().ok()).is_none_or(|size: u64| size > batch) {
+        client.set("batch.size", batch.to_string());
+    }
     for (name, value) in
         [("enable.idempotence", "true"), ("delivery.report.only.error", "true"), ("partitioner", "murmur2_random")]
     {
@@ -138,20 +159,38 @@ pub fn producer(config: &Config, names: &Names, largest: u64, batch: u64) -> Cli
     client
 }
 
-/// Returns the part of the memory budget that one pipeline's two clients share, in bytes.
-fn share(config: &Config) -> u64 {
-    let pipelines: usize = config.gates.iter().map(|gate| gate.threads.get()).sum();
-    config.memory / (pipelines.max(1) as u64)
+/// Makes a transactional producer wait before it sends a request again: a retry must show in the time that a transaction
+/// takes to end. What the operator has set counts where it is longer.
+pub fn wait_before_retries(client: &mut ClientConfig, wait: Duration) {
+    let wait = wait.as_millis();
+    for name in ["retry.backoff.ms", "retry.backoff.max.ms"] {
+        let longer = client.get(name).and_then(|value| value.parse().ok()).filter(|set| *set > wait);
+        client.set(name, longer.unwrap_or(wait).to_string());
+    }
+    // librdkafka takes it from retry.backoff.ms otherwise, and moved leaders would be found as late.
+    if client.get("topic.metadata.refresh.fast.interval.ms").is_none() {
+        client.set("topic.metadata.refresh.fast.interval.ms", "100");
+    }
 }
 
 /// Writes an error that a client reported outside of a call. Only here does librdkafka give the reason of a refused login.
 pub fn log_error(gate: &str, error: &KafkaError, reason: &str) {
+    let hint = refusal::hint(reason);
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::Authentication) => {
-            tracing::error!(gate, reason, "the broker refused our credentials; check sasl.* and ssl.* under 'kafka'");
+            tracing::error!(gate, reason, hint, "the broker refused our credentials");
         }
-        _ => tracing::warn!(gate, reason, "kafka client: {error}"),
+        Some(RDKafkaErrorCode::SSL) => tracing::error!(gate, reason, hint, "no TLS connection to the broker"),
+        _ => tracing::warn!(gate, reason, hint, "kafka client: {error}"),
     }
+}
+
+/// Returns why the group's coordinator cannot be asked, where that is a missing right: the question itself only times out,
+/// and the reason waits in the consumer's queue. For consumers that have not subscribed, so that no record is taken.
+#[must_use]
+pub fn refused_group<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<KafkaError> {
+    let errors = std::iter::from_fn(|| consumer.poll(Duration::from_millis(50))).take(10).filter_map(Result::err);
+    errors.into_iter().find(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed))
 }
 
 /// The newest report of one client, from librdkafka's callback to whoever reads it next.
@@ -170,5 +209,24 @@ impl Latest {
     /// Takes it, once.
     pub fn take(&self) -> Option<Statistics> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Syntax};
+
+    #[test]
+    fn an_output_without_a_limit_makes_no_producer_impossible() {
+        let text = "{application: a, kafka: {bootstrap.servers: 'h:1'}, registry: {url: 'http://r'}, \
+                    gates: {g: {source: a, validated: b}}}";
+        let config = Config::parse(text, Syntax::Yaml, &Environment::process()).unwrap();
+        let names = Names::new(&config, &config.gates[0], 0, "random");
+        let sizes = Sizes { largest: (1 << 31) - 1, smallest: 1_000, is_known: true };
+        let client = producer(&config, &names, sizes);
+        client.create::<rdkafka::producer::BaseProducer>().unwrap();
+        let kbytes: u64 = client.get("queue.buffering.max.kbytes").unwrap().parse().unwrap();
+        assert_eq!(kbytes, 2 * LARGEST_ANSWER / 1024);
     }
 }

@@ -1,24 +1,29 @@
 //! The calls to librdkafka that rdkafka does not offer; the only unsafe code of the crate.
 //!
-//! Two things are missing there. Headers: its reader panics on a header name that is not
+//! Four things are missing there. Headers: its reader panics on a header name that is not
 //! UTF-8, and names are data from the outside. Producing: it makes a C string of the topic's
-//! name and looks the topic up for every record; a handle made once does neither. Everything
-//! here is safe to call: handles live in the [`Producer`] that they were made for, and
-//! borrowed headers cannot outlive their message.
+//! name and looks the topic up for every record; a handle made once does neither. Errors: it
+//! drops topic and partition of what a consumer cannot read. Commits: it waits for the group's
+//! coordinator for as long as that takes. Everything here is safe to call: handles live in the
+//! [`Producer`] that they were made for, and borrowed headers cannot outlive their message.
 
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{IsError, KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
+use rdkafka::types::RDKafkaRespErr;
 use smallvec::SmallVec;
 
-use crate::record::Header;
+use super::probe::{Fault, Found};
+use crate::record::{Header, Partition};
 
 /// Headers of one record; eight of them need no allocation.
 pub type Headers<'m> = SmallVec<[Header<'m>; 8]>;
@@ -55,6 +60,84 @@ fn native_headers(message: &BorrowedMessage<'_>) -> Option<NonNull<sys::rd_kafka
     // SAFETY: the message pointer is valid while the message is borrowed; the out pointer is ours.
     let error = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut native) };
     if error.is_error() { None } else { NonNull::new(native) }
+}
+
+/// Takes the next record or error out of a consumer's queue, and says of which partition it is; errors of no partition
+/// are passed over. For consumers that have assigned partitions themselves: no rebalance is answered here.
+#[must_use]
+pub fn look<C: ClientContext>(client: &Client<C>, wait: Duration) -> Option<Found> {
+    let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is alive, and what is returned is ours until we destroy it below.
+    let message = NonNull::new(unsafe { sys::rd_kafka_consumer_poll(client.native_ptr(), wait) })?;
+    // SAFETY: the message is whole until it is destroyed; its topic handle, if any, lives as long as it.
+    let found = unsafe {
+        let sys::rd_kafka_message_t { err, rkt, partition, .. } = *message.as_ptr();
+        NonNull::new(rkt).map(|topic| Found {
+            topic: CStr::from_ptr(sys::rd_kafka_topic_name(topic.as_ptr())).to_string_lossy().into_owned(),
+            partition: Partition(partition),
+            fault: (err.is_error() && err != RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF).then(|| Fault {
+                code: err.into(),
+                reason: CStr::from_ptr(sys::rd_kafka_message_errstr(message.as_ptr())).to_string_lossy().into_owned(),
+            }),
+        })
+    };
+    // SAFETY: the message is ours and not used after this.
+    unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
+    found
+}
+
+/// Commits offsets to a consumer's group and waits for the answer until `is_over`; a commit that nobody waits for any
+/// more may still happen. librdkafka's own waiting has no limit, and takes minutes where the coordinator is away.
+///
+/// # Errors
+/// librdkafka's, and [`RDKafkaErrorCode::OperationTimedOut`].
+pub fn commit<C: ClientContext>(
+    client: &Client<C>,
+    offsets: &TopicPartitionList,
+    is_over: impl Fn() -> bool,
+) -> KafkaResult<()> {
+    const STEP_MS: i32 = 50;
+    // SAFETY: the client is alive; it outlives the queue, which is destroyed below.
+    let queue = unsafe { sys::rd_kafka_queue_new(client.native_ptr()) };
+    // SAFETY: client, list and queue are alive; the list is copied; without a callback the answer comes as an event.
+    let mut error =
+        unsafe { sys::rd_kafka_commit_queue(client.native_ptr(), offsets.ptr(), queue, None, ptr::null_mut()) };
+    while !error.is_error() {
+        // SAFETY: the queue is ours, and so is the event, until it is destroyed.
+        let event = unsafe { sys::rd_kafka_queue_poll(queue, STEP_MS) };
+        if !event.is_null() {
+            // SAFETY: the event is ours, whole, and not used after this.
+            error = unsafe {
+                let error = sys::rd_kafka_event_error(event);
+                sys::rd_kafka_event_destroy(event);
+                error
+            };
+            break;
+        }
+        if is_over() {
+            error = RDKafkaRespErr::RD_KAFKA_RESP_ERR__TIMED_OUT;
+        }
+    }
+    // SAFETY: the queue is ours and not used after this; a late answer finds it closed.
+    unsafe { sys::rd_kafka_queue_destroy(queue) };
+    if error.is_error() { Err(KafkaError::ConsumerCommit(error.into())) } else { Ok(()) }
+}
+
+/// What librdkafka says of a record that was refused only for its neighbours (`rdkafka_request.c`).
+const NEIGHBOUR: &[u8] = b"Failed to append record because it was part of a batch";
+
+/// Tells whether a record of a failed delivery was refused only for another one in its batch, which the broker named.
+///
+/// librdkafka 2.12 has a code for it, and writes the culprit's over it where there is one culprit only; its words stay.
+#[must_use]
+pub fn is_neighbour(message: &BorrowedMessage<'_>) -> bool {
+    // SAFETY: the message is one of a delivery report and valid while it is borrowed; only such messages have the text.
+    let text = unsafe { sys::rd_kafka_message_produce_errstr(message.ptr()) };
+    if text.is_null() {
+        return false;
+    }
+    // SAFETY: a text that is not null is NUL-terminated and lives as long as the message.
+    unsafe { CStr::from_ptr(text) }.to_bytes().starts_with(NEIGHBOUR)
 }
 
 /// Lets consumer groups of a client's mock cluster start at once; its broker waits 3 s for further members otherwise.

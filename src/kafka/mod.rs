@@ -1,11 +1,16 @@
 //! What we add to rdkafka, once: clients built from the configuration, and the few calls that it lacks.
 //!
 //! `clients` builds consumers and producers with the settings that Sluice owns; `statistics`
-//! reads the useful part of librdkafka's reports; `topics` lists, creates and compares topics;
-//! `ffi` is the only unsafe code of the crate and gives producing by topic handle, and headers
+//! reads the useful part of librdkafka's reports; `topics` lists, creates and compares topics; `refusal` says why brokers
+//! do not let us in; `murmur2` is the partitioner of Java's clients; `memory` divides the budget; `probe` asks how far
+//! partitions go. `ffi` is the only unsafe code of the crate and gives producing by topic handle, and headers
 //! whose names need not be UTF-8. Nothing here knows gates or schemas.
 
 pub mod clients;
 pub mod ffi;
+pub mod memory;
+pub mod murmur2;
+pub mod probe;
+pub mod refusal;
 pub mod statistics;
 pub mod topics;

@@ -30,6 +30,8 @@ pub struct Statistics {
     pub rx_bytes: u64,
     /// Brokers that the client has a connection to.
     pub brokers: Vec<Broker>,
+    /// Of these, how many leave no request unanswered for longer than they may.
+    pub answering: usize,
     /// The consumer's source partitions; empty for a producer.
     pub partitions: Vec<SourcePartition>,
 }
@@ -56,7 +58,30 @@ pub struct SourcePartition {
     pub end: Option<Offset>,
     /// The first offset that the broker still has.
     pub begin: Option<Offset>,
+    /// The *next* offset that the client asks the broker for; it runs ahead of what the gate has.
+    pub fetched: Option<Offset>,
+    /// Records that wait in its fetch queue.
+    pub queued: u64,
+    /// Whether its leader answers.
+    pub leader: Leader,
 }
+
+/// How a partition's leader is, as far as the client knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leader {
+    /// It answers.
+    Up,
+    /// There is none, or no connection to it.
+    Away,
+    /// It is connected, and has left requests unanswered for longer than it may.
+    Silent,
+}
+
+/// Time without a byte from a broker that owes an answer; a fetch is answered within half a second, data or not.
+const SILENCE: i64 = 10_000_000;
+
+/// States of a broker in which requests are sent to it.
+const UP: [&str; 3] = ["UP", "UPDATE", "REAUTH"];
 
 impl Statistics {
     /// Reads a report.
@@ -87,7 +112,10 @@ struct Raw {
 #[serde(default)]
 struct RawBroker {
     name: String,
+    nodeid: i32,
     state: String,
+    waitresp_cnt: i64,
+    rxidle: i64,
     outbuf_cnt: i64,
     rtt: RawWindow,
 }
@@ -110,6 +138,8 @@ struct RawTopic {
 #[serde(default)]
 struct RawPartition {
     partition: i32,
+    leader: i32,
+    next_offset: i64,
     fetchq_cnt: i64,
     fetchq_size: i64,
     lo_offset: i64,
@@ -120,7 +150,16 @@ struct RawPartition {
 impl Default for RawPartition {
     fn default() -> Self {
         // -1 is librdkafka's own "not known" in both fields.
-        Self { partition: -1, fetchq_cnt: 0, fetchq_size: 0, lo_offset: -1, ls_offset: -1, desired: false }
+        Self {
+            partition: -1,
+            leader: -1,
+            next_offset: -1,
+            fetchq_cnt: 0,
+            fetchq_size: 0,
+            lo_offset: -1,
+            ls_offset: -1,
+            desired: false,
+        }
     }
 }
 
@@ -129,19 +168,34 @@ impl From<Raw> for Statistics {
         let consumer = raw.kind == "consumer";
         let fetched = || raw.topics.values().flat_map(|topic| topic.partitions.values());
         let (queue_records, queue_bytes) = if consumer {
-            (fetched().map(|p| count(p.fetchq_cnt)).sum(), fetched().map(|p| count(p.fetchq_size)).sum())
+            (sum(fetched().map(|p| p.fetchq_cnt)), sum(fetched().map(|p| p.fetchq_size)))
         } else {
             (count(raw.msg_cnt), count(raw.msg_size))
         };
         Self {
             queue_bytes,
             queue_records,
-            partitions: if consumer { raw.topics.into_values().flat_map(sources).collect() } else { Vec::new() },
+            partitions: raw.topics.into_values().filter(|_| consumer).flat_map(|t| sources(t, &raw.brokers)).collect(),
+            answering: raw.brokers.values().filter(|broker| broker.leader() == Leader::Up).count(),
             client: raw.name,
             at: Duration::from_micros(count(raw.ts)),
             tx_bytes: count(raw.tx_bytes),
             rx_bytes: count(raw.rx_bytes),
-            brokers: raw.brokers.into_values().filter(|broker| broker.state == "UP").map(Broker::from).collect(),
+            brokers: raw.brokers.into_values().filter(RawBroker::is_up).map(Broker::from).collect(),
+        }
+    }
+}
+
+impl RawBroker {
+    fn is_up(&self) -> bool {
+        UP.contains(&self.state.as_str())
+    }
+
+    fn leader(&self) -> Leader {
+        match self.is_up() {
+            false => Leader::Away,
+            true if self.waitresp_cnt > 0 && self.rxidle > SILENCE => Leader::Silent,
+            true => Leader::Up,
         }
     }
 }
@@ -154,18 +208,26 @@ impl From<RawBroker> for Broker {
 }
 
 /// The partitions of a topic that the consumer wants; librdkafka adds one numbered -1 and such that it only knows of.
-fn sources(topic: RawTopic) -> impl Iterator<Item = SourcePartition> {
+fn sources(topic: RawTopic, brokers: &BTreeMap<String, RawBroker>) -> impl Iterator<Item = SourcePartition> {
     let name = topic.topic;
+    let leader = |id: i32| brokers.values().find(|broker| id >= 0 && broker.nodeid == id);
     topic.partitions.into_values().filter(|raw| raw.desired && raw.partition >= 0).map(move |raw| SourcePartition {
         topic: name.clone(),
         partition: Partition(raw.partition),
         end: offset(raw.ls_offset),
         begin: offset(raw.lo_offset),
+        fetched: offset(raw.next_offset),
+        queued: count(raw.fetchq_cnt),
+        leader: leader(raw.leader).map_or(Leader::Away, RawBroker::leader),
     })
 }
 
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+fn sum(numbers: impl Iterator<Item = i64>) -> u64 {
+    numbers.map(count).fold(0, u64::saturating_add)
 }
 
 fn offset(number: i64) -> Option<Offset> {
@@ -181,10 +243,10 @@ mod tests {
         let json =
             br#"{"name":"shop#consumer-2","type":"consumer","ts":5000000,"msg_size":7,"tx_bytes":10,"rx_bytes":20,
             "new_field":{"a":[1]},
-            "brokers":{"b:9092/1":{"name":"b:9092/1","state":"UP","outbuf_cnt":3,"rtt":{"avg":1500,"cnt":4,"p99":9}},
+            "brokers":{"b:9092/1":{"name":"b:9092/1","nodeid":1,"state":"UP","outbuf_cnt":3,"rtt":{"avg":1500,"cnt":4,"p99":9}},
                        "b:9092/2":{"name":"b:9092/2","state":"DOWN","rtt":{"avg":9,"cnt":1}}},
             "topics":{"raw":{"topic":"raw","partitions":{
-                "0":{"partition":0,"desired":true,"fetchq_cnt":2,"fetchq_size":200,"lo_offset":5,"ls_offset":42},
+                "0":{"partition":0,"desired":true,"leader":1,"next_offset":9,"fetchq_cnt":2,"fetchq_size":200,"lo_offset":5,"ls_offset":42},
                 "1":{"partition":1,"desired":false,"fetchq_cnt":1,"fetchq_size":50,"lo_offset":-1001,"ls_offset":-1001},
                 "-1":{"partition":-1,"desired":true}}}}}"#;
         let expected = Statistics {
@@ -199,14 +261,37 @@ mod tests {
                 rtt: Some(Duration::from_micros(1500)),
                 outbuf_requests: 3,
             }],
+            answering: 1,
             partitions: vec![SourcePartition {
                 topic: "raw".into(),
                 partition: Partition(0),
                 end: Some(Offset(42)),
                 begin: Some(Offset(5)),
+                fetched: Some(Offset(9)),
+                queued: 2,
+                leader: Leader::Up,
             }],
         };
         assert_eq!(Statistics::parse(json).unwrap(), expected);
+    }
+
+    #[test]
+    fn tells_leaders_that_answer_from_such_that_do_not() {
+        for (leader, broker, expected) in [
+            (1, r#""nodeid":1,"state":"UP","waitresp_cnt":1,"rxidle":400000"#, Leader::Up),
+            (1, r#""nodeid":1,"state":"UP","waitresp_cnt":0,"rxidle":99000000"#, Leader::Up),
+            (1, r#""nodeid":1,"state":"UP","waitresp_cnt":1,"rxidle":11000000"#, Leader::Silent),
+            (1, r#""nodeid":1,"state":"TRY_CONNECT","rxidle":-1"#, Leader::Away),
+            (2, r#""nodeid":1,"state":"UP""#, Leader::Away),
+            (-1, r#""nodeid":-1,"state":"UP""#, Leader::Away),
+        ] {
+            let json = format!(
+                r#"{{"type":"consumer","brokers":{{"b":{{"name":"b",{broker}}}}},
+                "topics":{{"raw":{{"topic":"raw","partitions":{{"0":{{"partition":0,"desired":true,"leader":{leader}}}}}}}}}}}"#
+            );
+            let report = Statistics::parse(json.as_bytes()).unwrap();
+            assert_eq!(report.partitions[0].leader, expected, "{leader}: {broker}");
+        }
     }
 
     #[test]

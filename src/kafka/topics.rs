@@ -11,7 +11,7 @@ mod error;
 mod plan;
 
 pub use error::Error;
-pub use plan::{Difference, MAX_MESSAGE_BYTES, NewTopic, Plan, Refusal};
+pub use plan::{Difference, MAX_MESSAGE_BYTES, Needs, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -30,10 +30,15 @@ use rdkafka::metadata::MetadataBroker;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
 
+use super::refusal;
 use crate::config::Kafka;
 
 /// How long one question may take: a cluster that elects a leader answers within it.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long one attempt to list the cluster may take: any broker answers at once. Whoever looks on wants to read within
+/// seconds why none does, so after each attempt there is a look whether the reason is known.
+pub const ATTEMPT: Duration = Duration::from_secs(4);
 
 /// How long a new topic may take until all brokers that we ask show it with its leaders.
 const APPEARANCE: Duration = Duration::from_secs(30);
@@ -83,22 +88,25 @@ pub struct Cluster {
     admin: AdminClient<DefaultClientContext>,
     /// Lists topics. Not the admin client, which reports to nobody why it cannot connect.
     observer: BaseProducer<Context>,
-    brokers: String,
+    kafka: Kafka,
+    patience: Duration,
 }
 
 impl Cluster {
-    /// Makes the client; the first question connects it.
+    /// Makes the client; the first question connects it. Brokers have `patience` to answer: whoever asks again anyway needs
+    /// no more than one [`ATTEMPT`].
     ///
     /// # Errors
     /// [`Error::Client`] where librdkafka refuses the properties together.
-    pub fn connect(kafka: &Kafka) -> Result<Self, Error> {
+    pub fn connect(kafka: &Kafka, patience: Duration) -> Result<Self, Error> {
         let properties = kafka.common().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config: ClientConfig = properties.collect();
-        let refused = |error| Error::Client(Box::new(error));
+        let mut config: ClientConfig = properties.collect();
+        // Why a connection failed is told at this level, whatever the level of our own log.
+        config.set_log_level(RDKafkaLogLevel::Info);
+        let refused = |error| Error::Client(refusal::no_client(&error, kafka));
         let admin = config.create().map_err(refused)?;
         let observer = config.create_with_context(Context::default()).map_err(refused)?;
-        let brokers = kafka.get("bootstrap.servers").unwrap_or_default().to_owned();
-        Ok(Self { admin, observer, brokers })
+        Ok(Self { admin, observer, kafka: kafka.clone(), patience })
     }
 
     /// Lists the names of all topics that this user may see, internal ones included.
@@ -130,11 +138,9 @@ impl Cluster {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Describe`].
     pub fn limits(&self) -> Result<Option<BrokerLimits>, Error> {
-        let metadata = self.metadata()?;
-        let Some(broker) = metadata.brokers().first().map(MetadataBroker::id) else {
-            return Ok(None);
-        };
-        let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], || format!("broker {broker}"))?;
+        let Some(broker) = self.broker()? else { return Ok(None) };
+        let what = || format!("broker {broker}");
+        let resources = self.settings_of(&[ResourceSpecifier::Broker(broker)], Some(broker), what)?;
         let number =
             |resource: &ConfigResource, name| resource.get(name).and_then(|entry| entry.value.as_ref()?.parse().ok());
         Ok(resources.first().filter(|resource| !resource.entries.is_empty()).map(|resource| BrokerLimits {
@@ -196,7 +202,21 @@ impl Cluster {
     }
 
     fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Error> {
-        self.observer.client().fetch_metadata(None, PATIENCE).map_err(|error| self.unreachable(error))
+        let mut left = self.patience;
+        loop {
+            let answer = self.observer.client().fetch_metadata(None, left.min(ATTEMPT));
+            left = left.saturating_sub(ATTEMPT);
+            match answer {
+                Err(error) if left.is_zero() || self.observer.context().reason().is_some() => {
+                    return Err(self.unreachable(error));
+                }
+                Err(_) => {}
+                Ok(metadata) => {
+                    self.observer.context().forget();
+                    return Ok(metadata);
+                }
+            }
+        }
     }
 
     fn settings<'n>(
@@ -207,7 +227,8 @@ impl Cluster {
         if resources.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let answers = self.settings_of(&resources, || format!("{} topics", resources.len()))?;
+        let what = || format!("{} topics", resources.len());
+        let answers = self.settings_of(&resources, self.broker()?, what)?;
         let of_topic = |answer: ConfigResource| match &answer.specifier {
             OwnedResourceSpecifier::Topic(name) => Some((name.clone(), own_settings(answer))),
             OwnedResourceSpecifier::Group(_) | OwnedResourceSpecifier::Broker(_) => None,
@@ -215,14 +236,23 @@ impl Cluster {
         Ok(answers.into_iter().filter_map(of_topic).collect())
     }
 
+    /// Returns a broker that can be asked: any answers for topics. By default the controller is asked, which the one of
+    /// `sluice demo` does not have.
+    ///
+    /// The admin client itself must know it. One that it has not heard of, since that broker was not up when it connected,
+    /// it would wait for until its next look at the cluster, minutes later.
+    fn broker(&self) -> Result<Option<i32>, Error> {
+        let metadata = self.admin.inner().fetch_metadata(None, PATIENCE).map_err(|error| self.unreachable(error))?;
+        Ok(metadata.brokers().first().map(MetadataBroker::id))
+    }
+
     /// Asks for settings. Where the user may not, rdkafka drops the broker's refusal, and the answer has no entries.
     fn settings_of(
         &self,
         resources: &[ResourceSpecifier<'_>],
+        broker: Option<i32>,
         what: impl Fn() -> String,
     ) -> Result<Vec<ConfigResource>, Error> {
-        // Any broker answers for topics. By default the controller is asked, which the one of `sluice demo` does not have.
-        let broker = self.metadata()?.brokers().first().map(MetadataBroker::id);
         let options = AdminOptions::new().request_timeout(Some(PATIENCE)).broker_id(broker);
         let answers = block_on(self.admin.describe_configs(resources, &options));
         let refused = |error| Error::Describe { what: what(), source: Box::new(error) };
@@ -236,8 +266,9 @@ impl Cluster {
 
     fn unreachable(&self, error: KafkaError) -> Error {
         self.observer.poll(Duration::from_millis(50));
-        let reason = self.observer.context().reason().map_or(String::new(), |reason| format!(": {reason}"));
-        Error::Unreachable { brokers: self.brokers.clone(), reason, source: Box::new(error) }
+        let reason = self.observer.context().reason();
+        let reason = reason.map_or_else(|| error.to_string(), |reason| refusal::explain(&reason, &self.kafka));
+        Error::Unreachable { brokers: self.kafka.get("bootstrap.servers").unwrap_or_default().to_owned(), reason }
     }
 }
 
@@ -274,17 +305,34 @@ impl Context {
     fn reason(&self) -> Option<String> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// A broker has answered: what kept another from it is no reason any more.
+    fn forget(&self) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Remembers a reason, unless an earlier one tells more: a second attempt may fail without the words of the first.
+    fn note(&self, reason: &str) {
+        let mut last = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusal::hint(reason).is_some() || last.as_deref().and_then(refusal::hint).is_none() {
+            *last = Some(reason.to_owned());
+        }
+    }
 }
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         // That all brokers are down follows from the reason, and would hide it.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+            self.note(reason);
         }
     }
 
     fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
+        // A connection that is cut in its first words, as by a listener of another protocol, is told here only.
+        if facility == "FAIL" {
+            self.note(text);
+        }
         tracing::debug!(target: "librdkafka", facility, text);
     }
 }

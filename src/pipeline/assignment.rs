@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::consume::Named;
+use super::source::Watch;
 use crate::gate::verdict::Needs;
 use crate::record::{Offset, Partition, Position};
 use crate::schema::table::{Need, Source};
@@ -45,6 +46,10 @@ pub(super) struct Assigned {
     /// The next record to stage.
     pub(super) next: Offset,
     pub(super) hold: Option<Hold>,
+    /// Whether it is known where it goes on; else its offsets mean nothing, and it is held.
+    pub(super) is_placed: bool,
+    /// What the statistics said of it.
+    pub(super) watch: Watch,
     unknown_holds: VecDeque<(Instant, Duration)>,
 }
 
@@ -60,7 +65,32 @@ impl Assigned {
 
     /// Tells whether it waits for a record that the log does not have, which only a person can mend.
     pub(super) fn is_out_of_range(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| hold.cause == Some(HoldCause::OffsetOutOfRange))
+        self.is_held_for(HoldCause::OffsetOutOfRange)
+    }
+
+    /// Tells whether another try of everything does not let it go on.
+    pub(super) fn stays(&self) -> bool {
+        self.is_out_of_range() || !self.is_placed
+    }
+
+    /// Goes on from here, as the brokers say.
+    pub(super) fn place(&mut self, next: Offset) {
+        (self.committed, self.next, self.is_placed) = (next, next, true);
+    }
+
+    /// Tells whether it is held for this cause.
+    pub(super) fn is_held_for(&self, cause: HoldCause) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.cause == Some(cause))
+    }
+
+    /// Tells whether it waits for a batch or a broker that could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_held_for(HoldCause::UnreadableBatch) || self.is_held_for(HoldCause::SourceUnavailable)
+    }
+
+    /// Tells whether it is due for another try.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now)
     }
 
     /// Ends the hold, and counts it where it was for an unknown ID.
@@ -81,8 +111,10 @@ pub(super) struct Assignment {
 }
 
 impl Assignment {
-    /// Takes a partition whose next record is known.
-    pub(super) fn add(&mut self, topic: Arc<str>, partition: Partition, source: Source, next: Offset) {
+    /// Takes a partition, and returns its index; `next` is its next record where that is known.
+    pub(super) fn add(&mut self, topic: Arc<str>, partition: Partition, source: Source, next: Option<Offset>) -> usize {
+        let is_placed = next.is_some();
+        let next = next.unwrap_or(Offset(0));
         self.partitions.push(Assigned {
             topic,
             partition,
@@ -90,8 +122,11 @@ impl Assignment {
             committed: next,
             next,
             hold: None,
+            is_placed,
+            watch: Watch::default(),
             unknown_holds: VecDeque::new(),
         });
+        self.partitions.len() - 1
     }
 
     /// Lets go of partitions and returns them.
@@ -99,6 +134,11 @@ impl Assignment {
         self.last = 0;
         let is_gone = |held: &mut Assigned| gone.iter().any(|(topic, p)| *topic == held.topic && *p == held.partition);
         self.partitions.extract_if(.., is_gone).collect()
+    }
+
+    /// Returns the names of all.
+    pub(super) fn names(&self) -> Vec<Named> {
+        self.partitions.iter().map(|held| (Arc::clone(&held.topic), held.partition)).collect()
     }
 
     /// Finds the partition of a record; records come in runs, so the last one found is looked at first.
@@ -144,14 +184,17 @@ impl Assignment {
 
     /// Returns the indices of partitions that are due for another try.
     pub(super) fn due(&self, now: Instant) -> Vec<usize> {
-        let is_due = |held: &Assigned| held.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now);
-        (0..self.partitions.len()).filter(|&index| is_due(&self.partitions[index])).collect()
+        self.indices(|held| held.is_due(now))
     }
 
     /// Returns the indices of partitions that wait for this schema.
     pub(super) fn waiting_for(&self, need: Need) -> Vec<usize> {
-        let waits = |held: &Assigned| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need));
-        (0..self.partitions.len()).filter(|&index| waits(&self.partitions[index])).collect()
+        self.indices(|held| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need)))
+    }
+
+    /// Returns the indices of the partitions of which this is so.
+    pub(super) fn indices(&self, is_so: impl Fn(&Assigned) -> bool) -> Vec<usize> {
+        (0..self.partitions.len()).filter(|&index| is_so(&self.partitions[index])).collect()
     }
 }
 

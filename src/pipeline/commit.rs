@@ -6,42 +6,49 @@
 //! takes the former by value, so staging after the drain or committing with records under way
 //! does not compile.
 //!
-//! With `at-least-once` the same steps stand for: produce, wait for every acknowledgement,
-//! commit the offsets to the group. Nothing is taken back by an abort then, so records may
-//! come twice; none is lost, since no offset moves before all earlier outputs are stored.
+//! With `at-least-once` the same steps mean less ([`super::offsets`]).
 //!
-//! librdkafka's errors are of three kinds (its INTRODUCTION.md): retriable (the same call
-//! again, with the same arguments), abortable, and all others, which leave the producer of
-//! no use ([`Fault::Lost`]). A commit that timed out is retried and never aborted: it may
-//! have happened.
+//! A commit that timed out is made again and never aborted: it may have happened. A
+//! transaction that may have been ended twice costs the producer ([`super::end`]), though not
+//! what it has committed. Calls are watched ([`super::watchdog`]); the one that sends the
+//! offsets is made aside ([`super::aside`]).
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{Producer as _, PurgeConfig};
-use rdkafka::util::Timeout;
+use rdkafka::producer::{BaseProducer, Producer as _};
 
-use super::Fault;
 use super::consume::Consumer;
-use super::produce::{Context, TOO_LARGE};
+use super::end::Backoff;
+use super::failpoint::{self, Point};
+use super::fault::{Kind, plain};
+use super::produce::{Context, REFUSED};
+use super::watchdog::{self, Call, Ending, Watch};
+use super::{Fault, Stop};
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
-const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
 
 /// Pause before a retriable call is made again.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long one abort call may take before delivery reports are served again; it waits for them.
+/// How long one call may take before the loop looks up: it is made again then, and goes on where it was.
+pub(super) const CALL_STEP: Duration = Duration::from_secs(1);
+
+/// The same for an abort, which waits for delivery reports to be served.
 const ABORT_STEP: Duration = Duration::from_millis(100);
+
+/// What a commit is called in messages.
+const COMMIT: &str = "commit the transaction";
 
 /// A producer between transactions.
 #[derive(Debug)]
-pub(super) struct Idle(Sender);
+pub(super) struct Idle(pub(super) Sender);
 
 /// A transaction that takes records.
 #[derive(Debug)]
@@ -57,6 +64,15 @@ pub(super) struct Drained(Sender);
 #[derive(Debug)]
 pub(super) struct Failed(Sender);
 
+/// A transaction that has ended, committed or aborted.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The producer can begin another one.
+    Clean(Idle),
+    /// It may have been ended twice, as this line says: the producer is spent, and is gone.
+    Doubtful(String),
+}
+
 /// A step that did not succeed: what is left, if anything, and why.
 #[derive(Debug)]
 pub(super) struct Broken {
@@ -67,7 +83,7 @@ pub(super) struct Broken {
 /// The result of a step.
 pub(super) type Step<T> = Result<T, Box<Broken>>;
 
-fn broken(left: Sender, fault: Fault) -> Box<Broken> {
+pub(super) fn broken(left: Sender, fault: Fault) -> Box<Broken> {
     Box::new(Broken { left: Some(Failed(left)), fault })
 }
 
@@ -75,18 +91,64 @@ fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
     Box::new(Broken { left: None, fault: Fault::lost(step, error) })
 }
 
+/// A commit failed that may have happened all the same. One that was fenced has not: a copy of it that came first would
+/// have been answered, and this one like it.
+fn unsettled(error: &KafkaError) -> Box<Broken> {
+    let fault = match Fault::lost(COMMIT, error) {
+        Fault::Lost { why, is_fenced: false } => Fault::Unsettled { why },
+        fault @ (Fault::Lost { .. }
+        | Fault::Abort(_)
+        | Fault::Unsettled { .. }
+        | Fault::ConsumerLost(_)
+        | Fault::Fatal(_)) => fault,
+    };
+    Box::new(Broken { left: None, fault })
+}
+
+/// A producer and what it works with.
 #[derive(Debug)]
-struct Sender {
-    producer: Producer<Context>,
-    delivery: Delivery,
+pub(super) struct Sender {
+    pub(super) producer: Ending<Producer<Context>>,
+    pub(super) terms: Terms,
+    /// Why the offsets may come to the brokers once more.
+    pub(super) doubt: Option<String>,
+}
+
+/// What a pipeline's transactions are made with.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    /// The gate, for messages.
+    pub(super) gate: Arc<str>,
+    pub(super) delivery: Delivery,
     /// How long one step may take: the transaction timeout, after which the coordinator aborts anyway.
-    limit: Duration,
+    pub(super) limit: Duration,
+    /// How long the producer waits before it sends a request again.
+    pub(super) backoff: Backoff,
+    /// Ends what is under way sooner.
+    pub(super) stop: Stop,
+}
+
+impl Terms {
+    /// Watches a call of the producer.
+    pub(super) fn watch(&self, name: &'static str, state: &'static str) -> Watch {
+        watchdog::watch(self.call(name, state), self.limit)
+    }
+
+    pub(super) fn call(&self, name: &'static str, state: &'static str) -> Call {
+        Call { gate: Arc::clone(&self.gate), name, state }
+    }
+
+    /// Tells whether a step that began then has had its time.
+    pub(super) fn is_over(&self, began: Instant) -> bool {
+        began.elapsed() > self.limit || self.stop.is_overdue()
+    }
 }
 
 impl Idle {
     /// Takes a producer whose transactions are initialised.
-    pub(super) fn new(producer: Producer<Context>, delivery: Delivery, limit: Duration) -> Self {
-        Self(Sender { producer, delivery, limit })
+    pub(super) fn new(producer: Producer<Context>, terms: Terms) -> Self {
+        let call = terms.call("the end of a producer", "lost");
+        Self(Sender { producer: Ending::new(producer, call), terms, doubt: None })
     }
 
     /// Returns the producer, to make handles of its topics.
@@ -94,9 +156,14 @@ impl Idle {
         &mut self.0.producer
     }
 
+    /// Returns the client.
+    pub(super) fn client(&self) -> &BaseProducer<Context> {
+        self.0.producer.client()
+    }
+
     /// Returns what the client reports to.
     pub(super) fn context(&self) -> &Context {
-        self.0.producer.client().context()
+        self.client().context()
     }
 
     /// Serves events while nothing is under way.
@@ -107,7 +174,8 @@ impl Idle {
     /// Begins.
     pub(super) fn begin(self) -> Step<Open> {
         let sender = self.0;
-        let result = match sender.delivery {
+        let _watch = sender.terms.watch("begin_transaction", "idle");
+        let result = match sender.terms.delivery {
             Delivery::ExactlyOnce => sender.producer.client().begin_transaction(),
             Delivery::AtLeastOnce => Ok(()),
         };
@@ -136,7 +204,7 @@ impl Open {
 
     /// Waits until the brokers have every record.
     pub(super) fn drain(self) -> Step<Drained> {
-        let deadline = Instant::now() + self.sender.limit;
+        let began = Instant::now();
         loop {
             let drained = self.sender.producer.client().flush(Duration::ZERO).is_ok();
             if let Err(fault) = self.sender.poll() {
@@ -145,14 +213,19 @@ impl Open {
             if drained {
                 return self.sender.drained();
             }
-            if Instant::now() > deadline {
+            if self.sender.terms.is_over(began) {
                 let left = self.sender.producer.client().in_flight_count();
-                let fault =
-                    Fault::Abort(format!("{left} records were not taken by the brokers in {:?}", self.sender.limit));
+                let took = began.elapsed();
+                let fault = Fault::Abort(format!("{left} records were not taken by the brokers in {took:.1?}"));
                 return Err(broken(self.sender, fault));
             }
             thread::sleep(DRAIN_PAUSE);
         }
+    }
+
+    /// Tells whether a step that began then has had its time.
+    pub(super) fn is_over(&self, began: Instant) -> bool {
+        self.sender.terms.is_over(began)
     }
 
     /// Gives it up; nothing of it was or will be committed.
@@ -163,10 +236,10 @@ impl Open {
 
 impl Drained {
     /// Commits the records and the offsets of the next records to be read.
-    pub(super) fn commit(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
+    pub(super) fn commit(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Ended> {
         let sender = self.0;
-        match sender.delivery {
-            Delivery::ExactlyOnce => sender.commit_transaction(consumer, offsets),
+        match sender.terms.delivery {
+            Delivery::ExactlyOnce => sender.send_offsets(consumer, offsets).and_then(Sender::commit_transaction),
             Delivery::AtLeastOnce => sender.commit_offsets(consumer, offsets),
         }
     }
@@ -179,31 +252,10 @@ impl Failed {
     }
 
     /// Aborts: readers of the outputs will see none of its records (with `at-least-once`, perhaps some).
-    pub(super) fn abort(self) -> Step<Idle> {
-        let sender = self.0;
-        let deadline = Instant::now() + sender.limit;
-        if sender.delivery == Delivery::AtLeastOnce {
-            sender.purge();
-            return match sender.producer.client().client().fatal_error() {
-                None => Ok(Idle(sender)),
-                Some((code, reason)) => {
-                    let why = format!("the idempotent producer cannot go on: {reason} ({code})");
-                    Err(Box::new(Broken { left: None, fault: Fault::Lost { why, is_fenced: false } }))
-                }
-            };
-        }
-        loop {
-            let result = sender.producer.client().abort_transaction(ABORT_STEP);
-            sender.producer.client().poll(Duration::ZERO);
-            match result {
-                Ok(()) => {
-                    // Reports of purged records belong to this transaction, not to the next one.
-                    sender.producer.client().context().take_failures();
-                    return Ok(Idle(sender));
-                }
-                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {}
-                Err(error) => return Err(lost("abort the transaction", &error)),
-            }
+    pub(super) fn abort(self) -> Step<Ended> {
+        match self.0.terms.delivery {
+            Delivery::ExactlyOnce => self.0.abort_transaction(),
+            Delivery::AtLeastOnce => self.0.throw_away(),
         }
     }
 }
@@ -218,12 +270,12 @@ impl Sender {
     /// Goes on if the brokers took everything.
     fn drained(self) -> Step<Drained> {
         if self.producer.client().context().has_failed() {
-            return Err(broken(self, Fault::Abort(TOO_LARGE.to_owned())));
+            return Err(broken(self, Fault::Abort(REFUSED.to_owned())));
         }
         Ok(Drained(self))
     }
 
-    fn broken(self, step: &str, error: &KafkaError) -> Box<Broken> {
+    pub(super) fn broken(self, step: &str, error: &KafkaError) -> Box<Broken> {
         match Kind::of(error) {
             Kind::Lost => lost(step, error),
             Kind::Abortable | Kind::Retriable => {
@@ -232,100 +284,83 @@ impl Sender {
         }
     }
 
-    fn commit_transaction(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
-        let Some(group) = consumer.group_metadata() else {
-            let fault = Fault::Abort("the consumer has left its group".to_owned());
+    /// Does what is ordered for this point, watched as a call that hangs there would be.
+    pub(super) fn hit(&self, point: Point) -> Result<(), Fault> {
+        #[cfg(debug_assertions)]
+        let _watch = self.terms.watch("failpoint", "drained");
+        failpoint::hit(point)
+    }
+
+    fn commit_transaction(self) -> Step<Ended> {
+        if let Err(fault) = self.hit(Point::BeforeCommit) {
             return Err(broken(self, fault));
-        };
-        let client = self.producer.client();
-        let send = || client.send_offsets_to_transaction(offsets, &group, self.limit);
-        if let Err(error) = self.retry(send) {
-            return Err(self.broken("add the offsets to the transaction", &error));
         }
-        // The rest of the transaction timeout: librdkafka recommends no limit of ours here.
+        let client = self.producer.client();
+        let began = Instant::now();
         #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
-        let commit = || client.commit_transaction(Timeout::Never);
-        match self.retry(commit) {
-            Ok(()) => Ok(Idle(self)),
-            Err(error) if Kind::of(&error) == Kind::Retriable => Err(lost("commit the transaction", &error)),
-            Err(error) => Err(self.broken("commit the transaction", &error)),
+        let committed = self.retry(|| {
+            let _watch = self.terms.watch("commit_transaction", "drained");
+            client.commit_transaction(CALL_STEP)
+        });
+        match committed {
+            Ok(again) => {
+                let took = began.elapsed();
+                // Too late to fail: no order of a fault is taken here.
+                failpoint::hit(Point::AfterCommit).ok();
+                Ok(self.ended("commit", took, again))
+            }
+            // It may have happened, and nothing but a new producer can tell.
+            Err(error) if Kind::of(&error) == Kind::Abortable => Err(self.broken(COMMIT, &error)),
+            Err(error) => Err(unsettled(&error)),
         }
     }
 
-    fn commit_offsets(self, consumer: &Consumer, offsets: &TopicPartitionList) -> Step<Idle> {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-        let result = consumer.commit(offsets, CommitMode::Sync);
-        match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(Idle(self)),
-            Err(error) => {
-                let fault = Fault::Abort(format!("could not commit the offsets: {}", plain(&error)));
-                Err(broken(self, fault))
+    fn abort_transaction(self) -> Step<Ended> {
+        let client = self.producer.client();
+        let (entered, mut began) = (Instant::now(), Instant::now());
+        loop {
+            // EndTxn comes after the records under way; only from there on the time is its own.
+            if client.in_flight_count() > 0 {
+                began = Instant::now();
+            }
+            let watch = self.terms.watch("abort_transaction", "failed");
+            let result = client.abort_transaction(ABORT_STEP);
+            drop(watch);
+            client.poll(Duration::ZERO);
+            match result {
+                Ok(()) => {
+                    // Reports of purged records belong to this transaction, not to the next one.
+                    client.context().take_failures();
+                    return Ok(self.ended("abort", began.elapsed(), false));
+                }
+                Err(error) if Kind::of(&error) == Kind::Retriable && !self.terms.is_over(entered) => {}
+                Err(error) => return Err(lost("abort the transaction", &error)),
             }
         }
     }
 
-    /// Makes a call again while it asks for that, up to the limit.
-    fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<()> {
-        let deadline = Instant::now() + self.limit;
+    /// Judges an end that took so long.
+    fn ended(mut self, what: &str, took: Duration, again: bool) -> Ended {
+        let doubt = self.doubt.take();
+        if again || self.terms.backoff.doubts_end(took) {
+            return Ended::Doubtful(format!("the {what} took {took:.1?} and may have been sent twice"));
+        }
+        doubt.map_or_else(|| Ended::Clean(Idle(self)), Ended::Doubtful)
+    }
+
+    /// Makes a call again while it asks for that, up to the limit; tells whether it was made again, and not only went on.
+    pub(super) fn retry(&self, call: impl Fn() -> KafkaResult<()>) -> KafkaResult<bool> {
+        let began = Instant::now();
+        let mut again = false;
         loop {
             match call() {
-                Err(error) if Kind::of(&error) == Kind::Retriable && Instant::now() < deadline => {
+                Err(error) if Kind::of(&error) == Kind::Retriable && !self.terms.is_over(began) => {
                     tracing::debug!(error = %plain(&error), "a transactional call is made again");
+                    again |= error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut);
                     thread::sleep(RETRY_PAUSE);
                 }
-                result => return result,
+                result => return result.map(|()| again),
             }
         }
     }
-
-    fn purge(&self) {
-        let client = self.producer.client();
-        client.purge(PurgeConfig::default().queue().inflight());
-        let deadline = Instant::now() + self.limit;
-        while client.in_flight_count() > 0 && Instant::now() < deadline {
-            client.poll(Duration::ZERO);
-            thread::sleep(DRAIN_PAUSE);
-        }
-        client.context().take_failures();
-    }
-}
-
-/// What librdkafka allows after an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Retriable,
-    Abortable,
-    Lost,
-}
-
-impl Kind {
-    fn of(error: &KafkaError) -> Self {
-        let KafkaError::Transaction(error) = error else {
-            return if matches!(error, KafkaError::Flush(_)) { Self::Retriable } else { Self::Lost };
-        };
-        if error.is_fatal() {
-            Self::Lost
-        } else if error.txn_requires_abort() {
-            Self::Abortable
-        } else if error.is_retriable() {
-            Self::Retriable
-        } else {
-            // No flag means that librdkafka knows no way on.
-            Self::Lost
-        }
-    }
-}
-
-/// Returns the message without rdkafka's debug decoration.
-pub(super) fn plain(error: &KafkaError) -> String {
-    if let KafkaError::Transaction(error) = error {
-        return format!("{} ({})", error.string(), error.name());
-    }
-    error.to_string()
-}
-
-/// Commits the offsets at which a group begins, before it has members.
-pub(super) fn commit_start(consumer: &Consumer, offsets: &TopicPartitionList) -> KafkaResult<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that commits offsets")]
-    consumer.commit(offsets, CommitMode::Sync)
 }

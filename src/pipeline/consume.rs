@@ -12,17 +12,18 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as NativeCode;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Headers};
+use crate::kafka::memory::BATCH_BYTES;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Header, Offset, Partition, Position, Record, Value};
 use crate::telemetry::logging;
@@ -30,6 +31,35 @@ use crate::telemetry::logging;
 /// Records taken at once. Larger batches decide no faster, and everything in a batch is taken
 /// again after an abort; smaller ones look at the clock too often.
 pub(super) const BATCH_RECORDS: usize = 1_000;
+
+/// Time between two lines about the same missing right.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Errors of a partition, which rdkafka reports without its name: of a batch that does not pass its checksum or cannot be
+/// decompressed, of one beyond every limit, and of a broker that cannot read its own log or may not show it.
+const UNREADABLE: [RDKafkaErrorCode; 8] = [
+    RDKafkaErrorCode::BadMessage,
+    RDKafkaErrorCode::BadCompression,
+    RDKafkaErrorCode::NotImplemented,
+    RDKafkaErrorCode::CriticalSystemResource,
+    RDKafkaErrorCode::InvalidMessage,
+    RDKafkaErrorCode::MessageSizeTooLarge,
+    RDKafkaErrorCode::TopicAuthorizationFailed,
+    RDKafkaErrorCode::Unknown,
+];
+
+/// Errors of a topic that is gone, or that this user may not see.
+const MISSING: [RDKafkaErrorCode; 4] = [
+    RDKafkaErrorCode::TopicAuthorizationFailed,
+    RDKafkaErrorCode::UnknownTopicOrPartition,
+    RDKafkaErrorCode::UnknownTopic,
+    RDKafkaErrorCode::UnknownPartition,
+];
+
+/// Tells whether the fault is that of the batch, and not of broker or rights.
+pub(super) fn is_of_batch(code: RDKafkaErrorCode) -> bool {
+    !matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::Unknown)
+}
 
 /// The consumer of one pipeline.
 pub(super) type Consumer = BaseConsumer<Context>;
@@ -46,6 +76,8 @@ pub(super) enum ConsumeEvent {
     Revoke(Vec<Named>),
     /// Some partition's next offset is not in the log any more, or not yet.
     OffsetOutOfRange,
+    /// Some partition has a batch that cannot be read, or cannot be read at all; records may have been passed over.
+    Unreadable,
     /// The consumer is of no more use.
     Fatal(KafkaError),
 }
@@ -57,11 +89,22 @@ pub(super) struct Context {
     events: Mutex<VecDeque<ConsumeEvent>>,
     closing: AtomicBool,
     statistics: clients::Latest,
+    /// When a missing right to read was logged last.
+    unreadable_logged: Mutex<Option<Instant>>,
+    /// Whether a source topic may not be there any more.
+    has_missed: AtomicBool,
 }
 
 impl Context {
     pub(super) fn new(gate: Arc<str>) -> Self {
-        Self { gate, events: Mutex::default(), closing: AtomicBool::new(false), statistics: clients::Latest::default() }
+        Self {
+            gate,
+            events: Mutex::default(),
+            closing: AtomicBool::new(false),
+            statistics: clients::Latest::default(),
+            unreadable_logged: Mutex::default(),
+            has_missed: AtomicBool::new(false),
+        }
     }
 
     /// Lets go of partitions at once from now on.
@@ -74,9 +117,40 @@ impl Context {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
+    /// Counts the rebalances not yet taken: the group waits for an answer to each.
+    pub(super) fn rebalances(&self) -> usize {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().filter(|event| matches!(event, ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_))).count()
+    }
+
     /// Returns the newest statistics not yet taken.
     pub(super) fn take_statistics(&self) -> Option<Statistics> {
         self.statistics.take()
+    }
+
+    /// Tells whether a source topic was missed since the last call: it is gone, or this user may not see it any more.
+    pub(super) fn take_missed(&self) -> bool {
+        self.has_missed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Logs, once in a while, that a source may not be read any more: librdkafka asks on, and nobody else says so.
+    fn log_unreadable(&self, error: &KafkaError) {
+        let mut logged = self.unreadable_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|at| at.elapsed() > UNREADABLE_PAUSE) {
+            *logged = Some(Instant::now());
+            let advice = "grant it the rights that `sluice check-config` prints; until then its records wait";
+            tracing::error!(gate = %self.gate, %error, advice, "this user may not read a source topic any more");
+        }
+    }
+
+    /// Hands over partitions that no group assigns.
+    pub(super) fn take(&self, partitions: Vec<Named>) {
+        self.note(ConsumeEvent::Assign(partitions));
+    }
+
+    /// Has all partitions looked at as after an error of one.
+    pub(super) fn note_unreadable(&self) {
+        self.note(ConsumeEvent::Unreadable);
     }
 
     fn note(&self, event: ConsumeEvent) {
@@ -102,7 +176,7 @@ impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: NativeCode, partitions: &mut TopicPartitionList) {
         if self.closing.load(Ordering::Acquire) {
             // Nobody waits for the result: the client is about to be gone.
-            consumer.incremental_unassign(partitions).ok();
+            let_go(consumer, partitions).ok();
             return;
         }
         let named = partitions
@@ -118,12 +192,32 @@ impl ConsumerContext for Context {
     }
 }
 
+/// Begins to read partitions that the group has given, from the offsets in the list.
+pub(super) fn take(consumer: &Consumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Eager => consumer.assign(partitions),
+        RebalanceProtocol::Cooperative | RebalanceProtocol::None => consumer.incremental_assign(partitions),
+    }
+}
+
+/// Gives back what the group asks for: all there is, where its protocol is eager.
+pub(super) fn let_go(consumer: &Consumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Eager => consumer.unassign(),
+        RebalanceProtocol::Cooperative | RebalanceProtocol::None => consumer.incremental_unassign(partitions),
+    }
+}
+
 /// Takes what is there, waiting for the first record at most `wait`; stops at an event, which is noted in the context.
 pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<BorrowedMessage<'c>>) {
     let mut wait = wait;
-    while batch.len() < BATCH_RECORDS {
+    let mut bytes = 0;
+    while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
         match consumer.poll(wait) {
-            Some(Ok(message)) => batch.push(message),
+            Some(Ok(message)) => {
+                bytes += (message.key_len() + message.payload_len()) as u64;
+                batch.push(message);
+            }
             Some(Err(error)) => {
                 note_error(consumer.context(), error);
                 return;
@@ -136,10 +230,18 @@ pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<B
 
 fn note_error(context: &Context, error: KafkaError) {
     let code = error.rdkafka_error_code();
+    if code.is_some_and(|code| MISSING.contains(&code)) {
+        context.has_missed.store(true, Ordering::Release);
+    }
     if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
         context.note(ConsumeEvent::Fatal(error));
     } else if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {
         context.note(ConsumeEvent::OffsetOutOfRange);
+    } else if code.is_some_and(|code| UNREADABLE.contains(&code)) {
+        if code == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+            context.log_unreadable(&error);
+        }
+        context.note(ConsumeEvent::Unreadable);
     } else {
         // Everything else librdkafka mends itself; the reason went to the log through `ClientContext::error`.
         tracing::debug!(gate = %context.gate, %error, "poll reported an error");

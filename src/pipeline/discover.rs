@@ -7,19 +7,23 @@
 //! reported and left aside, the others go on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 
-use super::routes::Routes;
+use super::positions;
+use super::routes::{Routes, Targets};
 use super::run::Loop;
+use super::start;
 use super::{Error, Fault, Settings};
-use crate::config::Sources;
+use crate::config::{Repartition, Sources};
 use crate::gate::verdict::Route;
-use crate::kafka::topics::{self, Cluster, Plan, tool_options};
-use crate::telemetry::HoldCause;
+use crate::kafka::topics::{self, Cluster, Needs, Plan, tool_options};
+use crate::record::Partition;
 use crate::telemetry::events::{GateStarted, TopicHeld, TopicReleased};
 use crate::telemetry::state::Topics;
+use crate::telemetry::{HoldCause, Probe};
 
 /// Time between two lists of the cluster's topics.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
@@ -57,7 +61,15 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
             None => TopicReleased { topic }.emit(&settings.probe),
         }
     }
+    release_gone(&settings.probe, &listed);
     Ok(())
+}
+
+/// Releases topics that could not be served and are gone.
+fn release_gone(probe: &Probe, listed: &BTreeSet<String>) {
+    for topic in probe.held_topics(HoldCause::Misconfigured).iter().filter(|topic| !listed.contains(*topic)) {
+        TopicReleased { topic }.emit(probe);
+    }
 }
 
 /// Checks a topic's outputs, makes those that are missing where that is allowed, and adds the topic; returns why it
@@ -65,9 +77,10 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
 fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &str) -> Result<Option<String>, Fault> {
     let Some(outputs) = settings.gate.outputs(topic) else { return Ok(None) };
     let mode = settings.gate.policy.mode;
+    let needs = Needs { mode, repartition: settings.gate.repartition };
     let names: BTreeSet<String> = outputs.written(mode).chain([topic]).map(str::to_owned).collect();
     let mut described = cluster.describe(&names).map_err(asking)?;
-    let plan = Plan::new(std::iter::once((topic, outputs.clone())), mode, &described);
+    let plan = Plan::new(std::iter::once((topic, outputs.clone())), needs, &described);
     if !plan.refusals.is_empty() {
         let reasons: Vec<_> = plan.refusals.iter().map(ToString::to_string).collect();
         return Ok(Some(reasons.join("; ")));
@@ -78,7 +91,7 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
             let commands: Vec<_> = plan.missing.iter().map(|missing| missing.command(&options)).collect();
             let missing: Vec<_> = plan.missing.iter().map(|missing| format!("'{}'", missing.name)).collect();
             return Ok(Some(format!(
-                "output topics {} of '{topic}' do not exist; set 'create_topics: true', or create them:\n  {}",
+                "output topics {} of '{topic}' do not exist, or this user may not see them: grant what `sluice check-config` prints, set 'create_topics: true', or create them:\n  {}",
                 missing.join(", "),
                 commands.join("\n  ")
             )));
@@ -93,8 +106,7 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
     for difference in &plan.differences {
         tracing::info!(gate = settings.probe.gate(), %difference, "an output differs from its source");
     }
-    let limits = outputs.written(mode).filter_map(|output| described.get(output)?.max_message_bytes());
-    routes.add(topic, limits);
+    routes.add(topic, Targets::new(&outputs, settings.gate.repartition, &described));
     Ok(None)
 }
 
@@ -120,6 +132,9 @@ impl Loop<'_> {
             return Ok(());
         }
         self.discover_at = now + INTERVAL;
+        if self.settings.gate.repartition == Repartition::Murmur2 && !self.output.is_dry_run() {
+            self.look_at_outputs();
+        }
         if !matches!(self.settings.gate.source, Sources::Pattern(_)) {
             return Ok(());
         }
@@ -130,13 +145,57 @@ impl Loop<'_> {
         self.subscribe()
     }
 
+    /// Looks at the outputs anew: what they take, and how many partitions they have. What cannot be asked now stays as
+    /// it was.
+    pub(super) fn look_at_outputs(&mut self) {
+        let mode = self.settings.gate.policy.mode;
+        let names = self.routes.iter().flat_map(|route| route.outputs.written(mode)).map(str::to_owned).collect();
+        match self.cluster.describe(&names) {
+            Ok(topics) => {
+                let changes = self.routes.update(&topics);
+                for change in &changes {
+                    tracing::info!(gate = self.settings.probe.gate(), change, "an output has changed");
+                }
+                if !changes.is_empty() {
+                    self.output.renew_handles(&names);
+                }
+            }
+            Err(error) => {
+                let why = plain_chain(&error);
+                tracing::warn!(gate = self.settings.probe.gate(), why, "outputs cannot be looked at now");
+            }
+        }
+    }
+
+    /// Takes the partitions of these topics without joining the group: a dry run beside the gate that it tries must not
+    /// take any from it. The pipelines of the process divide them; each process has all.
+    fn take_alone(&self, topics: &[&str]) {
+        let Settings { number, gate, probe, .. } = self.settings;
+        for topic in topics {
+            let found = start::until_answered(self.settings, || {
+                let wait = |error| Fault::asking("list the partitions of the source", &error);
+                positions::partitions_of(self.consumer, topic).map_err(wait)
+            });
+            let Ok(Some(partitions)) = found else {
+                tracing::warn!(gate = probe.gate(), topic, "the dry run cannot list the partitions of the topic");
+                continue;
+            };
+            let ours = partitions.filter(|partition| partition.cast_unsigned() as usize % gate.threads == *number);
+            self.consumer.context().take(ours.map(|partition| (Arc::from(*topic), Partition(partition))).collect());
+        }
+    }
+
     /// Subscribes to the topics by name, if there are others than before.
     pub(super) fn subscribe(&mut self) -> Result<(), Fault> {
         let sources = self.routes.topics();
         if sources.len() == self.subscribed {
             return Ok(());
         }
-        self.consumer.subscribe(&sources).map_err(|error| Fault::Abort(format!("could not subscribe: {error}")))?;
+        if self.output.is_dry_run() {
+            self.take_alone(&sources[self.subscribed..]);
+        } else {
+            self.consumer.subscribe(&sources).map_err(|error| Fault::Abort(format!("could not subscribe: {error}")))?;
+        }
         let outputs = self.routes.iter().flat_map(|route| {
             let outputs = &route.outputs;
             let converter = outputs.converter.clone().map(|topic| (Route::Converter.outcome(), topic));
@@ -154,5 +213,25 @@ impl Loop<'_> {
         .emit(&self.settings.probe);
         self.subscribed = self.routes.topics().len();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::{Health, Metrics};
+
+    #[test]
+    fn a_topic_that_could_not_be_served_and_is_gone_is_released() {
+        let (metrics, health) = (Metrics::new(), Health::new(Duration::from_secs(15)));
+        let probe = Probe::new(&metrics, &health, "orders", 0);
+        for (topic, cause) in
+            [("a", HoldCause::Misconfigured), ("b", HoldCause::Misconfigured), ("c", HoldCause::SourceUnavailable)]
+        {
+            TopicHeld { topic, cause, detail: "" }.emit(&probe);
+        }
+        release_gone(&probe, &BTreeSet::from(["b".to_owned()]));
+        let held: Vec<_> = probe.state().board().held_topics.into_keys().collect();
+        assert_eq!(held, ["b", "c"], "'c' waits for its brokers");
     }
 }

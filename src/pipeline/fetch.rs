@@ -7,6 +7,7 @@
 //! `latest` is the exception: the questions that it concerns are asked again, and the old
 //! judgement holds until the new one is there.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -59,11 +60,19 @@ pub(super) struct Fetch {
     sender: mpsc::Sender<Note>,
     notes: mpsc::Receiver<Note>,
     changes: broadcast::Receiver<TargetChanged>,
-    asked: FxHashMap<Need, AbortHandle>,
+    asked: FxHashMap<Need, Asked>,
     judged: FxHashMap<Need, (Question, Subject)>,
-    refused: Vec<(Instant, Need)>,
+    /// In the order of their times: all are kept equally long.
+    refused: VecDeque<(Instant, Need)>,
     /// The newest target that a change told of.
     targets: FxHashMap<Subject, Version>,
+}
+
+/// A question under way.
+#[derive(Debug)]
+struct Asked {
+    grace: Duration,
+    task: AbortHandle,
 }
 
 #[derive(Debug)]
@@ -91,7 +100,7 @@ impl Fetch {
             changes,
             asked: FxHashMap::default(),
             judged: FxHashMap::default(),
-            refused: Vec::new(),
+            refused: VecDeque::new(),
             targets: FxHashMap::default(),
         }
     }
@@ -103,10 +112,12 @@ impl Fetch {
         }
     }
 
-    /// Asks for a schema, unless that is under way; `grace` is how long the registry may not know it.
+    /// Asks for a schema, unless that is under way; `grace` is how long the registry may not know it. Of several partitions
+    /// that wait for one schema the least patient counts, or it would be held longer than it may.
     pub(super) fn ask(&mut self, need: Need, route: &SourceRoute, grace: Duration) {
-        if self.asked.contains_key(&need) {
-            return;
+        match self.asked.get(&need) {
+            Some(asked) if asked.grace <= grace => return,
+            Some(_) | None => {}
         }
         let policy = route.gate.policy();
         let part = match need.slot.part {
@@ -119,9 +130,12 @@ impl Fetch {
     }
 
     fn spawn(&mut self, question: Question) {
-        let need = question.need;
-        let task = self.runtime.spawn(pursue(Arc::clone(&self.schemas), question, self.sender.clone()));
-        self.asked.insert(need, task.abort_handle());
+        let (need, grace) = (question.need, question.grace);
+        let held = (self.unusable == UnusableSchema::Hold).then_some(self.forget_after);
+        let task = self.runtime.spawn(pursue(Arc::clone(&self.schemas), question, self.sender.clone(), held));
+        if let Some(before) = self.asked.insert(need, Asked { grace, task: task.abort_handle() }) {
+            before.task.abort();
+        }
     }
 
     /// Puts answers into the table and tells what happened.
@@ -162,10 +176,10 @@ impl Fetch {
 
     fn answered(&mut self, question: Question, answer: Answer, table: &mut SchemaTable, now: Instant) -> News {
         let need = question.need;
-        self.asked.remove(&need);
         let entry = match answer {
             Answer::Entry(entry) => entry,
             Answer::Unusable { reason, .. } => match self.unusable {
+                // Its task goes on asking.
                 UnusableSchema::Hold => return News::Unusable(need, reason),
                 UnusableSchema::DeadLetter => Entry::Refused(Arc::new(Refusal {
                     violation: Violation::new(ReasonCode::UnusableSchema, reason),
@@ -173,6 +187,7 @@ impl Fetch {
                 })),
             },
         };
+        self.asked.remove(&need);
         match &entry {
             Entry::Judged(judgement) => {
                 if let Some(subject) = judgement.subject.clone() {
@@ -184,44 +199,53 @@ impl Fetch {
                     self.judged.insert(need, (question, subject));
                 }
             }
-            Entry::Refused(_) => self.refused.push((now + self.forget_after, need)),
+            Entry::Refused(_) => self.refused.push_back((now + self.forget_after, need)),
         }
         table.insert(need, entry);
         News::Known(need)
     }
 
     fn forget(&mut self, table: &mut SchemaTable, now: Instant) {
-        self.refused.retain(|&(until, need)| {
-            let keep = now < until;
-            if !keep {
-                table.remove(need);
-            }
-            keep
-        });
+        while let Some((_, need)) = self.refused.pop_front_if(|(until, _)| *until <= now) {
+            table.remove(need);
+        }
     }
 }
 
 impl Drop for Fetch {
     fn drop(&mut self) {
-        self.asked.values().for_each(AbortHandle::abort);
+        self.asked.values().for_each(|asked| asked.task.abort());
     }
 }
 
-/// Asks until there is an answer.
-async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<Note>) {
+/// Asks until there is an answer. A schema that cannot be used may have been a proxy's page, or is mended by the next
+/// version of a registry's answer: where its records are held, it is asked for again after that time.
+async fn pursue(schemas: Arc<Schemas>, question: Question, notes: mpsc::Sender<Note>, unusable: Option<Duration>) {
     let mut backoff = Backoff::default();
     loop {
-        match schemas.answer(&question).await {
-            Ok(answer) => {
+        let pause = match (schemas.answer(&question).await, unusable) {
+            (Ok(answer @ Answer::Unusable { .. }), Some(pause)) => {
+                if notes.send(Note::Answered(question.clone(), answer)).is_err() {
+                    return;
+                }
+                pause
+            }
+            (Ok(answer), _) => {
                 // A loop that has ended wants no answer.
                 notes.send(Note::Answered(question, answer)).ok();
                 return;
             }
-            Err(error) => {
+            (Err(error), _) => {
                 let pause = backoff.next(&error);
-                notes.send(Note::Waiting(question.need, error)).ok();
-                tokio::time::sleep(pause).await;
+                if notes.send(Note::Waiting(question.need, error)).is_err() {
+                    return;
+                }
+                pause
             }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = schemas.back() => backoff.reset(),
         }
     }
 }
@@ -231,6 +255,6 @@ fn cause(error: &schemas::Error) -> HoldCause {
         schemas::Error::Registry(_) => HoldCause::RegistryUnavailable,
         schemas::Error::NotYet { .. } => HoldCause::UnknownSchema,
         schemas::Error::Target(_) => HoldCause::TargetUnavailable,
-        schemas::Error::Compiler => HoldCause::UnusableSchema,
+        schemas::Error::Changed(_) | schemas::Error::Compiler => HoldCause::UnusableSchema,
     }
 }

@@ -8,14 +8,15 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{Consumer as _, RebalanceProtocol};
 
 use super::Fault;
 use super::assignment::{self, Hold};
 use super::fetch::News;
-use super::output::Staged;
+use super::output::{Origin, Staged};
+use super::positions;
+use super::produce::protocol_name;
 use super::run::Loop;
-use super::start;
 use crate::gate::verdict::{Decision, Needs};
 use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::record::{Offset, Partition, Record};
@@ -25,6 +26,9 @@ use crate::telemetry::events::{PartitionHeld, PartitionReleased, TargetChanged};
 
 /// Time until a partition whose output was not there is tried again: metadata are refreshed by then.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// How often that time is doubled for a record that no output takes: each try ends a transaction. 16 minutes.
+const LONGEST_RETRY: u32 = 5;
 
 impl Loop<'_> {
     /// Stops a partition before a record whose schemas are not at hand, and asks for them.
@@ -55,33 +59,56 @@ impl Loop<'_> {
     /// Stops a partition before a record that its output did not take.
     #[cold]
     pub(super) fn hold_unstaged(&mut self, index: usize, staged: &Staged) -> Result<(), Fault> {
+        let origin = Origin::next_of(self.assignment.get(index));
+        let outputs = &self.routes.get(origin.source).outputs;
+        let dead_letter = &outputs.dead_letter;
         let (cause, detail) = match staged {
             Staged::Yes => return Ok(()),
+            Staged::OverLimit => return self.hold_at_limit(),
             Staged::TooLarge => (
                 HoldCause::Oversize,
-                "the record is larger than its output takes; raise the output's max.message.bytes".to_owned(),
+                format!(
+                    "the record is larger than its output takes, and the dead letters '{dead_letter}' too; raise \
+                     max.message.bytes of one, or choose 'oversize: truncate'; it is tried again"
+                ),
             ),
-            Staged::NoOutput(code) => (
+            Staged::Refused(code) => (
+                HoldCause::RecordRefused,
+                format!(
+                    "its output refuses the record, and so do the dead letters '{dead_letter}' ({}); it is tried again",
+                    protocol_name(*code)
+                ),
+            ),
+            Staged::NoOutput(route, code) => (
                 HoldCause::TargetUnavailable,
                 format!(
-                    "the output or this partition of it is not there ({code}); it is tried again every {} s",
+                    "topic '{}' or this partition of it is not there ({code}); it is tried again every {} s",
+                    outputs.topic(*route).unwrap_or_default(),
                     RETRY_AFTER.as_secs()
                 ),
             ),
         };
+        let tries = self.refused.get(origin).map_or(0, |known| known.tries);
         self.hold_because(index, cause, &detail)?;
-        if let (Staged::NoOutput(_), Some(hold)) = (staged, &mut self.assignment.get(index).hold) {
-            hold.retry_at = Some(Instant::now() + RETRY_AFTER);
+        if let Some(hold) = &mut self.assignment.get(index).hold {
+            hold.retry_at = Some(Instant::now() + RETRY_AFTER * (1 << tries.min(LONGEST_RETRY)));
         }
         Ok(())
     }
 
-    /// Lets partitions go on whose output may be there by now.
+    /// Lets partitions go on whose output may be there by now, or take the record.
     pub(super) fn retry_held(&mut self, now: Instant) -> Result<(), Fault> {
-        self.assignment.due(now).into_iter().try_for_each(|index| self.release(index, now))
+        self.place_again(now)?;
+        self.look_again(now)?;
+        self.assignment.due(now).into_iter().try_for_each(|index| {
+            let origin = Origin::next_of(self.assignment.get(index));
+            self.refused.try_again(origin);
+            self.release(index, now)
+        })
     }
 
-    /// Stops a partition until a person has acted and the pipeline starts again.
+    /// Stops a partition for a cause that waiting for schemas does not mend: until a person has acted, or, where the caller
+    /// sets a time, for another try.
     pub(super) fn hold_because(&mut self, index: usize, cause: HoldCause, detail: &str) -> Result<(), Fault> {
         self.hold(index, Needs::new(), Instant::now())?;
         self.explain_hold(index, cause, detail);
@@ -136,7 +163,7 @@ impl Loop<'_> {
         self.assignment.waiting_for(need).into_iter().try_for_each(|index| self.release(index, now))
     }
 
-    fn release(&mut self, index: usize, now: Instant) -> Result<(), Fault> {
+    pub(super) fn release(&mut self, index: usize, now: Instant) -> Result<(), Fault> {
         let held = self.assignment.get(index);
         let next = held.next;
         let list = assignment::list(std::iter::once((&*held, next)));
@@ -147,8 +174,12 @@ impl Loop<'_> {
         self.go_on(list)
     }
 
-    /// Takes partitions anew that librdkafka has stopped, which does not seek in such.
+    /// Takes partitions anew that librdkafka has stopped, which does not seek in such. Where the protocol is eager only all
+    /// partitions can be taken: a new consumer does.
     fn reassign(&self, stopped: &TopicPartitionList) -> Result<(), Fault> {
+        if matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Eager) {
+            return Err(Fault::ConsumerLost("a partition was stopped, and could not be taken anew".to_owned()));
+        }
         self.consumer
             .incremental_unassign(stopped)
             .and_then(|()| self.consumer.incremental_assign(stopped))
@@ -165,7 +196,7 @@ impl Loop<'_> {
         let mut stopped = TopicPartitionList::new();
         for element in list.elements().iter().filter(|element| element.error().is_err()) {
             let next = element.offset().to_raw().unwrap_or_default();
-            start::add(&mut stopped, element.topic(), Partition(element.partition()), Offset(next));
+            positions::add(&mut stopped, element.topic(), Partition(element.partition()), Offset(next));
         }
         if stopped.count() > 0 {
             self.reassign(&stopped)?;

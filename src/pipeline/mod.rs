@@ -10,7 +10,9 @@
 //! `run` is the loop and the place to begin reading. Beside it, a file per concern:
 //! `consume` polls, `assignment` knows how far each partition has come, `output` and
 //! `commit` are the transaction, `rebalance` gives and takes partitions, `hold` stops and
-//! releases them, `recover` goes back after a fault, `start` finds topics and first offsets.
+//! releases them (`breaker` all, when there are too many dead letters), `recover` goes back after a fault and
+//! `mend` makes good what it has cost, `start` makes the clients, `positions` finds first offsets,
+//! `source` watches what cannot be read.
 //!
 //! What must always hold: an offset is committed only together with the outcome of every
 //! record before it; a record is read again unless that commit happened; per partition,
@@ -18,31 +20,42 @@
 //!
 //! There is one queue crossing in and one out, both librdkafka's own.
 
+mod aside;
 mod assignment;
+mod breaker;
+mod close;
 mod commit;
 mod consume;
 mod discover;
+mod end;
+pub(crate) mod failpoint;
+mod fault;
 mod fetch;
 mod hold;
+mod letter;
+mod mend;
+mod offsets;
 mod output;
-mod oversize;
+mod positions;
 mod produce;
 mod rebalance;
 mod recover;
+mod refused;
 mod routes;
 mod run;
+mod search;
+mod source;
 mod start;
+pub(crate) mod watchdog;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::config::{Config, Gate};
-
 use crate::registry::schemas::Schemas;
 use crate::telemetry::Probe;
 
+use fault::Fault;
 pub use run::run;
 
 /// What a pipeline is made of.
@@ -66,20 +79,31 @@ pub struct Settings {
     pub stop: Stop,
 }
 
+/// How long a pipeline that is asked to stop tries to end its transaction. The clients have to be closed after that.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
 /// Asks pipelines to stop.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<OnceLock<Instant>>);
 
 impl Stop {
     /// Asks for it.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Release);
+        // Only the first to ask counts.
+        self.0.set(Instant::now()).ok();
     }
 
     /// Tells whether somebody asked.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.get().is_some()
+    }
+
+    /// Tells whether it was asked so long ago that what is under way is given up: a broker that has not answered by then
+    /// will not, and what is not committed is read again.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.0.get().is_some_and(|asked| asked.elapsed() > STOP_GRACE)
     }
 }
 
@@ -129,47 +153,4 @@ pub enum Error {
         /// librdkafka's words.
         reason: String,
     },
-}
-
-/// What ends a turn of the loop before its end.
-#[derive(Debug)]
-enum Fault {
-    /// The transaction cannot commit: abort, go back, do it again.
-    Abort(String),
-    /// The producer is of no more use: make a new one, ask the broker how far we are.
-    Lost { why: String, is_fenced: bool },
-    /// The consumer is of no more use: make a new one and join again.
-    ConsumerLost(String),
-    /// The pipeline cannot go on.
-    Fatal(Error),
-}
-
-impl Fault {
-    /// Makes the fault of a question to the cluster: to be asked again, unless a right is missing.
-    fn asking(what: &str, error: &KafkaError) -> Self {
-        match error.rdkafka_error_code() {
-            Some(
-                RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed
-                | RDKafkaErrorCode::ClusterAuthorizationFailed,
-            ) => Self::Fatal(Error::NotAuthorised { what: what.to_owned(), reason: error.to_string() }),
-            _ => Self::Abort(format!("could not {what}: {error}")),
-        }
-    }
-
-    /// Makes the fault of a transactional call that left the producer of no use.
-    fn lost(step: &str, error: &KafkaError) -> Self {
-        let why = format!("could not {step}: {}", commit::plain(error));
-        match error.rdkafka_error_code() {
-            Some(
-                RDKafkaErrorCode::TransactionalIdAuthorizationFailed
-                | RDKafkaErrorCode::ClusterAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed,
-            ) => Self::Fatal(Error::NotAuthorised { what: step.to_owned(), reason: commit::plain(error) }),
-            Some(
-                RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch,
-            ) => Self::Lost { why, is_fenced: true },
-            _ => Self::Lost { why, is_fenced: false },
-        }
-    }
 }

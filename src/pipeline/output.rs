@@ -5,26 +5,35 @@
 //! or nothing: then the producer is lost and must be rebuilt before the next record.
 //! A dry run has no producer at all.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::Producer as _;
 
 use super::Fault;
-use super::commit::{Broken, Failed, Idle, Open, Step};
+use super::assignment::Assigned;
+use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
-use super::produce::{self, Context, Handles, Refused, Relabel};
+use super::produce::{self, Context, Handles, Refusals, Refused, Relabel};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
+use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::kafka::ffi::Producer;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Offset, Partition};
 use crate::schema::table::Source;
+use crate::telemetry::events::RebuildCause;
 
 /// Pause before a record is offered again to a full queue.
 const QUEUE_PAUSE: Duration = Duration::from_millis(1);
+
+/// Records after which a transaction ends however young it is: what is kept of each (16 bytes) is outside of the budget of
+/// memory. A million is far beyond what a commit interval holds by default.
+const MOST_STAGED: usize = 1_000_000;
 
 /// The output of one pipeline.
 #[derive(Debug)]
@@ -33,10 +42,17 @@ pub(super) struct Output {
     handles: Vec<Handles>,
     /// The records of the running transaction; a record's place here is the tag of its delivery report.
     staged: Vec<Origin>,
+    /// Why there is no producer, though the last transaction has ended well.
+    spent: Option<Spent>,
     /// When the first of them was staged.
     began: Instant,
-    /// How long a full queue is waited for: the transaction timeout.
-    limit: Duration,
+}
+
+/// A producer that must not begin another transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spent {
+    pub(super) why: String,
+    pub(super) cause: RebuildCause,
 }
 
 /// Where a staged record came from.
@@ -46,6 +62,13 @@ pub(super) struct Origin {
     pub(super) partition: Partition,
     /// Offset of *this* record.
     pub(super) offset: Offset,
+}
+
+impl Origin {
+    /// Returns where the next record of a partition comes from.
+    pub(super) fn next_of(held: &Assigned) -> Self {
+        Self { source: held.source, partition: held.partition, offset: held.next }
+    }
 }
 
 #[derive(Debug)]
@@ -68,27 +91,25 @@ impl State {
 pub(super) enum Staged {
     /// It is under way.
     Yes,
+    /// It would be one dead letter too many.
+    OverLimit,
     /// It fits no output.
     TooLarge,
-    /// Its output is not there.
-    NoOutput(String),
+    /// Its output refuses it for what it is, and so do the dead letters.
+    Refused(RDKafkaErrorCode),
+    /// The output of this route is not there.
+    NoOutput(Route, String),
 }
 
 impl Output {
     /// Makes the output of a dry run, which writes nothing.
     pub(super) fn dry_run() -> Self {
-        Self {
-            state: State::DryRun,
-            handles: Vec::new(),
-            staged: Vec::new(),
-            began: Instant::now(),
-            limit: Duration::ZERO,
-        }
+        Self { state: State::DryRun, handles: Vec::new(), staged: Vec::new(), spent: None, began: Instant::now() }
     }
 
     /// Takes a producer that is ready to begin.
-    pub(super) fn new(idle: Idle, limit: Duration) -> Self {
-        Self { state: State::Idle(idle), handles: Vec::new(), staged: Vec::new(), began: Instant::now(), limit }
+    pub(super) fn new(idle: Idle) -> Self {
+        Self { state: State::Idle(idle), ..Self::dry_run() }
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -103,10 +124,41 @@ impl Output {
         }
     }
 
+    /// Returns when the transaction began that runs, or ran last.
+    pub(super) fn staged_at(&self) -> Instant {
+        self.began
+    }
+
+    /// Returns how old the transaction is, or was, that has failed or runs; a young one was not ended by its timeout.
+    pub(super) fn age(&self) -> Duration {
+        match &self.state {
+            State::Idle(_) | State::DryRun => Duration::ZERO,
+            State::Open(_) | State::Failed(_) | State::Lost if self.staged.is_empty() => Duration::ZERO,
+            State::Open(_) | State::Failed(_) | State::Lost => self.began.elapsed(),
+        }
+    }
+
     /// Replaces a lost producer; handles are made anew when they are needed.
     pub(super) fn replace(&mut self, idle: Idle) {
         self.state = State::Idle(idle);
+        self.spent = None;
         self.handles.clear();
+    }
+
+    /// Tells whether the producer has to be replaced before anything else is staged.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.state, State::Lost)
+    }
+
+    /// Lets go of a producer between transactions, which must not begin another; a reason that it had before stays.
+    pub(super) fn spend(&mut self, why: String, cause: RebuildCause) {
+        self.state = State::Lost;
+        self.spent.get_or_insert(Spent { why, cause });
+    }
+
+    /// Fails where there is no producer; in the middle of a turn, which cannot go on without.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.is_lost() { Err(gone()) } else { Ok(()) }
     }
 
     /// Begins a transaction unless one runs.
@@ -137,7 +189,7 @@ impl Output {
     /// Makes handles of topics found since the last call.
     fn make_handles(&mut self, producer: &mut Producer<Context>, routes: &Routes) -> Result<(), Fault> {
         for route in routes.iter().skip(self.handles.len()) {
-            let handles = Handles::make(producer, &route.outputs).map_err(|error| {
+            let handles = Handles::make(producer, route).map_err(|error| {
                 Fault::Fatal(super::Error::Client { what: "an output topic", reason: error.to_string() })
             })?;
             self.handles.push(handles);
@@ -153,19 +205,20 @@ impl Output {
         message: &BorrowedMessage<'_>,
         relabel: Option<&Relabel<'_>>,
     ) -> Result<Staged, Fault> {
-        if route == Route::None || self.is_dry_run() {
+        if self.is_dry_run() {
             return Ok(Staged::Yes);
         }
-        let State::Open(open) = &self.state else {
-            return Err(Fault::Abort("no transaction is open".to_owned()));
-        };
-        let Some(topic) = self.handles[origin.source.0 as usize].topic(route) else {
-            return Ok(Staged::NoOutput("the gate has no converter topic".to_owned()));
+        let State::Open(open) = &self.state else { return Err(self.not_open()) };
+        if route == Route::None {
+            return Ok(Staged::Yes);
+        }
+        let Some(end) = self.handles[origin.source.0 as usize].end(route) else {
+            return Ok(Staged::NoOutput(route, "the gate has none".to_owned()));
         };
         // Only a full queue needs the clock.
-        let mut deadline = None;
+        let mut full = None;
         loop {
-            match produce::stage(open.producer(), topic, message, relabel, self.staged.len()) {
+            match produce::stage(open.producer(), end, message, relabel, self.staged.len()) {
                 Ok(()) => {
                     if self.staged.is_empty() {
                         self.began = Instant::now();
@@ -174,38 +227,59 @@ impl Output {
                     return Ok(Staged::Yes);
                 }
                 Err(Refused::QueueFull) => {
-                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limit);
-                    self.make_room(open, deadline)?;
+                    make_room(open, *full.get_or_insert_with(Instant::now))?;
                 }
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
-                Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(code.to_string())),
+                Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(route, code.to_string())),
                 Err(Refused::Fault(fault)) => return Err(fault),
             }
         }
     }
 
+    /// Says what is wrong where a transaction should be open.
     #[cold]
-    fn make_room(&self, open: &Open, deadline: Instant) -> Result<(), Fault> {
-        if Instant::now() > deadline {
-            return Err(Fault::Abort(format!("the producer's queue stayed full for {:?}", self.limit)));
-        }
-        open.poll()?;
-        thread::sleep(QUEUE_PAUSE);
-        Ok(())
+    fn not_open(&self) -> Fault {
+        if self.is_lost() { gone() } else { Fault::Abort("no transaction is open".to_owned()) }
     }
 
-    /// Takes the records that the brokers refused for their size, by topic and tag.
-    pub(super) fn take_too_large(&self) -> Vec<(String, usize)> {
+    /// Takes the records that the brokers refused for what they are.
+    pub(super) fn take_refused(&self) -> Refusals {
         match &self.state {
-            State::Open(open) => open.producer().client().context().take_too_large(),
-            State::Failed(failed) => failed.context().take_too_large(),
-            State::Idle(_) | State::Lost | State::DryRun => Vec::new(),
+            State::Open(open) => open.producer().client().context().take_refused(),
+            State::Failed(failed) => failed.context().take_refused(),
+            State::Idle(_) | State::Lost | State::DryRun => Refusals::default(),
         }
     }
 
-    /// Returns where the record with this tag came from.
-    pub(super) fn origin(&self, tag: usize) -> Option<Origin> {
-        self.staged.get(tag).copied()
+    /// Returns where the records of the running transaction came from; a record's place is its tag.
+    pub(super) fn staged(&self) -> &[Origin] {
+        &self.staged
+    }
+
+    /// Tells whether the running transaction should end, however young it is.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.state, State::Open(_)) && self.staged.len() >= MOST_STAGED
+    }
+
+    /// Tells whether the running transaction holds records.
+    pub(super) fn holds_records(&self) -> bool {
+        matches!(self.state, State::Open(_)) && !self.staged.is_empty()
+    }
+
+    /// Forgets how outputs are reached, after they have changed; handles are made anew when they are needed. The producer
+    /// looks at them too: by itself it would know of new partitions minutes later, and refuse their records until then.
+    pub(super) fn renew_handles(&mut self, topics: &BTreeSet<String>) {
+        self.handles.clear();
+        let client = match &self.state {
+            State::Open(open) => open.producer().client(),
+            State::Idle(idle) => idle.client(),
+            State::Failed(_) | State::Lost | State::DryRun => return,
+        };
+        for topic in topics {
+            if let Err(error) = client.client().fetch_metadata(Some(topic), REQUEST_TIMEOUT) {
+                tracing::warn!(topic, %error, "the producer cannot look at an output that has changed; it does so later");
+            }
+        }
     }
 
     /// Returns the producer's newest statistics not yet taken.
@@ -234,11 +308,13 @@ impl Output {
         match self.state.take() {
             State::Open(open) => {
                 let committed = open.drain().and_then(|drained| drained.commit(consumer, offsets));
-                self.keep(committed.map(State::Idle))
+                let committed = committed.map(|ended| self.after(ended));
+                self.keep(committed)
             }
+            // Nobody asks unless something is to be committed, and what has no transaction cannot be.
             state @ (State::Idle(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
-                Ok(())
+                Err(self.not_open())
             }
         }
     }
@@ -248,14 +324,34 @@ impl Output {
         let failed = match self.state.take() {
             State::Open(open) => open.fail(),
             State::Failed(failed) => failed,
-            State::Lost => return Err(Fault::Lost { why: "the producer is gone".to_owned(), is_fenced: false }),
+            State::Lost => return Err(gone()),
             state @ (State::Idle(_) | State::DryRun) => {
                 self.state = state;
                 return Ok(());
             }
         };
-        let aborted = failed.abort();
-        self.keep(aborted.map(State::Idle))
+        let aborted = failed.abort().map(|ended| self.after(ended));
+        self.keep(aborted)
+    }
+
+    /// Tells whether the producer was let go of after its transaction had ended.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.is_some()
+    }
+
+    /// Tells, once, why the producer has to be replaced though its last transaction has ended.
+    pub(super) fn take_spent(&mut self) -> Option<Spent> {
+        self.spent.take()
+    }
+
+    fn after(&mut self, ended: Ended) -> State {
+        match ended {
+            Ended::Clean(idle) => State::Idle(idle),
+            Ended::Doubtful(why) => {
+                self.spent = Some(Spent { why, cause: RebuildCause::DoubtfulEnd });
+                State::Lost
+            }
+        }
     }
 
     fn keep(&mut self, step: Step<State>) -> Result<(), Fault> {
@@ -270,3 +366,21 @@ impl Output {
         result
     }
 }
+
+/// Waits a little for a queue that has been full since then, up to the limit of a step or the stop.
+#[cold]
+fn make_room(open: &Open, full: Instant) -> Result<(), Fault> {
+    if open.is_over(full) {
+        return Err(Fault::Abort(format!("the producer's queue stayed full for {:.1?}", full.elapsed())));
+    }
+    open.poll()?;
+    thread::sleep(QUEUE_PAUSE);
+    Ok(())
+}
+
+fn gone() -> Fault {
+    Fault::Lost { why: "the producer is gone".to_owned(), is_fenced: false }
+}
+
+#[cfg(test)]
+mod tests;

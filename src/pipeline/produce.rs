@@ -1,8 +1,8 @@
 //! The producer of one pipeline: staging a record for its output, unchanged.
 //!
-//! Key, value, timestamp and headers leave as they came; the partition is the source's, since
-//! outputs have the source's partition count. A dead letter gets its headers appended, which
-//! are the only bytes that we add. librdkafka copies a staged record at once, so nothing here
+//! Key, value, timestamp and headers leave as they came; the partition is the source's, or the
+//! one that a Java producer would choose for the key. A dead letter gets its headers appended,
+//! which are the only bytes that we add. librdkafka copies a staged record at once, so nothing here
 //! keeps a record. A delivery that fails is noted by the context and ends the transaction: with
 //! a gap in it, it must not commit.
 
@@ -17,19 +17,23 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::Fault;
-use crate::config::Outputs;
+use super::routes::{SourceRoute, Target};
 use crate::gate::dead_letter::WrittenHeader;
 use crate::gate::verdict::Route;
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Outgoing, OwnedHeaders, TopicHandle};
+use crate::kafka::murmur2;
 use crate::kafka::statistics::Statistics;
 use crate::telemetry::logging;
 
-/// How long answers to requests under way may take after the first record was refused for its size.
+/// How long answers to requests under way may take after the first record was refused.
 const STRAGGLERS: Duration = Duration::from_millis(100);
 
-/// Why a transaction ends whose records are too large.
-pub(super) const TOO_LARGE: &str = "records are too large for their topic";
+/// What a record without a time has in its place.
+const NO_TIMESTAMP: i64 = -1;
+
+/// Why a transaction ends of which brokers have refused records.
+pub(super) const REFUSED: &str = "records were refused for what they are; they are looked for";
 
 /// Receives librdkafka's events for one producer.
 #[derive(Debug)]
@@ -43,12 +47,47 @@ pub(super) struct Context {
 /// What the brokers did not take of a transaction.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    /// The first record that failed for another reason than its size.
+    /// The first record that failed for a reason that is not the record's.
     pub(super) first: Option<DeliveryFailure>,
-    /// The records that are too large for their topic, by that topic and the tag they were staged with.
-    pub(super) too_large: Vec<(String, usize)>,
+    /// The records that were refused.
+    pub(super) refused: Refusals,
     /// When the first of these was refused.
-    too_large_since: Option<Instant>,
+    refused_since: Option<Instant>,
+}
+
+/// The records of a transaction that brokers refused for what the records are.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    /// The topics and partitions that refused records.
+    pub(super) places: Vec<(String, i32)>,
+    /// The records.
+    pub(super) records: Vec<Refusal>,
+    /// Whether a broker told a culprit from its neighbours, which brokers do from Kafka 2.4 on (KIP-467).
+    pub(super) names_culprits: bool,
+    /// Whether something else failed too.
+    pub(super) is_more: bool,
+}
+
+/// One record that was refused, or that stood in the batch of one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal {
+    /// The tag that it was staged with.
+    pub(super) tag: usize,
+    /// Index of the place that refused it.
+    pub(super) place: usize,
+    pub(super) code: RDKafkaErrorCode,
+}
+
+impl Refusals {
+    fn add(&mut self, topic: &str, partition: i32, tag: usize, code: RDKafkaErrorCode) {
+        let is_it = |place: &(String, i32)| place.0 == topic && place.1 == partition;
+        // Records come batch by batch.
+        let place = self.places.iter().rposition(is_it).unwrap_or_else(|| {
+            self.places.push((topic.to_owned(), partition));
+            self.places.len() - 1
+        });
+        self.records.push(Refusal { tag, place, code });
+    }
 }
 
 /// A record that the brokers did not take.
@@ -80,15 +119,15 @@ impl Context {
         self.statistics.take()
     }
 
-    /// Tells why the transaction cannot commit. That records are too large is told a moment late, so that the answers
-    /// to requests under way are in: after the first refusal librdkafka sends nothing more of the transaction.
+    /// Tells why the transaction cannot commit. That records were refused is told a moment late, so that the answers to
+    /// requests under way are in: after the first refusal librdkafka sends nothing more of the transaction.
     pub(super) fn failure(&self) -> Option<String> {
         if !self.failed.load(Ordering::Acquire) {
             return None;
         }
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.too_large_since.is_some_and(|since| since.elapsed() > STRAGGLERS) {
-            return Some(TOO_LARGE.to_owned());
+        if failures.refused_since.is_some_and(|since| since.elapsed() > STRAGGLERS) {
+            return Some(REFUSED.to_owned());
         }
         failures.first.as_ref().map(ToString::to_string)
     }
@@ -98,9 +137,11 @@ impl Context {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Takes the records that are too large, by topic and tag.
-    pub(super) fn take_too_large(&self) -> Vec<(String, usize)> {
-        std::mem::take(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner).too_large)
+    /// Takes the records that were refused.
+    pub(super) fn take_refused(&self) -> Refusals {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_more = failures.first.is_some();
+        Refusals { is_more, ..std::mem::take(&mut failures.refused) }
     }
 
     /// Takes all failures of the transaction that ends.
@@ -130,42 +171,110 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         let Err((error, message)) = result else { return };
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
-            // Purged by our own abort, which has its own reason.
-            return;
-        }
+        let (topic, partition) = (message.topic(), message.partition());
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let topic = message.topic().to_owned();
-        if code == RDKafkaErrorCode::MessageSizeTooLarge {
-            failures.too_large.push((topic, tag));
-            failures.too_large_since.get_or_insert_with(Instant::now);
-        } else {
-            failures.first.get_or_insert(DeliveryFailure { code, topic, partition: message.partition() });
+        match Blame::of(code) {
+            Blame::Record if ffi::is_neighbour(message) => failures.refused.names_culprits = true,
+            // Purged by our own abort, which has its own reason.
+            Blame::Us => return,
+            Blame::Record => failures.refused.add(topic, partition, tag, code),
+            Blame::Neighbour => failures.refused.names_culprits = true,
+            Blame::Topic => {
+                failures.first.get_or_insert_with(|| DeliveryFailure { code, topic: topic.to_owned(), partition });
+            }
+        }
+        if failures.first.is_none() {
+            failures.refused_since.get_or_insert_with(Instant::now);
         }
         self.failed.store(true, Ordering::Release);
+    }
+}
+
+/// What a failed delivery is put down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// The record, or one of those in its batch.
+    Record,
+    /// Another record of its batch, which is named.
+    Neighbour,
+    /// The topic, the cluster, our rights: whatever is mended from outside.
+    Topic,
+    /// Nobody: it was taken back.
+    Us,
+}
+
+impl Blame {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "librdkafka has hundreds of codes, and all others are one case")]
+    fn of(code: RDKafkaErrorCode) -> Self {
+        match code {
+            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => Self::Us,
+            RDKafkaErrorCode::InvalidDifferentRecord => Self::Neighbour,
+            RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::InvalidTimestamp | RDKafkaErrorCode::InvalidMessage => {
+                Self::Record
+            }
+            code if is_size(code) => Self::Record,
+            _ => Self::Topic,
+        }
+    }
+}
+
+/// Tells whether a batch was refused for its size: more than the topic takes, or than a segment of its log.
+pub(super) fn is_size(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
+}
+
+/// Returns the name of a refusal in Kafka's protocol.
+#[expect(clippy::wildcard_enum_match_arm, reason = "these are the codes that are put down to records")]
+pub(super) fn protocol_name(code: RDKafkaErrorCode) -> &'static str {
+    match code {
+        RDKafkaErrorCode::InvalidRecord => "INVALID_RECORD",
+        RDKafkaErrorCode::InvalidTimestamp => "INVALID_TIMESTAMP",
+        RDKafkaErrorCode::InvalidMessage => "CORRUPT_MESSAGE",
+        RDKafkaErrorCode::MessageSizeTooLarge => "MESSAGE_TOO_LARGE",
+        RDKafkaErrorCode::MessageBatchTooLarge => "RECORD_LIST_TOO_LARGE",
+        _ => "UNKNOWN_SERVER_ERROR",
+    }
+}
+
+/// An output of one source: its topic, and its partitions where records are spread over them anew.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    topic: TopicHandle,
+    spread: Option<i32>,
+}
+
+impl End {
+    /// Returns the partition that a record goes to.
+    fn partition(self, message: &BorrowedMessage<'_>) -> i32 {
+        self.spread.map_or(message.partition(), |count| murmur2::partition(message.key(), message.partition(), count))
     }
 }
 
 /// The topics of one source, as handles of the present producer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Handles {
-    pub(super) validated: TopicHandle,
-    pub(super) converter: Option<TopicHandle>,
-    pub(super) dead_letter: TopicHandle,
+    validated: End,
+    converter: Option<End>,
+    dead_letter: End,
 }
 
 impl Handles {
     /// Makes the handles of one source's outputs.
-    pub(super) fn make(producer: &mut ffi::Producer<Context>, outputs: &Outputs) -> KafkaResult<Self> {
+    pub(super) fn make(producer: &mut ffi::Producer<Context>, route: &SourceRoute) -> KafkaResult<Self> {
+        let SourceRoute { outputs, targets, .. } = route;
+        let mut end = |topic: &str, target: Target| {
+            let spread = targets.is_spread.then_some(target.partitions);
+            Ok::<_, KafkaError>(End { topic: producer.topic(topic)?, spread })
+        };
         Ok(Self {
-            validated: producer.topic(&outputs.validated)?,
-            converter: outputs.converter.as_deref().map(|topic| producer.topic(topic)).transpose()?,
-            dead_letter: producer.topic(&outputs.dead_letter)?,
+            validated: end(&outputs.validated, targets.validated)?,
+            converter: outputs.converter.as_deref().map(|topic| end(topic, targets.converter)).transpose()?,
+            dead_letter: end(&outputs.dead_letter, targets.dead_letter)?,
         })
     }
 
     /// Returns where a route leads; `None` where nothing is written.
-    pub(super) fn topic(self, route: Route) -> Option<TopicHandle> {
+    pub(super) fn end(self, route: Route) -> Option<End> {
         match route {
             Route::Validated => Some(self.validated),
             Route::Converter => self.converter,
@@ -195,28 +304,31 @@ pub(super) struct Relabel<'h> {
     pub(super) removed: Vec<&'h str>,
     /// Headers that come, after those that stay.
     pub(super) added: Vec<WrittenHeader<'h>>,
+    /// What is left of a record that is cut: none of its own headers but those among `added`, and this value, if any.
+    pub(super) cut: Option<Option<&'h [u8]>>,
 }
 
 /// Stages a record as it came; its headers are copied byte by byte, but for what a dead letter changes.
 pub(super) fn stage(
     producer: &ffi::Producer<Context>,
-    topic: TopicHandle,
+    end: End,
     message: &BorrowedMessage<'_>,
     relabel: Option<&Relabel<'_>>,
     tag: usize,
 ) -> Result<(), Refused> {
-    let mut headers = OwnedHeaders::copy_of(message);
+    let cut = relabel.and_then(|relabel| relabel.cut);
+    let mut headers = if cut.is_some() { None } else { OwnedHeaders::copy_of(message) };
     if let Some(relabel) = relabel {
         let headers = headers.get_or_insert_default();
         relabel.removed.iter().for_each(|name| headers.remove(name));
         relabel.added.iter().for_each(|(name, value)| headers.push(name, value.as_deref()));
     }
     let outgoing = Outgoing {
-        topic,
-        partition: message.partition(),
+        topic: end.topic,
+        partition: end.partition(message),
         key: message.key(),
-        value: message.payload(),
-        timestamp: message.timestamp().to_millis().unwrap_or(0),
+        value: cut.unwrap_or(message.payload()),
+        timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
         headers,
         tag,
     };

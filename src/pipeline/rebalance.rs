@@ -7,26 +7,22 @@
 //! committed, read stable, that is after every open transaction of an earlier owner; only
 //! where there is none the gate's `start` counts.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::Fault;
 use super::assignment;
-use super::commit;
-use super::consume::{ConsumeEvent, Named};
+use super::consume::{self, ConsumeEvent, Named};
+use super::failpoint::{self, Point};
+use super::positions::Place;
 use super::run::Loop;
-use super::start::{self, FirstRead};
 use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{
     PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TransactionAborted,
 };
-
-/// Pause before committed offsets are asked for again.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 impl Loop<'_> {
     /// Answers what the consumer reported. The transaction ends first; an event whose turn a fault interrupts there is
@@ -41,6 +37,7 @@ impl Loop<'_> {
                 ConsumeEvent::Assign(partitions) => self.assign(&partitions)?,
                 ConsumeEvent::Revoke(partitions) => self.revoke(&partitions)?,
                 ConsumeEvent::OffsetOutOfRange => self.hold_out_of_range()?,
+                ConsumeEvent::Unreadable => self.find_unreadable()?,
                 ConsumeEvent::Fatal(error) => return Err(Fault::ConsumerLost(error.to_string())),
             }
             self.settings.probe.beat(now);
@@ -49,68 +46,55 @@ impl Loop<'_> {
     }
 
     fn end_transaction(&mut self, event: &ConsumeEvent) -> Result<(), Fault> {
+        if matches!(event, ConsumeEvent::Revoke(_)) {
+            failpoint::hit(Point::InRevoke)?;
+        }
         match event {
             ConsumeEvent::Revoke(_) if self.consumer.assignment_lost() => {
                 if self.assignment.is_ahead() {
-                    self.output.abort()?;
                     self.give_up("partitions were lost");
+                    self.output.abort()?;
                 }
                 Ok(())
             }
-            ConsumeEvent::Assign(_) | ConsumeEvent::Revoke(_) => self.commit(),
-            ConsumeEvent::OffsetOutOfRange | ConsumeEvent::Fatal(_) => Ok(()),
+            ConsumeEvent::Assign(_)
+            | ConsumeEvent::Revoke(_)
+            | ConsumeEvent::Unreadable
+            | ConsumeEvent::OffsetOutOfRange => self.commit(),
+            ConsumeEvent::Fatal(_) => Ok(()),
         }
     }
 
     fn assign(&mut self, partitions: &[Named]) -> Result<(), Fault> {
-        let Some(positions) = self.positions(partitions) else { return Ok(()) };
-        self.settle_new(&positions);
+        let Some(reads) = self.first_reads(partitions)? else { return Ok(()) };
+        self.settle_new(&reads);
         let mut list = TopicPartitionList::new();
-        for FirstRead { named: (topic, partition), next, .. } in &positions {
-            start::add(&mut list, topic, *partition, *next);
+        for read in &reads {
+            let (topic, partition) = &read.named;
+            let next = read.next().map_or(KafkaOffset::Beginning, |next| KafkaOffset::Offset(next.0));
+            list.add_partition_offset(topic, partition.0, next)
+                .expect("an offset from the broker fits librdkafka's range");
         }
-        self.consumer.incremental_assign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
-        // librdkafka keeps a pause over a rebalance: a partition that was held when it left would come back asleep.
-        self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))?;
+        consume::take(self.consumer, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
         PartitionsAssigned { partitions: &names }.emit(&self.settings.probe);
-        for FirstRead { named: (topic, partition), next, .. } in positions {
+        let mut unplaced = Vec::new();
+        for read in reads {
+            let next = read.next();
+            let (topic, partition) = read.named;
             // Only names that the routes know are subscribed to.
             let Some(source) = self.routes.find(&topic) else { continue };
-            self.settings.probe.position(&topic, partition, next, None);
-            self.assignment.add(topic, partition, source, next);
-        }
-        Ok(())
-    }
-
-    /// Commits where partitions begin of which the group has no offset, so that a restart begins there too, whatever
-    /// `start` says. A group that is in motion again may refuse; then the first commit of records does it.
-    fn settle_new(&self, positions: &[FirstRead]) {
-        let mut list = TopicPartitionList::new();
-        for FirstRead { named: (topic, partition), next, .. } in positions.iter().filter(|read| !read.is_committed) {
-            start::add(&mut list, topic, *partition, *next);
-        }
-        if list.count() == 0 || self.output.is_dry_run() {
-            return;
-        }
-        if let Err(error) = commit::commit_start(self.consumer, &list) {
-            tracing::warn!(gate = self.settings.probe.gate(), %error, "the first offsets of new partitions are not committed yet");
-        }
-    }
-
-    /// Asks until the brokers answer; `None` when the pipeline is asked to stop meanwhile.
-    fn positions(&self, partitions: &[Named]) -> Option<Vec<FirstRead>> {
-        while !self.settings.stop.is_asked() {
-            match start::positions(self.consumer, partitions, &self.starts) {
-                Ok(positions) => return Some(positions),
-                Err(error) => {
-                    tracing::info!(gate = self.settings.probe.gate(), %error, "committed offsets cannot be read yet");
-                    self.settings.probe.beat(Instant::now());
-                    thread::sleep(RETRY_PAUSE);
-                }
+            if let Some(next) = next {
+                self.settings.probe.position(&topic, partition, next, None);
+            }
+            let index = self.assignment.add(topic, partition, source, next);
+            if let Place::Unknown(why) = read.place {
+                unplaced.push((index, why));
             }
         }
-        None
+        // librdkafka keeps a pause over a rebalance: a partition that was held when it left would come back asleep.
+        self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))?;
+        unplaced.into_iter().try_for_each(|(index, why)| self.hold_unplaced(index, &why))
     }
 
     fn revoke(&mut self, partitions: &[Named]) -> Result<(), Fault> {
@@ -121,6 +105,7 @@ impl Loop<'_> {
             PartitionsRevoked { partitions: &names }.emit(&self.settings.probe);
         }
         let gone = self.assignment.remove(partitions);
+        self.damage.forget(partitions);
         if self.output.is_dry_run() {
             // Nothing is committed: should they come back, they go on here.
             self.starts.extend(gone.into_iter().map(|held| ((held.topic, held.partition), held.next)));
@@ -133,7 +118,7 @@ impl Loop<'_> {
         for (topic, partition) in partitions {
             list.add_partition(topic, partition.0);
         }
-        self.consumer.incremental_unassign(&list).map_err(|error| Fault::ConsumerLost(error.to_string()))
+        consume::let_go(self.consumer, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))
     }
 
     /// Holds the partitions whose next record the log does not have; nothing is skipped in silence.
@@ -145,17 +130,19 @@ impl Loop<'_> {
                 continue;
             }
             self.settings.probe.beat(Instant::now());
-            let Ok((first, end)) = self.consumer.fetch_watermarks(&topic, partition.0, REQUEST_TIMEOUT) else {
-                self.pending = Some(ConsumeEvent::OffsetOutOfRange);
-                return Err(Fault::Abort(format!("could not ask where {topic}-{partition} begins and ends")));
+            let range = self.consumer.fetch_watermarks(&topic, partition.0, REQUEST_TIMEOUT);
+            // librdkafka stops a partition for good when it reports this. One whose leader does not answer goes on as
+            // well: should it be out of range too, that is reported again.
+            let is_within = |(first, end): (i64, i64)| (first..=end).contains(&next.0);
+            let (first, end) = match range {
+                Ok(range) if !is_within(range) => range,
+                Ok(_) | Err(_) => {
+                    let held = self.assignment.get(index);
+                    let list = assignment::list(std::iter::once((&*held, next)));
+                    self.go_on(list)?;
+                    continue;
+                }
             };
-            if (first..=end).contains(&next.0) {
-                // librdkafka stops a partition for good when it reports this.
-                let held = self.assignment.get(index);
-                let list = assignment::list(std::iter::once((&*held, next)));
-                self.go_on(list)?;
-                continue;
-            }
             let detail = format!(
                 "the next record is {next}, and the log now begins at {first} and ends at {end}; records were deleted before \
                  they were read: reset the group's offset with kafka-consumer-groups.sh and restart"
@@ -165,22 +152,16 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// Asks the brokers how far the group is, after a commit whose result is not known.
-    pub(super) fn reread_positions(&mut self) {
-        let partitions: Vec<Named> = self.assignment.iter().map(|held| (held.topic.clone(), held.partition)).collect();
-        if partitions.is_empty() || self.output.is_dry_run() {
-            return;
-        }
-        let Some(positions) = self.positions(&partitions) else { return };
-        for (held, read) in self.assignment.iter_mut().zip(positions) {
-            (held.committed, held.next) = (read.next, read.next);
-        }
+    /// Gives up what was staged since the last commit.
+    pub(super) fn give_up(&mut self, why: &str) {
+        TransactionAborted { why, records: self.tally.records() }.emit(&self.settings.probe);
+        self.forget();
     }
 
     /// Forgets what was staged since the last commit; the consumer goes back at the next turn.
-    pub(super) fn give_up(&mut self, why: &str) {
-        TransactionAborted { why, records: self.tally.records() }.emit(&self.settings.probe);
+    pub(super) fn forget(&mut self) {
         self.tally.clear();
+        self.refused.search.aborted();
         self.assignment.rewind();
         self.is_behind = true;
     }
@@ -190,13 +171,13 @@ impl Loop<'_> {
         if !self.is_behind {
             return Ok(());
         }
-        for held in self.assignment.iter_mut().filter(|held| !held.is_out_of_range()) {
+        for held in self.assignment.iter_mut().filter(|held| !held.stays()) {
             if let Some(hold) = held.release(now) {
                 let after = now.duration_since(hold.since);
                 PartitionReleased { topic: &held.topic, partition: held.partition, after }.emit(&self.settings.probe);
             }
         }
-        let moving = self.assignment.iter().filter(|held| !held.is_out_of_range());
+        let moving = self.assignment.iter().filter(|held| !held.stays());
         let list = assignment::list(moving.map(|held| (held, held.next)));
         if list.count() > 0 {
             self.go_on(list)?;
@@ -205,17 +186,20 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// Keeps polling for a while without taking records, so that the group does not evict us.
+    /// Keeps polling for a while without taking records, so that the group does not evict us; shorter if it takes or gives
+    /// partitions meanwhile, for others wait then.
     pub(super) fn pause_for(&self, pause: Duration) {
+        let before = self.consumer.context().rebalances();
         let all = assignment::list(self.assignment.iter().map(|held| (held, held.next)));
         // Failing to pause costs fetching what is thrown away; the rewind puts it right.
         self.consumer.pause(&all).ok();
         let until = Instant::now() + pause;
-        while Instant::now() < until && !self.settings.stop.is_asked() {
+        let is_over = || self.settings.stop.is_asked() || self.consumer.context().rebalances() > before;
+        while Instant::now() < until && !is_over() {
             self.settings.probe.beat(Instant::now());
             let mut ignored = Vec::new();
             let left = until.saturating_duration_since(Instant::now());
-            super::consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
+            consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
         }
     }
 }

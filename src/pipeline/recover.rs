@@ -1,9 +1,9 @@
-//! After a fault: abort, rebuild what is lost, go back, wait a little.
+//! After a fault: abort, mend what is lost, go back, wait a little.
 //!
 //! The order matters. First the transaction is ended, so that readers of the outputs do not
-//! wait for it; then the producer is rebuilt if it is lost, which fences whatever it may have
-//! left under way; then, if a commit may have happened, the brokers are asked how far the
-//! group is; only then are the partitions read again from there. Pauses grow with each fault
+//! wait for it; then the producer is made anew if it is lost, which fences whatever it may have
+//! left under way; then the brokers are asked how far the group is ([`super::mend`]); only
+//! then are the partitions read again from there. Pauses grow with each fault
 //! in a row and end with the first commit. After a few the partitions count as held, so that
 //! the gate shows as degraded while brokers or outputs are away.
 
@@ -11,28 +11,28 @@ use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 
+use super::Fault;
+use super::end::{Backoff, Doubts};
 use super::run::Loop;
-use super::start;
-use super::{Error, Fault};
-use crate::gate::verdict::Tally;
-use crate::record::Offset;
+use crate::config::{Delivery, Oversize};
 use crate::telemetry::HoldCause;
-use crate::telemetry::events::{PartitionHeld, PartitionReleased, ProducerRebuilt};
+use crate::telemetry::events::{PartitionHeld, PartitionReleased, RebuildCause};
 
 /// The pause after the first fault: long enough for a leader to move, short enough not to be noticed.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause: brokers that come back are noticed within it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// From this many faults in a row on the partitions count as held: brokers that restart or move leaders cause fewer.
+/// From this many faults in a row on the partitions count as held, unless they show as such already for want of
+/// commits: brokers that restart or move leaders cause fewer.
 const FAULTS_TO_HOLD: u32 = 3;
 
-/// Fenced again within this many transaction timeouts, it is a twin: a coordinator that gave up on one slow
-/// transaction looks the same, but not twice in a row.
-const TWIN_TIMEOUTS: u32 = 10;
+/// The same from the first fault on when nothing was committed for so long beyond the commit interval.
+const UNCOMMITTED_TO_HOLD: Duration = Duration::from_secs(3);
 
-/// Faults in a row, and when the producer was fenced last.
+/// Faults in a row, and when the producer was fenced last. It outlives the consumer: a twin is no less one if the
+/// consumer is lost in between.
 #[derive(Debug)]
 pub(super) struct Recovery {
     faults: u32,
@@ -40,16 +40,45 @@ pub(super) struct Recovery {
     since: Instant,
     /// When the last of them came.
     last: Instant,
-    fenced_at: Option<Instant>,
+    pub(super) fenced_at: Option<Instant>,
+    /// Whether the transaction that failed last was older than its timeout.
+    pub(super) is_overdue: bool,
+    /// Whether the partitions show as held because of the faults.
+    is_shown: bool,
+    /// Transactions that may have been ended twice.
+    pub(super) doubts: Doubts,
+    /// The reason to wait that was logged last.
+    pub(super) reported: String,
 }
 
 impl Recovery {
     /// Starts without a fault.
-    pub(super) fn new(now: Instant) -> Self {
-        Self { faults: 0, since: now, last: now, fenced_at: None }
+    pub(super) fn new(now: Instant, limit: Duration) -> Self {
+        let doubts = Doubts::new(limit);
+        Self {
+            faults: 0,
+            since: now,
+            last: now,
+            fenced_at: None,
+            is_overdue: false,
+            is_shown: false,
+            doubts,
+            reported: String::new(),
+        }
     }
 
-    fn pause(&mut self) -> Duration {
+    /// Begins anew with a new consumer: nothing that it has been given is held yet.
+    pub(super) fn rejoin(&mut self, now: Instant) {
+        (self.faults, self.since, self.last, self.is_shown) = (0, now, now, false);
+    }
+
+    /// Returns how long the next producer waits before it sends a request again.
+    pub(super) fn backoff(&self) -> Backoff {
+        self.doubts.backoff()
+    }
+
+    /// Counts a fault and returns how long to wait after it.
+    pub(super) fn pause(&mut self) -> Duration {
         self.last = Instant::now();
         if self.faults == 0 {
             self.since = self.last;
@@ -63,27 +92,28 @@ impl Recovery {
 impl Loop<'_> {
     /// Brings the loop back to where the group is, or ends it.
     pub(super) fn recover(&mut self, fault: Fault) -> Result<(), Fault> {
+        if matches!(fault, Fault::Lost { .. }) && self.output.is_spent() {
+            // It was let go of when its transaction had ended; the turn could not go on without, and nothing else is wrong.
+            self.forget();
+            return Ok(());
+        }
+        self.recovery.is_overdue = self.output.age() >= self.settings.config.kafka.transaction_timeout();
         match fault {
             Fault::Abort(why) => {
-                let too_large = self.output.take_too_large();
-                self.oversize.note(&too_large, &self.output, &self.routes);
-                self.give_up(&why);
-                self.show_held(&why);
-                match self.output.abort() {
-                    // These records go elsewhere now; nothing has to be waited for.
-                    Ok(()) if !too_large.is_empty() => return Ok(()),
-                    Ok(()) => {}
-                    Err(Fault::Lost { why, is_fenced }) => self.rebuild(why, is_fenced)?,
-                    Err(fault) => return Err(fault),
+                if self.abort(&why)? {
+                    // The next transaction is another one; nothing has to be waited for.
+                    return Ok(());
                 }
             }
             Fault::Lost { why, is_fenced } => {
-                let tally = self.tally.clone();
-                let staged: Vec<_> = self.assignment.iter().map(|held| held.next).collect();
                 self.give_up(&why);
                 self.show_held(&why);
-                self.rebuild(why, is_fenced)?;
-                self.count_if_committed(&tally, &staged);
+                self.lose_producer(why, is_fenced)?;
+            }
+            Fault::Unsettled { why } => {
+                self.keep_unsettled(&why);
+                self.show_held(&why);
+                self.lose_producer(why, false)?;
             }
             fault @ (Fault::ConsumerLost(_) | Fault::Fatal(_)) => {
                 // Readers of the outputs should not wait for a transaction that nobody will end.
@@ -91,16 +121,61 @@ impl Loop<'_> {
                 return Err(fault);
             }
         }
-        let pause = self.recovery.pause();
-        self.pause_for(pause);
+        // At once, for a new producer ends what the old one may have left open.
+        if self.mend()? {
+            let pause = self.recovery.pause();
+            self.pause_for(pause);
+        }
         Ok(())
     }
 
-    /// Shows all partitions as held once faults come in a row.
-    fn show_held(&self, why: &str) {
-        if self.recovery.faults < FAULTS_TO_HOLD {
+    /// Aborts what runs; tells whether something was learned of refused records, so that the next transaction is another.
+    fn abort(&mut self, why: &str) -> Result<bool, Fault> {
+        let refusals = self.output.take_refused();
+        let may_truncate = self.settings.gate.oversize == Oversize::Truncate;
+        let lesson = self.refused.note(&refusals, self.output.staged(), &self.routes, may_truncate);
+        self.give_up(why);
+        self.show_held(why);
+        match self.output.abort() {
+            Ok(()) if lesson.is_size && self.sizes_changed() => self.spend_for_batches(),
+            // The records that were not taken had sequence numbers: the next ones would be out of order, and their
+            // transaction would have to be aborted too.
+            Ok(()) if lesson.is_progress && self.settings.config.delivery == Delivery::ExactlyOnce => {
+                self.output.spend("records were refused".to_owned(), RebuildCause::Refused);
+            }
+            Ok(()) => {}
+            Err(Fault::Lost { why, is_fenced }) => self.lose_producer(why, is_fenced)?,
+            Err(fault) => return Err(fault),
+        }
+        Ok(lesson.is_progress)
+    }
+
+    /// Makes batches smaller: all records of one were good that was refused for its size.
+    #[cold]
+    pub(super) fn lower_batches(&mut self) {
+        self.routes.lower_batches();
+        self.spend_for_batches();
+    }
+
+    /// Looks at the outputs anew after a refusal; tells whether they take other sizes than they did.
+    fn sizes_changed(&mut self) -> bool {
+        let before = self.routes.sizes();
+        self.look_at_outputs();
+        before != self.routes.sizes()
+    }
+
+    fn spend_for_batches(&mut self) {
+        let why = format!("batches of at most {} bytes are what the outputs take", self.routes.sizes().smallest);
+        self.output.spend(why, RebuildCause::Limits);
+    }
+
+    /// Shows all partitions as held once faults come in a row or nothing is committed for long.
+    pub(super) fn show_held(&mut self, why: &str) {
+        let uncommitted = self.settings.config.commit_interval + UNCOMMITTED_TO_HOLD;
+        if self.recovery.faults < FAULTS_TO_HOLD && self.committed_at.elapsed() < uncommitted {
             return;
         }
+        self.recovery.is_shown = true;
         for held in self.assignment.iter().filter(|held| held.hold.is_none()) {
             let cause = HoldCause::TargetUnavailable;
             PartitionHeld { topic: &held.topic, partition: held.partition, next: held.next, cause, detail: why }
@@ -108,62 +183,23 @@ impl Loop<'_> {
         }
     }
 
-    /// Counts records whose commit had no answer and, as the group's offsets show now, has happened.
-    fn count_if_committed(&mut self, tally: &Tally, staged: &[Offset]) {
-        let positions = self.assignment.iter().map(|held| held.committed);
-        if tally.records() > 0 && positions.eq(staged.iter().copied()) {
-            self.settings.probe.metrics().counted(tally);
-        }
-    }
-
     /// Ends a row of faults when nothing was to be done for a while.
     pub(super) fn recovered_idle(&mut self, now: Instant) {
-        if now.duration_since(self.recovery.last) > LONGEST_PAUSE * 3 {
+        if !self.damage.is_any() && now.duration_since(self.recovery.last) > LONGEST_PAUSE * 3 {
             self.recovered();
         }
     }
 
     /// Ends a row of faults, after a commit.
     pub(super) fn recovered(&mut self) {
-        if std::mem::take(&mut self.recovery.faults) < FAULTS_TO_HOLD {
+        self.recovery.faults = 0;
+        self.recovery.reported.clear();
+        if !std::mem::take(&mut self.recovery.is_shown) {
             return;
         }
         for held in self.assignment.iter().filter(|held| held.hold.is_none()) {
             PartitionReleased { topic: &held.topic, partition: held.partition, after: self.recovery.since.elapsed() }
                 .emit(&self.settings.probe);
         }
-    }
-
-    /// Replaces the producer by one with the same transactional.id, and asks how far the group is.
-    fn rebuild(&mut self, mut why: String, mut is_fenced: bool) -> Result<(), Fault> {
-        while !self.settings.stop.is_asked() {
-            if is_fenced {
-                self.check_twin()?;
-            }
-            match start::producer(self.settings, &self.routes) {
-                Ok(idle) => {
-                    ProducerRebuilt { why: &why }.emit(&self.settings.probe);
-                    self.output.replace(idle);
-                    self.reread_positions();
-                    return Ok(());
-                }
-                Err(Fault::Lost { why: reason, is_fenced: fenced }) => (why, is_fenced) = (reason, fenced),
-                Err(Fault::Abort(reason)) => (why, is_fenced) = (reason, false),
-                Err(fault) => return Err(fault),
-            }
-            let pause = self.recovery.pause();
-            self.pause_for(pause);
-        }
-        Ok(())
-    }
-
-    fn check_twin(&mut self) -> Result<(), Fault> {
-        let span = self.settings.config.kafka.transaction_timeout() * TWIN_TIMEOUTS;
-        let before = self.recovery.fenced_at.replace(Instant::now());
-        if before.is_some_and(|before| before.elapsed() < span) {
-            let transactional_id = start::names(self.settings).pipeline;
-            return Err(Fault::Fatal(Error::Fenced { transactional_id }));
-        }
-        Ok(())
     }
 }

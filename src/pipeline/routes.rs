@@ -3,19 +3,68 @@
 //! A source topic gets a number when it is first seen and keeps it, so schema tables can be
 //! keyed by it; a pattern finds further topics while the gate runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config;
-use crate::config::Outputs;
+use crate::config::{Outputs, Repartition};
 use crate::gate::Gate;
-use crate::kafka::topics::MAX_MESSAGE_BYTES;
+use crate::kafka::clients::Sizes;
+use crate::kafka::topics::{MAX_MESSAGE_BYTES, Topic};
 use crate::schema::table::Source;
+
+/// What the cluster says of an output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) partitions: i32,
+    /// The largest batch that it takes, in bytes, where we may know.
+    pub(super) limit: Option<u64>,
+}
+
+impl Target {
+    fn describe(self, name: &str) -> String {
+        let limit = self.limit.map_or(String::new(), |limit| format!(" and takes batches of {limit} bytes"));
+        format!("topic '{name}' has {} partitions{limit}", self.partitions)
+    }
+}
+
+/// What the cluster says of the outputs of one source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Targets {
+    pub(super) validated: Target,
+    pub(super) converter: Target,
+    pub(super) dead_letter: Target,
+    /// Whether records are spread over them by key, else each goes to the partition of its source.
+    pub(super) is_spread: bool,
+}
+
+impl Targets {
+    /// Picks out of the topics of a cluster what belongs to these outputs.
+    pub(super) fn new(outputs: &Outputs, repartition: Repartition, topics: &BTreeMap<String, Topic>) -> Self {
+        let target = |name: &str| topics.get(name).map_or(Target::default(), of_topic);
+        Self {
+            validated: target(&outputs.validated),
+            converter: outputs.converter.as_deref().map_or(Target::default(), target),
+            dead_letter: target(&outputs.dead_letter),
+            is_spread: repartition == Repartition::Murmur2,
+        }
+    }
+
+    fn limits(&self) -> impl Iterator<Item = u64> + use<> {
+        [self.validated, self.converter, self.dead_letter].into_iter().filter_map(|target| target.limit)
+    }
+}
+
+fn of_topic(topic: &Topic) -> Target {
+    Target { partitions: topic.partitions, limit: topic.max_message_bytes() }
+}
 
 /// One source topic.
 #[derive(Debug)]
 pub(super) struct SourceRoute {
     pub(super) topic: Arc<str>,
     pub(super) outputs: Outputs,
+    pub(super) targets: Targets,
     pub(super) gate: Gate,
 }
 
@@ -24,37 +73,60 @@ pub(super) struct SourceRoute {
 pub(super) struct Routes {
     gate: config::Gate,
     sources: Vec<SourceRoute>,
-    record_sizes: RecordSizes,
-}
-
-/// Sizes of what the outputs take, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RecordSizes {
-    /// What the output with the largest limit takes: no record beyond it fits anywhere.
-    pub(super) largest: u64,
-    /// What the output with the smallest limit takes: no batch may be larger.
-    pub(super) smallest: u64,
+    /// Batches of this size were refused though each of their records was good.
+    refused_batch: Option<u64>,
 }
 
 impl Routes {
     pub(super) fn new(gate: config::Gate) -> Self {
-        let record_sizes = RecordSizes { largest: MAX_MESSAGE_BYTES, smallest: MAX_MESSAGE_BYTES };
-        Self { gate, sources: Vec::new(), record_sizes }
+        Self { gate, sources: Vec::new(), refused_batch: None }
     }
 
-    /// Adds a topic that the gate reads, with the limits of its outputs where they are known; one that is there, or does
-    /// not match, is left as it is.
-    pub(super) fn add(&mut self, topic: &str, limits: impl Iterator<Item = u64>) {
+    /// Adds a topic that the gate reads, with what is known of its outputs; one that is there, or does not match, is left
+    /// as it is.
+    pub(super) fn add(&mut self, topic: &str, targets: Targets) {
         if self.find(topic).is_some() {
             return;
         }
         let Some(outputs) = self.gate.outputs(topic) else { return };
         let gate = Gate::new(self.gate.policy_for(topic));
-        for limit in limits {
-            self.record_sizes.largest = self.record_sizes.largest.max(limit);
-            self.record_sizes.smallest = self.record_sizes.smallest.min(limit);
+        self.sources.push(SourceRoute { topic: topic.into(), outputs, targets, gate });
+    }
+
+    /// Takes what the cluster says of the outputs now; returns what is new. An output that is not there at the moment
+    /// is left as it was.
+    pub(super) fn update(&mut self, topics: &BTreeMap<String, Topic>) -> Vec<String> {
+        let mut changes = Vec::new();
+        for route in &mut self.sources {
+            let SourceRoute { outputs, targets, .. } = route;
+            let names = [Some(&outputs.validated), outputs.converter.as_ref(), Some(&outputs.dead_letter)];
+            let ends = [&mut targets.validated, &mut targets.converter, &mut targets.dead_letter];
+            for (name, target) in names.into_iter().zip(ends) {
+                let Some(topic) = name.and_then(|name| topics.get(name)) else { continue };
+                let found = of_topic(topic);
+                if *target != found {
+                    changes.push(found.describe(&topic.name));
+                    *target = found;
+                }
+            }
         }
-        self.sources.push(SourceRoute { topic: topic.into(), outputs, gate });
+        changes
+    }
+
+    /// Notes that batches of the present size are too large, whatever is known of limits.
+    pub(super) fn lower_batches(&mut self) {
+        self.refused_batch = Some(self.sizes().smallest / 2);
+    }
+
+    /// Returns the sizes that the outputs take.
+    pub(super) fn sizes(&self) -> Sizes {
+        let limits = || self.sources.iter().flat_map(|route| route.targets.limits());
+        let smallest = limits().chain(self.refused_batch).min();
+        Sizes {
+            largest: limits().max().unwrap_or_default().max(MAX_MESSAGE_BYTES),
+            smallest: smallest.unwrap_or(u64::MAX).min(MAX_MESSAGE_BYTES),
+            is_known: smallest.is_some(),
+        }
     }
 
     pub(super) fn find(&self, topic: &str) -> Option<Source> {
@@ -73,10 +145,6 @@ impl Routes {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &SourceRoute> {
         self.sources.iter()
-    }
-
-    pub(super) fn record_sizes(&self) -> RecordSizes {
-        self.record_sizes
     }
 
     /// Returns the topics to subscribe to.

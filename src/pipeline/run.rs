@@ -5,22 +5,29 @@
 //! its begin, a commit as long as the interval would leave no time for records). Whatever
 //! ends a turn early is a [`Fault`], and `recover` answers it; nothing else handles errors.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::BorrowedMessage;
 
 use super::assignment::Assignment;
+use super::breaker::Guard;
 use super::consume::{self, ConsumeEvent, Consumer};
+use super::failpoint::{self, Point};
 use super::fetch::Fetch;
+use super::mend::Damage;
 use super::output::{Origin, Output, Staged};
-use super::oversize::Oversize;
-use super::produce::Relabel;
+use super::positions::Starts;
+use super::recover::Recovery;
+use super::refused::{Known, Refused};
 use super::routes::Routes;
-use super::start::{self, Starts};
+use super::source::Missing;
+use super::start;
 use super::{Error, Fault, Settings};
-use crate::gate::dead_letter::{self, DeadLetter};
+use crate::gate::extent::Extent;
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
+use crate::kafka::statistics::Statistics;
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
 use crate::schema::table::SchemaTable;
@@ -34,6 +41,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// The wait while partitions are held, so that an answer moves them at once.
 const HELD_WAIT: Duration = Duration::from_millis(5);
 
+/// Pause before everything is made anew after a fault that nothing answers.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
 /// One pipeline while it has a consumer.
 pub(super) struct Loop<'c> {
     pub(super) settings: &'c Settings,
@@ -44,7 +54,11 @@ pub(super) struct Loop<'c> {
     pub(super) fetch: Fetch,
     pub(super) assignment: Assignment,
     pub(super) output: Output,
-    pub(super) oversize: Oversize,
+    pub(super) refused: Refused,
+    pub(super) guard: Guard,
+    /// Reports of the consumer in a row that knew of no broker that answers.
+    pub(super) brokers_away: u32,
+    pub(super) missing: Missing,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// An event that a fault kept from being answered.
@@ -53,7 +67,9 @@ pub(super) struct Loop<'c> {
     pub(super) is_behind: bool,
     /// When the last commit ended; the interval counts from here.
     pub(super) committed_at: Instant,
-    pub(super) recovery: super::recover::Recovery,
+    pub(super) recovery: &'c mut Recovery,
+    /// What is to be mended before records go on.
+    pub(super) damage: Damage,
     /// When topics are listed again.
     pub(super) discover_at: Instant,
     /// How many topics are subscribed to.
@@ -66,8 +82,9 @@ pub(super) struct Loop<'c> {
 /// It cannot go on; nothing that was not committed is lost.
 pub fn run(settings: &Settings) -> Result<(), Error> {
     let mut lost_before: Option<Instant> = None;
+    let mut recovery = Recovery::new(Instant::now(), settings.config.kafka.transaction_timeout());
     loop {
-        match start::start_and_run(settings) {
+        match start::start_and_run(settings, &mut recovery) {
             Ok(()) => {
                 settings.probe.stopped();
                 return Ok(());
@@ -80,14 +97,17 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
                     return Err(Error::ConsumerLost { group, reason });
                 }
                 lost_before = Some(Instant::now());
+                settings.probe.lost_consumer();
                 ConsumerRebuilt { why: &reason }.emit(&settings.probe);
             }
-            Err(fault @ (Fault::Abort(_) | Fault::Lost { .. })) => {
+            Err(fault @ (Fault::Abort(_) | Fault::Lost { .. } | Fault::Unsettled { .. })) => {
                 tracing::error!(
                     gate = settings.probe.gate(),
                     ?fault,
                     "the loop let a fault through that it answers itself"
                 );
+                settings.probe.lost_consumer();
+                thread::sleep(RESTART_PAUSE);
             }
         }
     }
@@ -109,13 +129,22 @@ impl<'c> Loop<'c> {
         let now = Instant::now();
         self.settings.probe.beat(now);
         self.answer_events(now)?;
+        if !self.mend()? {
+            return Ok(());
+        }
         self.go_back(now)?;
         self.take_news(now)?;
         self.retry_held(now)?;
+        self.keep_limit(now)?;
+        if self.output.is_lost() {
+            // A commit on the way has cost the producer.
+            return Ok(());
+        }
         batch.clear();
         consume::poll(self.consumer, self.wait(now), batch);
         if !batch.is_empty() {
             self.settings.probe.metrics().batch(batch.len());
+            failpoint::hit(Point::AfterPoll)?;
         }
         for message in batch.iter() {
             let headers = consume::headers(message);
@@ -132,9 +161,13 @@ impl<'c> Loop<'c> {
                 Decision::NeedSchemas(needs) => self.hold_for_schemas(index, needs, now)?,
             }
         }
+        if !batch.is_empty() {
+            failpoint::hit(Point::AfterProduce)?;
+        }
         self.output.poll()?;
-        if self.committed_at.elapsed() >= self.settings.config.commit_interval {
+        if self.output.is_full() || self.committed_at.elapsed() >= self.settings.config.commit_interval {
             self.commit()?;
+            self.look_for_missing(now);
             self.discover(now)?;
         }
         Ok(())
@@ -161,11 +194,13 @@ impl<'c> Loop<'c> {
         route: Route,
         verdict: &Verdict,
     ) -> Result<(), Fault> {
-        self.output.begin(&self.routes)?;
         let Position { partition, offset, .. } = record.position;
         let origin = Origin { source: self.assignment.get(index).source, partition, offset };
+        if self.refused.is_busy() {
+            self.make_way(origin)?;
+        }
+        self.output.begin(&self.routes)?;
         let (route, reason) = match verdict {
-            _ if self.oversize.is_known(origin) => return self.stage_oversize(index, message, record, origin),
             Verdict::Invalid(finding) => {
                 BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, Instant::now());
                 let staged = self.stage_invalid(origin, message, record, route, finding)?;
@@ -175,10 +210,17 @@ impl<'c> Loop<'c> {
                 (route, Some(finding.violation.code))
             }
             Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible => {
+                if let Some(known) = self.refused.refused(origin).cloned() {
+                    return self.stage_refused(index, message, record, &known);
+                }
                 match self.output.stage(origin, route, message, None)? {
                     Staged::Yes => (route, None),
-                    Staged::TooLarge => return self.stage_oversize(index, message, record, origin),
-                    staged @ Staged::NoOutput(_) => return self.hold_unstaged(index, &staged),
+                    Staged::TooLarge => {
+                        return self.stage_refused(index, message, record, &Known::letter(Extent::Full));
+                    }
+                    staged @ (Staged::Refused(_) | Staged::NoOutput(..) | Staged::OverLimit) => {
+                        return self.hold_unstaged(index, &staged);
+                    }
                 }
             }
         };
@@ -198,7 +240,7 @@ impl<'c> Loop<'c> {
 
     /// Stages a record at fault: as a dead letter, unless the mode lets it pass.
     #[cold]
-    pub(super) fn stage_invalid(
+    fn stage_invalid(
         &mut self,
         origin: Origin,
         message: &BorrowedMessage<'_>,
@@ -206,17 +248,10 @@ impl<'c> Loop<'c> {
         route: Route,
         finding: &Finding,
     ) -> Result<Staged, Fault> {
-        let gate = &self.settings.gate;
-        if route != Route::DeadLetter {
-            return self.output.stage(origin, route, message, None);
+        if route == Route::DeadLetter || self.refused.refused(origin).is_some() {
+            return self.stage_letter(origin, message, record, finding);
         }
-        let letter = DeadLetter::new(finding, record, &gate.name);
-        let replaced = record.headers.iter().map(|header| header.name);
-        let relabel = Relabel {
-            removed: replaced.filter(|name| dead_letter::is_replaced(name, &gate.profiles)).collect(),
-            added: letter.headers(&[], &gate.profiles),
-        };
-        self.output.stage(origin, route, message, Some(&relabel))
+        self.output.stage(origin, route, message, None)
     }
 
     /// Commits what was staged, with the offsets of the next records, and counts it.
@@ -228,11 +263,10 @@ impl<'c> Loop<'c> {
                 self.output.commit(self.consumer, &self.assignment.moved())?;
             }
             self.assignment.committed();
-            self.oversize.forget(&self.assignment);
-            let probe = &self.settings.probe;
-            probe.committed(&self.tally, transaction.elapsed(), began.elapsed());
-            self.tally.clear();
-            self.recovered();
+            let mut tally = std::mem::take(&mut self.tally);
+            self.count(&tally, transaction.elapsed(), began.elapsed());
+            tally.clear();
+            self.tally = tally;
         } else {
             self.recovered_idle(began);
         }
@@ -241,14 +275,38 @@ impl<'c> Loop<'c> {
         Ok(())
     }
 
+    /// Counts a transaction that was committed.
+    pub(super) fn count(&mut self, tally: &Tally, transaction: Duration, commit: Duration) {
+        let batches_too_large = self.refused.committed(&self.assignment);
+        self.settings.probe.committed(tally, transaction, commit);
+        self.guard.committed(tally);
+        self.recovered();
+        if batches_too_large {
+            self.lower_batches();
+        }
+    }
+
     /// Tells how far each partition is; how far it could be comes with librdkafka's statistics.
-    fn report_positions(&self) {
+    fn report_positions(&mut self) {
+        if let Some(statistics) = self.take_report() {
+            self.watch_sources(&statistics);
+        }
+    }
+
+    /// Tells the same while nothing is read.
+    pub(super) fn report_outage(&mut self) {
+        if let Some(statistics) = self.take_report() {
+            self.watch_brokers(statistics.answering == 0);
+        }
+    }
+
+    fn take_report(&self) -> Option<Statistics> {
         let probe = &self.settings.probe;
         if let Some(statistics) = self.output.take_statistics() {
             probe.metrics().statistics(ClientKind::Producer, &statistics);
         }
-        let Some(statistics) = self.consumer.context().take_statistics() else { return };
-        for held in self.assignment.iter() {
+        let statistics = self.consumer.context().take_statistics()?;
+        for held in self.assignment.iter().filter(|held| held.is_placed) {
             let is_it = |p: &&crate::kafka::statistics::SourcePartition| {
                 p.partition == held.partition && *p.topic == *held.topic
             };
@@ -257,6 +315,7 @@ impl<'c> Loop<'c> {
             probe.position(&held.topic, held.partition, held.committed, lag);
         }
         probe.metrics().statistics(ClientKind::Consumer, &statistics);
+        Some(statistics)
     }
 
     /// Commits what there is and lets go; what cannot be committed now is read again by the next owner.

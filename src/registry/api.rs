@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -25,6 +25,9 @@ use super::entities::{
 };
 use super::store::{self, Content, DEFAULT_CONTEXT, Draft, Found, Store, Wanted, context_of};
 use crate::schema::{Format, Reference, SchemaGuid, SchemaId, Subject, Version};
+
+/// The largest body: twice the largest schema text, since JSON within JSON is escaped.
+pub const MAX_BODY_BYTES: usize = 2 << 20;
 
 /// The content type of every answer.
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -51,6 +54,7 @@ pub fn router(store: SharedStore) -> Router {
         .method_not_allowed_fallback(async || {
             Error::http(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
         })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(store)
 }
 

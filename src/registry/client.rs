@@ -15,6 +15,8 @@ mod tls;
 use std::sync::Arc;
 
 pub use error::{Error, Kind};
+pub use http::{MAX_RESPONSE_BYTES, read_answer};
+pub use references::{MAX_BYTES, MAX_COUNT, MAX_DEPTH};
 pub use request::Request;
 
 use self::http::Http;
@@ -24,6 +26,15 @@ use crate::schema::{SchemaId, SchemaRef, SchemaText, Subject, Version};
 
 /// The context of subjects that name none.
 const DEFAULT_CONTEXT: &str = ".";
+
+/// A subject that nobody registers.
+const NOBODYS_SUBJECT: &str = "sluice.check-config";
+
+/// Contexts in which a GUID may have a number: each is asked for the places of that number.
+pub const MAX_CONTEXTS: usize = 100;
+
+/// Places where one schema may be registered: every one is kept, and looked through for each source topic.
+pub const MAX_REGISTRATIONS: usize = 10_000;
 
 /// A client of one registry, which may have several addresses.
 #[derive(Debug, Clone)]
@@ -38,6 +49,17 @@ pub struct Registration {
     pub subject: Subject,
     /// The version there.
     pub version: Version,
+}
+
+/// A version of a subject, without what its schema refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The version.
+    pub version: Version,
+    /// The schema's number.
+    pub id: SchemaId,
+    /// The schema's own text.
+    pub text: String,
 }
 
 /// A version of a subject with its schema.
@@ -78,7 +100,9 @@ impl Client {
         let requests = match schema {
             SchemaRef::Id(id) => vec![Request::Versions { id, context: None }],
             SchemaRef::Guid(guid) => {
-                let ids: Vec<ContextIdEntity> = self.http.get(&Request::Ids(guid)).await?;
+                let asked = Request::Ids(guid);
+                let ids: Vec<ContextIdEntity> = self.http.get(&asked).await?;
+                few(&asked, "contexts", ids.len(), MAX_CONTEXTS)?;
                 ids.into_iter()
                     .map(|entity| Request::Versions {
                         id: SchemaId(entity.id),
@@ -90,6 +114,7 @@ impl Client {
         let mut registrations = Vec::new();
         for request in requests {
             let entities: Vec<SubjectVersionEntity> = self.http.get(&request).await?;
+            few(&request, "subjects and versions", registrations.len() + entities.len(), MAX_REGISTRATIONS)?;
             registrations.extend(entities.into_iter().map(|entity| Registration {
                 subject: Subject(entity.subject.into()),
                 version: Version(entity.version),
@@ -106,13 +131,24 @@ impl Client {
         self.registered(Request::Latest(subject.clone())).await
     }
 
-    /// Gets number and ID of the newest version alone: enough to see whether it changed.
+    /// Asks for a subject that nobody registers: whether the registry answers and lets us in.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        match self.latest_version(&Subject(NOBODYS_SUBJECT.into())).await {
+            Err(error) if error.kind() != Kind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Gets the newest version without what it refers to: enough to see whether it changed.
     ///
     /// # Errors
     /// See [`Error::kind`].
-    pub async fn latest_version(&self, subject: &Subject) -> Result<(Version, SchemaId), Error> {
+    pub async fn latest_version(&self, subject: &Subject) -> Result<Head, Error> {
         let entity: VersionEntity = self.http.get(&Request::Latest(subject.clone())).await?;
-        Ok((Version(entity.version), SchemaId(entity.id)))
+        Ok(Head { version: Version(entity.version), id: SchemaId(entity.id), text: entity.schema.schema })
     }
 
     /// Gets one version of a subject, soft-deleted or not.
@@ -128,6 +164,10 @@ impl Client {
         let text = references::follow(&self.http, &asked, entity.schema).await?;
         Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), text })
     }
+}
+
+fn few(asked: &Request, what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
+    if found > limit { Err(Error::TooMany { asked: asked.clone(), what, limit }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod client;
+pub mod disk;
 pub mod entities;
 pub mod schemas;
 pub mod store;

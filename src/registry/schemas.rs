@@ -2,8 +2,9 @@
 //!
 //! A pipeline that meets an unknown schema holds the partition and asks here; the answer goes into its
 //! `SchemaTable`. Everything costs one flight: schemas by ID and GUID, lists of subjects, targets,
-//! resolutions. Schemas by ID never change, so they are kept for ever and never fetched again: an outage
-//! stops new schemas only. The registry bounds how many there are; what it does not have is bounded by us.
+//! resolutions. Schemas by ID never change, so they are kept for ever, and on disk over restarts: an outage
+//! stops new schemas only. The registry bounds how many there are; what it does not have is bounded by us, and
+//! `pace` bounds what the registry is asked. Whether it still says the same is the `audit`'s question.
 //!
 //! ```text
 //! Question ─> schema by ID (compiled once per text) ─> version under the subject ─> target ─> resolution ─> Judgement
@@ -15,19 +16,22 @@
 //! a table that keeps it longer does not see that the schema has been registered since.
 
 mod absences;
+mod audit;
 mod backoff;
 mod calls;
 mod compile;
 mod error;
 mod flights;
+mod kept;
 mod memo;
+mod pace;
 mod registrations;
 mod targets;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -37,19 +41,21 @@ pub use error::Error;
 pub use targets::TargetChanged;
 
 use self::absences::{Absences, Missing, PAUSE, Standing};
+use self::audit::Audit;
 use self::compile::{Known, resolve};
 use self::memo::Memo;
+use self::pace::Pace;
 use self::registrations::Registrations;
 use self::targets::{Target, Targets};
 use super::client::{self, Client, Kind};
+use super::disk::{Disk, DiskCounts};
 use crate::gate::policy::{PartPolicy, SubjectRule};
 use crate::schema::avro::Schema;
 use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal};
 use crate::schema::{SchemaId, SchemaRef, Subject, Version};
+use crate::telemetry::RegistryState;
 use crate::violation::{ReasonCode, Violation};
 
-/// How many questions are put to the registry at once: a flood of unknown IDs must not become one there.
-const MAX_CONCURRENT: usize = 8;
 /// How many changes of targets a slow listener may fall behind; after that it is told that it missed some.
 const CHANGES_KEPT: usize = 64;
 
@@ -93,15 +99,17 @@ struct Pair {
 #[derive(Debug)]
 pub struct Schemas {
     client: Client,
-    permits: Semaphore,
+    pace: Pace,
     known: Memo<SchemaRef, Known>,
     compiled: Memo<[u8; 32], Known>,
     registrations: Registrations,
     targets: Targets,
     judgements: Memo<Pair, Result<Arc<Judgement>, Arc<str>>>,
     absences: Absences,
+    audit: Arc<Audit>,
+    disk: Option<Arc<Disk>>,
     changes: broadcast::Sender<TargetChanged>,
-    calls: Calls,
+    state: Arc<RegistryState>,
     /// Ends with this value.
     _refresher: JoinSet<()>,
 }
@@ -112,21 +120,25 @@ impl Schemas {
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn new(client: Client, refresh: Duration) -> Arc<Self> {
+    pub fn new(client: Client, refresh: Duration, disk: Option<Disk>) -> Arc<Self> {
+        let state = Arc::new(RegistryState::default());
+        let audit = Arc::new(Audit::default());
         Arc::new_cyclic(|schemas| {
             let mut refresher = JoinSet::new();
-            refresher.spawn(targets::keep_fresh(schemas.clone(), refresh));
+            refresher.spawn(targets::keep_fresh(schemas.clone(), Arc::clone(&audit), refresh));
             Self {
                 client,
-                permits: Semaphore::new(MAX_CONCURRENT),
+                pace: Pace::new(Arc::clone(&state)),
                 known: Memo::new(Known::stays),
                 compiled: Memo::new(Known::stays),
                 registrations: Registrations::new(),
                 targets: Targets::new(),
                 judgements: Memo::new(Result::is_ok),
                 absences: Absences::new(refresh),
+                audit,
+                disk: disk.map(Arc::new),
                 changes: broadcast::Sender::new(CHANGES_KEPT),
-                calls: Calls::default(),
+                state,
                 _refresher: refresher,
             }
         })
@@ -181,7 +193,22 @@ impl Schemas {
 
     /// Returns the counters.
     pub fn calls(&self) -> &Calls {
-        &self.calls
+        &self.pace.calls
+    }
+
+    /// Returns the counters of the cache on disk, where there is one.
+    pub fn disk_counts(&self) -> Option<&DiskCounts> {
+        self.disk.as_deref().map(Disk::counts)
+    }
+
+    /// Returns what is known of the registry's health.
+    pub fn state(&self) -> Arc<RegistryState> {
+        Arc::clone(&self.state)
+    }
+
+    /// Waits until the registry answers again after an outage.
+    pub async fn back(&self) {
+        self.pace.back().await;
     }
 
     /// Returns how many schemas are at hand.
@@ -193,7 +220,7 @@ impl Schemas {
     async fn known(self: &Arc<Self>, question: &Question) -> Result<Option<Known>, Error> {
         let schema = question.need.schema;
         let at_hand = self.known.get(&schema);
-        self.calls.looked_up(at_hand.is_some());
+        self.pace.calls.looked_up(at_hand.is_some());
         if at_hand.is_some() {
             return Ok(at_hand);
         }
@@ -212,13 +239,23 @@ impl Schemas {
         }
     }
 
+    /// Lets an outage of the registry show before any record needs a schema.
+    pub async fn greet(&self) {
+        self.pace.greet(&self.client).await;
+    }
+
     async fn fetch(self: &Arc<Self>, schema: SchemaRef) -> Result<Known, Error> {
+        if let Some(known) = self.of_disk(schema).await? {
+            return Ok(known);
+        }
         let missing = Missing { schema, subject: None };
         let sent = Instant::now();
-        let text = match self.call(self.client.schema(schema)).await {
+        let text = match self.pace.call(self.client.schema(schema)).await {
             Ok(text) => text,
-            Err(client::Error::SchemaType { schema_type, .. }) => return Ok(Known::OtherFormat(schema_type.into())),
             Err(error) => {
+                if let client::Error::SchemaType { schema_type, .. } = &*error {
+                    return Ok(Known::OtherFormat(schema_type.as_str().into()));
+                }
                 match error.kind() {
                     Kind::NotFound => self.absences.note(missing, sent, Instant::now()),
                     Kind::Unusable => return Ok(Known::Unusable(error.to_string().into())),
@@ -228,16 +265,24 @@ impl Schemas {
             }
         };
         self.absences.found(&missing);
-        self.compile(text).await
+        let known = self.compile(text.clone()).await?;
+        // What cannot be used may be a proxy's answer: it is no witness, and asked for again.
+        if known.stays() {
+            self.witness(schema, &text, true).await?;
+            self.keep_schema(schema, &text);
+        }
+        Ok(known)
     }
 
-    /// Puts one question to the registry, in turn.
-    async fn call<T>(&self, question: impl Future<Output = Result<T, client::Error>>) -> Result<T, client::Error> {
-        // The semaphore is never closed; if it were, the question would go through unbounded.
-        let _permit = self.permits.acquire().await.ok();
-        let outcome = question.await;
-        self.calls.count(&outcome);
-        outcome
+    /// Returns a schema of before the start, if we can use it.
+    async fn of_disk(self: &Arc<Self>, schema: SchemaRef) -> Result<Option<Known>, Error> {
+        let Some(text) = self.kept_schema(schema).await else { return Ok(None) };
+        let known = self.compile(text.clone()).await?;
+        if !known.stays() {
+            return Ok(None);
+        }
+        self.witness(schema, &text, false).await?;
+        Ok(Some(known))
     }
 
     /// Resolves a writer against its target, once.

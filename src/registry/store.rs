@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 pub use content::Content;
 pub use log::LogRecord;
+#[cfg(test)]
+pub(crate) use strict::MAX_REFERENCES;
 
 use self::context::{Context, Stored};
 use self::log::Change;

@@ -22,6 +22,8 @@ use crate::schema::{Format, Reference, Subject, Version};
 pub(super) enum Fault {
     /// Answers with this.
     Answer(StatusCode, &'static str),
+    /// Answers 429 with this `Retry-After`.
+    Busy(&'static str),
     /// Redirects there.
     Redirect(String),
     /// Says that it sends JSON and never ends.
@@ -126,6 +128,7 @@ pub(super) fn settings(urls: &[&Url]) -> Registry {
             grace: Duration::from_secs(30),
             max_hold: Duration::from_secs(60),
         },
+        cache_dir: None,
     }
 }
 
@@ -137,6 +140,7 @@ async fn interfere(State(shared): State<Shared>, request: Request, next: Next) -
     match fault {
         None => next.run(request).await,
         Some(Fault::Answer(status, body)) => (status, body).into_response(),
+        Some(Fault::Busy(time)) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, time)], "").into_response(),
         Some(Fault::Redirect(to)) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
         Some(Fault::Endless) => {
             let chunks = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 1 << 16])));

@@ -6,6 +6,7 @@
 //! payload, a key or a header value.
 
 mod partitions;
+mod registry;
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,13 @@ use tracing::{error, info, warn};
 pub use self::partitions::{
     PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TopicHeld, TopicReleased,
 };
+pub use self::registry::{
+    CacheFileIgnored, CacheNotWritten, RegistryBack, RegistryUnavailable, SchemaChanged, SchemaConfirmed, SchemaGone,
+    TargetFromCache,
+};
 use super::Probe;
 use super::state::Topics;
+use crate::gate::limit::{Limit, Share};
 use crate::gate::verdict::{Finding, Route};
 use crate::record::Position;
 use crate::schema::{Subject, Version};
@@ -71,13 +77,47 @@ impl TransactionAborted<'_> {
 pub struct ProducerRebuilt<'a> {
     /// One line: the error that the old one ended with.
     pub why: &'a str,
+    /// Which kind of end it was.
+    pub cause: RebuildCause,
+}
+
+/// Why a producer is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildCause {
+    /// An error left it of no use.
+    Lost,
+    /// Somebody else has its transactional.id, or its coordinator gave up on a transaction.
+    Fenced,
+    /// Its last transaction has ended and may have been ended twice.
+    DoubtfulEnd,
+    /// Outputs take smaller batches than they did, or other sizes of records.
+    Limits,
+    /// Records were refused, which leaves a gap in its sequence numbers.
+    Refused,
+}
+
+impl RebuildCause {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Lost, Self::Fenced, Self::DoubtfulEnd, Self::Limits, Self::Refused];
+
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Fenced => "fenced",
+            Self::DoubtfulEnd => "doubtful_end",
+            Self::Limits => "limits",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl ProducerRebuilt<'_> {
     /// Logs and counts it.
     pub fn emit(self, probe: &Probe) {
-        warn!(gate = probe.gate(), why = self.why, "producer rebuilt");
-        probe.metrics().rebuilt_producer();
+        warn!(gate = probe.gate(), cause = self.cause.name(), why = self.why, "producer rebuilt");
+        probe.metrics().rebuilt_producer(self.cause);
         probe.incident(format!("producer rebuilt: {}", self.why));
     }
 }
@@ -124,6 +164,45 @@ impl TargetChanged<'_> {
     }
 }
 
+/// So many records were dead letters that the pipeline holds.
+#[derive(Debug)]
+pub struct DeadLetterLimitReached {
+    /// What was counted.
+    pub share: Share,
+    /// What is allowed.
+    pub limit: Limit,
+}
+
+impl DeadLetterLimitReached {
+    /// Logs and counts it, and shows the pipeline as held.
+    pub fn emit(self, probe: &Probe) {
+        let (gate, pipeline) = (probe.gate(), probe.state().number());
+        let Share { dead_letters, records } = self.share;
+        let window = humantime::format_duration(self.limit.window);
+        let ratio = self.limit.ratio;
+        let hint = format!("mend the reason, then POST /gates/{gate}/resume on the admin address, or restart");
+        error!(gate, pipeline, dead_letters, records, ratio, %window, hint, "dead-letter limit reached, gate holds");
+        probe.metrics().tripped();
+        probe.incident(format!(
+            "dead-letter limit reached: {dead_letters} of {records} records in {window}; the gate holds until POST /gates/{gate}/resume or a restart"
+        ));
+        probe.state().limit(Some(self.share));
+    }
+}
+
+/// An operator let a pipeline go on that was held by the dead-letter limit.
+#[derive(Debug)]
+pub struct DeadLetterLimitReset;
+
+impl DeadLetterLimitReset {
+    /// Logs it and shows it.
+    pub fn emit(self, probe: &Probe) {
+        warn!(gate = probe.gate(), pipeline = probe.state().number(), "resumed: the dead-letter limit counts anew");
+        probe.incident("resumed by an operator: the dead-letter limit counts anew".to_owned());
+        probe.state().limit(None);
+    }
+}
+
 /// A record was found at fault; one of many is logged.
 #[derive(Debug)]
 pub struct BadRecord<'a> {
@@ -154,34 +233,6 @@ impl BadRecord<'_> {
             suppressed,
             "bad record"
         );
-    }
-}
-
-/// The registry cannot be asked; schemas at hand go on.
-#[derive(Debug)]
-pub struct RegistryUnavailable<'a> {
-    /// One line: the last URL tried and the error.
-    pub error: &'a str,
-}
-
-impl RegistryUnavailable<'_> {
-    /// Logs it.
-    pub fn emit(self) {
-        warn!(error = self.error, "registry unavailable");
-    }
-}
-
-/// The registry answers again.
-#[derive(Debug)]
-pub struct RegistryBack {
-    /// How long it did not.
-    pub after: Duration,
-}
-
-impl RegistryBack {
-    /// Logs it.
-    pub fn emit(self) {
-        info!(after = seconds(self.after), "registry back");
     }
 }
 

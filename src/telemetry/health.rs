@@ -3,13 +3,15 @@
 //! Two questions with different owners. *Alive* is asked by whoever restarts processes:
 //! no only when a loop hangs, for a restart during an outage of broker or registry helps
 //! nobody. *Ready* is asked by whoever rolls out: yes once every pipeline has checked its
-//! outputs and polled the group, with or without partitions.
+//! outputs and joins the group, with or without partitions.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::state::{Phase, PipelineState};
+use super::HoldCause;
+use super::state::{Condition, Phase, PipelineState};
 
 /// The least time without a turn after which a loop counts as stuck.
 pub const MIN_STUCK_AFTER: Duration = Duration::from_secs(120);
@@ -90,6 +92,27 @@ impl Health {
     #[must_use]
     pub fn pipelines(&self) -> Vec<Arc<PipelineState>> {
         self.lock().clone()
+    }
+
+    /// Returns the gates of which something waits, each with its causes: no obstacle to being ready, since no other
+    /// process would fare better.
+    #[must_use]
+    pub fn degraded(&self, now: Instant) -> BTreeMap<String, BTreeSet<&'static str>> {
+        let mut gates: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for state in self.pipelines() {
+            if let Condition::Degraded(causes) = state.lock().condition(state.silence(now)) {
+                gates.entry(state.gate().to_owned()).or_default().extend(causes.into_iter().map(HoldCause::name));
+            }
+        }
+        gates
+    }
+
+    /// Asks the pipelines of a gate to go on from their dead-letter limit; tells how many were held by it, `None` where
+    /// there is no such gate.
+    #[must_use]
+    pub fn resume(&self, gate: &str) -> Option<usize> {
+        let pipelines: Vec<_> = self.pipelines().into_iter().filter(|state| state.gate() == gate).collect();
+        (!pipelines.is_empty()).then(|| pipelines.iter().filter(|state| state.ask_resume()).count())
     }
 
     /// Returns the loops that hang: none of them means alive.

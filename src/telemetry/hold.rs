@@ -20,22 +20,31 @@ pub enum HoldCause {
     OffsetOutOfRange,
     /// A record fits no output.
     Oversize,
-    /// The source partition cannot be read.
+    /// A record that its output refuses, and the dead letters too.
+    RecordRefused,
+    /// The source partition cannot be read: its leader is away, or refuses.
     SourceUnavailable,
+    /// A batch of the source does not pass its checksum, or cannot be decompressed.
+    UnreadableBatch,
+    /// Too many records are dead letters: an operator has to say that this is meant.
+    DeadLetterLimit,
     /// The gate cannot serve the partition as configured, such as outputs with another number of partitions.
     Misconfigured,
 }
 
 impl HoldCause {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::RegistryUnavailable,
         Self::UnknownSchema,
         Self::UnusableSchema,
         Self::TargetUnavailable,
         Self::OffsetOutOfRange,
         Self::Oversize,
+        Self::RecordRefused,
         Self::SourceUnavailable,
+        Self::UnreadableBatch,
+        Self::DeadLetterLimit,
         Self::Misconfigured,
     ];
 
@@ -49,7 +58,10 @@ impl HoldCause {
             Self::TargetUnavailable => "target_unavailable",
             Self::OffsetOutOfRange => "offset_out_of_range",
             Self::Oversize => "oversize",
+            Self::RecordRefused => "record_refused",
             Self::SourceUnavailable => "source_unavailable",
+            Self::UnreadableBatch => "unreadable_batch",
+            Self::DeadLetterLimit => "dead_letter_limit",
             Self::Misconfigured => "misconfigured",
         }
     }

@@ -31,7 +31,12 @@ where
 {
     let level = LevelFilter::from_level(log.level);
     let libraries = level.min(LevelFilter::WARN);
-    let filter = Targets::new().with_default(libraries).with_target("sluice", level).with_target("librdkafka", level);
+    let filter = Targets::new()
+        .with_default(libraries)
+        .with_target("sluice", level)
+        .with_target("librdkafka", level)
+        // It calls an error that we have closed a consumer before it is dropped.
+        .with_target("rdkafka::consumer::base_consumer", LevelFilter::OFF);
     let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(colours);
     let layer = match log.format {
         LogFormat::Text => lines.boxed(),

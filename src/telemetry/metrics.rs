@@ -24,7 +24,9 @@ use self::clients::Clients;
 use self::families::Families;
 pub use self::registry::RegistryCounts;
 use super::HoldCause;
+use super::events::RebuildCause;
 use super::sample::Sampler;
+use crate::gate::extent::Extent;
 use crate::gate::verdict::{Route, Tally};
 use crate::kafka::statistics::Statistics;
 use crate::record::Partition;
@@ -75,6 +77,9 @@ impl Rebalance {
         }
     }
 }
+
+/// The extents of dead letters that are counted, in the order of [`Tally::reduced`].
+const REDUCED: [Extent; 3] = [Extent::NoDetail, Extent::Minimal, Extent::Truncated];
 
 /// All metrics of the process.
 #[derive(Debug)]
@@ -127,6 +132,7 @@ pub struct GateMetrics {
     families: Families,
     outcomes: [IntCounter; Route::ALL.len()],
     reasons: Mutex<FxHashMap<(Route, ReasonCode), IntCounter>>,
+    reduced: [IntCounter; REDUCED.len()],
     bytes: IntCounter,
     batches: IntCounter,
     batch_records: Histogram,
@@ -134,9 +140,10 @@ pub struct GateMetrics {
     commit_seconds: Histogram,
     committed: IntCounter,
     aborted: IntCounter,
-    rebuilds: IntCounter,
+    rebuilds: [IntCounter; RebuildCause::ALL.len()],
     assigned: IntGauge,
     target_changes: IntCounter,
+    limit_trips: IntCounter,
     subjects: Mutex<BTreeSet<Subject>>,
     clients: [Mutex<Clients>; ClientKind::ALL.len()],
     pub(super) samples: Sampler,
@@ -163,6 +170,7 @@ impl GateMetrics {
             families: families.clone(),
             outcomes: Route::ALL.map(|route| families.records.with_label_values(&[gate, route.outcome(), ""])),
             reasons: Mutex::default(),
+            reduced: REDUCED.map(|extent| families.reduced.with_label_values(&[gate, extent.name()])),
             bytes: families.bytes.with_label_values(&[gate]),
             batches: families.batches.with_label_values(&[gate]),
             batch_records: families.batch_records.with_label_values(&[gate]),
@@ -170,16 +178,18 @@ impl GateMetrics {
             commit_seconds: families.commit_seconds.with_label_values(&[gate]),
             committed: families.transactions.with_label_values(&[gate, "committed"]),
             aborted: families.transactions.with_label_values(&[gate, "aborted"]),
-            rebuilds: families.rebuilds.with_label_values(&[gate]),
+            rebuilds: RebuildCause::ALL.map(|cause| families.rebuilds.with_label_values(&[gate, cause.name()])),
             assigned: families.assigned.with_label_values(&[gate]),
             target_changes: families.target_changes.with_label_values(&[gate]),
+            limit_trips: families.limit_trips.with_label_values(&[gate]),
             subjects: Mutex::default(),
             clients: ClientKind::ALL.map(|kind| Mutex::new(Clients::new(gate, kind, families))),
             samples: Sampler::default(),
         }
     }
 
-    /// Counts a committed transaction: its records, the time since it began, and how much of that the commit took.
+    /// Counts a committed transaction, or what stands for one in a dry run and with at-least-once delivery: its records,
+    /// the time since it began, and how much of that the commit took.
     pub fn committed(&self, tally: &Tally, transaction: Duration, commit: Duration) {
         self.counted(tally);
         self.committed.inc();
@@ -187,14 +197,15 @@ impl GateMetrics {
         self.commit_seconds.observe(commit.as_secs_f64());
     }
 
-    /// Counts outcomes where there is no transaction: a dry run at its commit interval, at-least-once when the
-    /// offsets are stored.
-    pub fn counted(&self, tally: &Tally) {
+    fn counted(&self, tally: &Tally) {
         for (route, reason, records) in tally.counts() {
             match reason {
                 None => self.outcomes[route as usize].inc_by(records),
                 Some(reason) => self.reason(route, reason).inc_by(records),
             }
+        }
+        for ((_, count), counter) in tally.reduced().zip(&self.reduced) {
+            counter.inc_by(count);
         }
         self.bytes.inc_by(tally.bytes());
     }
@@ -204,9 +215,9 @@ impl GateMetrics {
         self.aborted.inc();
     }
 
-    /// Counts a producer that was replaced after a fatal error.
-    pub fn rebuilt_producer(&self) {
-        self.rebuilds.inc();
+    /// Counts a producer that was replaced.
+    pub fn rebuilt_producer(&self, cause: RebuildCause) {
+        self.rebuilds[cause as usize].inc();
     }
 
     /// Counts a batch of records that was polled.
@@ -283,6 +294,10 @@ impl GateMetrics {
             Rebalance::Assigned => self.assigned.add(partitions),
             Rebalance::Revoked | Rebalance::Lost => self.assigned.sub(partitions),
         }
+    }
+
+    pub(super) fn tripped(&self) {
+        self.limit_trips.inc();
     }
 
     pub(super) fn target_changed(&self) {

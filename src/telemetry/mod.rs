@@ -17,6 +17,7 @@ pub mod hold;
 pub mod logging;
 pub mod metrics;
 pub mod probe;
+pub mod registry;
 mod sample;
 pub mod state;
 
@@ -24,3 +25,4 @@ pub use health::Health;
 pub use hold::HoldCause;
 pub use metrics::{ClientKind, GateMetrics, Metrics};
 pub use probe::Probe;
+pub use registry::RegistryState;

@@ -49,23 +49,41 @@ impl Probe {
         self.state.beat(now);
     }
 
-    /// Notes that outputs are checked and the group has been polled: the pipeline is ready, with or without partitions.
+    /// Notes that outputs are checked and the group is being joined: the pipeline is ready, with or without partitions.
     pub fn joined(&self) {
         self.state.lock().phase = Phase::Running;
     }
 
     /// Notes that the pipeline has left the group; its partitions and their lag are forgotten.
     pub fn stopped(&self) {
+        self.forget_all(Rebalance::Revoked);
+        self.state.lock().phase = Phase::Stopped;
+    }
+
+    /// Notes that the consumer is lost, and with it all partitions: the pipeline starts anew.
+    pub fn lost_consumer(&self) {
+        self.forget_all(Rebalance::Lost);
+        self.state.lock().phase = Phase::Starting;
+    }
+
+    fn forget_all(&self, kind: Rebalance) {
         let partitions: Vec<_> = self.state.lock().partitions.keys().cloned().collect();
         let partitions: Vec<_> = partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
         if !partitions.is_empty() {
-            self.unassigned(&partitions, Rebalance::Revoked);
+            self.unassigned(&partitions, kind);
         }
         let topics: Vec<_> = self.state.lock().held_topics.keys().cloned().collect();
         for topic in &topics {
             self.release_topic(topic);
         }
-        self.state.lock().phase = Phase::Stopped;
+    }
+
+    /// Returns the topics that are held for this cause.
+    #[must_use]
+    pub fn held_topics(&self, cause: HoldCause) -> Vec<String> {
+        let board = self.state.lock();
+        let held = board.held_topics.iter().filter(|(_, held)| held.cause == cause);
+        held.map(|(topic, _)| topic.clone()).collect()
     }
 
     /// Sets the topics that the pipeline serves.
@@ -95,7 +113,8 @@ impl Probe {
     pub(super) fn assigned(&self, partitions: &[(&str, Partition)]) {
         let mut board = self.state.lock();
         for (topic, partition) in partitions {
-            board.partitions.insert(((*topic).to_owned(), *partition), PartitionState::default());
+            let before = board.partitions.insert(((*topic).to_owned(), *partition), PartitionState::default());
+            self.move_held(before.and_then(|state| state.held), None);
         }
         drop(board);
         self.metrics.rebalanced(Rebalance::Assigned, partitions.len());

@@ -6,15 +6,20 @@
 //! assignments at most.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::HoldCause;
+use crate::gate::limit::Share;
 use crate::record::{Offset, Partition};
 
 /// Incidents that a pipeline remembers for `/status`.
 pub const MAX_INCIDENTS: usize = 8;
+
+/// A loop that has not turned for so long waits for the brokers: to take records, to end a transaction, or for an answer
+/// of theirs. It waits for nobody else inside a turn.
+pub const WAITS_AFTER: Duration = Duration::from_secs(3);
 
 /// How far a pipeline is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +96,15 @@ pub struct Incident {
     pub what: String,
 }
 
+/// What the dead-letter limit met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tripped {
+    /// When.
+    pub at: SystemTime,
+    /// The share of dead letters that reached the limit.
+    pub share: Share,
+}
+
 /// Everything behind the lock; cloned for readers.
 #[derive(Debug, Clone)]
 pub struct Board {
@@ -102,16 +116,21 @@ pub struct Board {
     pub partitions: BTreeMap<(String, Partition), PartitionState>,
     /// Source topics that are not subscribed to, because they cannot be served.
     pub held_topics: BTreeMap<String, HeldTopic>,
+    /// The dead letters that stopped the pipeline, while it waits for an operator.
+    pub limit: Option<Tripped>,
     /// The last incidents, oldest first; [`MAX_INCIDENTS`] at most.
     pub incidents: VecDeque<Incident>,
 }
 
 impl Board {
-    /// Returns the condition that the phase and what is held amount to.
+    /// Returns the condition that the phase and what is held amount to, and that the loop has not turned for a while.
     #[must_use]
-    pub fn condition(&self) -> Condition {
+    pub fn condition(&self, silence: Option<Duration>) -> Condition {
         let partitions = self.partitions.values().filter_map(|partition| partition.held);
-        let causes: BTreeSet<_> = partitions.chain(self.held_topics.values().map(|topic| topic.cause)).collect();
+        let topics = self.held_topics.values().map(|topic| topic.cause);
+        let at_limit = self.limit.map(|_| HoldCause::DeadLetterLimit);
+        let waits = silence.filter(|silence| *silence >= WAITS_AFTER).map(|_| HoldCause::TargetUnavailable);
+        let causes: BTreeSet<_> = partitions.chain(topics).chain(at_limit).chain(waits).collect();
         match self.phase {
             Phase::Starting => Condition::Starting,
             Phase::Stopped => Condition::Stopped,
@@ -129,6 +148,8 @@ pub struct PipelineState {
     epoch: Instant,
     /// Milliseconds after the epoch of the last turn, plus one; 0: the loop has not begun.
     heart: AtomicU64,
+    /// Whether an operator has asked to go on from the dead-letter limit; changed under the board's lock only.
+    resume: AtomicBool,
     board: Mutex<Board>,
 }
 
@@ -139,9 +160,17 @@ impl PipelineState {
             topics: Topics::default(),
             partitions: BTreeMap::new(),
             held_topics: BTreeMap::new(),
+            limit: None,
             incidents: VecDeque::new(),
         };
-        Self { gate: gate.to_owned(), number, epoch, heart: AtomicU64::new(0), board: Mutex::new(board) }
+        Self {
+            gate: gate.to_owned(),
+            number,
+            epoch,
+            heart: AtomicU64::new(0),
+            resume: AtomicBool::new(false),
+            board: Mutex::new(board),
+        }
     }
 
     /// Returns the name of the gate.
@@ -176,6 +205,33 @@ impl PipelineState {
     #[must_use]
     pub fn board(&self) -> Board {
         self.lock().clone()
+    }
+
+    /// Tells whether the dead-letter limit holds the pipeline.
+    #[must_use]
+    pub fn is_at_limit(&self) -> bool {
+        self.lock().limit.is_some()
+    }
+
+    /// Asks the pipeline to go on from the dead-letter limit; tells whether it was held by it.
+    pub fn ask_resume(&self) -> bool {
+        let board = self.lock();
+        let is_at_limit = board.limit.is_some();
+        self.resume.store(is_at_limit, Ordering::Relaxed);
+        is_at_limit
+    }
+
+    /// Tells whether somebody has asked.
+    #[must_use]
+    pub fn is_resume_asked(&self) -> bool {
+        self.resume.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the dead-letter limit holds the pipeline, or no longer.
+    pub(super) fn limit(&self, share: Option<Share>) {
+        let mut board = self.lock();
+        self.resume.store(false, Ordering::Relaxed);
+        board.limit = share.map(|share| Tripped { at: SystemTime::now(), share });
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Board> {

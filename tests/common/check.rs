@@ -4,8 +4,9 @@
 //! is tested itself (`tests/universal_check.rs`): it must find one record dropped, doubled, swapped, misrouted or
 //! altered. [`Seen::observe`] reads the cluster as a consumer with `read_committed` does.
 //!
-//! A record is recognised by its whole content, which the traffic makes unique; the headers with which a gate says
-//! where a dead letter came from are compared with the truth, never believed.
+//! A record is recognised by its whole content, which the traffic makes unique; where a producer has written one again,
+//! its copies come out in the order of their offsets. The headers with which a gate says where a dead letter came from are
+//! compared with the truth, never believed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -100,10 +101,17 @@ fn open_transactions(cluster: &Cluster, topics: &[&str]) -> Vec<TopicPartition> 
 impl Seen {
     /// Reads all outputs, the group's offsets, and the ends of the outputs.
     pub(crate) fn observe(cluster: &Cluster, outputs: &BTreeMap<String, Outputs>, group: &str) -> Self {
-        let mut topics: Vec<_> =
-            outputs.values().flat_map(|o| [&*o.validated, &*o.converter, &*o.dead_letter]).collect();
-        topics.sort_unstable();
-        topics.dedup();
+        Self::observe_from(cluster, outputs, group, &BTreeMap::new())
+    }
+
+    /// The same without what stands in the outputs before these offsets.
+    pub(crate) fn observe_from(
+        cluster: &Cluster,
+        outputs: &BTreeMap<String, Outputs>,
+        group: &str,
+        starts: &BTreeMap<TopicPartition, i64>,
+    ) -> Self {
+        let topics = topics(outputs);
         let sources: Vec<_> = outputs.keys().map(String::as_str).collect();
         // A coordinator answers a commit before the partitions have its markers: only what stays open is open.
         let start = Instant::now();
@@ -112,8 +120,21 @@ impl Seen {
             std::thread::sleep(Duration::from_millis(50));
             open = open_transactions(cluster, &topics);
         }
-        Self { read: cluster.read(&topics), committed: cluster.committed(group, &sources), open, counts: Counts::new() }
+        let read = cluster.read_from(&topics, starts);
+        Self { read, committed: cluster.committed(group, &sources), open, counts: Counts::new() }
     }
+}
+
+fn topics(outputs: &BTreeMap<String, Outputs>) -> Vec<&str> {
+    let mut topics: Vec<_> = outputs.values().flat_map(|o| [&*o.validated, &*o.converter, &*o.dead_letter]).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    topics
+}
+
+/// Returns where all outputs end now, open transactions included.
+pub(crate) fn ends_of(cluster: &Cluster, outputs: &BTreeMap<String, Outputs>) -> BTreeMap<TopicPartition, i64> {
+    topics(outputs).into_iter().flat_map(|topic| cluster.ends(topic, "read_uncommitted")).collect()
 }
 
 /// Compares what is with what must be; an empty list is a pass.
@@ -143,14 +164,20 @@ struct Matches {
 }
 
 fn recognise(truth: &Truth<'_>, read: &[Read]) -> Matches {
-    let by_content: HashMap<&Content, usize> =
-        truth.sent.iter().enumerate().map(|(number, sent)| (&sent.content, number)).collect();
-    assert_eq!(by_content.len(), truth.sent.len(), "the records of the traffic are all different");
+    let mut by_content: HashMap<&Content, Vec<usize>> = HashMap::with_capacity(truth.sent.len());
+    for (number, sent) in truth.sent.iter().enumerate() {
+        let same = by_content.entry(&sent.content).or_default();
+        let is_copy = same.iter().all(|&other| truth.sent[other].source == sent.source);
+        assert!(is_copy, "the records of the traffic are all different");
+        same.push(number);
+        same.sort_unstable_by_key(|&number| truth.sent[number].offset);
+    }
     let mut matches =
         Matches { copies: vec![Vec::new(); truth.sent.len()], origin: vec![None; read.len()], findings: Vec::new() };
     for (index, output) in read.iter().enumerate() {
         let content = as_it_came(truth, output);
-        let number = by_content.get(&content).copied().or_else(|| {
+        let next = |same: &Vec<usize>| same.iter().copied().min_by_key(|&number| matches.copies[number].len());
+        let number = by_content.get(&content).and_then(next).or_else(|| {
             let likely = likely(truth, &content);
             matches.findings.push(match likely {
                 Some(number) => Finding::Altered(difference(&truth.sent[number], &content)),

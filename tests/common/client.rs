@@ -77,6 +77,13 @@ impl Cluster {
         self.wait_for_topic(topic);
     }
 
+    /// Deletes a topic and waits until it is gone.
+    pub(crate) fn delete_topic(&self, topic: &str) {
+        let results = block_on(self.admin().delete_topics(&[topic], &AdminOptions::new())).unwrap();
+        results.into_iter().for_each(|result| drop(result.unwrap()));
+        super::wait_for("the topic to go", TIMEOUT, || self.partitions(topic).is_none().then_some(()));
+    }
+
     /// Waits until the topic is there with leaders for all partitions; returns their number.
     pub(crate) fn wait_for_topic(&self, topic: &str) -> i32 {
         super::wait_for(&format!("topic '{topic}'"), TIMEOUT, || self.partitions(topic))
@@ -114,6 +121,11 @@ impl Cluster {
 
     /// Reads topics from their begin to their end, as consumers with `read_committed` see them.
     pub(crate) fn read(&self, topics: &[&str]) -> Vec<Read> {
+        self.read_from(topics, &BTreeMap::new())
+    }
+
+    /// Reads partitions from these offsets on, and those that are not named from their begin.
+    pub(crate) fn read_from(&self, topics: &[&str], starts: &BTreeMap<TopicPartition, i64>) -> Vec<Read> {
         let mut config = self.client();
         config.set("group.id", "unused").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
         config.set("isolation.level", "read_committed").set("auto.offset.reset", "error").set("check.crcs", "true");
@@ -121,7 +133,8 @@ impl Cluster {
         let mut assignment = TopicPartitionList::new();
         for topic in topics {
             for partition in 0..self.partitions(topic).unwrap_or(0) {
-                assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+                let start = starts.get(&((*topic).to_owned(), partition)).map(|&offset| Offset::Offset(offset));
+                assignment.add_partition_offset(topic, partition, start.unwrap_or(Offset::Beginning)).unwrap();
             }
         }
         consumer.assign(&assignment).unwrap();
@@ -169,7 +182,8 @@ impl Cluster {
     /// Returns a writer to this cluster.
     pub(crate) fn writer(&self) -> Writer {
         let mut config = self.client();
-        config.set("enable.idempotence", "true").set("linger.ms", "5");
+        // Longer than any outage that a test makes.
+        config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "3600000");
         Writer { producer: config.create_with_context(Acks::default()).unwrap() }
     }
 }
@@ -224,8 +238,12 @@ impl ProducerContext for Acks {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let message = result.as_ref().unwrap_or_else(|(error, _)| panic!("record {number} was not written: {error}"));
-        self.0.lock().unwrap().push((number, message.offset()));
+        match result {
+            Ok(message) => self.0.lock().unwrap().push((number, message.offset())),
+            // A test that fails throws away what is under way.
+            Err(_) if std::thread::panicking() => {}
+            Err((error, _)) => panic!("record {number} was not written: {error}"),
+        }
     }
 }
 
@@ -243,14 +261,25 @@ impl Writer {
             self.send(topic, partition, content, number);
             count += 1;
         }
-        self.producer.flush(TIMEOUT).unwrap();
-        let mut acks = std::mem::take(&mut *self.producer.context().0.lock().unwrap());
+        self.flush(TIMEOUT);
+        let mut acks = self.take_acks();
         assert_eq!(acks.len(), count, "each record is acknowledged once");
         acks.sort_unstable();
         acks.into_iter().map(|(_, offset)| offset).collect()
     }
 
-    fn send(&self, topic: &str, partition: i32, content: &Content, number: usize) {
+    /// Takes the acknowledgements since the last call: number of the record, its offset.
+    pub(crate) fn take_acks(&self) -> Vec<(usize, i64)> {
+        std::mem::take(&mut *self.producer.context().0.lock().unwrap())
+    }
+
+    /// Waits until all is acknowledged.
+    pub(crate) fn flush(&self, limit: Duration) {
+        self.producer.flush(limit).unwrap();
+    }
+
+    /// Hands over one record, whose acknowledgement will name `number`.
+    pub(crate) fn send(&self, topic: &str, partition: i32, content: &Content, number: usize) {
         let headers = content
             .headers
             .iter()

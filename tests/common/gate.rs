@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::http;
 use super::metrics::{Counts, Metrics};
+use super::netns::Netns;
 use super::process::{Process, Usage, free_port};
 
-/// From spawn to `/readyz`, with a debug build on a busy machine; a corpse's open transaction and membership count in.
-const READY_LIMIT: Duration = Duration::from_secs(40);
+/// For a gate to join its group: one that was killed may have to go first, which takes a session (45 s by default).
+const READY_LIMIT: Duration = Duration::from_secs(90);
 
 /// A configuration as JSON, which is YAML.
 #[derive(Debug, Clone)]
@@ -46,12 +48,21 @@ impl Config {
         parent.as_object_mut().expect("an object").insert(key.to_owned(), value.into());
         self
     }
+
+    /// Removes a key of the object at this path.
+    pub(crate) fn without(mut self, path: &str, key: &str) -> Self {
+        let parent = self.0.pointer_mut(path).unwrap_or_else(|| panic!("no '{path}' in the configuration"));
+        parent.as_object_mut().expect("an object").remove(key);
+        self
+    }
 }
 
 /// A running process.
 pub(crate) struct Gate {
     process: Process,
     admin: u16,
+    /// The network that it runs in, where that is not the tests' own.
+    within: Option<Arc<Netns>>,
 }
 
 impl Gate {
@@ -67,23 +78,49 @@ impl Gate {
         Self::spawn_with(config, &[])
     }
 
-    /// Starts a process with further environment variables, without waiting.
+    /// Starts a process with further environment variables, without waiting. Where failpoints are among them it is a
+    /// debug build, since no other has any.
     pub(crate) fn spawn_with(config: &Config, environment: &[(&str, &str)]) -> Self {
+        let has_failpoints = environment.iter().any(|(name, _)| *name == "SLUICE_FAILPOINTS");
+        let program = if has_failpoints { debug_binary() } else { binary() };
+        Self::spawn_by(Command::new(program), None, config, environment)
+    }
+
+    /// Starts a process in a network of its own and waits until it is ready.
+    pub(crate) fn start_within(netns: &Arc<Netns>, config: &Config) -> Self {
+        let mut gate = Self::spawn_by(netns.command(&binary()), Some(Arc::clone(netns)), config, &[]);
+        gate.wait_ready();
+        gate
+    }
+
+    fn spawn_by(
+        mut command: Command,
+        within: Option<Arc<Netns>>,
+        config: &Config,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let admin = free_port();
         let mut config = config.0.clone();
         config["admin"] = json!({ "listen": format!("127.0.0.1:{admin}") });
         let folder = tempfile::Builder::new().prefix("sluice-gate-").tempdir().unwrap();
         let file = folder.path().join("sluice.yaml");
         std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap()).unwrap();
-        let mut command = Command::new(binary());
         command.args(["run", "--config"]).arg(&file).env("NO_COLOR", "1").envs(environment.iter().copied());
-        Self { process: Process::start("sluice", command, folder), admin }
+        Self { process: Process::start("sluice", command, folder), admin, within }
+    }
+
+    /// Asks the admin server; `None` while it does not answer.
+    pub(crate) fn ask(&self, path: &str) -> Option<http::Answer> {
+        match &self.within {
+            Some(netns) => netns.get(self.admin, path),
+            None => http::get(self.admin, path),
+        }
     }
 
     /// Waits until `/readyz` says yes.
     pub(crate) fn wait_ready(&mut self) {
         let start = Instant::now();
-        while http::get(self.admin, "/readyz").is_none_or(|answer| answer.status != 200) {
+        while self.ask("/readyz").is_none_or(|answer| answer.status != 200) {
             if let Some(status) = self.process.exited() {
                 panic!("sluice ended with {status} before it was ready");
             }
@@ -107,6 +144,16 @@ impl Gate {
         self.process.usage()
     }
 
+    /// Returns what the process holds now.
+    pub(crate) fn held(&self) -> super::process::Held {
+        self.process.held()
+    }
+
+    /// Tells whether the process leaves no memory on disk when it crashes.
+    pub(crate) fn dumps_no_core(&self) -> bool {
+        self.process.dumps_no_core()
+    }
+
     /// Kills the process as a power cut does.
     pub(crate) fn kill(mut self) {
         self.process.signal("KILL");
@@ -121,6 +168,16 @@ impl Gate {
     /// Lets a halted process go on.
     pub(crate) fn resume(&self) {
         self.process.signal("CONT");
+    }
+
+    /// Tells whether the process is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.process.is_halted()
+    }
+
+    /// Sends the process a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
     }
 
     /// Asks the process to stop and waits for its end.
@@ -141,9 +198,21 @@ impl Gate {
         self.process.exited()
     }
 
+    /// Tells whether the first gate of this process is in this state, as `/status` says it.
+    pub(crate) fn is(&self, state: &str) -> bool {
+        let status = http::get(self.admin, "/status").expect("/status answers");
+        let status: Value = serde_json::from_str(&status.body).unwrap();
+        status["gates"][0]["state"] == state
+    }
+
+    /// Tells whether a path is answered with 200.
+    pub(crate) fn answers(&self, path: &str) -> bool {
+        http::get(self.admin, path).is_some_and(|answer| answer.status == 200)
+    }
+
     /// Reads `/metrics`.
     pub(crate) fn metrics(&self) -> Metrics {
-        let answer = http::get(self.admin, "/metrics").expect("/metrics answers");
+        let answer = self.ask("/metrics").expect("/metrics answers");
         assert_eq!(answer.status, 200, "{}", answer.body);
         Metrics::parse(&answer.body)
     }
@@ -158,13 +227,19 @@ impl Gate {
 /// a release build where figures are taken.
 pub(crate) fn binary() -> PathBuf {
     let other = std::env::var_os("SLUICE_TEST_BINARY").map(PathBuf::from);
+    other.unwrap_or_else(debug_binary)
+}
+
+/// Returns the debug build: Cargo's, or what `SLUICE_TEST_DEBUG_BINARY` names.
+fn debug_binary() -> PathBuf {
+    let other = std::env::var_os("SLUICE_TEST_DEBUG_BINARY").map(PathBuf::from);
     other.unwrap_or_else(|| env!("CARGO_BIN_EXE_sluice").into())
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
         let alive = std::thread::panicking() && self.process.exited().is_none();
-        if let Some(status) = alive.then(|| http::get(self.admin, "/status")).flatten() {
+        if let Some(status) = alive.then(|| self.ask("/status")).flatten() {
             eprintln!("--- /status\n{}", status.body);
         }
     }

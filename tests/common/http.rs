@@ -26,7 +26,12 @@ pub(crate) fn request(method: &str, port: u16, path: &str, body: &str) -> Option
     .ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
-    let answer = String::from_utf8_lossy(&answer);
+    parse(&answer)
+}
+
+/// Reads an answer that has come to its end.
+pub(crate) fn parse(answer: &[u8]) -> Option<Answer> {
+    let answer = String::from_utf8_lossy(answer);
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     Some(Answer { status, body: body.to_owned() })

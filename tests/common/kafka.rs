@@ -1,51 +1,33 @@
-//! A real Apache Kafka (KRaft) for the tests: jars from Maven Central, one combined broker and controller per cluster.
+//! A real Apache Kafka (KRaft) for the tests: clusters of one or three combined brokers and controllers.
 //!
-//! [`shared`] gives all tests of one binary the same cluster; topics and groups have names of their own ([`unique`]).
-//! A test that harms its broker starts one by [`Cluster::start`]. `SLUICE_TEST_BROKERS` names a running cluster for the
-//! shared one. Without Java or Maven a test fails with the line that says how to get them; none passes by skipping.
+//! [`shared`] gives all tests of one binary the same cluster; topics and groups have names of their own ([`super::unique`]).
+//! A test that harms its brokers starts a cluster by [`Cluster::start`] or [`Cluster::start_three`]. `SLUICE_TEST_BROKERS`
+//! names a running cluster for the shared one, `SLUICE_TEST_KAFKA` the version to start. Without Java or Maven a test
+//! fails with the line that says how to get them; none passes by skipping.
 //!
 //! A cluster is a list of nodes that know each other's controller ports before the first one starts, so three nodes
-//! are the same code with other numbers.
+//! are the same code with other numbers. Nodes are named by their broker ID, from 1.
 
-use std::fmt::Write as _;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
 
 use rdkafka::ClientConfig;
 
-use super::cache;
-use super::process::{Process, free_port, locked, run};
-
-const VERSION: &str = "4.3.0";
-const HINT: &str = "the tests need Java 17 and Maven: apt-get install -y default-jre-headless maven";
-/// A cluster ID as `kafka-storage random-uuid` makes them; each cluster has its own folder, so one is enough.
-const CLUSTER_ID: &str = "c2x1aWNlLXRlc3RzLTAwMQ";
-/// The start takes 3 s on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(90);
-
-/// Warnings, and what groups and transactions go through; the rest would bury it.
-const LOG_LEVELS: [&str; 6] = [
-    "defaultLogLevel=warn",
-    "showDateTime=true",
-    "dateTimeFormat=HH:mm:ss.SSS",
-    "log.kafka.server.KafkaRaftServer=info",
-    "log.org.apache.kafka.coordinator.group=info",
-    "log.org.apache.kafka.coordinator.transaction=info",
-];
-
-/// The user of the SASL listener.
-pub(crate) const USER: &str = "alice";
-/// Its password.
-pub(crate) const PASSWORD: &str = "alice-secret";
+pub(crate) use super::jars::Version;
+#[allow(unused_imports, reason = "some test binaries log in")]
+pub(crate) use super::jars::{PASSWORD, USER};
+use super::node::{Making, Node, Ports};
+use super::process::free_port;
 
 /// A cluster to test against.
 pub(crate) struct Cluster {
     bootstrap: String,
-    sasl_bootstrap: Option<String>,
-    nodes: Vec<Process>,
+    version: Version,
+    ports: Vec<Ports>,
+    /// Further listeners of the first node, by name.
+    listeners: Vec<(&'static str, u16)>,
+    nodes: Vec<Mutex<Node>>,
 }
 
 /// A test's hold on its cluster: prints the broker's log if the test fails.
@@ -60,7 +42,7 @@ pub(crate) enum Hold {
 pub(crate) fn shared() -> Hold {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     Hold::Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
-        Ok(bootstrap) => Cluster { bootstrap, sasl_bootstrap: None, nodes: Vec::new() },
+        Ok(bootstrap) => Cluster::reached_at(&bootstrap),
         Err(_) => Cluster::start(),
     }))
 }
@@ -82,56 +64,227 @@ impl Drop for Hold {
         if let Self::Shared(cluster) = self
             && std::thread::panicking()
         {
-            cluster.nodes.iter().for_each(Process::print_log);
+            cluster.nodes.iter().for_each(|node| node.lock().unwrap().print_log());
         }
     }
 }
 
-impl Cluster {
-    /// Starts a cluster of one node that is small and quickly up.
-    pub(crate) fn start() -> Self {
-        Self::start_with(&["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+/// A cluster that is to be started.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    making: Vec<Making>,
+    proxies: Vec<u16>,
+    /// Further listeners: name and security protocol.
+    listeners: Vec<(&'static str, &'static str)>,
+}
+
+impl Setup {
+    /// Plans a cluster of so many nodes that are small and quickly up.
+    pub(crate) fn new(nodes: usize) -> Self {
+        let memory = if nodes > 1 { "-Xmx384m" } else { "-Xmx512m" };
+        let jvm = [memory, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].map(str::to_owned).to_vec();
+        let (data, properties, environment) = (None, String::new(), Vec::new());
+        let making = Making { version: Version::chosen(), jvm, data, properties, environment, listeners: Vec::new() };
+        Self { making: vec![making; nodes], proxies: Vec::new(), listeners: Vec::new() }
     }
 
-    /// Starts a cluster of one node for measurements: the JIT and the collector as in production.
-    pub(crate) fn start_for_load() -> Self {
-        Self::start_with(&["-Xmx1g"])
+    /// Chooses the version.
+    pub(crate) fn version(mut self, version: Version) -> Self {
+        self.making.iter_mut().for_each(|node| node.version = version);
+        self
     }
 
-    fn start_with(jvm: &[&str]) -> Self {
-        let jars = jars();
+    /// Chooses the settings of Java.
+    pub(crate) fn jvm(mut self, jvm: &[&str]) -> Self {
+        let jvm: Vec<_> = jvm.iter().map(|&text| text.to_owned()).collect();
+        self.making.iter_mut().for_each(|node| node.jvm.clone_from(&jvm));
+        self
+    }
+
+    /// Adds a property of all nodes, over ours.
+    pub(crate) fn property(mut self, name: &str, value: &str) -> Self {
+        self.making.iter_mut().for_each(|node| node.properties += &format!("{name}={value}\n"));
+        self
+    }
+
+    /// Puts the data of a node into this folder.
+    pub(crate) fn data(mut self, id: usize, folder: PathBuf) -> Self {
+        self.making[id - 1].data = Some(folder);
+        self
+    }
+
+    /// Gives a node's process an environment variable.
+    pub(crate) fn environment(mut self, id: usize, name: &str, value: &str) -> Self {
+        self.making[id - 1].environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Tells clients of the listener for proxies to come to these ports, one for each node.
+    pub(crate) fn proxies(mut self, ports: Vec<u16>) -> Self {
+        self.proxies = ports;
+        self
+    }
+
+    /// Adds a listener, such as `TLS` with the protocol `SSL`.
+    pub(crate) fn listener(mut self, name: &'static str, protocol: &'static str) -> Self {
+        self.listeners.push((name, protocol));
+        self
+    }
+
+    /// Starts it and waits until all nodes serve.
+    pub(crate) fn start(self) -> Cluster {
         // A port that was free may be taken a moment later by somebody else on the machine.
         for _ in 0..3 {
-            let ports = Ports { plain: free_port(), sasl: free_port(), controller: free_port() };
-            if let Some(node) = start_node(&jars, jvm, 1, &[ports]) {
-                return Self {
-                    bootstrap: format!("127.0.0.1:{}", ports.plain),
-                    sasl_bootstrap: Some(format!("127.0.0.1:{}", ports.sasl)),
-                    nodes: vec![node],
-                };
+            let ports: Vec<_> = (0..self.making.len()).map(|node| self.ports(node)).collect();
+            let listeners: Vec<_> = self.listeners.iter().map(|(name, _)| (*name, free_port())).collect();
+            let spawn =
+                |(making, id): (&Making, usize)| Node::spawn(self.with_listeners(making, &listeners), id, &ports);
+            let mut nodes: Vec<_> = self.making.iter().zip(1..).map(spawn).collect();
+            if nodes.iter_mut().all(Node::wait_started) {
+                let addresses: Vec<_> = ports.iter().map(|ports| format!("127.0.0.1:{}", ports.plain)).collect();
+                let (bootstrap, version) = (addresses.join(","), self.making[0].version);
+                let nodes = nodes.into_iter().map(Mutex::new).collect();
+                return Cluster { bootstrap, version, ports, listeners, nodes };
             }
         }
         panic!("no free ports for Kafka in three attempts");
     }
 
-    /// Returns the address of the listener without authentication.
+    /// Returns how a node is made that has these listeners too; only the first one of a cluster can.
+    fn with_listeners(&self, making: &Making, listeners: &[(&'static str, u16)]) -> Making {
+        let mut making = making.clone();
+        let protocols = self.listeners.iter().zip(listeners);
+        making.listeners = protocols.map(|((name, protocol), (_, port))| (*name, *protocol, *port)).collect();
+        making
+    }
+
+    fn ports(&self, node: usize) -> Ports {
+        let proxy = self.proxies.get(node).copied();
+        Ports { plain: free_port(), sasl: free_port(), proxied: free_port(), proxy, controller: free_port() }
+    }
+}
+
+impl Cluster {
+    /// Returns a running cluster by its address, or another one, such as a proxy's.
+    pub(crate) fn reached_at(bootstrap: &str) -> Self {
+        let bootstrap = bootstrap.to_owned();
+        Self { bootstrap, version: Version::chosen(), ports: Vec::new(), listeners: Vec::new(), nodes: Vec::new() }
+    }
+
+    /// Starts a cluster of one node.
+    pub(crate) fn start() -> Self {
+        Setup::new(1).start()
+    }
+
+    /// Starts a cluster of three nodes: three replicas of everything, two of which must have a record.
+    pub(crate) fn start_three() -> Self {
+        Setup::new(3).start()
+    }
+
+    /// Starts a cluster of one node for measurements: the JIT and the collector as in production.
+    pub(crate) fn start_for_load() -> Self {
+        Setup::new(1).jvm(&["-Xmx1g"]).start()
+    }
+
+    /// Returns the addresses of the listener without authentication.
     pub(crate) fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
     /// Returns the address of the listener that wants SCRAM-SHA-512.
-    pub(crate) fn sasl_bootstrap(&self) -> &str {
-        self.sasl_bootstrap.as_deref().expect("a cluster that the tests started")
+    pub(crate) fn sasl_bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.first().expect("a cluster that the tests started").sasl)
+    }
+
+    /// Returns the port of a listener that [`Setup::listener`] added.
+    pub(crate) fn port(&self, listener: &str) -> u16 {
+        self.listeners.iter().find(|(name, _)| *name == listener).expect("a listener of this cluster").1
+    }
+
+    /// Returns the ports of a node.
+    pub(crate) fn ports(&self, id: usize) -> Ports {
+        self.ports[id - 1]
+    }
+
+    /// Returns the version of the nodes.
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Returns the IDs of all nodes.
+    pub(crate) fn ids(&self) -> std::ops::RangeInclusive<usize> {
+        1..=self.nodes.len()
+    }
+
+    fn node(&self, id: usize) -> std::sync::MutexGuard<'_, Node> {
+        self.nodes[id - 1].lock().unwrap()
+    }
+
+    /// Kills a node as a power cut does.
+    pub(crate) fn kill_node(&self, id: usize) {
+        self.node(id).kill();
+    }
+
+    /// Asks a node to stop and waits for its end; what it leads moves before.
+    pub(crate) fn stop_node(&self, id: usize) {
+        self.node(id).stop();
+    }
+
+    /// Starts a node again, with its ports and data, and waits until it serves.
+    pub(crate) fn start_node(&self, id: usize) {
+        self.start_nodes(&[id]);
+    }
+
+    /// Starts nodes again that may need each other for it.
+    pub(crate) fn start_nodes(&self, ids: &[usize]) {
+        ids.iter().for_each(|&id| self.node(id).restart());
+        for &id in ids {
+            assert!(self.node(id).wait_started(), "a port of node {id} was taken while it was down");
+        }
+    }
+
+    /// Starts and lets go on whatever does not run; for tests that come after one that failed.
+    pub(crate) fn heal(&self) {
+        let down: Vec<_> = self.ids().filter(|&id| !self.node(id).is_up()).collect();
+        self.ids().filter(|id| !down.contains(id)).for_each(|id| self.go_on_node(id));
+        self.start_nodes(&down);
+    }
+
+    /// Halts a node: its connections stay and it does not answer.
+    pub(crate) fn halt_node(&self, id: usize) {
+        self.node(id).signal("STOP");
+    }
+
+    /// Lets a halted node go on.
+    pub(crate) fn go_on_node(&self, id: usize) {
+        self.node(id).signal("CONT");
+    }
+
+    /// Tells whether a node's process runs, halted or not.
+    pub(crate) fn is_up(&self, id: usize) -> bool {
+        self.node(id).is_up()
+    }
+
+    /// Returns all that a node has printed.
+    pub(crate) fn log(&self, id: usize) -> String {
+        self.node(id).log()
+    }
+
+    /// Returns the node whose controller is the active one.
+    pub(crate) fn controller(&self) -> usize {
+        let newest = self.ids().filter_map(|id| self.node(id).controller()).max();
+        let (_, id) = newest.filter(|(_, id)| *id > 0).expect("a leader of the controllers");
+        id.try_into().unwrap()
     }
 
     /// Halts all brokers, as a network that has gone does: connections stay and nobody answers.
     pub(crate) fn halt(&self) {
-        self.nodes.iter().for_each(|node| node.signal("STOP"));
+        self.ids().for_each(|id| self.halt_node(id));
     }
 
     /// Lets halted brokers go on.
     pub(crate) fn go_on(&self) {
-        self.nodes.iter().for_each(|node| node.signal("CONT"));
+        self.ids().for_each(|id| self.go_on_node(id));
     }
 
     /// Returns the settings of a client of the tests themselves.
@@ -140,101 +293,4 @@ impl Cluster {
         config.set("bootstrap.servers", &self.bootstrap);
         config
     }
-}
-
-#[derive(Clone, Copy)]
-struct Ports {
-    plain: u16,
-    sasl: u16,
-    controller: u16,
-}
-
-/// Returns the folder with the jars, fetched once.
-fn jars() -> PathBuf {
-    let folder = cache().join(format!("kafka-{VERSION}"));
-    let complete = folder.join(".complete");
-    locked(&cache().join("kafka.lock"), || {
-        if complete.exists() {
-            return;
-        }
-        let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
-        maven.arg(format!("-DoutputDirectory={}", folder.display()));
-        run(maven.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka")), HINT);
-        std::fs::write(&complete, "").unwrap();
-    });
-    folder
-}
-
-/// Formats and starts the node `id`, whose ports are `cluster[id - 1]`; `None` if a port was taken meanwhile.
-fn start_node(jars: &Path, jvm: &[&str], id: usize, cluster: &[Ports]) -> Option<Process> {
-    let folder = tempfile::Builder::new().prefix("sluice-kafka-").tempdir().unwrap();
-    let properties = folder.path().join("server.properties");
-    std::fs::write(&properties, server_properties(id, cluster, folder.path())).unwrap();
-    let classes = format!("{}/*", jars.display());
-    let user = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
-    let mut format = Command::new("java");
-    format.args(["-XX:TieredStopAtLevel=1", "-cp", &classes, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID]);
-    run(format.arg("-c").arg(&properties).args(["--add-scram", &user]), HINT);
-
-    let mut java = Command::new("java");
-    java.args(LOG_LEVELS.map(|level| format!("-Dorg.slf4j.simpleLogger.{level}")));
-    java.args(jvm).args(["-cp", &classes, "kafka.Kafka"]);
-    java.arg(&properties).current_dir(folder.path());
-    let mut node = Process::start(&format!("kafka-{id}"), java, folder);
-    let start = Instant::now();
-    while !node.log().contains("Kafka Server started") {
-        if node.exited().is_some() {
-            let log = node.log();
-            assert!(log.contains("Address already in use") || log.contains("BindException"), "Kafka ended:\n{log}");
-            return None;
-        }
-        assert!(start.elapsed() < START_LIMIT, "Kafka does not start within {START_LIMIT:?}:\n{}", node.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Some(node)
-}
-
-/// Returns the node's configuration. Retention is off, since it goes by record time and the traffic carries old
-/// timestamps; timed-out transactions are looked for every 500 ms, or each kill would wait for the 10 s scan.
-fn server_properties(id: usize, cluster: &[Ports], folder: &Path) -> String {
-    let Ports { plain, sasl, controller } = cluster[id - 1];
-    let voters: Vec<_> =
-        cluster.iter().zip(1..).map(|(node, id)| format!("{id}@127.0.0.1:{}", node.controller)).collect();
-    let replicas = cluster.len();
-    let in_sync = replicas.div_ceil(2);
-    let mut text = format!(
-        "process.roles=broker,controller
-node.id={id}
-controller.quorum.voters={}
-listeners=PLAINTEXT://127.0.0.1:{plain},SASL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}
-log.dirs={}
-default.replication.factor={replicas}
-min.insync.replicas={in_sync}
-",
-        voters.join(","),
-        folder.join("data").display(),
-    );
-    for topic in ["offsets.topic", "transaction.state.log", "share.coordinator.state.topic"] {
-        writeln!(text, "{topic}.replication.factor={replicas}").unwrap();
-    }
-    for topic in ["transaction.state.log", "share.coordinator.state.topic"] {
-        writeln!(text, "{topic}.min.isr={in_sync}").unwrap();
-    }
-    text.push_str(
-        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-sasl.enabled.mechanisms=SCRAM-SHA-512
-listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
-auto.create.topics.enable=false
-log.retention.ms=-1
-transaction.abort.timed.out.transaction.cleanup.interval.ms=500
-offsets.topic.num.partitions=4
-transaction.state.log.num.partitions=4
-group.initial.rebalance.delay.ms=0
-",
-    );
-    text
 }

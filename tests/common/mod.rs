@@ -5,11 +5,13 @@
 //!                         └── registry (with faults)
 //! ```
 //! - `process`: children that never outlive their test
-//! - `kafka`: a real Apache Kafka; `client`: writing, reading and asking it
-//! - `registry`: the project's registry behind a layer of faults
+//! - `kafka`: a real Apache Kafka of one or three nodes (`node`), by version (`jars`); `client`: writing, reading and asking it
+//! - `registry`: the project's registry behind a layer of faults; `proxy`: the cluster behind one; `netns`: a network of
+//!   a gate's own
 //! - `gate`: configuration and life of a `sluice run`
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
 //! - `check`: whether it became of it; `scene`: the usual cast put together
+//! - `load`: traffic that goes on in the background; `fault`: a fault of the fault table under it
 //!
 //! Nothing here reuses the gate's own code for reading what the gate wrote: names of headers and metrics are spelled
 //! out, since they are contracts.
@@ -24,16 +26,28 @@
     reason = "what a test may, its helpers may: clippy.toml allows it in functions marked as tests only"
 )]
 
+pub(crate) mod ask;
+pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod client;
+#[cfg(feature = "tls")]
+pub(crate) mod door;
+pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod jars;
+pub(crate) mod java;
 pub(crate) mod kafka;
+pub(crate) mod load;
 pub(crate) mod metrics;
+pub(crate) mod netns;
+pub(crate) mod node;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod scene;
 pub(crate) mod schemas;
+pub(crate) mod secured;
 pub(crate) mod traffic;
 
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How many of the last lines of a log are printed.
+/// How many of the last lines of a log are printed unless `SLUICE_TEST_LOG_LINES` says more.
 const LOG_LINES: usize = 80;
 
 /// A running child with a folder of its own.
@@ -23,7 +23,7 @@ pub(crate) struct Process {
     reaper: Child,
     log: PathBuf,
     /// Removed after the process is gone.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What a process has used.
@@ -35,15 +35,33 @@ pub(crate) struct Usage {
     pub(crate) peak_kib: u64,
 }
 
+/// What a process holds now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    /// Its resident size, in KiB.
+    pub(crate) resident_kib: u64,
+    /// Its open files.
+    pub(crate) files: u64,
+    /// Its threads.
+    pub(crate) threads: u64,
+}
+
 impl Process {
     /// Starts a command; its output goes to `{name}.log` in `folder`, which lives as long as the process.
     pub(crate) fn start(name: &str, mut command: Command, folder: TempDir) -> Self {
         let log = folder.path().join(format!("{name}.log"));
-        let output = File::options().create(true).append(true).open(&log).unwrap();
-        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start '{name}': {error}"));
+        let child = spawn(name, &mut command, &log);
         let reaper = reaper(child.id(), folder.path());
-        Self { name: name.to_owned(), child, reaper, log, _folder: folder }
+        Self { name: name.to_owned(), child, reaper, log, folder }
+    }
+
+    /// Starts a command in the same folder, with the same log, after the end of the one before.
+    pub(crate) fn restart(&mut self, mut command: Command) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        self.child = spawn(&self.name, &mut command, &self.log);
+        let before = std::mem::replace(&mut self.reaper, reaper(self.child.id(), self.folder.path()));
+        end(before);
     }
 
     /// Returns all that it has printed.
@@ -62,6 +80,29 @@ impl Process {
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         Usage { cpu: Duration::from_millis(ticks * 10), peak_kib: peak.unwrap() }
+    }
+
+    /// Tells whether it is halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+    }
+
+    /// Returns what it holds now.
+    pub(crate) fn held(&self) -> Held {
+        let folder = format!("/proc/{}", self.child.id());
+        let status = std::fs::read_to_string(format!("{folder}/status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        let files = std::fs::read_dir(format!("{folder}/fd")).unwrap().count() as u64;
+        Held { resident_kib: field("VmRSS:"), files, threads: field("Threads:") }
+    }
+
+    /// Tells whether it leaves no memory on disk when it crashes.
+    pub(crate) fn dumps_no_core(&self) -> bool {
+        dumps_no_core(self.child.id())
     }
 
     /// Returns the exit status if the process has ended.
@@ -92,7 +133,8 @@ impl Process {
     pub(crate) fn print_log(&self) {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
-        let skipped = lines.len().saturating_sub(LOG_LINES);
+        let shown = std::env::var("SLUICE_TEST_LOG_LINES").ok().and_then(|text| text.parse().ok());
+        let skipped = lines.len().saturating_sub(shown.unwrap_or(LOG_LINES));
         eprintln!("--- {} (the last {} of {} lines)", self.name, lines.len() - skipped, lines.len());
         eprintln!("{}\n---", lines[skipped..].join("\n"));
     }
@@ -110,6 +152,18 @@ impl Drop for Process {
     }
 }
 
+fn spawn(name: &str, command: &mut Command, log: &Path) -> Child {
+    let output = File::options().create(true).append(true).open(log).unwrap();
+    command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+    command.spawn().unwrap_or_else(|error| panic!("cannot start '{name}': {error}"))
+}
+
+/// Ends a reaper before its pipe is closed, so that it does not act.
+fn end(mut reaper: Child) {
+    drop(reaper.kill());
+    drop(reaper.wait());
+}
+
 /// Starts the shell that cleans up when this process is gone; a group of its own keeps Ctrl-C from it.
 fn reaper(pid: u32, folder: &Path) -> Child {
     Command::new("sh")
@@ -122,6 +176,13 @@ fn reaper(pid: u32, folder: &Path) -> Child {
         .process_group(0)
         .spawn()
         .expect("a shell")
+}
+
+/// Tells whether a process leaves no memory on disk when it crashes: its limit is zero, whatever that of the shell is.
+pub(crate) fn dumps_no_core(process: u32) -> bool {
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap_or_default();
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap_or_default();
+    limit.split_whitespace().take(2).eq(["0", "0"])
 }
 
 /// Runs a command to its end and returns what it prints; a failure panics with `hint`, the line that says what to do.

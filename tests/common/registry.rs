@@ -6,8 +6,9 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -32,6 +33,14 @@ pub(crate) enum Fault {
     Silent,
     /// Answers 200 with a page that is no JSON, as a proxy in between does.
     Page,
+    /// Answers 200 with this body, as JSON.
+    Body(&'static str),
+    /// Answers 200 with 100 MB of JSON.
+    Large,
+    /// Answers 429 and asks to be left alone for a second.
+    Busy,
+    /// Answers two of three requests with 500 and 503.
+    Flapping,
 }
 
 #[derive(Default)]
@@ -43,6 +52,28 @@ struct Faults {
     replaced: Vec<(String, Value)>,
     /// Methods and paths of all requests.
     requests: Vec<String>,
+    /// When each came.
+    times: Vec<Instant>,
+    under_way: usize,
+    most_under_way: usize,
+}
+
+/// Counts a request as under way; a request whose connection is cut is dropped like any other.
+struct UnderWay(Arc<Mutex<Faults>>);
+
+impl UnderWay {
+    fn new(faults: &Arc<Mutex<Faults>>) -> Self {
+        let mut counted = faults.lock().unwrap();
+        counted.under_way += 1;
+        counted.most_under_way = counted.most_under_way.max(counted.under_way);
+        Self(Arc::clone(faults))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().under_way -= 1;
+    }
 }
 
 /// A registry in the test's process.
@@ -60,6 +91,11 @@ impl Registry {
         let registry = Self { store: Arc::default(), faults: Arc::default(), address, server: Mutex::default() };
         registry.up();
         registry
+    }
+
+    /// Returns its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Returns the address for configurations.
@@ -110,6 +146,29 @@ impl Registry {
         self.faults.lock().unwrap().requests.iter().filter(|request| request.starts_with(begin)).count()
     }
 
+    /// Answers all paths as it should again.
+    pub(crate) fn restore(&self) {
+        self.faults.lock().unwrap().replaced.clear();
+    }
+
+    /// Returns how many requests were under way together at most.
+    pub(crate) fn most_under_way(&self) -> usize {
+        self.faults.lock().unwrap().most_under_way
+    }
+
+    /// Returns the most requests that came within any time so long.
+    pub(crate) fn most_within(&self, span: Duration) -> usize {
+        let times = &self.faults.lock().unwrap().times;
+        let mut first = 0;
+        let within = |(last, time): (usize, &Instant)| {
+            while *time - times[first] > span {
+                first += 1;
+            }
+            last + 1 - first
+        };
+        times.iter().enumerate().map(within).max().unwrap_or(0)
+    }
+
     /// Registers an Avro schema; returns its ID.
     pub(crate) fn register(&self, subject: &str, text: &str) -> i32 {
         self.register_full(subject, text)["id"].as_i64().unwrap().try_into().unwrap()
@@ -150,12 +209,19 @@ impl Drop for Registry {
 
 async fn interfere(State(faults): State<Arc<Mutex<Faults>>>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let _under_way = UnderWay::new(&faults);
     let (fault, hidden, replaced) = {
         let mut faults = faults.lock().unwrap();
         faults.requests.push(format!("{} {path}", request.method()));
+        faults.times.push(Instant::now());
+        let number = faults.requests.len();
         let hidden = schema_id(&path).is_some_and(|id| faults.hidden.contains(&id));
         let replaced = faults.replaced.iter().find(|(begin, _)| path.starts_with(begin)).map(|(_, body)| body.clone());
-        (faults.all, hidden, replaced)
+        let fault = match faults.all {
+            Some(Fault::Flapping) => [None, Some(500), Some(503)][number % 3].map(Fault::Status),
+            fault => fault,
+        };
+        (fault, hidden, replaced)
     };
     match fault {
         Some(Fault::Status(status)) => {
@@ -164,14 +230,26 @@ async fn interfere(State(faults): State<Arc<Mutex<Faults>>>, request: Request, n
         }
         Some(Fault::Slow(delay)) => tokio::time::sleep(delay).await,
         Some(Fault::Silent) => std::future::pending().await,
+        Some(Fault::Body(body)) => return ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Some(Fault::Large) => return large(),
+        Some(Fault::Busy) => return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response(),
+        Some(Fault::Flapping) | None => {}
         Some(Fault::Page) => return (StatusCode::OK, "<html>please log in</html>").into_response(),
-        None => {}
     }
     match replaced {
         _ if hidden => answer(StatusCode::NOT_FOUND, &json!({ "error_code": 40403, "message": "Schema not found" })),
         Some(body) => answer(StatusCode::OK, &body),
         None => next.run(request).await,
     }
+}
+
+/// Answers with the begin of a JSON text of 100 MB, whose length nobody has announced.
+fn large() -> Response {
+    let chunk = |number: u32| {
+        let begin = if number == 0 { "{\"schema\":\"" } else { "" };
+        Ok::<_, std::io::Error>(format!("{begin}{}", "x".repeat(1 << 20)))
+    };
+    Body::from_stream(futures::stream::iter((0..100).map(chunk))).into_response()
 }
 
 /// Returns the ID that a path asks for.

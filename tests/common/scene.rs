@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::check::{Outputs, Seen, Truth, assert_clean, check, ends};
+use super::check::{Finding, Outputs, Seen, Truth, assert_clean, check, ends};
+use super::client::TopicPartition;
 use super::gate::{Config, Gate};
 use super::kafka::{Hold, shared};
 use super::metrics::Counts;
@@ -143,6 +144,11 @@ impl Scene {
 
     /// Waits until the gate has committed the offsets of all these records.
     pub(crate) fn wait_committed(&self, line: &Line, sent: &[Sent]) {
+        self.wait_committed_within(line, sent, CATCH_UP);
+    }
+
+    /// The same with a limit of its own.
+    pub(crate) fn wait_committed_within(&self, line: &Line, sent: &[Sent], limit: Duration) {
         let ends = ends(sent);
         let group = self.group(line);
         let start = Instant::now();
@@ -151,7 +157,7 @@ impl Scene {
             if ends.iter().all(|(place, end)| committed.get(place).is_some_and(|found| found >= end)) {
                 return;
             }
-            assert!(start.elapsed() < CATCH_UP, "'{group}' has committed {committed:?}, and not {ends:?}");
+            assert!(start.elapsed() < limit, "'{group}' has committed {committed:?}, and not {ends:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -162,25 +168,42 @@ impl Scene {
         self.wait_committed(line, sent);
         let expected = gate.map(|_| counts(sent));
         let counts = gate.map(|gate| settled(gate, &line.gate, sent.len())).unwrap_or_default();
-        self.judge(line, sent, Seen { counts, ..self.observe(line) }, expected, false);
+        assert_clean(&self.judge(line, sent, Seen { counts, ..self.observe(line) }, expected, false));
     }
 
     /// The same for at-least-once delivery: copies are allowed.
     pub(crate) fn verify_at_least_once(&self, line: &Line, sent: &[Sent]) {
         self.wait_committed(line, sent);
-        self.judge(line, sent, self.observe(line), None, true);
+        assert_clean(&self.judge(line, sent, self.observe(line), None, true));
+    }
+
+    /// Returns what the universal check finds in what came after `starts`, once all is committed.
+    pub(crate) fn findings(
+        &self,
+        line: &Line,
+        sent: &[Sent],
+        starts: &BTreeMap<TopicPartition, i64>,
+        duplicates: bool,
+    ) -> Vec<Finding> {
+        let seen = Seen::observe_from(&self.kafka, &line.routes(), &self.group(line), starts);
+        self.judge(line, sent, seen, None, duplicates)
+    }
+
+    /// Counts the records of all outputs after these offsets.
+    pub(crate) fn copies(&self, line: &Line, starts: &BTreeMap<TopicPartition, i64>) -> usize {
+        Seen::observe_from(&self.kafka, &line.routes(), &self.group(line), starts).read.len()
     }
 
     fn observe(&self, line: &Line) -> Seen {
         Seen::observe(&self.kafka, &line.routes(), &self.group(line))
     }
 
-    fn judge(&self, line: &Line, sent: &[Sent], seen: Seen, counts: Option<Counts>, duplicates: bool) {
+    fn judge(&self, line: &Line, sent: &[Sent], seen: Seen, counts: Option<Counts>, duplicates: bool) -> Vec<Finding> {
         let outputs = line.routes();
         let validated = self.kafka.partitions(&line.outputs.validated);
         let same_partition = validated == Some(line.partitions);
         let truth = Truth { sent, outputs: &outputs, gate: &line.gate, duplicates, same_partition, counts };
-        assert_clean(&check(&truth, &seen));
+        check(&truth, &seen)
     }
 }
 

@@ -81,15 +81,20 @@ pub(crate) struct Policy {
     pub(crate) pass_all: bool,
 }
 
+impl Policy {
+    /// Whatever can be read is good.
+    pub(crate) const ANY_TARGET: Self = Self {
+        target: false,
+        incompatible: Incompatible::Divert,
+        tombstones: Tombstones::Pass,
+        guids: true,
+        pass_all: false,
+    };
+}
+
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            target: true,
-            incompatible: Incompatible::Divert,
-            tombstones: Tombstones::Pass,
-            guids: true,
-            pass_all: false,
-        }
+        Self { target: true, ..Self::ANY_TARGET }
     }
 }
 

@@ -7,9 +7,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::gate::limit::{Limit, Share};
 use crate::gate::verdict::{Route, Tally};
 use crate::record::{Offset, Partition};
-use crate::telemetry::events::{PartitionHeld, PartitionsAssigned, TransactionAborted};
+use crate::schema::SchemaId;
+use crate::telemetry::events::{
+    DeadLetterLimitReached, DeadLetterLimitReset, PartitionHeld, PartitionsAssigned, RegistryUnavailable,
+    SchemaChanged, TransactionAborted,
+};
 use crate::telemetry::state::Topics;
 use crate::telemetry::{HoldCause, Probe};
 use crate::violation::ReasonCode;
@@ -26,7 +31,8 @@ impl Server {
         let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let health = Health::new(Duration::from_secs(15));
-        let state = Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health });
+        let state =
+            Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health, registry: Arc::default() });
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&state), async { stopped.await.unwrap() }));
@@ -52,7 +58,7 @@ impl Server {
     }
 
     async fn get(&self, path: &str) -> (u16, String, String) {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
     }
 
     async fn json(&self, path: &str) -> (u16, Value) {
@@ -67,12 +73,12 @@ async fn tells_alive_from_ready() {
     let server = Server::start("127.0.0.1:0").await;
     assert_eq!(server.json("/livez").await, (200, json!({ "alive": true, "reasons": [] })));
     let reasons = ["no pipeline has been started yet"];
-    assert_eq!(server.json("/readyz").await, (503, json!({ "ready": false, "reasons": reasons })));
+    assert_eq!(server.json("/readyz").await, (503, json!({ "ready": false, "reasons": reasons, "degraded": {} })));
     let probe = server.probe(0);
     assert_eq!(server.json("/readyz").await.0, 503);
     assert_eq!(server.json("/livez").await.0, 200);
     probe.joined();
-    assert_eq!(server.json("/readyz").await, (200, json!({ "ready": true, "reasons": [] })));
+    assert_eq!(server.json("/readyz").await, (200, json!({ "ready": true, "reasons": [], "degraded": {} })));
 }
 
 #[tokio::test]
@@ -107,6 +113,7 @@ async fn shows_what_pipelines_report() {
             "version": env!("CARGO_PKG_VERSION"),
             "application": "shop",
             "uptime_seconds": 0,
+            "registry": { "state": "ok", "since": null, "error": null, "changed_ids": [], "gone_ids": [] },
             "gates": [{
                 "name": "orders",
                 "state": "degraded",
@@ -114,8 +121,8 @@ async fn shows_what_pipelines_report() {
                 "sources": ["raw"],
                 "outputs": [{ "outcome": "validated", "topic": "orders" }],
                 "pipelines": [
-                    { "number": 0, "state": "degraded", "last_turn_ms": null },
-                    { "number": 1, "state": "running", "last_turn_ms": null },
+                    { "number": 0, "state": "degraded", "last_turn_ms": null, "dead_letter_limit": null },
+                    { "number": 1, "state": "running", "last_turn_ms": null, "dead_letter_limit": null },
                 ],
                 "partitions": [
                     partition(0, None, None, Some("registry_unavailable")),
@@ -130,6 +137,13 @@ async fn shows_what_pipelines_report() {
             }],
         })
     );
+    RegistryUnavailable { error: "no answer" }.emit(&server.state.registry);
+    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&server.state.registry);
+    let status = server.json("/status").await.1;
+    assert_eq!(
+        (&status["registry"]["state"], &status["registry"]["changed_ids"]),
+        (&json!("unavailable"), &json!([7]))
+    );
     let (code, head, body) = server.get("/metrics").await;
     assert_eq!(code, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
@@ -141,7 +155,10 @@ async fn refuses_in_json() {
     let server = Server::start("127.0.0.1:0").await;
     let (code, answer) = server.json("/nothing?x=1").await;
     assert_eq!(code, 404);
-    assert_eq!(answer["error"], "no such path '/nothing': there are /livez, /readyz, /metrics and /status");
+    assert_eq!(
+        answer["error"],
+        "no such path '/nothing': there are /livez, /readyz, /metrics, /status and /gates/NAME/resume"
+    );
     let post = "POST /status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let (code, head, body) = server.send(post).await;
     assert_eq!((code, body.as_str()), (405, r#"{"error":"this path takes GET only"}"#));
@@ -155,6 +172,51 @@ async fn refuses_in_json() {
 }
 
 #[tokio::test]
+async fn resumes_a_gate_that_its_limit_holds() {
+    let server = Server::start("127.0.0.1:0").await;
+    let probes = [server.probe(0), server.probe(1)];
+    let post = async |gate: &str, more: &str| {
+        let request =
+            format!("POST /gates/{gate}/resume HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{more}\r\n");
+        let (code, _, body) = server.send(&request).await;
+        (code, serde_json::from_str::<Value>(&body).unwrap())
+    };
+    assert_eq!(post("payments", "").await, (404, json!({ "error": "no such gate in this process" })));
+    assert_eq!(post("orders", "").await.0, 409);
+    probes.iter().for_each(Probe::joined);
+    let limit = Limit { ratio: 0.5, window: Duration::from_secs(60) };
+    DeadLetterLimitReached { share: Share { dead_letters: 90, records: 120 }, limit }.emit(&probes[1]);
+    let degraded = json!({ "ready": true, "reasons": [], "degraded": { "orders": ["dead_letter_limit"] } });
+    assert_eq!(server.json("/readyz").await, (200, degraded));
+    let (_, status) = server.json("/status").await;
+    let gate = &status["gates"][0];
+    assert_eq!((&gate["state"], &gate["causes"][0]), (&json!("degraded"), &json!("dead_letter_limit")));
+    assert_eq!(gate["pipelines"][1]["dead_letter_limit"]["dead_letters"], 90);
+
+    for refused in ["origin: http://evil.example\r\n", "sec-fetch-site: cross-site\r\n"] {
+        assert_eq!(post("orders", refused).await.0, 403, "{refused}");
+    }
+    assert_eq!(post("orders", "content-length: 1\r\n\r\n1").await.0, 413);
+    let (code, answer) = server.json("/gates/orders/resume").await;
+    assert_eq!((code, &answer["error"]), (405, &json!("this path takes POST only")));
+    assert!(!probes[1].state().is_resume_asked());
+    assert_eq!(post("orders", "").await, (200, json!({ "gate": "orders", "resumed_pipelines": 1 })));
+    assert!(probes[1].state().is_resume_asked() && !probes[0].state().is_resume_asked());
+    DeadLetterLimitReset.emit(&probes[1]);
+    assert!(!probes[1].state().is_resume_asked());
+    assert_eq!(post("orders", "").await.0, 409);
+}
+
+#[tokio::test]
+async fn keeps_resuming_to_loopback() {
+    let server = Server::start("0.0.0.0:0").await;
+    let post = "POST /gates/orders/resume HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let (code, _, body) = server.send(post).await;
+    assert_eq!(code, 403);
+    assert!(body.contains("gates are resumed on loopback only"), "{body}");
+}
+
+#[tokio::test]
 async fn keeps_status_to_loopback() {
     let server = Server::start("0.0.0.0:0").await;
     let (code, answer) = server.json("/status").await;
@@ -162,6 +224,22 @@ async fn keeps_status_to_loopback() {
     assert!(answer["error"].as_str().unwrap().starts_with("/status is open on loopback only"), "{answer}");
     for path in ["/livez", "/metrics"] {
         assert_eq!(server.get(path).await.0, 200, "{path} is open");
+    }
+}
+
+/// A page whose server has bound its name to our address must not read topics and errors.
+#[tokio::test]
+async fn keeps_status_from_pages_of_others() {
+    let server = Server::start("127.0.0.1:0").await;
+    for (head, code) in [
+        ("host: localhost:8090", 200),
+        ("host: [::1]:8090", 200),
+        ("host: evil.example:8090", 403),
+        ("host: localhost\r\norigin: https://evil.example", 403),
+    ] {
+        let request = |path: &str| format!("GET {path} HTTP/1.1\r\n{head}\r\nconnection: close\r\n\r\n");
+        assert_eq!(server.send(&request("/status")).await.0, code, "{head}");
+        assert_eq!(server.send(&request("/metrics")).await.0, 200, "metrics name no errors: {head}");
     }
 }
 
@@ -193,6 +271,23 @@ async fn closes_connections_whose_request_does_not_arrive() {
         let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
         assert!(read.is_ok(), "the {name} connection is still open");
     }
+}
+
+/// Who asks and asks without reading blocks one connection, and that not for ever.
+#[tokio::test]
+async fn closes_connections_whose_answers_are_not_read() {
+    let server = Server::start("127.0.0.1:0").await;
+    let mut stream = server.connect().await;
+    let requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+    let full = Duration::from_millis(500);
+    while tokio::time::timeout(full, stream.write_all(&requests)).await.is_ok() {}
+    tokio::time::pause();
+    tokio::time::advance(CONNECTION_LIFE + Duration::from_millis(100)).await;
+    tokio::time::advance(CLOSE_GRACE + Duration::from_millis(100)).await;
+    tokio::time::resume();
+    let refused = async { while stream.write_all(&requests).await.is_ok() {} };
+    let refused = tokio::time::timeout(Duration::from_secs(10), refused).await;
+    assert!(refused.is_ok(), "the connection is still open");
 }
 
 #[tokio::test]

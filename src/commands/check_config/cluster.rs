@@ -14,10 +14,8 @@ use super::acls;
 use super::report::{self, Report};
 use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
-use crate::kafka::topics::{self, Cluster, Plan, Topic, tool_options};
-
-/// How long one question may take: a coordinator that moves answers within it.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::kafka::clients;
+use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Topic, tool_options};
 
 /// Pause before a coordinator that moves is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -32,7 +30,7 @@ pub(super) fn probe(config: &Config) -> Report {
 }
 
 fn probe_cluster(config: &Config, report: &mut Report) -> Result<(), topics::Error> {
-    let cluster = Cluster::connect(&config.kafka)?;
+    let cluster = Cluster::connect(&config.kafka, PATIENCE)?;
     let names = cluster.list()?;
     for conflict in config.conflicts(names.iter().map(String::as_str)) {
         report.conflict(&conflict);
@@ -85,7 +83,8 @@ fn probe_limits(config: &Config, cluster: &Cluster, report: &mut Report) -> Resu
 
 fn probe_outputs(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<String, Topic>, report: &mut Report) {
     let sources = routes.iter().map(|(source, outputs)| (source.as_str(), outputs.clone()));
-    let plan = Plan::new(sources, gate.policy.mode, found);
+    let needs = Needs { mode: gate.policy.mode, repartition: gate.repartition };
+    let plan = Plan::new(sources, needs, found);
     plan.refusals.iter().for_each(|refusal| report.fault(&gate.name, refusal));
     plan.differences.iter().for_each(|difference| report.note(&gate.name, difference));
     let options = tool_options(&config.kafka);
@@ -157,7 +156,8 @@ fn committed(
 ) -> Option<BTreeMap<String, i32>> {
     let group = config.group(gate);
     let answer = consumer(config, &group).and_then(|consumer| {
-        let committed = committed_offsets(&consumer, routes, found)?;
+        let committed = committed_offsets(&consumer, routes, found)
+            .map_err(|error| clients::refused_group(&consumer).unwrap_or(error))?;
         let mut gone = Vec::new();
         for element in committed.elements() {
             gone.extend(out_of_range(&consumer, &element)?);
@@ -249,6 +249,9 @@ fn probe_transaction(config: &Config, gate: &Gate, report: &mut Report) {
     let Err(error) = answer else { return };
     let code =
         if let KafkaError::Transaction(error) = &error { Some(error.code()) } else { error.rdkafka_error_code() };
+    if code == Some(RDKafkaErrorCode::InvalidTransactionTimeout) && report.is_about("kafka.transaction.timeout.ms") {
+        return;
+    }
     if code == Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) {
         let commands = vec![acls::transactional_ids(config, &gate.name)];
         report.fault_with(

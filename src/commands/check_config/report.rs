@@ -82,6 +82,11 @@ impl Report {
         self.faults.push(Finding { about: about.to_owned(), problem: problem.to_string(), commands });
     }
 
+    /// Tells whether a fault of this gate or key was found.
+    pub(super) fn is_about(&self, about: &str) -> bool {
+        self.faults.iter().any(|fault| fault.about == about)
+    }
+
     /// Adds a mistake that names its key.
     pub(super) fn conflict(&mut self, error: &Error) {
         let hint = error.hint.as_ref().map_or(String::new(), |hint| format!("; hint: {hint}"));

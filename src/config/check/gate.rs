@@ -1,12 +1,14 @@
 //! One gate of the section `gates`.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::leaf;
 use crate::config::section::Section;
-use crate::config::{Gate, Sources, Start, Template, UnusableSchema};
+use crate::config::{Gate, Oversize, Repartition, Sources, Start, Template, UnusableSchema, limits};
+use crate::gate::limit::Limit;
 use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
 use crate::gate::profile::Profile;
 use crate::schema::Version;
@@ -14,6 +16,9 @@ use crate::wire::{WireFormat, WireFormats};
 
 /// Wire formats of the design that this version does not read.
 const LATER_WIRE: [&str; 5] = ["avro-single-object", "apicurio-4", "apicurio-8", "apicurio-header", "none"];
+
+/// `dead_letter.limit` where the operator gives it without values.
+const LIMIT: Limit = Limit { ratio: 0.5, window: Duration::from_secs(60) };
 
 /// Checks one gate; `None` where it cannot be told what it reads and writes.
 pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
@@ -23,10 +28,12 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
     let groups = source.as_ref().map(groups);
     let validated = check_output(&mut section, "validated", groups);
     let converter = check_output(&mut section, "converter", groups);
-    let (dead_letter, profiles) = check_dead_letter(&mut section, groups);
+    let DeadLetters { topic: dead_letter, profiles, limit } = check_dead_letter(&mut section, groups);
     let policy = check_policy(&mut section, groups);
-    section.word("repartition", &[("refuse", ())], &["murmur2"]);
-    section.word("oversize", &[("hold", ())], &["truncate"]);
+    let repartition = [("refuse", Repartition::Refuse), ("murmur2", Repartition::Murmur2)];
+    let repartition = section.word("repartition", &repartition, &[]).unwrap_or(Repartition::Refuse);
+    let oversize = [("hold", Oversize::Hold), ("truncate", Oversize::Truncate)];
+    let oversize = section.word("oversize", &oversize, &[]).unwrap_or(Oversize::Hold);
     let unusable = [("hold", UnusableSchema::Hold), ("dead-letter", UnusableSchema::DeadLetter)];
     let unusable_schema = section.word("unusable_schema", &unusable, &[]).unwrap_or(UnusableSchema::Hold);
     let start = section.read("start", leaf::start).unwrap_or(Start::Earliest);
@@ -41,9 +48,12 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
         dead_letter: dead_letter.unwrap_or_else(|| validated.with_suffix(".dead-letter")),
         validated,
         profiles,
+        limit,
         policy,
         start,
         unusable_schema,
+        repartition,
+        oversize,
         threads,
     })
 }
@@ -61,17 +71,20 @@ fn check_source(section: &mut Section<'_>) -> Option<Sources> {
     if let [pattern] = scalars.as_slice()
         && pattern.text.starts_with('^')
     {
-        return match Regex::new(&pattern.text) {
+        return match compile(&pattern.text) {
             Ok(pattern) => Some(Sources::Pattern(pattern)),
-            Err(error) => {
-                section
-                    .mistake("source", format!("'{}' is no regular expression: {}", pattern.shown, last_line(&error)));
+            Err(problem) => {
+                section.mistake("source", format!("'{}' {problem}", pattern.shown));
                 None
             }
         };
     }
     let mut topics: Vec<String> = Vec::new();
     let count = scalars.len();
+    if count > limits::TOPICS {
+        section.mistake("source", format!("names {count} topics, more than {}; give a pattern", limits::TOPICS));
+        return None;
+    }
     for scalar in scalars {
         match leaf::topic(&scalar.text) {
             Ok(topic) if topics.contains(&topic) => {
@@ -91,6 +104,15 @@ fn check_source(section: &mut Section<'_>) -> Option<Sources> {
 
 fn pattern_hint(text: &str) -> Option<String> {
     text.contains(['*', '(', '[', '+']).then(|| "a pattern begins with '^', as ^(.+)\\.raw$".to_owned())
+}
+
+/// Compiles a source pattern, within the limits.
+fn compile(pattern: &str) -> Result<Regex, String> {
+    if pattern.len() > limits::PATTERN_BYTES {
+        return Err(format!("is a pattern of more than {} bytes", limits::PATTERN_BYTES));
+    }
+    let pattern = RegexBuilder::new(pattern).size_limit(limits::PATTERN_SIZE).build();
+    pattern.map_err(|error| format!("is no regular expression: {}", last_line(&error)))
 }
 
 /// Returns what the regex crate says at the end, after a picture of the place.
@@ -121,17 +143,33 @@ fn check_groups(template: &Template, groups: Option<usize>) -> Result<(), String
     }
 }
 
+/// What `dead_letter` says.
+struct DeadLetters {
+    topic: Option<Template>,
+    profiles: Vec<Profile>,
+    limit: Option<Limit>,
+}
+
 /// Checks `dead_letter`: a topic, or a table with more.
-fn check_dead_letter(section: &mut Section<'_>, groups: Option<usize>) -> (Option<Template>, Vec<Profile>) {
+fn check_dead_letter(section: &mut Section<'_>, groups: Option<usize>) -> DeadLetters {
     if !section.is_table("dead_letter") {
-        return (check_output(section, "dead_letter", groups), vec![Profile::Sluice]);
+        let topic = check_output(section, "dead_letter", groups);
+        return DeadLetters { topic, profiles: vec![Profile::Sluice], limit: None };
     }
     let mut inner = section.section("dead_letter");
     let topic = check_output(&mut inner, "topic", groups);
     let profiles = inner.words("headers", &Profile::ALL.map(|profile| (profile.name(), profile)), &[]);
-    inner.later("limit");
+    let limit = inner.given("limit").map(check_limit);
     inner.finish();
-    (topic, profiles.unwrap_or_else(|| vec![Profile::Sluice]))
+    DeadLetters { topic, profiles: profiles.unwrap_or_else(|| vec![Profile::Sluice]), limit }
+}
+
+/// Checks `dead_letter.limit`; the table alone, even empty, sets a limit.
+fn check_limit(mut section: Section<'_>) -> Limit {
+    let ratio = section.read("ratio", leaf::ratio).unwrap_or(LIMIT.ratio);
+    let window = section.read("window", leaf::duration).unwrap_or(LIMIT.window);
+    section.finish();
+    Limit { ratio, window }
 }
 
 fn check_policy(section: &mut Section<'_>, groups: Option<usize>) -> Policy {

@@ -15,6 +15,9 @@ use crate::config::section::Section;
 /// What a build without TLS answers to properties that need it.
 const NO_TLS: &str = "this build has no TLS and no SCRAM; build with the default features";
 
+/// One, since a group whose members offer several may change between two kinds of rebalance.
+const ASSIGNORS: [&str; 3] = ["cooperative-sticky", "range", "roundrobin"];
+
 /// Checks the section.
 pub(super) fn check(mut section: Section<'_>) -> Kafka {
     let mut kafka = Kafka { properties: BTreeMap::new() };
@@ -41,6 +44,7 @@ pub(super) fn check(mut section: Section<'_>) -> Kafka {
     };
     require("bootstrap.servers", "HOST:PORT of one broker or more, with commas between");
     check_idempotence(&section, &kafka);
+    check_group(&section, &kafka);
     check_polling(&section, &kafka);
     // A protocol that was refused tells nothing about the rest.
     if given.contains("security.protocol") == kafka.properties.contains_key("security.protocol") {
@@ -119,6 +123,22 @@ fn check_idempotence(section: &Section<'_>, kafka: &Kafka) {
     }
     if kafka.get("retries") == Some("0") {
         section.mistake("retries", "must be at least 1: the producer is idempotent; leave it out");
+    }
+}
+
+/// How partitions are shared: the brokers' protocol leaves nothing to the client.
+fn check_group(section: &Section<'_>, kafka: &Kafka) {
+    if kafka.is_group_of_broker() {
+        for name in ["heartbeat.interval.ms", "partition.assignment.strategy", "session.timeout.ms"] {
+            if kafka.get(name).is_some() {
+                section.mistake(name, "is the brokers' own under group.protocol consumer; leave it out");
+            }
+        }
+        return;
+    }
+    let name = "partition.assignment.strategy";
+    if kafka.get(name).is_some_and(|strategy| !ASSIGNORS.contains(&strategy)) {
+        section.mistake(name, format!("must be one of {}", ASSIGNORS.join(", ")));
     }
 }
 

@@ -32,6 +32,26 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The longest time that something of the registry's is believed or waited for: beyond it is a slip, and no clock.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reads a time of at most a day.
+pub(super) fn wait(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        wait if wait > LONGEST_WAIT => Err("is longer than a day; give 24h or less".to_owned()),
+        wait => Ok(wait),
+    }
+}
+
+/// Reads how old an answer of the registry may be. One that is forgotten before its records are read again is asked for
+/// without end.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    match wait(text)? {
+        age if age < Duration::from_secs(1) => Err("is too short to use an answer; give 1s or more".to_owned()),
+        age => Ok(age),
+    }
+}
+
 /// Reads a number of bytes: `256MiB`, `1GB`, `65536`.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 8] = [
@@ -52,6 +72,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "is not a size; give whole bytes, or a whole number of kB, MB, GB (thousands) or KiB, MiB, GiB (1024s)"
             .to_owned()
     })
+}
+
+/// Reads a share of a whole: above 0, up to 1.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse().ok().filter(|&ratio: &f64| ratio > 0.0 && ratio <= 1.0);
+    ratio.ok_or_else(|| "is no share; give a number above 0 and up to 1, as 0.5".to_owned())
 }
 
 /// Reads an address with its port.
@@ -173,6 +199,15 @@ mod tests {
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         for text in ["0s", "250", "", "soon", "-1s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+        for (text, is_wait, is_age) in [
+            ("1ms", true, false),
+            ("1s", true, true),
+            ("24h", true, true),
+            ("24h 1ms", false, false),
+            ("300000000000years", false, false),
+        ] {
+            assert_eq!((wait(text).is_ok(), age(text).is_ok()), (is_wait, is_age), "{text}");
         }
     }
 }

@@ -16,7 +16,8 @@ use super::conflict;
 use super::error::{Error, Mistakes};
 use super::raw::Node;
 use super::section::Section;
-use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat};
+use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, limits};
+use crate::kafka::memory::LEAST_SHARE;
 
 /// `commit_interval` where the operator sets none.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(250);
@@ -45,6 +46,8 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     let kafka = kafka::check(root.section("kafka"));
     check_times(&root, &kafka, delivery, commit_interval);
     let gates = check_gates(&mut root, &mistakes);
+    check_shares(&root, memory, &gates);
+    check_instance(&root, instance.as_deref(), &gates);
     let checks_nothing = !gates.is_empty() && gates.iter().all(|gate| gate.parts().next().is_none());
     let registry = registry::check(root.section("registry"), !checks_nothing);
     let admin = check_admin(&mut root);
@@ -89,6 +92,19 @@ fn check_memory(root: &mut Section<'_>) -> u64 {
         bytes => Ok(bytes),
     };
     root.read("memory", memory).unwrap_or(MEMORY)
+}
+
+/// Refuses a budget whose equal parts are too small for the clients of a pipeline.
+fn check_shares(root: &Section<'_>, memory: u64, gates: &[Gate]) {
+    let pipelines = gates.iter().map(|gate| gate.threads.get() as u64).sum::<u64>();
+    let needed = pipelines * LEAST_SHARE;
+    // With less than the least budget there is a mistake already.
+    if memory < needed && memory >= LEAST_MEMORY {
+        let (least, needed) = (LEAST_SHARE >> 20, needed >> 20);
+        let problem =
+            format!("is too little for {pipelines} pipelines, which need {least}MiB each; give {needed}MiB or more");
+        root.mistake("memory", problem);
+    }
 }
 
 fn check_log(root: &mut Section<'_>) -> Log {
@@ -140,19 +156,45 @@ fn check_times(root: &Section<'_>, kafka: &Kafka, delivery: Delivery, commit_int
     }
 }
 
+/// Refuses an instance with which a gate would have the transactional.id of another gate in another process: in
+/// `{application}.{gate}-{instance}-{n}` gate `a` with instance `b-x` is gate `a-b` with instance `x`.
+fn check_instance(root: &Section<'_>, instance: Option<&str>, gates: &[Gate]) {
+    let Some(instance) = instance else { return };
+    for (short, long) in gates.iter().flat_map(|short| gates.iter().map(move |long| (&short.name, &long.name))) {
+        let between = long.strip_prefix(short.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        let other = between.and_then(|between| instance.strip_prefix(between)?.strip_prefix('-'));
+        if let Some(other) = other.filter(|other| !other.is_empty()) {
+            let problem = format!(
+                "is '{instance}', and gate '{short}' here would have the transactional.id of gate '{long}' in a process \
+                 whose instance is '{other}': they would fence each other; rename one"
+            );
+            root.mistake("instance", problem);
+        }
+    }
+}
+
 fn check_gates(root: &mut Section<'_>, mistakes: &Mistakes) -> Vec<Gate> {
     let mut section = root.section("gates");
     let Some(tables) = section.take_all() else { return Vec::new() };
     if tables.is_empty() {
         root.mistake("gates", "is required: at least one gate, as `gates: { orders: { source: …, validated: … } }`");
     }
-    let mut gates = Vec::new();
+    if tables.len() > limits::GATES {
+        root.mistake("gates", format!("has {} gates, more than {} of one process", tables.len(), limits::GATES));
+        return Vec::new();
+    }
+    let mut gates: Vec<Gate> = Vec::new();
     for (name, node) in tables {
         if let Err(problem) = leaf::name(&name) {
             section.mistake(&name, format!("'{name}' {problem}"));
         }
         let gate = Section::new(section.path(&name), Some(node), mistakes);
         gates.extend(gate::check(name, gate));
+    }
+    let topics: usize = gates.iter().map(|gate| gate.source.named()).sum();
+    if topics > limits::TOPICS {
+        root.mistake("gates", format!("name {topics} topics, more than {}; give patterns", limits::TOPICS));
+        return gates;
     }
     for error in conflict::by_example(&gates) {
         mistakes.push(error);

@@ -12,7 +12,6 @@ use crate::config::{Auth, Registry, Tls, UnknownSchema};
 
 /// Checks the section. Where no gate checks anything, no registry is required.
 pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
-    section.later("cache_dir");
     if required {
         section.require("url", "gates ask the registry for the schemas that records name");
     }
@@ -23,10 +22,11 @@ pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
     if tls.is_some() && !urls.is_empty() && urls.iter().all(|url| url.scheme() == "http") {
         section.mistake("tls", "is set, and no address of registry.url begins with https://");
     }
-    let refresh = section.read("refresh", leaf::duration).unwrap_or(Duration::from_secs(30));
+    let refresh = section.read("refresh", leaf::age).unwrap_or(Duration::from_secs(30));
     let unknown_schema = check_unknown_schema(section.section("unknown_schema"));
+    let cache_dir = section.read("cache_dir", |text| path(text, "is no path of a folder"));
     section.finish();
-    Registry { urls, auth, tls, refresh, unknown_schema }
+    Registry { urls, auth, tls, refresh, unknown_schema, cache_dir }
 }
 
 /// Checks an address. Its text is never printed as it is read: it may hold a password.
@@ -81,14 +81,11 @@ fn check_tls(mut section: Section<'_>) -> Tls {
     if cfg!(not(feature = "tls")) {
         section.mistake("ca", "cannot be used: this build has no TLS; build with the default features");
     }
-    let path = |text: &str| match text {
-        "" => Err("is no path of a file".to_owned()),
-        path => Ok(PathBuf::from(path)),
-    };
+    let file = |text: &str| path(text, "is no path of a file");
     let tls = Tls {
-        ca: section.read("ca", path),
-        certificate: section.read("certificate", path),
-        key: section.read("key", path),
+        ca: section.read("ca", file),
+        certificate: section.read("certificate", file),
+        key: section.read("key", file),
     };
     match (&tls.certificate, &tls.key) {
         (Some(_), None) => section.mistake("key", "is required: registry.tls.certificate is set"),
@@ -99,9 +96,13 @@ fn check_tls(mut section: Section<'_>) -> Tls {
     tls
 }
 
+fn path(text: &str, problem: &str) -> Result<PathBuf, String> {
+    if text.trim().is_empty() { Err(problem.to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
 fn check_unknown_schema(mut section: Section<'_>) -> UnknownSchema {
-    let grace = section.read("grace", leaf::duration).unwrap_or(Duration::from_secs(30));
-    let max_hold = section.read("max_hold", leaf::duration).unwrap_or(Duration::from_secs(60));
+    let grace = section.read("grace", leaf::wait).unwrap_or(Duration::from_secs(30));
+    let max_hold = section.read("max_hold", leaf::wait).unwrap_or(Duration::from_secs(60));
     if max_hold < grace {
         let (grace, max_hold) = (humantime::format_duration(grace), humantime::format_duration(max_hold));
         let problem =

@@ -2,24 +2,21 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{APPEARANCE, PATIENCE};
+use super::APPEARANCE;
 
 /// Why the cluster gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// librdkafka makes no client of the properties.
-    #[error("no Kafka client can be made of the properties in `kafka`")]
-    Client(#[source] Box<KafkaError>),
+    #[error("{0}")]
+    Client(String),
     /// No broker answers.
-    #[error("no broker of '{brokers}' answers within {} s{reason}", PATIENCE.as_secs())]
+    #[error("no broker of '{brokers}' answers: {reason}")]
     Unreachable {
         /// `bootstrap.servers`.
         brokers: String,
-        /// What the client heard last, after a colon; empty if nothing.
+        /// What the client heard last, and what to do.
         reason: String,
-        /// The answer.
-        #[source]
-        source: Box<KafkaError>,
     },
     /// A question was not answered.
     #[error("the settings of {what} cannot be read")]

@@ -1,14 +1,15 @@
 //! What a gate's outputs need: pure, from the topics as they are.
 //!
-//! Source partition p goes to target partition p, so the counts must be equal. What is missing is made as the source is:
-//! partitions, replication, and the settings that the source itself sets. A dead-letter topic has its own: records keep
-//! their time in a header, and the topic's time is that of its log, else retention would delete re-checked history at once.
+//! Source partition p goes to target partition p, so the counts must be equal unless records are spread by key. What is
+//! missing is made as the source is: partitions, replication, and the settings that the source itself sets. A dead-letter
+//! topic has its own: records keep their time in a header, and the topic's time is that of its log, else retention would
+//! delete re-checked history at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Topic;
-use crate::config::Outputs;
+use crate::config::{Outputs, Repartition};
 use crate::gate::policy::Mode;
 
 /// Settings that are compared: those that lose, refuse or alter records where they differ.
@@ -30,6 +31,9 @@ const DEAD_LETTER_RETENTION_MS: &str = "1209600000";
 
 /// What the headers of a dead letter may add to its record, in bytes.
 const DEAD_LETTER_HEADERS: u64 = 64 << 10;
+
+/// The largest `max.message.bytes` that brokers take.
+const LARGEST_LIMIT: u64 = (1 << 31) - 1;
 
 /// Kafka's default of `max.message.bytes`, for brokers that do not tell.
 pub const MAX_MESSAGE_BYTES: u64 = 1_048_588;
@@ -78,14 +82,16 @@ fn quoted(value: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The source is not there.
-    #[error("source topic '{topic}' does not exist, or this user may not see it (DESCRIBE); create it first")]
+    #[error(
+        "source topic '{topic}' does not exist, or this user may not see it; create it, or grant the rights that `sluice check-config` prints"
+    )]
     NoSource {
         /// The source.
         topic: String,
     },
     /// Counts differ.
     #[error(
-        "topic '{output}' has {found} partitions and its source '{source_topic}' has {expected}: records keep their partition; {}",
+        "topic '{output}' has {found} partitions and its source '{source_topic}' has {expected}: records keep their partition; {}, or set 'repartition: murmur2'",
         if found < expected { "add partitions to it" } else { "name another output, since partitions cannot be taken away" }
     )]
     Partitions {
@@ -166,6 +172,15 @@ fn harm(setting: &str) -> &'static str {
     }
 }
 
+/// What a gate asks of its outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Which of them it writes.
+    pub mode: Mode,
+    /// Whether they may have other partition counts than their source.
+    pub repartition: Repartition,
+}
+
 /// What the outputs of one gate need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -178,11 +193,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the outputs of source topics for a gate of this mode, against the topics that exist.
+    /// Plans the outputs of source topics for a gate, against the topics that exist.
     #[must_use]
     pub fn new<'s>(
         sources: impl Iterator<Item = (&'s str, Outputs)>,
-        mode: Mode,
+        needs: Needs,
         topics: &BTreeMap<String, Topic>,
     ) -> Self {
         let mut plan = Self::default();
@@ -191,11 +206,12 @@ impl Plan {
                 plan.refusals.push(Refusal::NoSource { topic: source.to_owned() });
                 continue;
             };
-            for output in outputs.written(mode) {
+            for output in outputs.written(needs.mode) {
                 let is_dead_letter = output == outputs.dead_letter;
                 match topics.get(output) {
-                    Some(output) => plan.compare(source, output, is_dead_letter),
-                    None => plan.miss(source, output, is_dead_letter),
+                    Some(found) => plan.compare(source, found, is_dead_letter, needs.repartition),
+                    None if is_dead_letter => plan.miss(dead_letters(source, output), needs.repartition),
+                    None => plan.miss(like(source, output), needs.repartition),
                 }
             }
         }
@@ -203,19 +219,20 @@ impl Plan {
     }
 
     /// Adds a missing output, or fits one that another source misses too.
-    fn miss(&mut self, source: &Topic, output: &str, is_dead_letter: bool) {
-        let topic = if is_dead_letter { dead_letters(source, output) } else { like(source, output) };
-        let Some(known) = self.missing.iter_mut().find(|topic| topic.name == output) else {
+    fn miss(&mut self, topic: NewTopic, repartition: Repartition) {
+        let Some(known) = self.missing.iter_mut().find(|known| known.name == topic.name) else {
             self.missing.push(topic);
             return;
         };
-        if known.partitions != topic.partitions {
+        if repartition == Repartition::Murmur2 {
+            known.partitions = known.partitions.max(topic.partitions);
+        } else if known.partitions != topic.partitions {
             let refusal = Refusal::Sources {
-                output: output.to_owned(),
+                output: topic.name,
                 first: known.source.clone(),
                 of_first: known.partitions,
-                second: source.name.clone(),
-                of_second: source.partitions,
+                second: topic.source,
+                of_second: topic.partitions,
             };
             return self.refuse(refusal);
         }
@@ -227,15 +244,7 @@ impl Plan {
         }
     }
 
-    fn compare(&mut self, source: &Topic, output: &Topic, is_dead_letter: bool) {
-        if output.partitions != source.partitions {
-            self.refuse(Refusal::Partitions {
-                source_topic: source.name.clone(),
-                expected: source.partitions,
-                output: output.name.clone(),
-                found: output.partitions,
-            });
-        }
+    fn compare(&mut self, source: &Topic, output: &Topic, is_dead_letter: bool, repartition: Repartition) {
         let expected = |setting: &str| {
             let own = if is_dead_letter { dead_letter_setting(source, setting) } else { None };
             own.or_else(|| source.setting(setting).map(str::to_owned))
@@ -250,6 +259,14 @@ impl Plan {
                 let (setting, found) = (setting.to_owned(), found.to_owned());
                 self.differences.push(Difference { output, source, setting, found, expected });
             }
+        }
+        if repartition == Repartition::Refuse && output.partitions != source.partitions {
+            self.refuse(Refusal::Partitions {
+                source_topic: source.name.clone(),
+                expected: source.partitions,
+                output: output.name.clone(),
+                found: output.partitions,
+            });
         }
     }
 
@@ -299,7 +316,7 @@ fn dead_letter_setting(source: &Topic, name: &str) -> Option<String> {
         "message.timestamp.type" => Some("LogAppendTime".to_owned()),
         "max.message.bytes" => {
             let size = source.setting(name).and_then(|size| size.parse().ok()).unwrap_or(MAX_MESSAGE_BYTES);
-            Some((size + DEAD_LETTER_HEADERS).to_string())
+            Some((size + DEAD_LETTER_HEADERS).min(LARGEST_LIMIT).to_string())
         }
         _ => None,
     }

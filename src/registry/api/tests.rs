@@ -3,6 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::MAX_BODY_BYTES;
+use crate::registry::store::MAX_REFERENCES;
 use crate::registry::tests::Server;
 
 /// MD5 of the text `"int"`.
@@ -102,4 +104,26 @@ async fn references_are_stored_and_answered() {
     let body = json!({"schema": "\"R\"", "references": [{"name": "R", "subject": "r", "version": 1}]}).to_string();
     let (status, _, answer) = send(&server, Method::POST, "subjects/s/versions", Some(&body)).await;
     assert_eq!((status, &answer["references"]), (200, &json!([{"name": "R", "subject": "r", "version": 1}])));
+}
+
+#[tokio::test]
+async fn bodies_and_references_are_limited() {
+    let server = Server::start().await;
+    let text = |length: usize| json!({ "schema": "x".repeat(length) }).to_string();
+    drop(server.client());
+    let post = reqwest::Client::new().post(server.url.join("subjects/s/versions").unwrap());
+    let post = post.header("content-type", "application/vnd.schemaregistry.v1+json").body(text(MAX_BODY_BYTES));
+    assert_eq!(post.send().await.unwrap().status(), 413);
+
+    let references = |count: usize| -> Vec<Value> {
+        (0..count).map(|n| json!({"name": format!("R{n}"), "subject": format!("r{n}"), "version": 1})).collect()
+    };
+    for n in 0..=MAX_REFERENCES {
+        server.register(&format!("r{n}"), &json!({"type": "fixed", "name": format!("R{n}"), "size": 1}).to_string());
+    }
+    for (count, expected) in [(MAX_REFERENCES, 200), (MAX_REFERENCES + 1, 422)] {
+        let body = json!({"schema": "\"R0\"", "references": references(count)}).to_string();
+        let (status, _, answer) = send(&server, Method::POST, "subjects/s/versions", Some(&body)).await;
+        assert_eq!(status, expected, "{count} references: {answer}");
+    }
 }

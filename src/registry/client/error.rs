@@ -3,6 +3,8 @@
 //! Each error says what was asked, of which address (never with credentials), what came back and what to
 //! do. [`Error::kind`] is the one place that decides what is the registry's fault and what is an answer.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 
 use super::request::Request;
@@ -61,9 +63,11 @@ pub enum Error {
         status: StatusCode,
         /// What to do.
         hint: &'static str,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
     },
     /// No connection, or it broke, or it took too long.
-    #[error("the registry at {url} cannot be reached, asked for {asked}: {reason}")]
+    #[error("the registry at {url} cannot be reached, asked for {asked}: {reason}; {}", way_hint(.reason))]
     Unreachable {
         /// What was asked.
         asked: Request,
@@ -94,6 +98,16 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A list that is longer than any real one.
+    #[error("the registry lists more than {limit} {what}, asked for {asked}")]
+    TooMany {
+        /// What was asked.
+        asked: Request,
+        /// What there is too much of.
+        what: &'static str,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// None of several addresses answered.
     #[error("none of the {} registry addresses answered: {}", .0.len(), join(.0))]
     All(Vec<Error>),
@@ -121,7 +135,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::References { .. } | Self::SchemaType { .. } => Kind::Unusable,
+            Self::References { .. } | Self::SchemaType { .. } | Self::TooMany { .. } => Kind::Unusable,
             Self::MissingReference { .. }
             | Self::Status { .. }
             | Self::Unreachable { .. }
@@ -130,6 +144,30 @@ impl Error {
             | Self::All(_) => Kind::Transient,
             Self::Settings(_) => Kind::Settings,
         }
+    }
+
+    /// Tells whether a healthy registry has answered, whatever it is that it said.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self.kind(), Kind::NotFound | Kind::Unusable) || matches!(self, Self::MissingReference { .. })
+    }
+
+    /// Returns how long the registry wants to be left alone, where it said so; of several addresses the soonest.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Self::All(errors) = self {
+            return errors.iter().filter_map(Self::retry_after).min();
+        }
+        if let Self::Status { retry_after, .. } = self { *retry_after } else { None }
+    }
+
+    /// Tells whether no address could be connected to, or none answered in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        if let Self::All(errors) = self {
+            return errors.iter().all(Self::is_unreachable);
+        }
+        matches!(self, Self::Unreachable { .. })
     }
 
     /// Makes one error of those of all addresses.
@@ -160,6 +198,24 @@ pub(super) fn hint(status: StatusCode) -> &'static str {
         status if status.is_server_error() => "it is asked again later; see the registry's own log",
         _ => "check that 'registry.url' is a Confluent-compatible registry",
     }
+}
+
+/// Returns what to do where no connection came about: rustls' and the system's words, by a part of them.
+fn way_hint(reason: &str) -> &'static str {
+    let known = [
+        ("UnknownIssuer", "name the authority that has signed its certificate in 'registry.tls.ca'"),
+        ("certificate expired", "its certificate has expired: renew it there, or set this machine's clock"),
+        ("not valid for name", "its certificate is another host's: let 'registry.url' use the name in it"),
+        (
+            "CertificateRequired",
+            "it wants a certificate of ours: set 'registry.tls.certificate' and 'registry.tls.key'",
+        ),
+        ("received fatal alert", "it refuses our certificate: check 'registry.tls.certificate' and 'registry.tls.key'"),
+        ("InvalidContentType", "it does not speak TLS there: check 'registry.url', http:// or https://"),
+        ("dns error", "check the host name in 'registry.url'"),
+    ];
+    let found = known.into_iter().find(|(part, _)| reason.contains(part));
+    found.map_or("check 'registry.url' and the way there", |(_, hint)| hint)
 }
 
 /// Writes an error with its causes, since reqwest's first line says little.

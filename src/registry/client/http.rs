@@ -6,9 +6,9 @@
 //! and port, and proxies of the environment are not used, since a registry stands beside its cluster.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept: less than the 30 s after which Jetty, and so most registries, close it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest answer; the registry's own limit for a schema is 1 MB, so this is generous.
-pub(super) const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// Redirects within the same address.
 const MAX_REDIRECTS: usize = 3;
 /// What we can read; the first is what all registries write.
@@ -96,17 +96,11 @@ impl Http {
         };
         let response = self.authenticated(self.client.get(url)).send().await.map_err(unreachable)?;
         let status = response.status();
+        let retry_after = retry_after(response.headers());
         let Some(body) = read_body(response).await.map_err(unreachable)? else {
             return Err(Error::TooLarge { asked: asked.clone(), url: shown, limit: MAX_RESPONSE_BYTES });
         };
-        if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|error| Error::Unreadable {
-                asked: asked.clone(),
-                url: shown,
-                error,
-            });
-        }
-        Err(refusal(asked, shown, status, &body))
+        read_answer(asked, &shown, (status.as_u16(), retry_after), &body)
     }
 
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
@@ -120,6 +114,9 @@ impl Http {
 
 /// Reads an answer up to the limit; `None` is a larger one.
 async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    if response.content_length().is_some_and(|length| length > MAX_RESPONSE_BYTES as u64) {
+        return Ok(None);
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
@@ -130,14 +127,45 @@ async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::E
     Ok(Some(body))
 }
 
+/// Reads one answer: pure, so that what a registry may say can be tried without one.
+///
+/// # Errors
+/// [`Error::Unreadable`] where a good status has a body that is not what was asked for; [`Error::NotFound`] where the
+/// registry itself says that there is none; [`Error::Status`] otherwise.
+pub fn read_answer<T: DeserializeOwned>(
+    asked: &Request,
+    url: &str,
+    (status, retry_after): (u16, Option<Duration>),
+    body: &[u8],
+) -> Result<T, Error> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    if status == StatusCode::OK {
+        return serde_json::from_slice(body).map_err(|error| Error::Unreadable {
+            asked: asked.clone(),
+            url: url.to_owned(),
+            error,
+        });
+    }
+    Err(refusal(asked, url.to_owned(), (status, retry_after), body))
+}
+
 /// Tells the registry's own "there is none" from everything else that is not an answer.
-fn refusal(asked: &Request, url: String, status: StatusCode, body: &[u8]) -> Error {
+fn refusal(asked: &Request, url: String, (status, retry_after): (StatusCode, Option<Duration>), body: &[u8]) -> Error {
     let code = serde_json::from_slice::<ErrorEntity>(body).ok().map(|error| error.error_code);
     match code {
         Some(code) if status == StatusCode::NOT_FOUND && NOT_FOUND_CODES.contains(&code) => {
             Error::NotFound { asked: asked.clone(), url, code }
         }
-        _ => Error::Status { asked: asked.clone(), url, status, hint: hint(status) },
+        _ => Error::Status { asked: asked.clone(), url, status, hint: hint(status), retry_after },
+    }
+}
+
+/// Reads how long the registry wants to be left alone: seconds, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok(),
     }
 }
 

@@ -13,11 +13,11 @@ use crate::registry::entities::{DEFAULT_SCHEMA_TYPE, ReferenceEntity, SchemaEnti
 use crate::schema::{Format, Reference, SchemaText, Subject, Version};
 
 /// How deep references may nest; deep ones seen in the field have five.
-pub(super) const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 32;
 /// How many schemas one may refer to, over all levels.
-pub(super) const MAX_COUNT: usize = 1_000;
+pub const MAX_COUNT: usize = 1_000;
 /// Bytes of text of a schema and everything that it refers to: as much as one answer may have.
-pub(super) const MAX_BYTES: usize = super::http::MAX_RESPONSE_BYTES;
+pub const MAX_BYTES: usize = super::http::MAX_RESPONSE_BYTES;
 
 type Place = (Subject, Version);
 
@@ -37,7 +37,8 @@ pub(super) async fn follow(http: &Http, asked: &Request, entity: SchemaEntity) -
     let text: Arc<str> = entity.schema.into();
     // No other language is compiled so far, so its references would be fetched for nothing.
     let references = if format == Format::Avro { entity.references.unwrap_or_default() } else { Vec::new() };
-    let mut walk = Walk { http, asked, texts: Vec::new(), seen: HashSet::new(), bytes: text.len() };
+    let mut walk =
+        Walk { http, asked, texts: Vec::new(), distinct: HashSet::new(), seen: HashSet::new(), bytes: text.len() };
     walk.run(references).await?;
     Ok(SchemaText { format, text, references: walk.texts })
 }
@@ -47,6 +48,7 @@ struct Walk<'a> {
     asked: &'a Request,
     /// Texts in the order in which they must be compiled.
     texts: Vec<Arc<str>>,
+    distinct: HashSet<Arc<str>>,
     seen: HashSet<Place>,
     bytes: usize,
 }
@@ -107,7 +109,7 @@ impl Walk<'_> {
 
     /// Takes a schema whose references are all there; two subjects may hold the same text.
     fn close(&mut self, text: Arc<str>) {
-        if !self.texts.contains(&text) {
+        if self.distinct.insert(Arc::clone(&text)) {
             self.texts.push(text);
         }
     }

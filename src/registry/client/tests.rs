@@ -11,6 +11,8 @@ use crate::registry::store::LogRecord;
 use crate::registry::tests::{Fault, Server, settings};
 use crate::schema::Format;
 
+mod limits;
+
 fn by_id(id: i32) -> SchemaRef {
     SchemaRef::Id(SchemaId(id))
 }
@@ -78,7 +80,8 @@ async fn deleted_versions_count_except_for_latest() {
     server.store.write().unwrap().apply(&deleted).unwrap();
     let client = server.client();
     assert_eq!(client.latest(&subject("s")).await.unwrap().version, Version(1));
-    assert_eq!(client.latest_version(&subject("s")).await.unwrap(), (Version(1), SchemaId(1)));
+    let head = client.latest_version(&subject("s")).await.unwrap();
+    assert_eq!((head.version, head.id), (Version(1), SchemaId(1)));
     assert_eq!(client.version(&subject("s"), Version(2)).await.unwrap().id, SchemaId(2));
     assert_eq!(client.versions(by_id(2)).await.unwrap().len(), 1);
     assert_eq!(&*client.schema(by_id(2)).await.unwrap().text, r#""long""#);
@@ -284,23 +287,22 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
 
     let server = Server::start().await;
     server.fail("schemas/ids/1", Fault::Answer(ok, version("root", "0")));
-    for depth in 0..=references::MAX_DEPTH {
+    for depth in 0..=MAX_DEPTH {
         let path = &*format!("subjects/{depth}/").leak();
         server.fail(path, Fault::Answer(ok, version("x", &(depth + 1).to_string())));
     }
     let error = server.client().schema(by_id(1)).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("the references of schema 1 nest deeper than {}", references::MAX_DEPTH));
-    assert_eq!(server.requests().len(), 1 + references::MAX_DEPTH);
+    assert_eq!(error.to_string(), format!("the references of schema 1 nest deeper than {}", MAX_DEPTH));
+    assert_eq!(server.requests().len(), 1 + MAX_DEPTH);
 
     let server = Server::start().await;
-    let many: Vec<_> = (0..=references::MAX_COUNT)
-        .map(|i| serde_json::json!({"name": "R", "subject": i.to_string(), "version": 1}))
-        .collect();
+    let many: Vec<_> =
+        (0..=MAX_COUNT).map(|i| serde_json::json!({"name": "R", "subject": i.to_string(), "version": 1})).collect();
     let root = serde_json::json!({"schema": "{}", "references": many}).to_string().leak();
     server.fail("schemas/ids/1", Fault::Answer(ok, root));
     server.fail("subjects/", Fault::Answer(ok, r#"{"subject":"x","version":1,"id":5,"schema":"{}"}"#));
     let error = server.client().schema(by_id(1)).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("the references of schema 1 are more than {}", references::MAX_COUNT));
+    assert_eq!(error.to_string(), format!("the references of schema 1 are more than {}", MAX_COUNT));
 
     let server = Server::start().await;
     let large = serde_json::json!({"subject": "a", "version": 1, "id": 5, "schema": "x".repeat(9 << 20),
@@ -308,10 +310,7 @@ async fn references_in_a_circle_or_beyond_a_limit_are_unusable() {
     server.fail("schemas/ids/1", Fault::Answer(ok, version("root", "a")));
     server.fail("subjects/", Fault::Answer(ok, large.to_string().leak()));
     let error = server.client().schema(by_id(1)).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("the references of schema 1 have more than {} bytes of text", references::MAX_BYTES)
-    );
+    assert_eq!(error.to_string(), format!("the references of schema 1 have more than {} bytes of text", MAX_BYTES));
 }
 
 #[tokio::test]

@@ -24,7 +24,9 @@ impl Backoff {
         let pause = match error {
             // Not before its time, or the answer would be the same.
             Error::NotYet { retry_after, .. } => return retry_after.mul_f64(random.random_range(1.0..1.25)),
-            Error::Registry(_) | Error::Target(_) | Error::Compiler => FIRST.saturating_mul(1 << self.failures.min(8)),
+            Error::Registry(_) | Error::Changed(_) | Error::Target(_) | Error::Compiler => {
+                FIRST.saturating_mul(1 << self.failures.min(8))
+            }
         };
         self.failures = self.failures.saturating_add(1);
         // Pipelines that were stopped by the same outage must not come back in step.

@@ -23,6 +23,9 @@ pub enum Error {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// The registry has another schema under an ID that is known.
+    #[error("the registry has another schema under ID {0} than before; see the alarm in the log")]
+    Changed(SchemaRef),
     /// The target cannot be had: the configuration names what the registry lacks, or what we cannot compile.
     #[error("{0}")]
     Target(Arc<str>),
@@ -31,9 +34,9 @@ pub enum Error {
     Compiler,
 }
 
-impl From<client::Error> for Error {
-    fn from(error: client::Error) -> Self {
-        Self::Registry(Arc::new(error))
+impl From<Arc<client::Error>> for Error {
+    fn from(error: Arc<client::Error>) -> Self {
+        Self::Registry(error)
     }
 }
 

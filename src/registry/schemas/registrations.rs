@@ -59,7 +59,7 @@ impl Schemas {
         subject: &Subject,
     ) -> Result<Result<Version, Refusal>, Error> {
         let schema = question.need.schema;
-        let known = self.registrations.lists().get(&schema).cloned();
+        let known = self.listed(schema).await;
         if let Some(version) = known.as_ref().and_then(|listed| listed.version(subject)) {
             return Ok(Ok(version));
         }
@@ -79,18 +79,32 @@ impl Schemas {
         Ok(Err(mismatch(schema, subject, &listed)))
     }
 
+    /// Returns the list of before. One of the disk is from before the start, and good for what it has.
+    async fn listed(&self, schema: SchemaRef) -> Option<Listed> {
+        if let Some(listed) = self.registrations.lists().get(&schema).cloned() {
+            return Some(listed);
+        }
+        let list = self.kept_subjects(schema).await?;
+        let now = Instant::now();
+        let listed = Listed { sent: now, received: now, list: list.into() };
+        Some(self.registrations.lists().entry(schema).or_insert(listed).clone())
+    }
+
     async fn list(self: &Arc<Self>, schema: SchemaRef) -> Result<Listed, Error> {
         let schemas = Arc::clone(self);
         let fetch = || async move {
             let sent = Instant::now();
-            let list = match schemas.call(schemas.client.versions(schema)).await {
+            let list = match schemas.pace.call(schemas.client.versions(schema)).await {
                 Ok(list) => list,
                 // Deleted for good since we got its text.
                 Err(error) if error.kind() == Kind::NotFound => Vec::new(),
                 Err(error) => return Err(error.into()),
             };
             let listed = Listed { sent, received: Instant::now(), list: list.into() };
-            schemas.registrations.lists().insert(schema, listed.clone());
+            let before = schemas.registrations.lists().insert(schema, listed.clone());
+            if before.is_none_or(|before| before.list != listed.list) {
+                schemas.keep_subjects(schema, &listed.list);
+            }
             Ok(listed)
         };
         self.registrations.flights.join(schema, fetch).await

@@ -8,15 +8,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Schemas;
+use super::audit::Audit;
 use super::compile::Known;
 use super::error::Error;
 use super::flights::Flights;
 use super::memo::Memo;
 use crate::gate::policy::TargetRule;
-use crate::registry::client::{Kind, Registered};
+use crate::registry::client::{self, Kind, Registered};
 use crate::schema::avro::Schema;
-use crate::schema::{SchemaId, Subject, Version};
+use crate::schema::{SchemaId, SchemaRef, Subject, Version};
+use crate::telemetry::events::TargetFromCache;
 
 /// What readers use.
 #[derive(Debug)]
@@ -94,8 +98,11 @@ impl Schemas {
         let schemas = Arc::clone(self);
         let place = (subject.clone(), version);
         let fetch = || async move {
-            let registered = schemas.call(schemas.client.version(&subject, version)).await;
-            schemas.compile_target(&subject, Some(version), registered).await
+            let registered = schemas.pace.call(schemas.client.version(&subject, version)).await;
+            match schemas.compile_target(&subject, Some(version), registered).await {
+                Err(error) => schemas.target_of_disk(&subject, Some(version), error).await,
+                found => found,
+            }
         };
         self.targets.pinned.get_or_make(place, fetch).await
     }
@@ -112,11 +119,16 @@ impl Schemas {
 
     /// Fetches and compiles the latest version, and makes it the target.
     async fn fetch_latest(self: &Arc<Self>, subject: &Subject) -> Result<Arc<Target>, Error> {
-        let registered = self.call(self.client.latest(subject)).await;
+        let registered = self.pace.call(self.client.latest(subject)).await;
         if registered.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
             self.targets.latest().entry(subject.clone()).or_insert(None);
         }
-        let target = self.compile_target(subject, None, registered).await?;
+        let target = match self.compile_target(subject, None, registered).await {
+            // The one in use is newer than what the disk has.
+            Err(error) if self.targets.latest().contains_key(subject) => return Err(error),
+            Err(error) => self.target_of_disk(subject, None, error).await?,
+            Ok(target) => target,
+        };
         self.change_latest(subject, &target);
         Ok(target)
     }
@@ -137,25 +149,58 @@ impl Schemas {
         self: &Arc<Self>,
         subject: &Subject,
         version: Option<Version>,
-        registered: Result<Registered, crate::registry::client::Error>,
+        registered: Result<Registered, Arc<client::Error>>,
     ) -> Result<Arc<Target>, Error> {
         let registered = match registered {
             Ok(registered) => registered,
             Err(error) if error.kind() == Kind::NotFound => return Err(missing(subject, version)),
             Err(error) => return Err(error.into()),
         };
-        let schema = self.compile(registered.text).await?;
+        let schema = self.compile(registered.text.clone()).await?;
+        if schema.stays() {
+            self.witness(SchemaRef::Id(registered.id), &registered.text, true).await?;
+            self.keep_target(subject, version, &registered);
+        }
         Ok(Arc::new(Target { subject: subject.clone(), version: registered.version, id: registered.id, schema }))
+    }
+
+    /// Returns a target of before the start, where the registry cannot be asked for it.
+    async fn target_of_disk(
+        self: &Arc<Self>,
+        subject: &Subject,
+        wanted: Option<Version>,
+        error: Error,
+    ) -> Result<Arc<Target>, Error> {
+        let Error::Registry(_) = &error else { return Err(error) };
+        let Some(kept) = self.kept_target(subject, wanted).await else { return Err(error) };
+        let schema = self.compile(kept.text.clone()).await?;
+        if !schema.stays() {
+            return Err(error);
+        }
+        self.witness(SchemaRef::Id(kept.id), &kept.text, false).await?;
+        TargetFromCache { subject, version: kept.version }.emit();
+        Ok(Arc::new(Target { subject: subject.clone(), version: kept.version, id: kept.id, schema }))
+    }
+
+    /// Asks whether an outage is over, where nothing else would: a gate without records asks for nothing.
+    async fn notice_return(&self) {
+        if self.state.board().outage.is_some() {
+            // Its outcome is the pace's to tell.
+            drop(self.pace.call(self.client.ping()).await);
+        }
     }
 
     /// Looks at every `latest` in use once.
     pub(super) async fn refresh_targets(self: &Arc<Self>) {
         let subjects: Vec<Subject> = self.targets.latest().keys().cloned().collect();
         for subject in subjects {
-            let now = self.call(self.client.latest_version(&subject)).await;
+            let now = self.pace.call(self.client.latest_version(&subject)).await;
             let Ok(now) = now else { continue };
+            if !self.is_as_known(now.id, &now.text) {
+                continue;
+            }
             let known = self.targets.latest().get(&subject).cloned().flatten();
-            if known.is_none_or(|target| (target.version, target.id) != now) {
+            if known.is_none_or(|target| (target.version, target.id) != (now.version, now.id)) {
                 // A failure leaves the target as it was, and the next round finds the difference again.
                 drop(self.fetch_latest(&subject).await);
             }
@@ -163,12 +208,24 @@ impl Schemas {
     }
 }
 
-/// Refreshes the targets as long as anybody holds the schemas.
-pub(super) async fn keep_fresh(schemas: Weak<Schemas>, refresh: Duration) {
+/// Refreshes the targets and looks again at what is known, as long as anybody holds the schemas.
+pub(super) async fn keep_fresh(schemas: Weak<Schemas>, audit: Arc<Audit>, refresh: Duration) {
+    let mut due = Instant::now() + refresh;
     loop {
-        tokio::time::sleep(refresh).await;
+        let is_due = tokio::select! {
+            () = tokio::time::sleep_until(due) => true,
+            () = audit.wake.notified() => false,
+        };
         let Some(schemas) = schemas.upgrade() else { return };
-        schemas.refresh_targets().await;
+        if is_due {
+            schemas.notice_return().await;
+            schemas.refresh_targets().await;
+            schemas.look_again(false).await;
+            due = Instant::now() + refresh;
+        }
+        if schemas.look_again(true).await {
+            audit.wake.notify_one();
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! Answers under many askers, outages, graces and changing targets.
 
+mod kept;
+mod pace;
+
 use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;
 use futures::future::join_all;
 
+use super::pace::MAX_CONCURRENT;
 use super::*;
 use crate::gate::policy::TargetRule;
 use crate::record::Part;
@@ -43,7 +47,7 @@ fn by_topic(schema: SchemaRef) -> Question {
 
 async fn start() -> (Server, Arc<Schemas>) {
     let server = Server::start().await;
-    let schemas = Schemas::new(server.client(), REFRESH);
+    let schemas = Schemas::new(server.client(), REFRESH, None);
     (server, schemas)
 }
 
@@ -342,7 +346,7 @@ async fn what_cannot_be_used_is_told_apart() {
     server.heal();
     server.register("orders-value", V1);
     server.fail("versions/latest", Fault::Answer(ok, r#"{"subject":"orders-value","version":2,"id":3,"schema":"{}"}"#));
-    let schemas = Schemas::new(server.client(), REFRESH);
+    let schemas = Schemas::new(server.client(), REFRESH, None);
     let question = question(id(1), SubjectRule::Topic, TargetRule::Latest);
     let message = schemas.answer(&question).await.unwrap_err().to_string();
     assert!(message.starts_with("target version 2 of subject 'orders-value' cannot be compiled: "), "{message}");

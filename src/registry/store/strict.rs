@@ -10,7 +10,7 @@ use super::{Content, Error, Store, Wanted};
 use crate::schema::{Reference, Subject, Version};
 
 /// How many texts a new schema may pull in by reference: far more than any real one, and quick to parse.
-const MAX_REFERENCES: usize = 200;
+pub(crate) const MAX_REFERENCES: usize = 200;
 
 /// Refuses an Avro schema that the specification does.
 pub(super) fn check(store: &Store, content: &Content) -> Result<(), Error> {

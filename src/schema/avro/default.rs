@@ -6,26 +6,29 @@
 
 use serde_json::Value;
 
+use super::limits;
 use super::types::{Type, TypeId, Types};
 
-/// Tells whether `value` is a default of the type. The work is bounded by the value, except for records
-/// whose own defaults are asked for: those are followed to [`NESTING`] levels and then taken as fitting.
-pub(super) fn fits(types: &Types, of: TypeId, value: &Value) -> bool {
-    let mut budget = WORK;
-    fits_within(types, of, value, 0, &mut budget)
+/// Tells whether `value` is a default of the type, and counts the work in `steps`. What is beyond
+/// [`limits::DEFAULT_WORK`] or [`limits::DEFAULT_NESTING`] is taken as fitting.
+pub(super) fn fits(types: &Types, of: TypeId, value: &Value, steps: &mut usize) -> bool {
+    let mut budget = limits::DEFAULT_WORK;
+    let fits = fits_within(types, of, value, 0, &mut budget);
+    *steps += limits::DEFAULT_WORK - budget;
+    fits
 }
 
-/// Levels to which defaults of defaults are followed: a recursive record may ask for itself.
-const NESTING: usize = 128;
-
-/// Types looked at for one default, so that defaults that fan out through named records stay cheap.
-const WORK: usize = 10_000;
-
 fn fits_within(types: &Types, of: TypeId, value: &Value, level: usize, budget: &mut usize) -> bool {
-    if level > NESTING || *budget == 0 {
+    if level > limits::DEFAULT_NESTING || *budget == 0 {
         return true;
     }
-    *budget -= 1;
+    // Symbols are compared one by one, fields are looked up.
+    let work = match types.get(of) {
+        Type::Enum { symbols, .. } => symbols.len(),
+        Type::Record { fields, .. } => fields.len(),
+        _ => 1,
+    };
+    *budget = budget.saturating_sub(work.max(1));
     let mut fits = |of, value| fits_within(types, of, value, level + 1, budget);
     match types.get(of) {
         Type::Null => value.is_null(),

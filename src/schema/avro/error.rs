@@ -19,6 +19,14 @@ pub enum Error {
         /// Bytes allowed.
         limit: usize,
     },
+    /// A name is too long.
+    #[error("schema has a name of {found} bytes, more than the limit of {limit}")]
+    LongName {
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// The text is not JSON, or nests too deep.
     #[error("schema text is not JSON of at most {} levels", limits::TEXT_NESTING)]
     Json(#[source] serde_json::Error),

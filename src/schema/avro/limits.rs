@@ -21,10 +21,28 @@ pub const NAMED_TYPES: usize = 10_000;
 /// Types of any kind: every field, item, value and union branch. Bounds what a compiled schema may occupy.
 pub const TYPES: usize = 200_000;
 
-/// Steps of one resolution: pairs of writer and reader types, and the fields, symbols and branches looked
-/// at for them. Named types can meet in any combination, so two schemas within the limits above could
-/// take hours; this many steps take a fraction of a second.
+/// Symbols of one enum. Data names them by number, but each resolution looks at all of them.
+pub const SYMBOLS: usize = 20_000;
+
+/// Aliases of one named type or field. Each is compared with the names of every type it may meet.
+pub const ALIASES: usize = 1_000;
+
+/// Bytes of one name with its namespace, of a field, a symbol or an alias. A path repeats the names of all open
+/// levels, so that a long one, some sixty levels deep, would cost megabytes with every bad record.
+pub const NAME_BYTES: usize = 1_024;
+
+/// Steps of one resolution: pairs of writer and reader types, the fields, symbols, branches and aliases looked at for
+/// them, the values of defaults tried, and every sixteen bytes of a mismatch's words. Named types can meet in any
+/// combination, so two schemas within the limits above could take hours and gigabytes; this many steps take a
+/// fraction of a second.
 pub const RESOLUTION_STEPS: usize = 1_000_000;
+
+/// Values looked at for one field's default, so that defaults that fan out through named records stay cheap. A
+/// default that needs more is taken as fitting: it costs a reader, not the gate.
+pub const DEFAULT_WORK: usize = 10_000;
+
+/// Levels to which defaults of defaults are followed: a recursive record may ask for itself.
+pub const DEFAULT_NESTING: usize = 128;
 
 /// Records, arrays and maps open at once while a datum is read (plain items, such as strings, open
 /// nothing): the walk recurses, and consumers such as `serde_avro_fast` refuse deeper data by default.

@@ -10,7 +10,7 @@
 //!
 //! The text is untrusted: sizes, nesting and counts are bounded by [`limits`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value};
@@ -88,7 +88,8 @@ fn string_length(text: &str) -> usize {
 #[derive(Default)]
 struct Parser {
     types: Types,
-    names: FxHashMap<Box<str>, TypeId>,
+    /// Keyed at random: names are untrusted, and could be chosen to collide.
+    names: HashMap<Box<str>, TypeId>,
     /// Places that stand for a name used before its definition.
     forward: Vec<(TypeId, Box<str>)>,
     /// Second definitions of a name: these must equal the first.
@@ -122,6 +123,7 @@ impl Parser {
         if let Some(primitive) = Type::primitive(name) {
             return self.add(primitive);
         }
+        short(name)?;
         let full = full_name(name, namespace);
         if let Some(&id) = self.names.get(&full).or_else(|| self.names.get(name)) {
             return Ok(id);
@@ -165,6 +167,8 @@ impl Parser {
         let symbols = object.get("symbols").and_then(Value::as_array).ok_or_else(|| wrong("has no list 'symbols'"))?;
         let symbols: Option<Vec<Box<str>>> = symbols.iter().map(|symbol| symbol.as_str().map(Box::from)).collect();
         let symbols = symbols.ok_or_else(|| wrong("has a symbol that is no string"))?;
+        few("symbols of one enum", symbols.len(), limits::SYMBOLS)?;
+        symbols.iter().try_for_each(|symbol| short(symbol))?;
         let distinct: HashSet<&str> = symbols.iter().map(|symbol| &**symbol).collect();
         if distinct.len() != symbols.len() {
             return Err(wrong("has a symbol twice"));
@@ -190,12 +194,13 @@ impl Parser {
         for member in members {
             let label = member.get("name").and_then(Value::as_str);
             let label = label.ok_or_else(|| wrong("has a field without a name".into()))?;
+            short(label)?;
             if !distinct.insert(label) {
                 return Err(wrong(format!("has the field '{label}' twice")));
             }
             let of = member.get("type").ok_or_else(|| wrong(format!("has the field '{label}' without a type")))?;
             let of = self.parse(of, inner)?;
-            let aliases = strings(member.get("aliases")).map(Box::from).collect();
+            let aliases = aliases_of(member.get("aliases"), |alias| alias.into())?;
             fields.push(Field { name: label.into(), aliases, default: member.get("default").cloned(), of });
         }
         self.types.all[id.0 as usize] = Type::Record { name: at, fields };
@@ -287,16 +292,30 @@ fn check_union(types: &Types, branches: &[TypeId]) -> Result<(), Error> {
 fn names_of(object: &Map<String, Value>, kind: &str, namespace: &str) -> Result<Names, Error> {
     let name = object.get("name").and_then(Value::as_str).ok_or_else(|| malformed(kind, "has no name"))?;
     let full = full_name(name, object.get("namespace").and_then(Value::as_str).unwrap_or(namespace));
+    short(&full)?;
     if Type::primitive(&full).is_some() {
         return Err(malformed(kind, format!("may not be named '{full}', as a primitive type is")));
     }
-    let aliases = strings(object.get("aliases")).map(|alias| full_name(alias, namespace_of(&full))).collect();
+    let aliases = aliases_of(object.get("aliases"), |alias| full_name(alias, namespace_of(&full)))?;
     Ok(Names { full, aliases })
 }
 
-/// Returns the strings of a list, and nothing of what is no list.
-fn strings(list: Option<&Value>) -> impl Iterator<Item = &str> {
-    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+/// Reads aliases: the strings of a list, and nothing of what is no list.
+fn aliases_of(list: Option<&Value>, alias: impl Fn(&str) -> Box<str>) -> Result<Vec<Box<str>>, Error> {
+    let list = list.and_then(Value::as_array).into_iter().flatten();
+    let aliases: Vec<Box<str>> = list.filter_map(Value::as_str).map(alias).collect();
+    few("aliases of one name", aliases.len(), limits::ALIASES)?;
+    aliases.iter().try_for_each(|alias| short(alias))?;
+    Ok(aliases)
+}
+
+fn few(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
+    if found > limit { Err(Error::TooMany { what, limit }) } else { Ok(()) }
+}
+
+fn short(name: &str) -> Result<(), Error> {
+    let (found, limit) = (name.len(), limits::NAME_BYTES);
+    if found > limit { Err(Error::LongName { found, limit }) } else { Ok(()) }
 }
 
 /// Returns the full name: a dot in the name means that it brings its namespace along.

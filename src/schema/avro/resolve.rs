@@ -12,7 +12,10 @@
 //! depends. Pairs are worked off a list, each once, so neither a recursive schema nor a
 //! hostile one makes this recurse.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::{HashMap, HashSet};
+
+use rustc_hash::FxHashMap;
+use serde_json::Value;
 
 use super::default;
 use super::error::Error;
@@ -27,13 +30,13 @@ pub(super) fn shapes(writer: &Types, reader: Option<&Types>) -> Result<Shapes, E
         resolver.pair(root, reader.and_then(|reader| reader.root));
     }
     while let Some((id, writer, reader)) = resolver.open.pop() {
-        if reader.is_some() && resolver.steps > limits::RESOLUTION_STEPS {
-            return Err(Error::TooManySteps);
-        }
         resolver.shapes[id.0 as usize] = match reader {
             None => resolver.alone(writer),
             Some(reader) => resolver.together(writer, reader),
         };
+        if reader.is_some() && resolver.steps > limits::RESOLUTION_STEPS {
+            return Err(Error::TooManySteps);
+        }
     }
     Ok(Shapes { all: resolver.shapes })
 }
@@ -120,45 +123,58 @@ impl<'a> Resolver<'a> {
                 Shape::Union(branches.iter().map(|&branch| self.pair(branch, Some(reader))).collect())
             }
             (single, Type::Union(branches)) => {
-                self.steps += branches.len();
+                self.steps += branches.iter().map(|&branch| 1 + aliases(readers.get(branch))).sum::<usize>();
                 match branch_for(single, branches, readers) {
                     Some(branch) => self.together(writer, branch),
-                    None => unreadable(format!("the reader's union has no branch for {}", single.describe())),
+                    None => self.unreadable(format!("the reader's union has no branch for {}", single.describe())),
                 }
             }
             (Type::Array(item), Type::Array(taken)) => Shape::Array(self.pair(*item, Some(*taken))),
             (Type::Map(value), Type::Map(taken)) => Shape::Map(self.pair(*value, Some(*taken))),
-            (Type::Record { name, fields }, Type::Record { name: taken, fields: expected }) if matches(name, taken) => {
-                self.record(fields, expected)
+            (Type::Fixed { size, .. }, Type::Fixed { size: expected, .. }) if size != expected => {
+                self.unreadable(format!("fixed of {size} bytes cannot be read as fixed of {expected}"))
             }
-            (Type::Enum { name, symbols, .. }, Type::Enum { name: taken, symbols: known, default })
-                if matches(name, taken) =>
-            {
+            (from, to) if from.kind() == to.kind() && from.names().is_some() && !self.matches(from, to) => {
+                self.unreadable(format!("{} cannot be read as {}", from.describe(), to.describe()))
+            }
+            (Type::Record { fields, .. }, Type::Record { fields: expected, .. }) => self.record(fields, expected),
+            (Type::Enum { symbols, .. }, Type::Enum { symbols: known, default, .. }) => {
                 self.steps += symbols.len() + known.len();
-                let known: FxHashSet<&str> = known.iter().map(|symbol| &**symbol).collect();
+                let known: HashSet<&str> = known.iter().map(|symbol| &**symbol).collect();
                 let missing: Box<[bool]> =
                     symbols.iter().map(|symbol| !default && !known.contains(&**symbol)).collect();
                 Shape::Enum { symbols: symbols.len(), missing: missing.contains(&true).then_some(missing) }
             }
-            (Type::Fixed { name, size }, Type::Fixed { name: taken, size: expected })
-                if matches(name, taken) && size == expected =>
-            {
-                Shape::Opaque(*size)
-            }
-            (Type::Fixed { size, .. }, Type::Fixed { size: expected, .. }) if size != expected => {
-                unreadable(format!("fixed of {size} bytes cannot be read as fixed of {expected}"))
-            }
+            (Type::Fixed { size, .. }, Type::Fixed { .. }) => Shape::Opaque(*size),
             (from, to) if from.names().is_none() && (from.kind() == to.kind() || promotes(from, to)) => {
                 self.alone(writer)
             }
-            (from, to) => unreadable(format!("{} cannot be read as {}", from.describe(), to.describe())),
+            (from, to) => self.unreadable(format!("{} cannot be read as {}", from.describe(), to.describe())),
         }
+    }
+
+    /// Tells whether the reader's name, or one of its aliases, is the writer's.
+    fn matches(&mut self, writer: &Type, reader: &Type) -> bool {
+        self.steps += aliases(reader);
+        match (writer.names(), reader.names()) {
+            (Some(writer), Some(reader)) => {
+                writer.unqualified() == reader.unqualified() || reader.aliases.contains(&writer.full)
+            }
+            _ => false,
+        }
+    }
+
+    /// Marks what the reader cannot take. The words are kept, and so count.
+    fn unreadable(&mut self, reason: String) -> Shape {
+        self.steps += reason.len() / 16;
+        Shape::Unreadable(reason.into())
     }
 
     fn record(&mut self, written: &[Field], expected: &'a [Field]) -> Shape {
         self.steps += written.len() + expected.len();
-        let names: FxHashMap<&str, &Field> = written.iter().map(|field| (&*field.name, field)).collect();
-        let mut takers: FxHashMap<&str, TypeId> = FxHashMap::default();
+        // Keyed at random: the names are untrusted, and could be chosen to collide.
+        let names: HashMap<&str, &Field> = written.iter().map(|field| (&*field.name, field)).collect();
+        let mut takers: HashMap<&str, TypeId> = HashMap::new();
         let mut lacking = Vec::new();
         for field in expected {
             match names.get(&*field.name) {
@@ -167,24 +183,28 @@ impl<'a> Resolver<'a> {
             }
         }
         for field in lacking {
+            self.steps += field.aliases.len();
             let alias =
                 field.aliases.iter().find(|alias| names.contains_key(&***alias) && !takers.contains_key(&***alias));
             match (alias, &field.default) {
                 (Some(alias), _) => drop(takers.insert(alias, field.of)),
-                (None, Some(value)) if self.reader.is_some_and(|types| default::fits(types, field.of, value)) => {}
+                (None, Some(value)) if self.fits(field.of, value) => {}
                 (None, Some(_)) => {
-                    return unreadable(format!(
-                        "the writer lacks field '{}', and its default does not fit",
-                        field.name
-                    ));
+                    return self
+                        .unreadable(format!("the writer lacks field '{}', and its default does not fit", field.name));
                 }
                 (None, None) => {
-                    return unreadable(format!("the writer lacks field '{}', which has no default", field.name));
+                    return self.unreadable(format!("the writer lacks field '{}', which has no default", field.name));
                 }
             }
         }
         let shape = |field: &Field| (field.name.clone(), self.pair(field.of, takers.get(&*field.name).copied()));
         Shape::Record(written.iter().map(shape).collect())
+    }
+
+    fn fits(&mut self, of: TypeId, value: &Value) -> bool {
+        let over = self.steps > limits::RESOLUTION_STEPS;
+        over || self.reader.is_some_and(|types| default::fits(types, of, value, &mut self.steps))
     }
 }
 
@@ -202,9 +222,9 @@ fn branch_for(writer: &Type, branches: &[TypeId], readers: &Types) -> Option<Typ
         .or_else(|| find(&|branch| same_kind(branch, &|taken| taken.unqualified() == name.unqualified())))
 }
 
-/// Tells whether the reader's name, or one of its aliases, is the writer's.
-fn matches(writer: &Names, reader: &Names) -> bool {
-    writer.unqualified() == reader.unqualified() || reader.aliases.contains(&writer.full)
+/// Returns how many aliases a type has: what a look at its names costs.
+fn aliases(of: &Type) -> usize {
+    of.names().map_or(0, |names| names.aliases.len())
 }
 
 /// Tells whether the writer's primitive type may be read as another.
@@ -217,8 +237,4 @@ fn promotes(writer: &Type, reader: &Type) -> bool {
         Type::Bytes => matches!(reader, Type::String),
         _ => false,
     }
-}
-
-fn unreadable(reason: String) -> Shape {
-    Shape::Unreadable(reason.into())
 }

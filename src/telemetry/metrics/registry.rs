@@ -20,6 +20,12 @@ pub struct RegistryCounts {
     pub cache_misses: u64,
     /// Schemas known now.
     pub known_schemas: u64,
+    /// Whether the registry answers, as far as is known.
+    pub is_up: bool,
+    /// Known IDs under which the registry has another schema.
+    pub changed_schemas: u64,
+    /// Files of the cache on disk by what became of them; empty without one.
+    pub files: Vec<(&'static str, u64)>,
 }
 
 pub(super) fn register(registry: &Registry, read: impl Fn() -> RegistryCounts + Send + Sync + 'static) {
@@ -52,6 +58,9 @@ struct RegistryFamilies {
     calls: IntCounterVec,
     cache: IntCounterVec,
     known: IntGauge,
+    up: IntGauge,
+    changed: IntGauge,
+    files: IntCounterVec,
 }
 
 fn families(counts: &RegistryCounts) -> RegistryFamilies {
@@ -66,6 +75,18 @@ fn families(counts: &RegistryCounts) -> RegistryFamilies {
                 &["result"],
             )?,
             known: IntGauge::new("sluice_registry_known_schemas", "Schemas known")?,
+            up: IntGauge::new("sluice_registry_up", "1 while the registry answers or was not asked, 0 in an outage")?,
+            changed: IntGauge::new(
+                "sluice_registry_changed_schemas",
+                "Known IDs under which the registry has another schema than before; any is an alarm",
+            )?,
+            files: IntCounterVec::new(
+                Opts::new(
+                    "sluice_registry_cache_files_total",
+                    "Files of the schema cache on disk, by what became of them",
+                ),
+                &["result"],
+            )?,
         })
     };
     let families = made().expect("names and labels are constants");
@@ -74,16 +95,26 @@ fn families(counts: &RegistryCounts) -> RegistryFamilies {
     }
     families.cache.with_label_values(&["hit"]).inc_by(counts.cache_hits);
     families.cache.with_label_values(&["miss"]).inc_by(counts.cache_misses);
+    for (result, files) in &counts.files {
+        families.files.with_label_values(&[*result]).inc_by(*files);
+    }
     families.known.set(i64::try_from(counts.known_schemas).unwrap_or(i64::MAX));
+    families.up.set(counts.is_up.into());
+    families.changed.set(i64::try_from(counts.changed_schemas).unwrap_or(i64::MAX));
     families
 }
 
 impl RegistryFamilies {
+    fn all(&self) -> [&dyn Collector; 6] {
+        [&self.calls, &self.cache, &self.known, &self.up, &self.changed, &self.files]
+    }
+
     fn descs(&self) -> Vec<Desc> {
-        [self.calls.desc(), self.cache.desc(), self.known.desc()].into_iter().flatten().cloned().collect()
+        self.all().iter().flat_map(|family| family.desc()).cloned().collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        [self.calls.collect(), self.cache.collect(), self.known.collect()].into_iter().flatten().collect()
+        // A family without series is not shown, and the text format refuses one.
+        self.all().iter().flat_map(|family| family.collect()).filter(|family| !family.get_metric().is_empty()).collect()
     }
 }

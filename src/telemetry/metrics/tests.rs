@@ -46,6 +46,35 @@ fn counts_outcomes_of_committed_transactions() {
 }
 
 #[test]
+fn a_lost_consumer_leaves_nothing_behind() {
+    let (metrics, health) = (Metrics::new(), Health::new(Duration::from_secs(15)));
+    let probe = Probe::new(&metrics, &health, "orders", 0);
+    let partitions = [("raw", Partition(0)), ("raw", Partition(1))];
+    let hold = || {
+        let cause = HoldCause::TargetUnavailable;
+        PartitionHeld { topic: "raw", partition: Partition(0), next: Offset(3), cause, detail: "" }.emit(&probe);
+    };
+    let gauges = || {
+        let text = metrics.render();
+        let held = r#"sluice_held_partitions{cause="target_unavailable",gate="orders"}"#;
+        (value(&text, r#"sluice_assigned_partitions{gate="orders"}"#), value(&text, held))
+    };
+    PartitionsAssigned { partitions: &partitions }.emit(&probe);
+    hold();
+    probe.position("raw", Partition(1), Offset(3), Some(7));
+    assert_eq!(gauges(), (Some(2.0), Some(1.0)));
+    probe.lost_consumer();
+    assert_eq!(gauges(), (Some(0.0), Some(0.0)));
+    assert!(!metrics.render().contains("sluice_lag_records{"), "{}", metrics.render());
+    assert_eq!(health.not_ready(std::time::Instant::now()).len(), 1, "it starts anew");
+
+    PartitionsAssigned { partitions: &partitions }.emit(&probe);
+    hold();
+    probe.assigned(&partitions[..1]);
+    assert_eq!(gauges().1, Some(0.0), "a partition that comes anew is not held");
+}
+
+#[test]
 fn gives_all_pipelines_of_a_gate_the_same_metrics() {
     let metrics = Metrics::new();
     metrics.gate("orders").batch(3);
@@ -122,11 +151,17 @@ fn reads_the_registry_clients_counters_when_asked() {
         cache_hits: 9,
         cache_misses: 4,
         known_schemas: 2,
+        is_up: true,
+        changed_schemas: 3,
+        files: vec![("loaded", 4)],
     });
     let text = metrics.render();
     assert_eq!(value(&text, r#"sluice_registry_calls_total{outcome="timeout"}"#), Some(1.0));
     assert_eq!(value(&text, r#"sluice_registry_cache_total{result="hit"}"#), Some(9.0));
     assert_eq!(value(&text, "sluice_registry_known_schemas "), Some(2.0));
+    assert_eq!(value(&text, "sluice_registry_up "), Some(1.0));
+    assert_eq!(value(&text, "sluice_registry_changed_schemas "), Some(3.0));
+    assert_eq!(value(&text, r#"sluice_registry_cache_files_total{result="loaded"}"#), Some(4.0));
 }
 
 #[test]

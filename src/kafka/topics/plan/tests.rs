@@ -22,7 +22,8 @@ fn outputs(name: &str) -> Outputs {
 
 fn plan(sources: &[(&str, Outputs)], mode: Mode, topics: &[Topic]) -> Plan {
     let topics = topics.iter().map(|topic| (topic.name.clone(), topic.clone())).collect();
-    Plan::new(sources.iter().map(|(source, outputs)| (*source, outputs.clone())), mode, &topics)
+    let needs = Needs { mode, repartition: Repartition::Refuse };
+    Plan::new(sources.iter().map(|(source, outputs)| (*source, outputs.clone())), needs, &topics)
 }
 
 fn messages<T: ToString>(items: &[T]) -> Vec<String> {
@@ -83,10 +84,10 @@ fn a_missing_source_and_other_counts_are_refused() {
         messages(&plan.refusals),
         [
             "topic 'orders.converter' has 2 partitions and its source 'a' has 4: records keep their partition; \
-             add partitions to it",
+             add partitions to it, or set 'repartition: murmur2'",
             "topic 'orders.bad' has 8 partitions and its source 'a' has 4: records keep their partition; \
-             name another output, since partitions cannot be taken away",
-            "source topic 'none' does not exist, or this user may not see it (DESCRIBE); create it first",
+             name another output, since partitions cannot be taken away, or set 'repartition: murmur2'",
+            "source topic 'none' does not exist, or this user may not see it; create it, or grant the rights that `sluice check-config` prints",
         ]
     );
     assert_eq!(plan.missing, []);
@@ -175,4 +176,12 @@ fn values_are_quoted_for_a_shell() {
     for (value, shell) in [("delete", "delete"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")] {
         assert_eq!(quoted(value), shell);
     }
+}
+
+#[test]
+fn dead_letters_of_a_source_without_limit_have_none() {
+    let source = topic("raw", 6, &[("max.message.bytes", "2147483647", OWN)]);
+    let made = plan(&[("raw", outputs("orders"))], Mode::Enforce, std::slice::from_ref(&source)).missing;
+    let letters = made.iter().find(|topic| topic.name == "orders.bad").unwrap();
+    assert_eq!(letters.settings["max.message.bytes"], "2147483647", "the largest that a broker takes");
 }

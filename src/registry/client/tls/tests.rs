@@ -59,9 +59,9 @@ async fn own_authority_and_client_certificate() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let cases = [
-        ("both", "ca.pem", Some(("client.pem", "client.key")), true),
-        ("no client certificate", "ca.pem", None, false),
-        ("another authority", "client.pem", Some(("client.pem", "client.key")), false),
+        ("both", "ca.pem", Some(("client.pem", "client.key")), None),
+        ("no client certificate", "ca.pem", None, Some("'registry.tls.certificate'")),
+        ("another authority", "client.pem", Some(("client.pem", "client.key")), Some("'registry.tls.ca'")),
     ];
     let config = server_config();
     let server = std::thread::spawn(move || {
@@ -70,7 +70,7 @@ async fn own_authority_and_client_certificate() {
             drop(answer(socket.unwrap(), Arc::clone(&config)));
         }
     });
-    for (name, ca, identity, good) in cases {
+    for (name, ca, identity, refused) in cases {
         let tls = Tls {
             ca: Some(file(ca)),
             certificate: identity.map(|(certificate, _)| file(certificate)),
@@ -78,8 +78,11 @@ async fn own_authority_and_client_certificate() {
         };
         let client = Client::new(&Registry { tls: Some(tls), ..settings(&[&url]) }).unwrap();
         match client.schema(SchemaRef::Id(SchemaId(1))).await {
-            Ok(text) => assert!(good && &*text.text == r#""int""#, "{name}"),
-            Err(error) => assert!(!good && error.kind() == Kind::Transient, "{name}: {error}"),
+            Ok(text) => assert!(refused.is_none() && &*text.text == r#""int""#, "{name}"),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Transient, "{name}: {error}");
+                assert!(refused.is_some_and(|key| error.to_string().contains(key)), "{name}: {error}");
+            }
         }
     }
     server.join().unwrap();

@@ -1,0 +1,326 @@
+//! Sources that cannot be read: leaders that are away, and batches that no client can read.
+//!
+//! librdkafka reports neither as a fault of a partition. A leader that is away it looks for
+//! for ever, without a word that names a partition; the statistics show it ([`Watch`]). A
+//! batch that cannot be decompressed it fetches again and again, and one whose checksum is
+//! wrong it *passes over*, with an error that rdkafka strips of topic and partition. So after
+//! such an error every partition goes back to the record that it waits for, and a probe reads
+//! there; what it cannot read is held, named, and looked at again later. The same probe looks
+//! where the log goes on, and the client stands still without an error. A topic that is gone,
+//! or forbidden, leaves the group's assignment in silence: it is looked for by name ([`Missing`]).
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::Fault;
+use super::assignment::{self, Assigned};
+use super::consume;
+use super::run::Loop;
+use super::start;
+use crate::config::Sources;
+use crate::kafka::clients;
+use crate::kafka::probe::{self, Found};
+use crate::kafka::statistics::{Leader, SourcePartition, Statistics};
+use crate::record::Offset;
+use crate::telemetry::HoldCause;
+use crate::telemetry::events::{PartitionHeld, PartitionReleased, TopicHeld, TopicReleased};
+
+/// How long the probe may read; long enough to connect and fetch, short enough beside the transaction timeout.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Time until a partition that could not be read is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Time between two looks for a source topic that is missing: the list of all topics may be long.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(5);
+
+/// Reports in a row after which a leader counts as away: one may fall into an election.
+const AWAY_REPORTS: u32 = 2;
+
+/// Reports in a row without progress, though the log goes on, after which the probe looks: 30 s by default.
+const STALLED_REPORTS: u32 = 6;
+
+/// What the statistics said of one source partition until now.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    away: u32,
+    stalled: u32,
+    fetched: Option<Offset>,
+    /// Since when it is shown as unavailable.
+    shown: Option<Instant>,
+}
+
+/// Source topics that are gone, or that this user may not see any more.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    topics: BTreeSet<String>,
+    looked: Option<Instant>,
+    /// Whether the consumer has missed one since the last look.
+    is_due: bool,
+}
+
+impl Missing {
+    /// Tells whether it is time to look: soon after one was missed, and again until none is.
+    fn is_due(&mut self, has_missed: bool, now: Instant) -> bool {
+        self.is_due |= has_missed;
+        let has_waited = self.looked.is_none_or(|at| now.duration_since(at) >= LOOK_FOR_MISSING);
+        let is_due = has_waited && (self.is_due || !self.topics.is_empty());
+        if is_due {
+            self.looked = Some(now);
+            self.is_due = false;
+        }
+        is_due
+    }
+}
+
+/// What is to be done about it.
+#[derive(Debug, PartialEq, Eq)]
+enum Sign {
+    Fine,
+    Away(&'static str),
+    Stalled,
+}
+
+impl Watch {
+    /// Takes a report; of a partition that is held nothing is fetched, so it says nothing.
+    fn see(&mut self, report: &SourcePartition, is_held: bool) -> Sign {
+        let why = match report.leader {
+            _ if is_held => None,
+            Leader::Up => None,
+            Leader::Away => Some("its leader is away: there is none, or no connection to it"),
+            Leader::Silent => Some("its leader does not answer"),
+        };
+        self.away = why.map_or(0, |_| self.away + 1);
+        let is_more = report.end.zip(report.fetched).is_some_and(|(end, fetched)| fetched < end);
+        let stands = !is_held && why.is_none() && is_more && report.queued == 0 && report.fetched == self.fetched;
+        self.stalled = if stands { self.stalled + 1 } else { 0 };
+        self.fetched = report.fetched;
+        match why {
+            Some(why) if self.away >= AWAY_REPORTS => Sign::Away(why),
+            _ if self.stalled >= STALLED_REPORTS => {
+                self.stalled = 0;
+                Sign::Stalled
+            }
+            _ => Sign::Fine,
+        }
+    }
+}
+
+impl Loop<'_> {
+    /// Shows partitions whose leader is away as held, and topics while no broker answers at all.
+    pub(super) fn watch_sources(&mut self, statistics: &Statistics) {
+        let probe = &self.settings.probe;
+        let mut is_stalled = false;
+        for held in self.assignment.iter_mut() {
+            let is_it = |p: &&SourcePartition| p.partition == held.partition && *p.topic == *held.topic;
+            let Some(report) = statistics.partitions.iter().find(is_it) else { continue };
+            let Assigned { topic, partition, next, hold, watch, .. } = held;
+            let (partition, next) = (*partition, *next);
+            match watch.see(report, hold.is_some()) {
+                Sign::Away(detail) => {
+                    watch.shown.get_or_insert_with(Instant::now);
+                    let cause = HoldCause::SourceUnavailable;
+                    PartitionHeld { topic, partition, next, cause, detail }.emit(probe);
+                }
+                sign @ (Sign::Fine | Sign::Stalled) => {
+                    is_stalled |= sign == Sign::Stalled;
+                    if let Some(since) = watch.shown.take().filter(|_| hold.is_none()) {
+                        PartitionReleased { topic, partition, after: since.elapsed() }.emit(probe);
+                    }
+                }
+            }
+        }
+        if is_stalled {
+            tracing::warn!(gate = probe.gate(), "a source stands still though its log goes on; it is looked at");
+            self.consumer.context().note_unreadable();
+        }
+        self.watch_brokers(statistics.answering == 0);
+    }
+
+    /// Shows all topics as held while no broker answers: the group has taken our partitions by then, or will.
+    pub(super) fn watch_brokers(&mut self, are_away: bool) {
+        self.brokers_away = if are_away { self.brokers_away.saturating_add(1) } else { 0 };
+        for route in self.routes.iter() {
+            let topic = &*route.topic;
+            if self.brokers_away >= AWAY_REPORTS {
+                let detail = "no broker answers";
+                TopicHeld { topic, cause: HoldCause::SourceUnavailable, detail }.emit(&self.settings.probe);
+            } else if !are_away && !self.missing.topics.contains(topic) {
+                TopicReleased { topic }.emit(&self.settings.probe);
+            }
+        }
+    }
+
+    /// Shows named sources that are missing: the group has taken their partitions from all its members by then, or will,
+    /// and the consumer goes on as if all were well. (A topic of a pattern may go.)
+    pub(super) fn look_for_missing(&mut self, now: Instant) {
+        let has_missed = self.consumer.context().take_missed();
+        if matches!(self.settings.gate.source, Sources::Pattern(_)) || !self.missing.is_due(has_missed, now) {
+            return;
+        }
+        // Brokers that are away show themselves otherwise.
+        let Ok(listed) = self.cluster.list() else {
+            self.missing.is_due = true;
+            return;
+        };
+        for route in self.routes.iter() {
+            let topic = &*route.topic;
+            if !listed.contains(topic) {
+                self.missing.topics.insert(topic.to_owned());
+                let detail = "it is gone, or this user may not see it any more: create it, or grant what \
+                              `sluice check-config` prints";
+                TopicHeld { topic, cause: HoldCause::SourceUnavailable, detail }.emit(&self.settings.probe);
+            } else if self.missing.topics.remove(topic) {
+                TopicReleased { topic }.emit(&self.settings.probe);
+            }
+        }
+    }
+
+    /// Goes back to where each partition stands, since records may have been passed over, and holds what cannot be read.
+    pub(super) fn find_unreadable(&mut self) -> Result<(), Fault> {
+        let moving = self.assignment.indices(|held| held.hold.is_none());
+        let found = self.look(&moving)?;
+        let list = assignment::list(self.assignment.iter().filter(|held| held.hold.is_none()).map(|h| (h, h.next)));
+        if list.count() > 0 {
+            self.go_on(list)?;
+        }
+        for (index, fault) in found {
+            if let Some(fault) = fault {
+                self.hold_unreadable(index, &fault)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again at partitions that could not be read; lets those go on that can, or whose trouble is another now.
+    pub(super) fn look_again(&mut self, now: Instant) -> Result<(), Fault> {
+        let due = self.assignment.indices(|held| held.is_placed && held.is_unreadable() && held.is_due(now));
+        if due.is_empty() {
+            return Ok(());
+        }
+        // The transaction must not wait for the probe.
+        self.commit()?;
+        let found = self.look(&due)?;
+        for index in due {
+            match found.iter().find(|(one, _)| *one == index) {
+                Some((_, None)) => self.release(index, now)?,
+                Some((_, Some(fault))) => self.hold_unreadable(index, fault)?,
+                None => self.put_off(index),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads where these partitions stand; `None` is a record, or an offset that is out of range, which others answer.
+    fn look(&self, indices: &[usize]) -> Result<Vec<(usize, Option<probe::Fault>)>, Fault> {
+        if indices.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.settings.probe.beat(Instant::now());
+        let of_index = self.assignment.iter().enumerate().filter(|(index, _)| indices.contains(index));
+        let list = assignment::list(of_index.map(|(_, held)| (held, held.next)));
+        let config = clients::consumer(&self.settings.config, &start::names(self.settings));
+        let found = probe::look(&config, &list, PROBE_LIMIT)
+            .map_err(|error| Fault::Abort(format!("could not look at what cannot be read: {error}")))?;
+        self.settings.probe.beat(Instant::now());
+        let place = |Found { topic, partition, fault }: Found| {
+            let is_it = |held: &Assigned| held.partition == partition && *held.topic == *topic;
+            let index = self.assignment.iter().position(is_it)?;
+            let is_other = |fault: &probe::Fault| {
+                matches!(fault.code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+            };
+            Some((index, fault.filter(|fault| !is_other(fault))))
+        };
+        Ok(found.into_iter().filter_map(place).collect())
+    }
+
+    fn hold_unreadable(&mut self, index: usize, fault: &probe::Fault) -> Result<(), Fault> {
+        let held = self.assignment.get(index);
+        let (next, seconds) = (held.next, LOOK_AGAIN.as_secs());
+        let (cause, way) = if consume::is_of_batch(fault.code) {
+            let way = "to go on without the batch, stop the gate, reset its group to an offset behind it with \
+                       kafka-consumer-groups.sh, and start again";
+            (HoldCause::UnreadableBatch, way)
+        } else {
+            (HoldCause::SourceUnavailable, "mend the broker or the rights")
+        };
+        let reason = &fault.reason;
+        let detail =
+            format!("at offset {next} the source cannot be read: {reason}; it is tried every {seconds} s; {way}");
+        self.hold_because(index, cause, &detail)?;
+        self.put_off(index);
+        Ok(())
+    }
+
+    pub(super) fn put_off(&mut self, index: usize) {
+        if let Some(hold) = &mut self.assignment.get(index).hold {
+            hold.retry_at = Some(Instant::now() + LOOK_AGAIN);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Partition;
+
+    fn report(leader: Leader, fetched: i64, queued: u64) -> SourcePartition {
+        SourcePartition {
+            topic: "raw".to_owned(),
+            partition: Partition(0),
+            end: Some(Offset(10)),
+            begin: Some(Offset(0)),
+            fetched: Some(Offset(fetched)),
+            queued,
+            leader,
+        }
+    }
+
+    #[test]
+    fn a_leader_is_away_from_the_second_report_on() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.see(&report(Leader::Away, 3, 0), false), Sign::Fine);
+        assert!(matches!(watch.see(&report(Leader::Silent, 3, 0), false), Sign::Away(_)));
+        assert_eq!(watch.see(&report(Leader::Up, 3, 0), false), Sign::Fine);
+        assert_eq!(watch.see(&report(Leader::Away, 3, 0), false), Sign::Fine);
+        assert_eq!(watch.see(&report(Leader::Away, 3, 0), true), Sign::Fine, "nothing is asked of it while held");
+    }
+
+    #[test]
+    fn a_missing_topic_is_looked_for_until_it_is_found() {
+        let (now, mut missing) = (Instant::now(), Missing::default());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert!(!missing.is_due(false, now), "nothing is listed for nothing");
+        assert!(missing.is_due(true, now), "at once");
+        assert!(!missing.is_due(true, after(1)), "lists are long");
+        assert!(missing.is_due(false, after(5)), "what was missed meanwhile is not forgotten");
+        assert!(!missing.is_due(false, after(10)), "all were found");
+        missing.topics.insert("raw".to_owned());
+        assert!(missing.is_due(false, after(10)), "not yet");
+    }
+
+    #[test]
+    fn a_source_stalls_when_its_log_goes_on_without_it() {
+        for (fetched, queued, is_held, expected) in [
+            (3, 0, false, Sign::Stalled),
+            (3, 1, false, Sign::Fine),
+            (3, 0, true, Sign::Fine),
+            (10, 0, false, Sign::Fine),
+        ] {
+            let mut watch = Watch::default();
+            let report = report(Leader::Up, fetched, queued);
+            for _ in 0..STALLED_REPORTS {
+                assert_eq!(watch.see(&report, is_held), Sign::Fine);
+            }
+            assert_eq!(watch.see(&report, is_held), expected, "{fetched} fetched, {queued} queued, held: {is_held}");
+            assert_eq!(watch.see(&report, is_held), Sign::Fine, "and is looked at once in a while");
+        }
+        let mut watch = Watch::default();
+        for fetched in 0..9 {
+            assert_eq!(watch.see(&report(Leader::Up, fetched, 0), false), Sign::Fine, "it moves");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the cache on disk adds: schemas and subjects of before the start, and targets while the registry is away.
+//!
+//! An ID means one schema for ever, so the disk is looked at first, and a restart costs the registry nothing; the audit
+//! asks afterwards. Targets change, so the registry is asked first.
+
+use std::sync::Arc;
+
+use super::Schemas;
+use crate::registry::client::{Registered, Registration};
+use crate::registry::disk::{Content, Key};
+use crate::schema::{SchemaRef, SchemaText, Subject, Version};
+
+impl Schemas {
+    pub(super) async fn kept_schema(&self, schema: SchemaRef) -> Option<SchemaText> {
+        self.kept(Key::Schema(schema)).await?.into_schema()
+    }
+
+    pub(super) async fn kept_subjects(&self, schema: SchemaRef) -> Option<Vec<Registration>> {
+        self.kept(Key::Subjects(schema)).await?.into_subjects()
+    }
+
+    pub(super) async fn kept_target(&self, subject: &Subject, wanted: Option<Version>) -> Option<Registered> {
+        self.kept(Key::Target(subject.clone(), wanted)).await?.into_target()
+    }
+
+    pub(super) fn keep_schema(&self, schema: SchemaRef, text: &SchemaText) {
+        if let Some(disk) = &self.disk {
+            disk.keep(Key::Schema(schema), Content::schema(schema, text));
+        }
+    }
+
+    pub(super) fn keep_subjects(&self, schema: SchemaRef, registrations: &[Registration]) {
+        if let Some(disk) = &self.disk {
+            disk.keep(Key::Subjects(schema), Content::subjects(schema, registrations));
+        }
+    }
+
+    pub(super) fn keep_target(&self, subject: &Subject, wanted: Option<Version>, found: &Registered) {
+        if let Some(disk) = &self.disk {
+            disk.keep(Key::Target(subject.clone(), wanted), Content::target(subject, wanted, found));
+        }
+    }
+
+    async fn kept(&self, key: Key) -> Option<Content> {
+        let disk = self.disk.as_ref().filter(|disk| disk.has(&key))?;
+        let disk = Arc::clone(disk);
+        tokio::task::spawn_blocking(move || disk.read(&key)).await.ok().flatten()
+    }
+}

@@ -1,0 +1,119 @@
+//! TLS towards brokers and registry: certificates made by the test, server names checked, clients with certificates of
+//! their own; and what an operator reads where they do not fit.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
+#![cfg(feature = "tls")]
+
+mod common;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use common::certificates::{Authority, Identity};
+use common::gate::{Config, Gate};
+use common::kafka::{Cluster, Hold};
+use common::scene::Scene;
+use common::secured::{self, Papers};
+use common::traffic::Class;
+use common::wait_for;
+
+fn shared() -> (&'static Cluster, &'static Papers) {
+    static SECURED: OnceLock<(Cluster, Papers)> = OnceLock::new();
+    let (cluster, papers) = SECURED.get_or_init(secured::start);
+    (cluster, papers)
+}
+
+fn scene(name: &str, partitions: i32) -> Scene {
+    let mut scene = Scene::on(Hold::Shared(shared().0), name);
+    scene.add("orders", partitions, common::traffic::Policy::default(), serde_json::json!({}));
+    scene
+}
+
+/// Every way in that TLS offers, and all records are where they belong.
+#[test]
+fn every_way_in_serves_records() {
+    let (cluster, papers) = shared();
+    let text = |path: &std::path::Path| format!("${{file:{}}}", path.display());
+    let inline = |config: Config| {
+        let mut config = secured::over_tls(config, cluster, papers);
+        let kafka = config.0["kafka"].as_object_mut().unwrap();
+        kafka.retain(|name, _| !name.starts_with("ssl."));
+        config
+            .set("/kafka/ssl.ca.pem", text(&papers.authority.file()))
+            .set("/kafka/ssl.certificate.pem", text(&papers.gate.certificate))
+            .set("/kafka/ssl.key.pem", text(&papers.gate.key))
+    };
+    let scene = scene("tls", 2);
+    let line = scene.line();
+    let ways: [(&str, Config); 3] = [
+        ("client certificate", secured::over_tls(scene.config(), cluster, papers)),
+        ("PEM in the configuration", inline(scene.config())),
+        ("SASL_SSL", secured::over_sasl_tls(scene.config(), cluster, "SASLTLS", papers)),
+    ];
+    let mut sent = Vec::new();
+    let mut traffic = line.traffic(common::seed());
+    for (way, config) in ways {
+        println!("{way}");
+        let gate = Gate::start(&config);
+        sent.extend(scene.send(line, traffic.mixed(300, &Class::usual())));
+        scene.wait_committed(line, &sent);
+        let (status, log) = gate.stop(Duration::from_secs(10));
+        assert!(status.success(), "{way}: {log}");
+        assert!(!log.contains("PRIVATE KEY"), "a secret is never printed");
+    }
+    scene.verify(line, &sent, None);
+}
+
+/// Certificates that do not fit: the log says whose fault it is and what to do, in one line, and so does the check.
+#[test]
+fn certificates_that_do_not_fit_are_told() {
+    let (cluster, papers) = shared();
+    let other = Authority::new("another authority");
+    let scene = scene("tls-faults", 1);
+    let good = || secured::over_sasl_tls(scene.config(), cluster, "SASLTLS", papers);
+    let without_certificate = |mut config: Config| {
+        let kafka = config.0["kafka"].as_object_mut().unwrap();
+        kafka.retain(|name, _| !name.starts_with("ssl.certificate") && !name.starts_with("ssl.key"));
+        config
+    };
+    let with_certificate = |identity: &Identity| {
+        secured::over_tls(scene.config(), cluster, papers)
+            .set("/kafka/ssl.certificate.location", identity.certificate.to_str().unwrap())
+            .set("/kafka/ssl.key.location", identity.key.to_str().unwrap())
+    };
+    let refuses =
+        "the broker refuses our side: it wants a certificate that it trusts, by 'kafka.ssl.certificate.location'";
+    let cases = [
+        (
+            "wrong authority",
+            good().set("/kafka/ssl.ca.location", other.file().to_str().unwrap()),
+            "the authority of the broker's certificate is not in 'kafka.ssl.ca.location': add it there",
+        ),
+        (
+            "no authority",
+            with_certificate(&papers.gate).set("/kafka/ssl.ca.location", serde_json::Value::Null),
+            "or its authority is not in 'kafka.ssl.ca.location'",
+        ),
+        (
+            "expired",
+            secured::over_sasl_tls(scene.config(), cluster, "EXPIRED", papers),
+            "the broker's certificate has expired: renew it there, or set this machine's clock",
+        ),
+        (
+            "another host",
+            secured::over_sasl_tls(scene.config(), cluster, "STRANGER", papers),
+            "the broker's certificate is another host's: let 'kafka.bootstrap.servers' and the broker's advertised.listeners",
+        ),
+        ("no certificate of ours", without_certificate(with_certificate(&papers.gate)), refuses),
+        ("ours is of another authority", with_certificate(&other.sign("gate", &[])), refuses),
+        ("ours has expired", with_certificate(&papers.authority.sign_expired("late", &[])), refuses),
+    ];
+    let gates: Vec<_> = cases.iter().map(|(_, config, _)| Gate::spawn(config)).collect();
+    for (gate, (name, _, expected)) in gates.into_iter().zip(&cases) {
+        wait_for(&format!("{name}: {expected}"), Duration::from_secs(20), || {
+            gate.log().contains(expected).then_some(())
+        });
+        let log = gate.log();
+        let loud = log.lines().filter(|line| line.contains(" ERROR ") || line.contains(" WARN ")).count();
+        assert_eq!(loud, 1, "{name}: one line:\n{log}");
+    }
+}
