@@ -19,6 +19,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule of the specification names the few types that it concerns")]
 
 mod check;
+pub mod compatibility;
 mod default;
 mod error;
 mod explain;
@@ -27,6 +28,7 @@ mod parse;
 mod program;
 mod resolve;
 mod shape;
+pub mod tree;
 mod types;
 
 #[cfg(test)]

@@ -33,11 +33,11 @@ pub(super) fn parse<'a>(text: &'a str, references: impl Iterator<Item = &'a str>
     parser.finish()
 }
 
-fn within(found: usize, limit: usize) -> Result<(), Error> {
+pub(super) fn within(found: usize, limit: usize) -> Result<(), Error> {
     if found > limit { Err(Error::TooLong { found, limit }) } else { Ok(()) }
 }
 
-fn read_json(text: &str) -> Result<Value, Error> {
+pub(super) fn read_json(text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).or_else(|error| match without_comments(text) {
         Some(plain) => serde_json::from_str(&plain).map_err(Error::Json),
         None => Err(Error::Json(error)),
@@ -301,7 +301,7 @@ fn names_of(object: &Map<String, Value>, kind: &str, namespace: &str) -> Result<
 }
 
 /// Reads aliases: the strings of a list, and nothing of what is no list.
-fn aliases_of(list: Option<&Value>, alias: impl Fn(&str) -> Box<str>) -> Result<Vec<Box<str>>, Error> {
+pub(super) fn aliases_of(list: Option<&Value>, alias: impl Fn(&str) -> Box<str>) -> Result<Vec<Box<str>>, Error> {
     let list = list.and_then(Value::as_array).into_iter().flatten();
     let aliases: Vec<Box<str>> = list.filter_map(Value::as_str).map(alias).collect();
     few("aliases of one name", aliases.len(), limits::ALIASES)?;
@@ -309,17 +309,17 @@ fn aliases_of(list: Option<&Value>, alias: impl Fn(&str) -> Box<str>) -> Result<
     Ok(aliases)
 }
 
-fn few(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
+pub(super) fn few(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
     if found > limit { Err(Error::TooMany { what, limit }) } else { Ok(()) }
 }
 
-fn short(name: &str) -> Result<(), Error> {
+pub(super) fn short(name: &str) -> Result<(), Error> {
     let (found, limit) = (name.len(), limits::NAME_BYTES);
     if found > limit { Err(Error::LongName { found, limit }) } else { Ok(()) }
 }
 
 /// Returns the full name: a dot in the name means that it brings its namespace along.
-fn full_name(name: &str, namespace: &str) -> Box<str> {
+pub(super) fn full_name(name: &str, namespace: &str) -> Box<str> {
     match name.rsplit_once('.') {
         Some(("", bare)) => bare.into(),
         Some(_) => name.into(),
@@ -328,11 +328,11 @@ fn full_name(name: &str, namespace: &str) -> Box<str> {
     }
 }
 
-fn namespace_of(full: &str) -> &str {
+pub(super) fn namespace_of(full: &str) -> &str {
     full.rsplit_once('.').map_or("", |(namespace, _)| namespace)
 }
 
-fn malformed(at: &str, problem: impl Into<String>) -> Error {
+pub(super) fn malformed(at: &str, problem: impl Into<String>) -> Error {
     Error::Malformed { at: at.into(), problem: problem.into() }
 }
 

@@ -1,0 +1,223 @@
+//! An Avro schema as its author wrote it: with docs, defaults, orders, aliases and all other attributes.
+//!
+//! The gate needs none of these ([`types`](super::types) leaves them out); a registry stores, compares and shows them.
+//! `read` takes the text, `write` gives it back in the form in which Java's `Schema.toString` does, by which schemas
+//! are stored and compared, and `normal` brings what means the same into one form. Types are held by number, and a
+//! named one appears once, so a recursive schema is a cycle of numbers.
+
+mod normal;
+mod read;
+mod strict;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::Error;
+
+/// A type's place in a [`Tree`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct NodeId(u32);
+
+/// A schema.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    nodes: Vec<Node>,
+    root: NodeId,
+    /// The full names that its references define at their top: they are not written again.
+    known: Vec<Box<str>>,
+}
+
+/// One type.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// The name of a record, an enum or a fixed.
+    pub(super) name: Option<Name>,
+    pub(super) doc: Option<String>,
+    /// What the specification does not name, in the order of the text.
+    pub(super) attributes: Vec<(String, Value)>,
+}
+
+/// What a type is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    Primitive(Primitive),
+    Array(NodeId),
+    Map(NodeId),
+    Union(Vec<NodeId>),
+    Fixed { size: usize },
+    Enum { symbols: Vec<Box<str>>, default: Option<String> },
+    Record { fields: Vec<Field>, is_error: bool },
+}
+
+/// The types without parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Primitive {
+    Null,
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    Bytes,
+    String,
+}
+
+/// The names of a named type, all of them full names.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Name {
+    pub(super) full: Box<str>,
+    pub(super) aliases: Vec<Box<str>>,
+}
+
+/// A field of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Field {
+    pub(super) name: Box<str>,
+    pub(super) of: NodeId,
+    pub(super) doc: Option<String>,
+    pub(super) default: Option<Value>,
+    pub(super) order: Order,
+    pub(super) aliases: Vec<Box<str>>,
+    pub(super) attributes: Vec<(String, Value)>,
+}
+
+/// How records are sorted by a field.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    #[default]
+    Ascending,
+    Descending,
+    Ignore,
+}
+
+impl Tree {
+    /// Reads a schema with its references, in their order, as leniently as Java does what is stored already.
+    ///
+    /// # Errors
+    /// Where the text is no Avro schema, or is beyond [`limits`](super::limits).
+    pub fn read<'a>(text: &str, references: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+        read::read(text, references.into_iter())
+    }
+
+    /// Judges names and defaults as Java does those of a new schema.
+    ///
+    /// # Errors
+    /// The first name or default at fault.
+    pub fn check_strictly(&self) -> Result<(), Error> {
+        strict::check(self)
+    }
+
+    /// Returns the text as Java's `Schema.toString` writes it; what references define stays with them.
+    ///
+    /// # Errors
+    /// Where types that are defined one after the other nest too deep when each is written where it is used first.
+    pub fn canonical(&self) -> Result<String, Error> {
+        write::text(self, &self.known)
+    }
+
+    /// Returns the same with all that the references define in it.
+    ///
+    /// # Errors
+    /// As [`canonical`](Self::canonical).
+    pub fn resolved(&self) -> Result<String, Error> {
+        write::text(self, &[])
+    }
+
+    /// Returns the same schema with everything that may be ordered in one order.
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        normal::normalized(self)
+    }
+
+    /// Returns the full name of a root record.
+    #[must_use]
+    pub fn record_name(&self) -> Option<&str> {
+        let root = self.get(self.root);
+        matches!(root.kind, Kind::Record { .. }).then_some(&root.name.as_ref()?.full)
+    }
+
+    pub(super) fn root(&self) -> NodeId {
+        self.root
+    }
+
+    pub(super) fn get(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+}
+
+impl Kind {
+    /// Returns the word of the specification.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Primitive(primitive) => primitive.word(),
+            Self::Array(_) => "array",
+            Self::Map(_) => "map",
+            Self::Union(_) => "union",
+            Self::Fixed { .. } => "fixed",
+            Self::Enum { .. } => "enum",
+            Self::Record { is_error: false, .. } => "record",
+            Self::Record { is_error: true, .. } => "error",
+        }
+    }
+}
+
+impl Primitive {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Int => "int",
+            Self::Long => "long",
+            Self::Float => "float",
+            Self::Double => "double",
+            Self::Bytes => "bytes",
+            Self::String => "string",
+        }
+    }
+
+    /// Returns the type of a primitive's name.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "null" => Self::Null,
+            "boolean" => Self::Boolean,
+            "int" => Self::Int,
+            "long" => Self::Long,
+            "float" => Self::Float,
+            "double" => Self::Double,
+            "bytes" => Self::Bytes,
+            "string" => Self::String,
+            _ => return None,
+        })
+    }
+}
+
+impl Name {
+    /// Returns the name without its namespace.
+    pub(super) fn short(&self) -> &str {
+        self.full.rsplit_once('.').map_or(&self.full, |(_, short)| short)
+    }
+
+    /// Returns the namespace, if there is one.
+    pub(super) fn space(&self) -> Option<&str> {
+        self.full.rsplit_once('.').map(|(space, _)| space)
+    }
+}
+
+impl Order {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Ascending => "ascending",
+            Self::Descending => "descending",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    pub(super) fn of(word: &str) -> Option<Self> {
+        let is_it = |order: &Self| order.word().eq_ignore_ascii_case(word);
+        [Self::Ascending, Self::Descending, Self::Ignore].into_iter().find(is_it)
+    }
+}

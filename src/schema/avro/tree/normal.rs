@@ -1,0 +1,117 @@
+//! One form for schemas that mean the same: Confluent's `normalize=true`.
+//!
+//! Attributes and aliases are sorted, empty docs and what says no more than the default goes; names, symbols, fields
+//! and branches have a meaning by their order, and keep it. Attributes of a logical type come first, as Confluent's
+//! registry has them.
+
+use serde_json::{Map, Number, Value};
+
+use super::{Kind, Node, NodeId, Primitive, Tree};
+
+pub(super) fn normalized(tree: &Tree) -> Tree {
+    let mut normal = tree.clone();
+    for node in &mut normal.nodes {
+        let logical = logical(node);
+        order(&mut node.attributes, logical);
+        node.doc.take_if(|doc| doc.is_empty());
+        if let Some(name) = &mut node.name {
+            name.aliases.sort_unstable();
+            name.aliases.dedup();
+        }
+        let Kind::Record { fields, .. } = &mut node.kind else { continue };
+        for field in fields {
+            order(&mut field.attributes, false);
+            field.aliases.sort_unstable();
+            field.aliases.dedup();
+            if let Some(default) = &mut field.default {
+                *default = sorted(default);
+                if is_floating(tree, field.of) {
+                    as_floating(default);
+                }
+            }
+        }
+    }
+    normal
+}
+
+/// Sorts attributes by their names; those of a logical type come first.
+fn order(attributes: &mut [(String, Value)], is_logical: bool) {
+    attributes.iter_mut().for_each(|(_, value)| *value = sorted(value));
+    attributes.sort_by(|(a, x), (b, y)| rank(a, x, is_logical).cmp(&rank(b, y, is_logical)).then_with(|| a.cmp(b)));
+}
+
+fn rank(key: &str, value: &Value, is_logical: bool) -> usize {
+    match key {
+        "logicalType" if is_logical => 0,
+        "precision" if is_logical => 1,
+        "scale" if is_logical && value.as_i64() != Some(0) => 2,
+        _ => 3,
+    }
+}
+
+/// Tells whether Java knows the logical type of this node, and takes it for this type.
+fn logical(node: &Node) -> bool {
+    let attribute = |key: &str| node.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+    let Some(logical) = attribute("logicalType").and_then(Value::as_str) else { return false };
+    match (&node.kind, logical) {
+        (Kind::Primitive(Primitive::Int), "date" | "time-millis")
+        | (
+            Kind::Primitive(Primitive::Long),
+            "time-micros"
+            | "timestamp-millis"
+            | "timestamp-micros"
+            | "timestamp-nanos"
+            | "local-timestamp-millis"
+            | "local-timestamp-micros"
+            | "local-timestamp-nanos",
+        )
+        | (Kind::Primitive(Primitive::String), "uuid")
+        | (Kind::Primitive(Primitive::Bytes), "big-decimal")
+        | (Kind::Fixed { size: 12 }, "duration")
+        | (Kind::Fixed { size: 16 }, "uuid") => true,
+        (kind @ (Kind::Primitive(Primitive::Bytes) | Kind::Fixed { .. }), "decimal") => {
+            let precision = attribute("precision").and_then(Value::as_i64).unwrap_or(0);
+            let scale = attribute("scale").and_then(Value::as_i64).unwrap_or(0);
+            precision > 0 && (0..=precision).contains(&scale) && fits(kind, precision)
+        }
+        _ => false,
+    }
+}
+
+/// Tells whether a type has room for so many decimal digits.
+fn fits(kind: &Kind, precision: i64) -> bool {
+    let Kind::Fixed { size } = kind else { return true };
+    // log10(2^(8n-1) - 1), rounded down; beyond 2^53 the subtraction no longer matters.
+    let bits = 8.0 * f64::from(u32::try_from(*size).unwrap_or(u32::MAX)) - 1.0;
+    #[expect(clippy::cast_precision_loss, reason = "a precision that large does not fit anyway")]
+    let precision = precision as f64;
+    precision <= (bits * std::f64::consts::LOG10_2).floor()
+}
+
+/// Returns the value with the members of all objects in the order of their names.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(key, _)| *key);
+            Value::Object(members.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// Tells whether a type, or the first branch of a union, is a floating-point number.
+fn is_floating(tree: &Tree, id: NodeId) -> bool {
+    match &tree.get(id).kind {
+        Kind::Union(branches) => branches.first().is_some_and(|first| is_floating(tree, *first)),
+        Kind::Primitive(primitive) => matches!(primitive, Primitive::Float | Primitive::Double),
+        Kind::Array(_) | Kind::Map(_) | Kind::Fixed { .. } | Kind::Enum { .. } | Kind::Record { .. } => false,
+    }
+}
+
+fn as_floating(default: &mut Value) {
+    if let Some(number) = default.as_f64().and_then(Number::from_f64) {
+        *default = Value::Number(number);
+    }
+}
