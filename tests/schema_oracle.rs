@@ -149,9 +149,8 @@ fn obstacles_are_those_of_java() {
         [(schema.json(), reader.clone()), (reader, schema.json())]
     };
     let pairs: Vec<_> = seeds().flat_map(pair).collect();
-    let question = |(reader, writer): &(String, String)| {
-        format!("C {} {}\n", STANDARD.encode(reader), STANDARD.encode(writer))
-    };
+    let question =
+        |(reader, writer): &(String, String)| format!("C {} {}\n", STANDARD.encode(reader), STANDARD.encode(writer));
     let answers = ask(pairs.iter().map(question));
     let (mut faults, mut incompatible) = (Vec::new(), 0);
     for ((reader, writer), answer) in pairs.iter().zip(answers) {

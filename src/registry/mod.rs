@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod client;
+pub mod contract;
 pub mod disk;
 pub mod entities;
 pub mod schemas;

@@ -177,7 +177,8 @@ impl<'a> Comparison<'a> {
             }
             (Kind::Primitive(reads), Kind::Primitive(of)) if reads == of || is_promoted(*of, *reads) => Ok(Vec::new()),
             _ => {
-                let detail = format!("reader type: {} not compatible with writer type: {}", type_of(read), type_of(written));
+                let detail =
+                    format!("reader type: {} not compatible with writer type: {}", type_of(read), type_of(written));
                 Ok(vec![obstacle(ObstacleKind::TypeMismatch, path, detail)])
             }
         }

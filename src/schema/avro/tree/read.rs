@@ -63,7 +63,8 @@ impl Reader {
             Value::String(name) => self.named(name, namespace, Vec::new()),
             Value::Object(object) => self.object(object, namespace),
             Value::Array(branches) => {
-                let branches = branches.iter().map(|branch| self.schema(branch, namespace)).collect::<Result<_, _>>()?;
+                let branches =
+                    branches.iter().map(|branch| self.schema(branch, namespace)).collect::<Result<_, _>>()?;
                 self.plain(Kind::Union(branches), Vec::new())
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {
