@@ -14,6 +14,7 @@ pub mod contract;
 pub mod disk;
 pub mod entities;
 pub mod schemas;
+pub mod settings;
 pub mod store;
 
 #[cfg(test)]
