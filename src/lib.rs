@@ -30,6 +30,7 @@
 //! - A violation is a value, a transient fault a held partition, and only a fatal one an error that ends something.
 //! - A schema ID means something under a slot (source topic and part) only.
 //! - A commit that timed out is made again and never aborted: it may have happened.
+//! - The client hands a record out twice now and then, around a rebalance: what counts is the next record that we keep.
 //! - Rebalances are noted inside `poll` and answered by the loop, after its transaction has ended.
 
 pub mod admin;

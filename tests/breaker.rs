@@ -147,7 +147,9 @@ fn resumes_all_pipelines_and_holds_what_comes() {
     assert_eq!(held["partitions"].as_array().unwrap().len(), 4);
     let committed = still(&scene, &line);
     let dead = dead_letters(&gate);
-    assert_eq!(dead, 2 * (MIN_RECORDS - 1));
+    // Both stop below the limit; what the first one has staged is aborted if the second joins the group just then.
+    let each = MIN_RECORDS - 1;
+    assert!([each, 2 * each].contains(&dead), "{dead} dead letters");
 
     // Another process takes half of the partitions and gives them back.
     let helper = Gate::start(&scene.config());

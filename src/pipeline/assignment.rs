@@ -73,6 +73,13 @@ impl Assigned {
         self.is_out_of_range() || !self.is_placed
     }
 
+    /// Tells whether this record is staged already. librdkafka hands one out a second time: it pauses all partitions while
+    /// a rebalance goes on, from the position that it believes the application to have reached, and the record that is on
+    /// its way to the application in that very moment is not in it.
+    pub(super) fn has_passed(&self, offset: Offset) -> bool {
+        offset < self.next
+    }
+
     /// Goes on from here, as the brokers say.
     pub(super) fn place(&mut self, next: Offset) {
         (self.committed, self.next, self.is_placed) = (next, next, true);
@@ -206,4 +213,21 @@ pub(super) fn list<'a>(entries: impl Iterator<Item = (&'a Assigned, Offset)>) ->
             .expect("an offset from the broker fits librdkafka's range");
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_staged_has_passed_until_it_is_taken_back() {
+        let mut assignment = Assignment::default();
+        let index = assignment.add("raw".into(), Partition(0), Source(0), Some(Offset(7)));
+        assert!(!assignment.get(index).has_passed(Offset(7)), "the next one");
+        assignment.get(index).next = Offset(8);
+        assert!(assignment.get(index).has_passed(Offset(7)), "again");
+        assert!(!assignment.get(index).has_passed(Offset(9)), "offsets have gaps");
+        assignment.rewind();
+        assert!(!assignment.get(index).has_passed(Offset(7)), "the transaction was aborted");
+    }
 }

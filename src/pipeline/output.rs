@@ -18,7 +18,7 @@ use super::Fault;
 use super::assignment::Assigned;
 use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
-use super::produce::{self, Context, Handles, Refusals, Refused, Relabel};
+use super::produce::{self, Context, Handles, Refusals, Refused, Relabel, STRAGGLERS};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
 use crate::kafka::clients::REQUEST_TIMEOUT;
@@ -231,6 +231,7 @@ impl Output {
                 }
                 Err(Refused::TooLarge) => return Ok(Staged::TooLarge),
                 Err(Refused::NoSuchPartition(code)) => return Ok(Staged::NoOutput(route, code.to_string())),
+                Err(Refused::Failed(fault)) => return Err(why_failed(open, fault)),
                 Err(Refused::Fault(fault)) => return Err(fault),
             }
         }
@@ -376,6 +377,20 @@ fn make_room(open: &Open, full: Instant) -> Result<(), Fault> {
     open.poll()?;
     thread::sleep(QUEUE_PAUSE);
     Ok(())
+}
+
+/// Finds out why a transaction takes no more records. Taken for just another abort, refused records would be read, staged
+/// and refused again: whoever has a backlog stages on while the first refusal is on its way.
+#[cold]
+fn why_failed(open: &Open, fault: Fault) -> Fault {
+    let began = Instant::now();
+    while began.elapsed() < STRAGGLERS * 3 {
+        if let Err(told) = open.poll() {
+            return told;
+        }
+        thread::sleep(QUEUE_PAUSE);
+    }
+    fault
 }
 
 fn gone() -> Fault {

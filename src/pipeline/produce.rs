@@ -27,7 +27,7 @@ use crate::kafka::statistics::Statistics;
 use crate::telemetry::logging;
 
 /// How long answers to requests under way may take after the first record was refused.
-const STRAGGLERS: Duration = Duration::from_millis(100);
+pub(super) const STRAGGLERS: Duration = Duration::from_millis(100);
 
 /// What a record without a time has in its place.
 const NO_TIMESTAMP: i64 = -1;
@@ -293,7 +293,9 @@ pub(super) enum Refused {
     TooLarge,
     /// The output has no such partition, or is not there.
     NoSuchPartition(RDKafkaErrorCode),
-    /// The transaction or the client is at fault.
+    /// The transaction has failed already, and takes no more; reports of deliveries say why.
+    Failed(Fault),
+    /// The client is at fault.
     Fault(Fault),
 }
 
@@ -344,6 +346,7 @@ fn refused(code: RDKafkaErrorCode) -> Refused {
         RDKafkaErrorCode::UnknownPartition
         | RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::UnknownTopicOrPartition => Refused::NoSuchPartition(code),
+        RDKafkaErrorCode::State => Refused::Failed(Fault::Abort("the transaction takes no more records".to_owned())),
         code => Refused::Fault(Fault::Abort(format!("a record could not be staged: {code}"))),
     }
 }

@@ -31,8 +31,8 @@ use crate::kafka::statistics::Statistics;
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
 use crate::schema::table::SchemaTable;
-use crate::telemetry::ClientKind;
 use crate::telemetry::events::{BadRecord, ConsumerRebuilt};
+use crate::telemetry::{ClientKind, Probe};
 use crate::violation::ReasonCode;
 
 /// The longest wait for a record: how late a stop, an answer of the registry or a rebalance may be noticed.
@@ -113,6 +113,13 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
     }
 }
 
+/// Says that a record came a second time.
+#[cold]
+fn came_again(probe: &Probe, Position { topic, partition, offset }: &Position<'_>) {
+    let (partition, offset) = (partition.0, offset.0);
+    tracing::info!(gate = probe.gate(), topic, partition, offset, "a record came again, and is passed over");
+}
+
 impl<'c> Loop<'c> {
     /// Turns until it is asked to stop, and ends cleanly.
     pub(super) fn run(mut self) -> Result<(), Fault> {
@@ -152,6 +159,10 @@ impl<'c> Loop<'c> {
             let Some(index) = self.assignment.find(&record.position) else { continue };
             let held = self.assignment.get(index);
             let source = held.source;
+            if held.has_passed(record.position.offset) {
+                came_again(&self.settings.probe, &record.position);
+                continue;
+            }
             if held.hold.is_some() {
                 self.scan(index, &record);
                 continue;

@@ -29,7 +29,7 @@ fn assert_alive(gate: &mut Gate) {
 }
 
 /// How long it may take until `/status` says that something is held: "a few seconds", on a busy machine.
-const SAID: Duration = Duration::from_secs(10);
+const SAID: Duration = Duration::from_secs(20);
 
 /// Tells whether `/status` says that the gate waits for its outputs.
 fn is_held(gate: &Gate) -> bool {
