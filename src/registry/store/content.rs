@@ -1,10 +1,10 @@
-//! What a schema is, apart from where it is registered: text and references, and the GUID made of them.
+//! What a schema is, apart from where it is registered: text, references and contract, and the GUID made of them.
 
 use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 
-use super::Error;
+use crate::registry::contract::{Metadata, RuleSet};
 use crate::schema::{Format, Reference, SchemaGuid};
 
 /// A schema without a place.
@@ -16,40 +16,53 @@ pub struct Content {
     pub text: Arc<str>,
     /// What it refers to.
     pub references: Vec<Reference>,
+    /// What is said about it.
+    pub metadata: Option<Metadata>,
+    /// Its rules.
+    pub rule_set: Option<RuleSet>,
     /// Its 128-bit name.
     pub guid: SchemaGuid,
 }
 
 impl Content {
-    pub(super) fn new(format: Format, text: Arc<str>, references: Vec<Reference>) -> Self {
-        let guid = guid(&text, &references);
-        Self { format, text, references, guid }
+    pub(super) fn new(
+        format: Format,
+        text: Arc<str>,
+        references: Vec<Reference>,
+        metadata: Option<Metadata>,
+        rule_set: Option<RuleSet>,
+    ) -> Self {
+        let mut content = Self { format, text, references, metadata, rule_set, guid: SchemaGuid([0; 16]) };
+        content.guid = content.hash();
+        content
     }
-}
 
-/// Brings a text into the form in which it is compared: JSON without spaces, the order of keys kept.
-pub(super) fn canonical(format: Format, text: &str) -> Result<Arc<str>, Error> {
-    if text.trim().is_empty() {
-        return Err(Error::InvalidSchema("Empty schema".to_owned()));
-    }
-    match format {
-        Format::Protobuf => Ok(text.into()),
-        Format::Avro | Format::Json => {
-            let json: serde_json::Value = serde_json::from_str(text)
-                .map_err(|error| Error::InvalidSchema(format!("Invalid schema, it is not JSON: {error}")))?;
-            Ok(json.to_string().into())
+    /// Names the schema as Confluent does (`Schema.updateHash`): MD5, here no more than a name.
+    fn hash(&self) -> SchemaGuid {
+        let mut hash = Md5::new();
+        hash.update(&*self.text);
+        for reference in &self.references {
+            hash.update(&reference.name);
+            hash.update(&*reference.subject.0);
+            hash.update(reference.version.0.to_be_bytes());
         }
+        if let Some(metadata) = &self.metadata {
+            hash.update([1]);
+            metadata.update(&mut hash);
+        }
+        if let Some(rules) = &self.rule_set {
+            hash.update([1]);
+            rules.update(&mut hash);
+        }
+        SchemaGuid(hash.finalize().into())
     }
-}
 
-/// Names text and references as Confluent does (`Schema.updateHash`): MD5, here no more than a name.
-fn guid(text: &str, references: &[Reference]) -> SchemaGuid {
-    let mut hash = Md5::new();
-    hash.update(text);
-    for reference in references {
-        hash.update(&reference.name);
-        hash.update(&*reference.subject.0);
-        hash.update(reference.version.0.to_be_bytes());
+    /// Tells whether two schemas are the same, whatever their names say: MD5 can be made to meet.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.format == other.format
+            && self.text == other.text
+            && self.references == other.references
+            && self.metadata == other.metadata
+            && self.rule_set == other.rule_set
     }
-    SchemaGuid(hash.finalize().into())
 }

@@ -1,83 +1,114 @@
-//! One context of a registry: a numbering of schemas, and the subjects that share it.
+//! One context: its subjects, its schemas by ID and by GUID, and the highest ID that it has given.
 //!
-//! Contents are kept by ID as long as a version has them, deleted softly or not. The highest ID ever seen stays,
-//! so that an ID is not given twice even when its schema is gone.
+//! All maps share what two states of the registry have in common, so that the next one is made beside the one that
+//! readers look at, in a time that does not depend on how many schemas there are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Found;
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+
 use super::content::Content;
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
 
 /// A version of a subject.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) id: SchemaId,
     pub(super) deleted: bool,
 }
 
+/// The versions of one subject.
+pub(super) type Versions = BTreeMap<Version, Stored>;
+
+/// A schema and where it is registered.
+#[derive(Debug, Clone)]
+pub(super) struct Registered {
+    pub(super) content: Arc<Content>,
+    pub(super) places: Arc<BTreeSet<(Subject, Version)>>,
+}
+
 /// One numbering of schemas.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Context {
-    pub(super) subjects: BTreeMap<Subject, BTreeMap<Version, Stored>>,
-    pub(super) contents: HashMap<SchemaId, Arc<Content>>,
-    pub(super) ids: HashMap<SchemaGuid, SchemaId>,
-    max_id: i32,
+    pub(super) subjects: RedBlackTreeMapSync<Subject, Arc<Versions>>,
+    pub(super) schemas: HashTrieMapSync<SchemaId, Registered>,
+    ids: HashTrieMapSync<SchemaGuid, SchemaId>,
+    pub(super) highest: i32,
+    /// Whether the log says that it has been used.
+    pub(super) is_declared: bool,
 }
 
 impl Context {
-    pub(super) fn put(&mut self, subject: Subject, version: Version, stored: Stored, content: Content) {
-        self.max_id = self.max_id.max(stored.id.0);
-        self.ids.entry(content.guid).or_insert(stored.id);
-        self.contents.entry(stored.id).or_insert_with(|| Arc::new(content));
-        let id = stored.id;
-        let replaced = self.subjects.entry(subject).or_default().insert(version, stored);
-        if let Some(replaced) = replaced.filter(|replaced| replaced.id != id) {
-            self.drop_content(replaced.id);
+    /// Puts a version in its place; returns the content that was there before, if it is gone by that.
+    pub(super) fn put(&mut self, subject: &Subject, version: Version, stored: Stored, content: Content) {
+        self.highest = self.highest.max(stored.id.0);
+        let mut versions = self.subjects.get(subject).cloned().unwrap_or_default();
+        let replaced = Arc::make_mut(&mut versions).insert(version, stored);
+        self.subjects.insert_mut(subject.clone(), versions);
+        if let Some(replaced) = replaced.filter(|replaced| replaced.id != stored.id) {
+            self.leave(replaced.id, subject, version);
         }
+        let registered = self.schemas.get(&stored.id).cloned();
+        let mut registered = registered.unwrap_or_else(|| {
+            if !self.ids.contains_key(&content.guid) {
+                self.ids.insert_mut(content.guid, stored.id);
+            }
+            Registered { content: Arc::new(content), places: Arc::default() }
+        });
+        Arc::make_mut(&mut registered.places).insert((subject.clone(), version));
+        self.schemas.insert_mut(stored.id, registered);
     }
 
-    pub(super) fn remove(&mut self, subject: &Subject, version: Version) {
-        let Some(versions) = self.subjects.get_mut(subject) else { return };
-        let Some(removed) = versions.remove(&version) else { return };
+    /// Takes a version out for good.
+    pub(super) fn remove(&mut self, subject: &Subject, version: Version) -> Option<Stored> {
+        let mut versions = self.subjects.get(subject).cloned()?;
+        let removed = Arc::make_mut(&mut versions).remove(&version)?;
         if versions.is_empty() {
-            self.subjects.remove(subject);
+            self.subjects.remove_mut(subject);
+        } else {
+            self.subjects.insert_mut(subject.clone(), versions);
         }
-        self.drop_content(removed.id);
+        self.leave(removed.id, subject, version);
+        Some(removed)
     }
 
-    /// Forgets a schema that is registered nowhere any more; its ID is not given again.
-    fn drop_content(&mut self, id: SchemaId) {
-        if self.subjects.values().flat_map(BTreeMap::values).any(|stored| stored.id == id) {
+    /// Marks all versions up to this one as deleted.
+    pub(super) fn delete_up_to(&mut self, subject: &Subject, version: Version) {
+        let Some(mut versions) = self.subjects.get(subject).cloned() else { return };
+        Arc::make_mut(&mut versions).range_mut(..=version).for_each(|(_, stored)| stored.deleted = true);
+        self.subjects.insert_mut(subject.clone(), versions);
+    }
+
+    /// Forgets a place of a schema, and the schema where that was the last one; its ID is not given again.
+    fn leave(&mut self, id: SchemaId, subject: &Subject, version: Version) {
+        let Some(mut registered) = self.schemas.get(&id).cloned() else { return };
+        Arc::make_mut(&mut registered.places).remove(&(subject.clone(), version));
+        if !registered.places.is_empty() {
+            self.schemas.insert_mut(id, registered);
             return;
         }
-        let Some(content) = self.contents.remove(&id) else { return };
         // Logs of other registries may hold one content under two IDs.
-        if self.ids.get(&content.guid) == Some(&id) {
-            self.ids.remove(&content.guid);
+        if self.ids.get(&registered.content.guid) == Some(&id) {
+            self.ids.remove_mut(&registered.content.guid);
         }
+        self.schemas.remove_mut(&id);
     }
 
-    /// Finds a live version of a subject by its content.
-    pub(super) fn find(&self, subject: &Subject, guid: SchemaGuid) -> Option<Found> {
-        let id = *self.ids.get(&guid)?;
-        let versions = self.subjects.get(subject)?;
-        let (version, _) = versions.iter().rev().find(|(_, stored)| stored.id == id && !stored.deleted)?;
-        let content = Arc::clone(self.contents.get(&id)?);
-        Some(Found { subject: subject.clone(), version: *version, id, content })
+    /// Returns the ID of a content that the context has.
+    pub(super) fn id_of(&self, content: &Content) -> Option<SchemaId> {
+        let id = *self.ids.get(&content.guid)?;
+        self.schemas.get(&id).filter(|known| known.content.is_same(content)).map(|_| id)
+    }
+
+    /// Returns the ID that a GUID stands for.
+    pub(super) fn id_of_guid(&self, guid: SchemaGuid) -> Option<SchemaId> {
+        self.ids.get(&guid).copied()
     }
 
     /// Returns the version after the newest, deleted or not.
-    pub(super) fn next_version(&self, subject: &Subject) -> i32 {
-        self.subjects
-            .get(subject)
-            .and_then(|versions| versions.keys().last())
-            .map_or(1, |version| version.0.saturating_add(1))
-    }
-
-    /// Returns the ID of a content: the one that it has, or the next.
-    pub(super) fn id_for(&self, guid: SchemaGuid) -> SchemaId {
-        self.ids.get(&guid).copied().unwrap_or(SchemaId(self.max_id.saturating_add(1)))
+    pub(super) fn next_version(&self, subject: &Subject) -> Option<Version> {
+        let versions = self.subjects.get(subject).map(|versions| versions.keys().last().copied());
+        versions.flatten().unwrap_or(Version(0)).0.checked_add(1).map(Version)
     }
 }

@@ -1,0 +1,172 @@
+//! Whether a new version goes with those before it, in Confluent's words.
+//!
+//! Backward: the new schema reads what the old one has written; forward: the other way round; full: both. Transitive
+//! levels ask all versions, newest first, and stop at the first that does not go with it, the others only the newest.
+//! With a compatibility group only versions of the same value of that metadata property count.
+
+use std::sync::Arc;
+
+use super::{Content, Error, Found, Store};
+use crate::registry::settings::{Compatibility, Config};
+use crate::schema::avro::compatibility::{Failure, Obstacle, ObstacleKind, obstacles};
+use crate::schema::avro::tree::Tree;
+use crate::schema::{Format, Reference, Subject, Version};
+
+use super::query::{Deleted, Wanted};
+
+/// How many texts a schema may pull in by reference: far more than any real one, and quick to parse.
+pub(crate) const MAX_REFERENCES: usize = 200;
+
+/// Characters of an old schema that are told to whoever sends one that does not go with it.
+const TOLD_CHARACTERS: usize = 10 * 1024;
+
+/// A schema with what it refers to, read.
+#[derive(Debug, Clone)]
+pub(super) struct Parsed {
+    pub(super) content: Arc<Content>,
+    pub(super) tree: Tree,
+}
+
+impl Store {
+    /// Reads a schema that is registered.
+    pub(super) fn parsed(&self, subject: &Subject, content: &Arc<Content>) -> Result<Parsed, Error> {
+        let texts = self.texts(subject, &content.references)?;
+        let tree = Tree::read(&content.text, texts.iter().map(|text| &**text));
+        let tree = tree.map_err(|error| invalid(&content.text, &super::plain_chain(&error)))?;
+        Ok(Parsed { content: Arc::clone(content), tree })
+    }
+
+    /// Collects the texts of references, each once, those that others refer to first.
+    pub(super) fn texts(&self, subject: &Subject, references: &[Reference]) -> Result<Vec<Arc<str>>, Error> {
+        let mut found = Vec::new();
+        self.collect(subject, references, &mut Vec::new(), &mut found)?;
+        Ok(found)
+    }
+
+    fn collect(
+        &self,
+        subject: &Subject,
+        references: &[Reference],
+        open: &mut Vec<(Subject, Version)>,
+        texts: &mut Vec<Arc<str>>,
+    ) -> Result<(), Error> {
+        for reference in references {
+            let place = super::target(subject, reference);
+            if open.contains(&place) {
+                continue;
+            }
+            if open.len() > MAX_REFERENCES || texts.len() > MAX_REFERENCES {
+                let message = format!("Invalid schema, it refers to more than {MAX_REFERENCES} others");
+                return Err(Error::InvalidSchema(message));
+            }
+            let found = self.version(&place.0, Wanted::Version(place.1), Deleted::With)?;
+            open.push(place.clone());
+            self.collect(&place.0, &found.content.references, open, texts)?;
+            open.pop();
+            // The same type may be registered under several subjects.
+            if !texts.contains(&found.content.text) {
+                texts.push(Arc::clone(&found.content.text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists what speaks against a new version, beside those of `versions`, oldest first; nothing where it goes with them.
+    pub(super) fn objections(&self, new: &Parsed, config: &Config, versions: &[Found]) -> Vec<String> {
+        let level = config.compatibility_level.unwrap_or(Compatibility::Backward);
+        let group = config.compatibility_group.as_deref();
+        let is_peer = |old: &&Found| group.is_none_or(|group| property(&old.content, group) == property(&new.content, group));
+        let count = if level.is_transitive() { usize::MAX } else { 1 };
+        let older = versions.iter().rev().filter(is_peer).take(count);
+        let mut found = older.map(|old| self.against(new, old, level)).find(|found| !found.is_empty());
+        if let Some(messages) = &mut found {
+            let validates = config.validate_fields.unwrap_or(false);
+            messages.push(format!("{{validateFields: '{validates}', compatibility: '{}'}}", level.name()));
+        }
+        found.unwrap_or_default()
+    }
+
+    /// Lists what speaks against a new version beside one old one.
+    fn against(&self, new: &Parsed, old: &Found, level: Compatibility) -> Vec<String> {
+        if level == Compatibility::None {
+            return Vec::new();
+        }
+        if new.content.format != old.content.format {
+            return vec!["Incompatible because of different schema type".to_owned()];
+        }
+        let known = match self.parsed(&old.subject, &old.content) {
+            Ok(known) => known,
+            Err(error) => return vec![format!("Unexpected exception during compatibility check: {error}")],
+        };
+        let mut messages = Vec::new();
+        if level.is_forward() {
+            messages.extend(told(obstacles(&known.tree, &new.tree), ("old", "new")));
+        }
+        let forward = messages.len();
+        if level.is_backward() {
+            messages.extend(told(obstacles(&new.tree, &known.tree), ("new", "old")));
+        }
+        // Of both directions, the one that reads the old schema brings it along.
+        if messages.len() > forward || (forward > 0 && !level.is_backward()) {
+            messages.push(format!("{{oldSchemaVersion: {}}}", old.version));
+            messages.push(old_schema(&old.content.text));
+        }
+        messages
+    }
+}
+
+fn property<'c>(content: &'c Content, name: &str) -> Option<&'c String> {
+    content.metadata.as_ref()?.properties.get(name)
+}
+
+fn old_schema(text: &str) -> String {
+    match text.char_indices().nth(TOLD_CHARACTERS) {
+        None => format!("{{oldSchema: '{text}'}}"),
+        Some((end, _)) => {
+            format!("{{oldSchema: <truncated to {TOLD_CHARACTERS} characters> '{}'}}", &text[..end])
+        }
+    }
+}
+
+fn told(found: Result<Vec<Obstacle>, Failure>, (reader, writer): (&str, &str)) -> Vec<String> {
+    match found {
+        Ok(found) => found.iter().map(|one| message(one, reader, writer)).collect(),
+        Err(failure) => vec![format!("Unexpected exception during compatibility check: {failure}")],
+    }
+}
+
+/// Puts an obstacle into the words that clients of a Confluent registry know.
+fn message(obstacle: &Obstacle, reader: &str, writer: &str) -> String {
+    let Obstacle { kind, path, detail } = obstacle;
+    let description = match kind {
+        ObstacleKind::FixedSizeMismatch => {
+            format!("The size of FIXED type field at path '{path}' in the {reader} schema does not match with the {writer} schema")
+        }
+        ObstacleKind::TypeMismatch => {
+            format!("The type (path '{path}') of a field in the {reader} schema does not match with the {writer} schema")
+        }
+        ObstacleKind::NameMismatch => format!("The name of the schema has changed (path '{path}')"),
+        ObstacleKind::MissingEnumSymbols => {
+            format!("The {reader} schema is missing enum symbols '{detail}' at path '{path}' in the {writer} schema")
+        }
+        ObstacleKind::MissingUnionBranch => {
+            format!("The {reader} schema is missing a type inside a union field at path '{path}' in the {writer} schema")
+        }
+        ObstacleKind::ReaderFieldMissingDefaultValue => {
+            format!("The field '{detail}' at path '{path}' in the {reader} schema has no default value and is missing in the {writer} schema")
+        }
+    };
+    format!("{{errorType:'{}', description:'{description}', additionalInfo:'{detail}'}}", kind.name())
+}
+
+/// Says that a text is no schema.
+pub(super) fn invalid(text: &str, why: &str) -> Error {
+    Error::InvalidSchema(format!("Invalid schema {text}, details: {why}"))
+}
+
+impl Format {
+    /// Tells whether schemas of this language can be registered.
+    pub(super) fn is_supported(self) -> bool {
+        matches!(self, Self::Avro)
+    }
+}

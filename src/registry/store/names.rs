@@ -1,0 +1,171 @@
+//! Subjects and the contexts they are in.
+//!
+//! A subject `:.ctx:name` is in the context `.ctx`, any other in the default one, `.`. Each context counts IDs by itself.
+//! Settings may be made for a subject, for a context (`:.ctx:`), for all subjects (no name) and for all contexts
+//! (`:.__GLOBAL:`). `:*:` means all contexts where subjects are listed.
+
+use crate::schema::Subject;
+
+/// The context of subjects that name none.
+pub const DEFAULT_CONTEXT: &str = ".";
+
+/// The context whose settings hold for all.
+pub const GLOBAL_CONTEXT: &str = ".__GLOBAL";
+
+/// Names that Confluent keeps for itself.
+const RESERVED: [&str; 2] = ["__GLOBAL", "__EMPTY"];
+
+/// The longest name of a subject: it is part of a record's key, and of every answer.
+pub const SUBJECT_BYTES: usize = 1_024;
+
+/// Returns the context that a subject's name says it is in.
+#[must_use]
+pub fn context_of(subject: &Subject) -> &str {
+    parts(&subject.0).0
+}
+
+/// Splits a name into its context and what it is called there.
+pub(super) fn parts(name: &str) -> (&str, &str) {
+    let qualified = name.strip_prefix(':').and_then(|rest| rest.split_once(':'));
+    qualified.filter(|(context, _)| context.starts_with('.')).unwrap_or((DEFAULT_CONTEXT, name))
+}
+
+/// Returns the subject of this name in a context; one that names its context stays there.
+#[must_use]
+pub fn qualified(context: &str, name: &str) -> Subject {
+    if context == DEFAULT_CONTEXT || parts(name).0 != DEFAULT_CONTEXT {
+        return Subject(name.into());
+    }
+    Subject(format!(":{context}:{name}").into())
+}
+
+/// Brings a name into its one form: the default context is not named.
+#[must_use]
+pub fn normalised(name: &str) -> Subject {
+    let default = name.strip_prefix(":.:");
+    Subject(default.unwrap_or(name).into())
+}
+
+/// Tells whether a name can be that of a subject.
+pub(super) fn is_subject(subject: &Subject) -> bool {
+    let (context, name) = parts(&subject.0);
+    is_scope(subject) && !name.is_empty() && context != GLOBAL_CONTEXT
+}
+
+/// Tells whether settings can be made for it: a subject, or a whole context.
+pub(super) fn is_scope(subject: &Subject) -> bool {
+    let (context, name) = parts(&subject.0);
+    !subject.0.is_empty()
+        && subject.0.len() <= SUBJECT_BYTES
+        && !subject.0.chars().any(char::is_control)
+        && !RESERVED.contains(&name)
+        && is_context(context)
+}
+
+/// Tells whether a name can be that of a context.
+#[must_use]
+pub fn is_context(name: &str) -> bool {
+    name.starts_with('.') && !name.contains(':') && !name.chars().any(char::is_control)
+}
+
+/// Returns the scopes whose settings hold for a subject or context, the closest first; `None` is that of all subjects.
+pub(super) fn scopes(subject: Option<&Subject>) -> impl Iterator<Item = Option<Subject>> {
+    let own = subject.cloned();
+    let context = subject.map_or(DEFAULT_CONTEXT, context_of);
+    let around = if context == DEFAULT_CONTEXT { None } else { Some(Subject(format!(":{context}:").into())) };
+    let is_new = own.is_some() && own != around;
+    let global = Some(Subject(format!(":{GLOBAL_CONTEXT}:").into()));
+    own.filter(|_| is_new).map(Some).into_iter().chain([around, global])
+}
+
+/// A part of the subjects: those whose names begin so, in one context or in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix {
+    context: Option<String>,
+    name: String,
+}
+
+impl Prefix {
+    /// Reads a prefix: `:*:` is that of all contexts, and no context means the default one.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        if let Some(name) = text.strip_prefix(":*:") {
+            return Self { context: None, name: name.to_owned() };
+        }
+        let (context, name) = parts(text);
+        Self { context: Some(context.to_owned()), name: name.to_owned() }
+    }
+
+    /// Tells whether a context may have subjects of it.
+    #[must_use]
+    pub fn reaches(&self, context: &str) -> bool {
+        self.context.as_deref().is_none_or(|wanted| wanted == context)
+    }
+
+    /// Tells whether a subject is one of them.
+    #[must_use]
+    pub fn matches(&self, subject: &Subject) -> bool {
+        let (context, name) = parts(&subject.0);
+        self.reaches(context) && name.starts_with(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str) -> Subject {
+        Subject(name.into())
+    }
+
+    #[test]
+    fn names_say_their_contexts() {
+        for (name, expected) in [
+            ("orders", (".", "orders")),
+            (":.eu:orders", (".eu", "orders")),
+            (":.eu:", (".eu", "")),
+            (":eu:orders", (".", ":eu:orders")),
+            (":.:orders", (".", "orders")),
+            ("a:b", (".", "a:b")),
+        ] {
+            assert_eq!(parts(name), expected, "{name}");
+        }
+        assert_eq!(qualified(".eu", "orders"), subject(":.eu:orders"));
+        assert_eq!(qualified(".eu", ":.us:orders"), subject(":.us:orders"));
+        assert_eq!(qualified(".", "orders"), subject("orders"));
+        assert_eq!(normalised(":.:orders"), subject("orders"));
+    }
+
+    #[test]
+    fn what_cannot_be_a_subject_is_known() {
+        for name in ["orders", ":.eu:orders", "a b", "é"] {
+            assert!(is_subject(&subject(name)), "{name}");
+        }
+        for name in ["", "a\nb", "__GLOBAL", "__EMPTY", ":.eu:__EMPTY", ":.eu:", ":.__GLOBAL:x"] {
+            assert!(!is_subject(&subject(name)), "{name}");
+        }
+        assert!(is_scope(&subject(":.eu:")));
+        assert!(!is_subject(&subject(&"x".repeat(SUBJECT_BYTES + 1))));
+    }
+
+    #[test]
+    fn settings_are_looked_for_from_the_inside_out() {
+        let scopes = |name: Option<&str>| -> Vec<_> {
+            let own = name.map(subject);
+            super::scopes(own.as_ref()).map(|scope| scope.map(|scope| scope.0.to_string())).collect()
+        };
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(scopes(Some("orders")), [some("orders"), None, some(":.__GLOBAL:")]);
+        assert_eq!(scopes(Some(":.eu:orders")), [some(":.eu:orders"), some(":.eu:"), some(":.__GLOBAL:")]);
+        assert_eq!(scopes(Some(":.eu:")), [some(":.eu:"), some(":.__GLOBAL:")]);
+        assert_eq!(scopes(None), [None, some(":.__GLOBAL:")]);
+    }
+
+    #[test]
+    fn prefixes_are_of_one_context_or_of_all() {
+        let matches = |prefix, name| Prefix::new(prefix).matches(&subject(name));
+        assert!(matches("", "orders") && !matches("", ":.eu:orders"));
+        assert!(matches(":*:", "orders") && matches(":*:or", ":.eu:orders") && !matches(":*:x", "orders"));
+        assert!(matches(":.eu:", ":.eu:orders") && !matches(":.eu:", "orders"));
+    }
+}

@@ -1,0 +1,239 @@
+//! What can be asked of the state. Nothing here changes it, waits or locks.
+
+use std::sync::Arc;
+
+use super::context::{Context, Registered, Stored, Versions};
+use super::names::{self, Prefix};
+use super::{Content, DEFAULT_CONTEXT, Error, Store, context_of};
+use crate::registry::settings::{Compatibility, Config, Mode};
+use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
+
+/// A version of a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The subject.
+    pub subject: Subject,
+    /// The version.
+    pub version: Version,
+    /// The schema's ID.
+    pub id: SchemaId,
+    /// The schema.
+    pub content: Arc<Content>,
+    /// Whether it is soft-deleted.
+    pub deleted: bool,
+}
+
+/// Which version of a subject is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest that is not deleted.
+    Latest,
+    /// This one.
+    Version(Version),
+}
+
+/// Which versions count by their deletion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Deleted {
+    /// Those that are not deleted.
+    #[default]
+    Without,
+    /// All.
+    With,
+    /// Those that are soft-deleted.
+    Only,
+}
+
+impl Deleted {
+    fn takes(self, deleted: bool) -> bool {
+        match self {
+            Self::Without => !deleted,
+            Self::With => true,
+            Self::Only => deleted,
+        }
+    }
+}
+
+impl Store {
+    /// Finds a schema by ID; soft-deleted ones are still there. The subject says which context is meant; one that names none
+    /// is looked for in all, its own first, and an ID that is not the subject's is still that of the context.
+    ///
+    /// # Errors
+    /// [`Error::SchemaNotFound`].
+    pub fn by_id(&self, subject: Option<&str>, id: SchemaId) -> Result<Found, Error> {
+        let (name, short) = subject.map_or((DEFAULT_CONTEXT, ""), names::parts);
+        let of = |name: &str| Some((name.to_owned(), self.contexts.get(name)?.schemas.get(&id)?));
+        let is_of = |registered: &Registered, subject: &Subject| registered.places.iter().any(|(of, _)| of == subject);
+        let own = of(name);
+        if short.is_empty() || own.as_ref().is_some_and(|(name, found)| is_of(found, &names::qualified(name, short))) {
+            return own.and_then(|(_, found)| placed(found, None)).ok_or_else(|| unknown(id));
+        }
+        let elsewhere = self.contexts.keys().filter(|_| name == DEFAULT_CONTEXT).filter_map(|name| of(name));
+        let fitting = elsewhere.filter(|(name, found)| is_of(found, &names::qualified(name, short))).find_map(
+            |(name, found)| placed(found, Some(&names::qualified(&name, short))),
+        );
+        fitting.or_else(|| own.and_then(|(_, found)| placed(found, None))).ok_or_else(|| unknown(id))
+    }
+
+    /// Finds a schema by GUID, in any context.
+    ///
+    /// # Errors
+    /// [`Error::SchemaNotFound`].
+    pub fn by_guid(&self, guid: SchemaGuid) -> Result<Arc<Content>, Error> {
+        let in_context = |context: &Context| Some(Arc::clone(&context.schemas.get(&context.id_of_guid(guid)?)?.content));
+        self.contexts.values().find_map(in_context).ok_or_else(|| Error::SchemaNotFound(guid.to_string()))
+    }
+
+    /// Lists the IDs of a GUID with their contexts; at least one.
+    ///
+    /// # Errors
+    /// [`Error::SchemaNotFound`].
+    pub fn ids(&self, guid: SchemaGuid) -> Result<Vec<(&str, SchemaId)>, Error> {
+        let id_in = |(name, context): (&'_ String, &Context)| Some((name.clone(), context.id_of_guid(guid)?));
+        let ids: Vec<_> = self.contexts.iter().filter_map(id_in).collect();
+        if ids.is_empty() {
+            return Err(Error::SchemaNotFound(guid.to_string()));
+        }
+        Ok(ids
+            .into_iter()
+            .filter_map(|(name, id)| Some((self.contexts.get_key_value(&name)?.0.as_str(), id)))
+            .collect())
+    }
+
+    /// Lists where a schema is registered, by subject and version.
+    ///
+    /// # Errors
+    /// [`Error::SchemaNotFound`].
+    pub fn places(&self, subject: Option<&str>, id: SchemaId, deleted: Deleted) -> Result<Vec<(Subject, Version)>, Error> {
+        let name = subject.map_or(DEFAULT_CONTEXT, |subject| names::parts(subject).0);
+        let registered = self.contexts.get(name).and_then(|context| context.schemas.get(&id));
+        let places = registered.ok_or_else(|| unknown(id))?.places.iter();
+        let is_taken = |(subject, version): &&(Subject, Version)| {
+            self.stored_at(subject, *version).is_some_and(|stored| deleted.takes(stored.deleted))
+        };
+        Ok(places.filter(is_taken).cloned().collect())
+    }
+
+    /// Lists the contexts that have been used.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        let used = |(name, context): &(&String, &Context)| {
+            *name == DEFAULT_CONTEXT || context.is_declared || !context.subjects.is_empty()
+        };
+        let default = (!self.contexts.contains_key(DEFAULT_CONTEXT)).then_some(DEFAULT_CONTEXT);
+        default.into_iter().chain(self.contexts.iter().filter(used).map(|(name, _)| name.as_str()))
+    }
+
+    /// Lists subjects. One is deleted where all its versions are.
+    pub fn subjects<'a>(&'a self, prefix: &'a Prefix, deleted: Deleted) -> impl Iterator<Item = &'a Subject> {
+        let contexts = self.contexts.iter().filter(|(name, _)| prefix.reaches(name));
+        let subjects = contexts.flat_map(|(_, context)| context.subjects.iter());
+        let is_taken = move |versions: &Versions| deleted.takes(versions.values().all(|stored| stored.deleted));
+        subjects
+            .filter(move |(subject, versions)| prefix.matches(subject) && is_taken(versions))
+            .map(|(subject, _)| subject)
+    }
+
+    /// Lists the versions of a subject, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::SubjectNotFound`] where there are none.
+    pub fn versions(&self, subject: &Subject, deleted: Deleted) -> Result<Vec<Version>, Error> {
+        let taken = |(version, stored): (&Version, &Stored)| deleted.takes(stored.deleted).then_some(*version);
+        let versions: Vec<_> = self.all(subject)?.iter().filter_map(taken).collect();
+        if versions.is_empty() { Err(Error::SubjectNotFound(subject.clone())) } else { Ok(versions) }
+    }
+
+    /// Finds a version of a subject.
+    ///
+    /// # Errors
+    /// [`Error::SubjectNotFound`] and [`Error::VersionNotFound`].
+    pub fn version(&self, subject: &Subject, wanted: Wanted, deleted: Deleted) -> Result<Found, Error> {
+        let versions = self.all(subject)?;
+        if !versions.values().any(|stored| deleted.takes(stored.deleted)) {
+            return Err(Error::SubjectNotFound(subject.clone()));
+        }
+        let version = match wanted {
+            Wanted::Version(version) => version,
+            Wanted::Latest => {
+                let live = versions.iter().rev().find(|(_, stored)| !stored.deleted);
+                *live.ok_or_else(|| Error::SubjectNotFound(subject.clone()))?.0
+            }
+        };
+        let stored = versions.get(&version).filter(|stored| deleted.takes(stored.deleted));
+        let stored = *stored.ok_or(Error::VersionNotFound(version))?;
+        let content = self.content_at(subject, version).ok_or_else(|| unknown(stored.id))?;
+        Ok(Found { subject: subject.clone(), version, id: stored.id, content, deleted: stored.deleted })
+    }
+
+    /// Lists the versions of a subject with their schemas, oldest first.
+    pub(super) fn history(&self, subject: &Subject, deleted: Deleted) -> Vec<Found> {
+        let Ok(versions) = self.all(subject) else { return Vec::new() };
+        let versions = versions.iter().filter(|(_, stored)| deleted.takes(stored.deleted));
+        let found = |(version, stored): (&Version, &Stored)| {
+            let content = self.content_at(subject, *version)?;
+            Some(Found { subject: subject.clone(), version: *version, id: stored.id, content, deleted: stored.deleted })
+        };
+        versions.filter_map(found).collect()
+    }
+
+    /// Lists the IDs of the schemas that refer to a version.
+    #[must_use]
+    pub fn referenced_by(&self, subject: &Subject, version: Version, deleted: Deleted) -> Vec<SchemaId> {
+        let referrers = self.referrers.get(&(subject.clone(), version));
+        let of = |(subject, version): &(Subject, Version)| {
+            self.stored_at(subject, *version).filter(|stored| deleted.takes(stored.deleted)).map(|stored| stored.id)
+        };
+        let mut ids: Vec<_> = referrers.into_iter().flat_map(|places| places.iter()).filter_map(of).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Returns the configuration that a scope sets itself.
+    #[must_use]
+    pub fn own_config(&self, scope: Option<&Subject>) -> Option<&Config> {
+        self.configs.get(&scope.cloned()).map(Arc::as_ref)
+    }
+
+    /// Returns the configuration that holds for a scope.
+    #[must_use]
+    pub fn config(&self, scope: Option<&Subject>) -> Config {
+        let mut settings = names::scopes(scope).filter_map(|scope| self.own_config(scope.as_ref()));
+        let mut config = settings.next().cloned().unwrap_or_default();
+        config.compatibility_level.get_or_insert(Compatibility::Backward);
+        config
+    }
+
+    /// Returns the mode that a scope sets itself.
+    #[must_use]
+    pub fn own_mode(&self, scope: Option<&Subject>) -> Option<Mode> {
+        self.modes.get(&scope.cloned()).copied()
+    }
+
+    /// Returns the mode that holds for a scope.
+    #[must_use]
+    pub fn mode(&self, scope: Option<&Subject>) -> Mode {
+        names::scopes(scope).find_map(|scope| self.own_mode(scope.as_ref())).unwrap_or(Mode::ReadWrite)
+    }
+
+    pub(super) fn all(&self, subject: &Subject) -> Result<&Versions, Error> {
+        let context = self.contexts.get(context_of(subject));
+        let versions = context.and_then(|context| context.subjects.get(subject));
+        versions.map(Arc::as_ref).ok_or_else(|| Error::SubjectNotFound(subject.clone()))
+    }
+}
+
+/// Returns a schema at one of its places: this subject's newest, or the first of all.
+fn placed(registered: &Registered, subject: Option<&Subject>) -> Option<Found> {
+    let mut places = registered.places.iter();
+    let (subject, version) = match subject {
+        Some(subject) => places.rfind(|(of, _)| of == subject)?,
+        None => places.next()?,
+    };
+    let content = Arc::clone(&registered.content);
+    Some(Found { subject: subject.clone(), version: *version, id: SchemaId(0), content, deleted: false })
+}
+
+fn unknown(id: SchemaId) -> Error {
+    Error::SchemaNotFound(id.to_string())
+}
