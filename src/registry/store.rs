@@ -33,7 +33,7 @@ pub use decide::{Command, Decision, Draft, Outcome};
 pub use error::Error;
 pub use log::LogRecord;
 pub use names::{DEFAULT_CONTEXT, context_of};
-pub use query::{Found, Wanted};
+pub use query::{Deleted, Found, Wanted};
 
 use self::context::{Context, Stored};
 use self::log::{Change, Key};
@@ -196,6 +196,11 @@ impl Store {
 /// Returns the version that a schema under this subject refers to: without a context it is in the same one.
 fn target(subject: &Subject, reference: &Reference) -> Place {
     (names::qualified(context_of(subject), &reference.subject.0), reference.version)
+}
+
+/// Joins an error and its causes.
+fn plain_chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Returns the ID after this one.

@@ -66,13 +66,13 @@ impl Store {
         let is_of = |registered: &Registered, subject: &Subject| registered.places.iter().any(|(of, _)| of == subject);
         let own = of(name);
         if short.is_empty() || own.as_ref().is_some_and(|(name, found)| is_of(found, &names::qualified(name, short))) {
-            return own.and_then(|(_, found)| placed(found, None)).ok_or_else(|| unknown(id));
+            return own.and_then(|(_, found)| placed(id, found, None)).ok_or_else(|| unknown(id));
         }
         let elsewhere = self.contexts.keys().filter(|_| name == DEFAULT_CONTEXT).filter_map(|name| of(name));
         let fitting = elsewhere.filter(|(name, found)| is_of(found, &names::qualified(name, short))).find_map(
-            |(name, found)| placed(found, Some(&names::qualified(&name, short))),
+            |(name, found)| placed(id, found, Some(&names::qualified(&name, short))),
         );
-        fitting.or_else(|| own.and_then(|(_, found)| placed(found, None))).ok_or_else(|| unknown(id))
+        fitting.or_else(|| own.and_then(|(_, found)| placed(id, found, None))).ok_or_else(|| unknown(id))
     }
 
     /// Finds a schema by GUID, in any context.
@@ -224,14 +224,14 @@ impl Store {
 }
 
 /// Returns a schema at one of its places: this subject's newest, or the first of all.
-fn placed(registered: &Registered, subject: Option<&Subject>) -> Option<Found> {
+fn placed(id: SchemaId, registered: &Registered, subject: Option<&Subject>) -> Option<Found> {
     let mut places = registered.places.iter();
     let (subject, version) = match subject {
         Some(subject) => places.rfind(|(of, _)| of == subject)?,
         None => places.next()?,
     };
     let content = Arc::clone(&registered.content);
-    Some(Found { subject: subject.clone(), version: *version, id: SchemaId(0), content, deleted: false })
+    Some(Found { subject: subject.clone(), version: *version, id, content, deleted: false })
 }
 
 fn unknown(id: SchemaId) -> Error {
