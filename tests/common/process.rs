@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -206,7 +207,16 @@ pub(crate) fn locked<T>(lock: &Path, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Returns a port that is free now.
+/// Returns a port that is free now, and that nobody else in this process is given. It is below those that the kernel hands
+/// out to connections, or one of them could have it before its server does, or while that restarts.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let of_process = std::process::id() % 200 * 100;
+    loop {
+        let number = of_process + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 12_000 + u16::try_from(number % 20_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
