@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::registry::api::{SharedStore, router};
-use crate::registry::store::{Content, Draft, Error, Store};
-use crate::schema::{Format, SchemaGuid, SchemaId, Subject};
+use crate::registry::store::{Command, Content, Draft, Error, Outcome, Store};
+use crate::schema::{SchemaGuid, SchemaId, Subject};
 
 /// The subject of the values of `orders.raw`.
 const ORDERS: &str = "orders.raw-value";
@@ -48,7 +48,7 @@ pub(super) struct Registry {
 impl Registry {
     /// Registers the schemas and serves them on a free port of this machine.
     pub(super) async fn start() -> std::io::Result<Self> {
-        let store = SharedStore::default();
+        let store = SharedStore::new(Store::unchecked().into());
         let ids = {
             let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
             register(&mut store).map_err(std::io::Error::other)?
@@ -69,15 +69,13 @@ impl Registry {
 pub(super) fn register(store: &mut Store) -> Result<Ids, Error> {
     let mut found = Vec::new();
     for (subject, text) in SCHEMAS {
-        let draft = Draft {
-            subject: Subject(subject.into()),
-            format: Format::Avro,
-            text: text.to_owned(),
-            references: Vec::new(),
-        };
-        let registration = store.register(&draft)?;
-        registration.records.iter().try_for_each(|record| store.apply(record))?;
-        found.push((registration.found.id, registration.found.content));
+        let draft = Draft { text: text.to_owned(), ..Draft::default() };
+        let command = Command::Register { subject: Subject(subject.into()), draft, normalize: false };
+        let decision = store.decide(&command)?;
+        decision.records.iter().try_for_each(|record| store.apply(record))?;
+        if let Outcome::Registered(version) = decision.outcome {
+            found.push((version.id, version.content));
+        }
     }
     let [v1, v2, v3, payment] = std::array::from_fn::<(SchemaId, Arc<Content>), 4, _>(|index| found[index].clone());
     Ok(Ids { orders: [v1.0, v2.0, v3.0], guid: v2.1.guid, payment: payment.0, nobodys: SchemaId(404) })

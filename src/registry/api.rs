@@ -23,7 +23,8 @@ use super::entities::{
     ContextIdEntity, DEFAULT_SCHEMA_TYPE, ReferenceEntity, RegisterEntity, RegisteredEntity, SchemaEntity,
     SubjectVersionEntity, VersionEntity,
 };
-use super::store::{self, Content, DEFAULT_CONTEXT, Draft, Found, Store, Wanted, context_of};
+use super::store::names::Prefix;
+use super::store::{self, Command, Content, Deleted, Draft, Found, Outcome, Store, Wanted};
 use crate::schema::{Format, Reference, SchemaGuid, SchemaId, Subject, Version};
 
 /// The largest body: twice the largest schema text, since JSON within JSON is escaped.
@@ -64,7 +65,7 @@ async fn schema_by_id(
     query: Parameters,
 ) -> Answer<SchemaEntity> {
     let store = read(&store);
-    Ok(Json(schema_entity(store.by_id(&context(&query), schema_id(&id)?)?)))
+    Ok(Json(schema_entity(&store.by_id(subject_of(&query), schema_id(&id)?)?.content)))
 }
 
 async fn places_of_id(
@@ -73,8 +74,8 @@ async fn places_of_id(
     query: Parameters,
 ) -> Answer<Vec<SubjectVersionEntity>> {
     let store = read(&store);
-    let places = store.places(&context(&query), schema_id(&id)?, deleted(&query))?;
-    let entity = |(subject, version): (&Subject, Version)| SubjectVersionEntity {
+    let places = store.places(subject_of(&query), schema_id(&id)?, deleted(&query))?;
+    let entity = |(subject, version): (Subject, Version)| SubjectVersionEntity {
         subject: subject.0.to_string(),
         version: version.0,
     };
@@ -83,7 +84,8 @@ async fn places_of_id(
 
 async fn schema_by_guid(State(store): State<SharedStore>, Path(guid): Path<String>) -> Answer<SchemaEntity> {
     let store = read(&store);
-    Ok(Json(schema_entity(store.by_guid(schema_guid(&guid)?)?)))
+    let content = store.by_guid(schema_guid(&guid)?)?;
+    Ok(Json(schema_entity(&content)))
 }
 
 async fn ids_of_guid(State(store): State<SharedStore>, Path(guid): Path<String>) -> Answer<Vec<ContextIdEntity>> {
@@ -94,7 +96,8 @@ async fn ids_of_guid(State(store): State<SharedStore>, Path(guid): Path<String>)
 }
 
 async fn subjects(State(store): State<SharedStore>, query: Parameters) -> Json<Vec<String>> {
-    Json(read(&store).subjects(deleted(&query)).map(|subject| subject.0.to_string()).collect())
+    let prefix = Prefix::new(query.get("subjectPrefix").map_or(":*:", String::as_str));
+    Json(read(&store).subjects(&prefix, deleted(&query)).map(|subject| subject.0.to_string()).collect())
 }
 
 async fn versions(
@@ -116,7 +119,8 @@ async fn version(
 }
 
 async fn lookup(State(store): State<SharedStore>, Path(subject): Path<String>, body: Bytes) -> Answer<VersionEntity> {
-    Ok(Json(version_entity(&read(&store).lookup(&draft(subject, &body)?)?)))
+    let draft = draft(&body)?;
+    Ok(Json(version_entity(&read(&store).lookup(&Subject(subject.into()), &draft, false, Deleted::Without)?)))
 }
 
 async fn register(
@@ -124,13 +128,14 @@ async fn register(
     Path(subject): Path<String>,
     body: Bytes,
 ) -> Answer<RegisteredEntity> {
-    let draft = draft(subject, &body)?;
+    let command = Command::Register { subject: Subject(subject.into()), draft: draft(&body)?, normalize: false };
     let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
-    let registration = store.register(&draft)?;
-    for record in &registration.records {
+    let decision = store.decide(&command)?;
+    for record in &decision.records {
         store.apply(record)?;
     }
-    let VersionEntity { version, id, schema, .. } = version_entity(&registration.found);
+    let Outcome::Registered(found) = decision.outcome else { return Err(Error::no_such_path()) };
+    let VersionEntity { version, id, schema, .. } = version_entity(&found);
     Ok(Json(RegisteredEntity { version, id, schema }))
 }
 
@@ -142,7 +147,7 @@ fn read(store: &SharedStore) -> RwLockReadGuard<'_, Store> {
     store.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn draft(subject: String, body: &[u8]) -> Result<Draft, Error> {
+fn draft(body: &[u8]) -> Result<Draft, Error> {
     let entity: RegisterEntity =
         serde_json::from_slice(body).map_err(|error| Error::http(StatusCode::BAD_REQUEST, error.to_string()))?;
     if entity.metadata.is_some() || entity.rule_set.is_some() {
@@ -155,7 +160,7 @@ fn draft(subject: String, body: &[u8]) -> Result<Draft, Error> {
         return Err(Error::unsupported(format!("Invalid schema type {schema_type}")));
     };
     let references = entity.references.unwrap_or_default().into_iter().map(Reference::from).collect();
-    Ok(Draft { subject: Subject(subject.into()), format, text: entity.schema, references })
+    Ok(Draft { format: Some(format), text: entity.schema, references, ..Draft::default() })
 }
 
 fn schema_id(text: &str) -> Result<SchemaId, Error> {
@@ -184,14 +189,14 @@ fn wanted(text: &str) -> Result<Wanted, Error> {
     }
 }
 
-fn deleted(query: &Parameters) -> bool {
-    query.get("deleted").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+fn deleted(query: &Parameters) -> Deleted {
+    let is_asked = query.get("deleted").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_asked { Deleted::With } else { Deleted::Without }
 }
 
-/// Returns the context in which an ID is meant: that of the subject in the query.
-fn context(query: &Parameters) -> String {
-    let subject = query.get("subject").map(|subject| Subject(subject.as_str().into()));
-    subject.as_ref().map_or(DEFAULT_CONTEXT, context_of).to_owned()
+/// Returns the subject in whose context an ID is meant.
+fn subject_of(query: &Parameters) -> Option<&str> {
+    query.get("subject").map(String::as_str)
 }
 
 fn schema_entity(content: &Content) -> SchemaEntity {

@@ -31,13 +31,15 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 pub use content::Content;
 pub use decide::{Command, Decision, Draft, Outcome};
 pub use error::Error;
+#[cfg(test)]
+pub(crate) use judge::MAX_REFERENCES;
 pub use log::LogRecord;
 pub use names::{DEFAULT_CONTEXT, context_of};
 pub use query::{Deleted, Found, Wanted};
 
 use self::context::{Context, Stored};
 use self::log::{Change, Key};
-use crate::registry::settings::{Config, Mode};
+use crate::registry::settings::{Compatibility, Config, Mode};
 use crate::schema::{Reference, SchemaId, Subject, Version};
 
 /// A version of a subject, as a reference names it.
@@ -56,6 +58,15 @@ pub struct Store {
 }
 
 impl Store {
+    /// Makes an empty state in which every version goes with every other.
+    #[must_use]
+    pub fn unchecked() -> Self {
+        let config = Config { compatibility_level: Some(Compatibility::None), ..Config::default() };
+        let mut store = Self::default();
+        store.configs.insert_mut(None, Arc::new(config));
+        store
+    }
+
     /// Takes one record of the log.
     ///
     /// # Errors

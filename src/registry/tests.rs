@@ -13,9 +13,9 @@ use url::Url;
 
 use super::api::{SharedStore, router};
 use super::client::Client;
-use super::store::{Draft, Found};
+use super::store::{Command, Draft, Found, Outcome, Store};
 use crate::config::Registry;
-use crate::schema::{Format, Reference, Subject, Version};
+use crate::schema::{Reference, Subject, Version};
 
 /// What the registry does instead of answering.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Server {
     pub(super) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let (store, shared) = (SharedStore::default(), Shared::default());
+        let (store, shared) = (SharedStore::new(Store::unchecked().into()), Shared::default());
         let app = router(Arc::clone(&store)).layer(from_fn_with_state(shared.clone(), interfere));
         let mut task = JoinSet::new();
         task.spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -104,13 +104,15 @@ impl Server {
                 version: Version(version),
             })
             .collect();
-        let draft = Draft { subject: Subject(subject.into()), format: Format::Avro, text: text.to_owned(), references };
+        let draft = Draft { text: text.to_owned(), references, ..Draft::default() };
+        let command = Command::Register { subject: Subject(subject.into()), draft, normalize: false };
         let mut store = self.store.write().unwrap();
-        let registration = store.register(&draft).unwrap();
-        for record in &registration.records {
+        let decision = store.decide(&command).unwrap();
+        for record in &decision.records {
             store.apply(record).unwrap();
         }
-        registration.found
+        let Outcome::Registered(found) = decision.outcome else { panic!("it is registered") };
+        *found
     }
 
     pub(super) fn client(&self) -> Client {

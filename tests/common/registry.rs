@@ -88,7 +88,12 @@ impl Registry {
     /// Starts an empty registry.
     pub(crate) fn start() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], super::process::free_port()));
-        let registry = Self { store: Arc::default(), faults: Arc::default(), address, server: Mutex::default() };
+        let registry = Self {
+            store: Arc::new(Store::unchecked().into()),
+            faults: Arc::default(),
+            address,
+            server: Mutex::default(),
+        };
         registry.up();
         registry
     }

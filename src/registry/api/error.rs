@@ -41,15 +41,10 @@ impl Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        let (status, code) = match &error {
-            store::Error::SubjectNotFound(_) => (StatusCode::NOT_FOUND, 40401),
-            store::Error::VersionNotFound(_) => (StatusCode::NOT_FOUND, 40402),
-            store::Error::SchemaNotFound(_) | store::Error::ContentNotFound => (StatusCode::NOT_FOUND, 40403),
-            store::Error::InvalidSchema(_) => (StatusCode::UNPROCESSABLE_ENTITY, 42201),
-            store::Error::InvalidSubject(_) => (StatusCode::UNPROCESSABLE_ENTITY, 42208),
-            store::Error::LogRecord(_) | store::Error::IdTaken { .. } => (StatusCode::INTERNAL_SERVER_ERROR, 50001),
-        };
-        Self { status, code, message: error.to_string() }
+        let code = error.code();
+        let status = u16::try_from(if code < 1_000 { code } else { code / 100 });
+        let status = status.ok().and_then(|status| StatusCode::from_u16(status).ok());
+        Self { status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message: error.to_string() }
     }
 }
 

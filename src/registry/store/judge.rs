@@ -75,7 +75,8 @@ impl Store {
     pub(super) fn objections(&self, new: &Parsed, config: &Config, versions: &[Found]) -> Vec<String> {
         let level = config.compatibility_level.unwrap_or(Compatibility::Backward);
         let group = config.compatibility_group.as_deref();
-        let is_peer = |old: &&Found| group.is_none_or(|group| property(&old.content, group) == property(&new.content, group));
+        let is_peer =
+            |old: &&Found| group.is_none_or(|group| property(&old.content, group) == property(&new.content, group));
         let count = if level.is_transitive() { usize::MAX } else { 1 };
         let older = versions.iter().rev().filter(is_peer).take(count);
         let mut found = older.map(|old| self.against(new, old, level)).find(|found| !found.is_empty());
@@ -140,20 +141,28 @@ fn message(obstacle: &Obstacle, reader: &str, writer: &str) -> String {
     let Obstacle { kind, path, detail } = obstacle;
     let description = match kind {
         ObstacleKind::FixedSizeMismatch => {
-            format!("The size of FIXED type field at path '{path}' in the {reader} schema does not match with the {writer} schema")
+            format!(
+                "The size of FIXED type field at path '{path}' in the {reader} schema does not match with the {writer} schema"
+            )
         }
         ObstacleKind::TypeMismatch => {
-            format!("The type (path '{path}') of a field in the {reader} schema does not match with the {writer} schema")
+            format!(
+                "The type (path '{path}') of a field in the {reader} schema does not match with the {writer} schema"
+            )
         }
         ObstacleKind::NameMismatch => format!("The name of the schema has changed (path '{path}')"),
         ObstacleKind::MissingEnumSymbols => {
             format!("The {reader} schema is missing enum symbols '{detail}' at path '{path}' in the {writer} schema")
         }
         ObstacleKind::MissingUnionBranch => {
-            format!("The {reader} schema is missing a type inside a union field at path '{path}' in the {writer} schema")
+            format!(
+                "The {reader} schema is missing a type inside a union field at path '{path}' in the {writer} schema"
+            )
         }
         ObstacleKind::ReaderFieldMissingDefaultValue => {
-            format!("The field '{detail}' at path '{path}' in the {reader} schema has no default value and is missing in the {writer} schema")
+            format!(
+                "The field '{detail}' at path '{path}' in the {reader} schema has no default value and is missing in the {writer} schema"
+            )
         }
     };
     format!("{{errorType:'{}', description:'{description}', additionalInfo:'{detail}'}}", kind.name())

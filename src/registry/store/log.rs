@@ -305,8 +305,8 @@ fn put(subject: Subject, version: Version, value: &[u8]) -> Result<Change, serde
 impl LogRecord {
     /// Reads the record.
     pub(super) fn read(&self) -> Result<(Option<Key>, Change), Error> {
-        let Some(key) = Key::read(&self.key).map_err(Error::LogRecord)? else { return Ok((None, Change::Nothing)) };
-        let change = Change::read(key.clone(), self.value.as_deref()).map_err(Error::LogRecord)?;
+        let Some(key) = Key::read(&self.key)? else { return Ok((None, Change::Nothing)) };
+        let change = Change::read(key.clone(), self.value.as_deref())?;
         Ok((Some(key), change))
     }
 }

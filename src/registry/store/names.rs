@@ -83,6 +83,7 @@ pub(super) fn scopes(subject: Option<&Subject>) -> impl Iterator<Item = Option<S
 pub struct Prefix {
     context: Option<String>,
     name: String,
+    is_whole: bool,
 }
 
 impl Prefix {
@@ -90,10 +91,16 @@ impl Prefix {
     #[must_use]
     pub fn new(text: &str) -> Self {
         if let Some(name) = text.strip_prefix(":*:") {
-            return Self { context: None, name: name.to_owned() };
+            return Self { context: None, name: name.to_owned(), is_whole: false };
         }
         let (context, name) = parts(text);
-        Self { context: Some(context.to_owned()), name: name.to_owned() }
+        Self { context: Some(context.to_owned()), name: name.to_owned(), is_whole: false }
+    }
+
+    /// Returns the subjects of a scope: one, or all of a context.
+    pub(super) fn of_scope(scope: &Subject) -> Self {
+        let prefix = Self::new(&scope.0);
+        Self { is_whole: !prefix.name.is_empty(), ..prefix }
     }
 
     /// Tells whether a context may have subjects of it.
@@ -106,7 +113,7 @@ impl Prefix {
     #[must_use]
     pub fn matches(&self, subject: &Subject) -> bool {
         let (context, name) = parts(&subject.0);
-        self.reaches(context) && name.starts_with(&self.name)
+        self.reaches(context) && if self.is_whole { name == self.name } else { name.starts_with(&self.name) }
     }
 }
 
@@ -150,15 +157,15 @@ mod tests {
 
     #[test]
     fn settings_are_looked_for_from_the_inside_out() {
-        let scopes = |name: Option<&str>| -> Vec<_> {
+        let named = |name: Option<&str>| -> Vec<_> {
             let own = name.map(subject);
-            super::scopes(own.as_ref()).map(|scope| scope.map(|scope| scope.0.to_string())).collect()
+            scopes(own.as_ref()).map(|scope| scope.map(|scope| scope.0.to_string())).collect()
         };
         let some = |name: &str| Some(name.to_owned());
-        assert_eq!(scopes(Some("orders")), [some("orders"), None, some(":.__GLOBAL:")]);
-        assert_eq!(scopes(Some(":.eu:orders")), [some(":.eu:orders"), some(":.eu:"), some(":.__GLOBAL:")]);
-        assert_eq!(scopes(Some(":.eu:")), [some(":.eu:"), some(":.__GLOBAL:")]);
-        assert_eq!(scopes(None), [None, some(":.__GLOBAL:")]);
+        assert_eq!(named(Some("orders")), [some("orders"), None, some(":.__GLOBAL:")]);
+        assert_eq!(named(Some(":.eu:orders")), [some(":.eu:orders"), some(":.eu:"), some(":.__GLOBAL:")]);
+        assert_eq!(named(Some(":.eu:")), [some(":.eu:"), some(":.__GLOBAL:")]);
+        assert_eq!(named(None), [None, some(":.__GLOBAL:")]);
     }
 
     #[test]

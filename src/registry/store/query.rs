@@ -69,9 +69,9 @@ impl Store {
             return own.and_then(|(_, found)| placed(id, found, None)).ok_or_else(|| unknown(id));
         }
         let elsewhere = self.contexts.keys().filter(|_| name == DEFAULT_CONTEXT).filter_map(|name| of(name));
-        let fitting = elsewhere.filter(|(name, found)| is_of(found, &names::qualified(name, short))).find_map(
-            |(name, found)| placed(id, found, Some(&names::qualified(&name, short))),
-        );
+        let fitting = elsewhere
+            .filter(|(name, found)| is_of(found, &names::qualified(name, short)))
+            .find_map(|(name, found)| placed(id, found, Some(&names::qualified(&name, short))));
         fitting.or_else(|| own.and_then(|(_, found)| placed(id, found, None))).ok_or_else(|| unknown(id))
     }
 
@@ -80,7 +80,8 @@ impl Store {
     /// # Errors
     /// [`Error::SchemaNotFound`].
     pub fn by_guid(&self, guid: SchemaGuid) -> Result<Arc<Content>, Error> {
-        let in_context = |context: &Context| Some(Arc::clone(&context.schemas.get(&context.id_of_guid(guid)?)?.content));
+        let in_context =
+            |context: &Context| Some(Arc::clone(&context.schemas.get(&context.id_of_guid(guid)?)?.content));
         self.contexts.values().find_map(in_context).ok_or_else(|| Error::SchemaNotFound(guid.to_string()))
     }
 
@@ -104,7 +105,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::SchemaNotFound`].
-    pub fn places(&self, subject: Option<&str>, id: SchemaId, deleted: Deleted) -> Result<Vec<(Subject, Version)>, Error> {
+    pub fn places(
+        &self,
+        subject: Option<&str>,
+        id: SchemaId,
+        deleted: Deleted,
+    ) -> Result<Vec<(Subject, Version)>, Error> {
         let name = subject.map_or(DEFAULT_CONTEXT, |subject| names::parts(subject).0);
         let registered = self.contexts.get(name).and_then(|context| context.schemas.get(&id));
         let places = registered.ok_or_else(|| unknown(id))?.places.iter();

@@ -1,28 +1,71 @@
-//! Log records in, state out; and what registering appends.
+//! Log records in, state out; and what commands append.
 
 use super::*;
+use crate::registry::settings::ConfigPatch;
+use crate::schema::Version;
 
 fn subject(name: &str) -> Subject {
     Subject(name.into())
 }
 
-fn draft(name: &str, text: &str) -> Draft {
-    Draft { subject: subject(name), format: Format::Avro, text: text.to_owned(), references: Vec::new() }
+fn draft(text: &str) -> Draft {
+    Draft { text: text.to_owned(), ..Draft::default() }
 }
 
 fn reference(name: &str, of: &str, version: i32) -> Reference {
     Reference { name: name.to_owned(), subject: subject(of), version: Version(version) }
 }
 
-fn register(store: &mut Store, draft: &Draft) -> Found {
-    let registration = store.register(draft).unwrap();
-    for record in &registration.records {
+fn command(name: &str, draft: Draft) -> Command {
+    Command::Register { subject: subject(name), draft, normalize: false }
+}
+
+/// Decides, applies what is appended, and returns the answer with what was appended.
+fn run(store: &mut Store, command: &Command) -> Result<(Outcome, Vec<LogRecord>), Error> {
+    let Decision { records, outcome } = store.decide(command)?;
+    for record in &records {
         store.apply(record).unwrap();
     }
-    let found = registration.found;
-    let stored = store.version(&found.subject, Wanted::Version(found.version), false).unwrap();
-    assert_eq!(stored, found, "what was announced is what the log says");
-    found
+    Ok((outcome, records))
+}
+
+fn try_register(store: &mut Store, name: &str, draft: Draft) -> Result<Found, Error> {
+    let (outcome, _) = run(store, &command(name, draft))?;
+    let Outcome::Registered(found) = outcome else { panic!("{outcome:?}") };
+    let stored = store.version(&found.subject, Wanted::Version(found.version), Deleted::Without).unwrap();
+    assert_eq!(stored, *found, "what was announced is what the log says");
+    Ok(*found)
+}
+
+fn register(store: &mut Store, name: &str, draft: Draft) -> Found {
+    try_register(store, name, draft).unwrap()
+}
+
+fn keys(records: &[LogRecord]) -> Vec<&str> {
+    records.iter().map(|record| std::str::from_utf8(&record.key).unwrap()).collect()
+}
+
+fn set(store: &mut Store, scope: Option<&str>, patch: &str) {
+    let patch: ConfigPatch = serde_json::from_str(patch).unwrap();
+    run(store, &Command::SetConfig { scope: scope.map(subject), patch }).unwrap();
+}
+
+fn set_mode(
+    store: &mut Store,
+    scope: Option<&str>,
+    mode: &str,
+    force: bool,
+) -> Result<(Outcome, Vec<LogRecord>), Error> {
+    run(store, &Command::SetMode { scope: scope.map(subject), mode: mode.to_owned(), force })
+}
+
+fn delete(store: &mut Store, name: &str, version: Option<i32>, permanent: bool) -> Result<Vec<LogRecord>, Error> {
+    let subject = subject(name);
+    let command = match version {
+        Some(version) => Command::DeleteVersion { subject, wanted: Wanted::Version(Version(version)), permanent },
+        None => Command::DeleteSubject { subject, permanent },
+    };
+    Ok(run(store, &command)?.1)
 }
 
 fn record(key: &str, value: Option<&str>) -> LogRecord {
@@ -41,150 +84,362 @@ fn numbers(found: &Found) -> (i32, i32) {
 
 #[test]
 fn ids_belong_to_contents_and_versions_to_subjects() {
-    let mut store = Store::default();
+    let mut store = Store::unchecked();
     let cases = [
         ("a", r#""string""#, (1, 1)),
         ("a", r#" "string" "#, (1, 1)),
         ("a", r#""int""#, (2, 2)),
         ("b", r#""int""#, (2, 1)),
-        ("b", r#"{ "type": "string" }"#, (3, 2)),
+        ("b", r#"{ "type": "string" }"#, (1, 2)),
         (":.eu:a", r#""int""#, (1, 1)),
         (":.eu:a", r#""string""#, (2, 2)),
     ];
     for (name, text, expected) in cases {
-        assert_eq!(numbers(&register(&mut store, &draft(name, text))), expected, "{name} {text}");
+        set(&mut store, Some(":.eu:"), r#"{"compatibility":"NONE"}"#);
+        assert_eq!(numbers(&register(&mut store, name, draft(text))), expected, "{name} {text}");
     }
-    assert_eq!(store.versions(&subject("a"), false).unwrap(), [Version(1), Version(2)]);
+    assert_eq!(store.versions(&subject("a"), Deleted::Without).unwrap(), [Version(1), Version(2)]);
     assert_eq!(
-        store.places(".", SchemaId(2), false).unwrap(),
-        [(&subject("a"), Version(2)), (&subject("b"), Version(1))]
+        store.places(None, SchemaId(2), Deleted::Without).unwrap(),
+        [(subject("a"), Version(2)), (subject("b"), Version(1))]
     );
-    let int = store.by_id(".", SchemaId(2)).unwrap().guid;
+    let int = store.by_id(None, SchemaId(2)).unwrap().content.guid;
     assert_eq!(store.ids(int).unwrap(), [(".", SchemaId(2)), (".eu", SchemaId(1))]);
     assert_eq!(&*store.by_guid(int).unwrap().text, r#""int""#);
-    let subjects: Vec<_> = store.subjects(false).map(|subject| &*subject.0).collect();
+    let all = names::Prefix::new(":*:");
+    let subjects: Vec<_> = store.subjects(&all, Deleted::Without).map(|subject| &*subject.0).collect();
     assert_eq!(subjects, ["a", "b", ":.eu:a"]);
+    assert_eq!(store.contexts().collect::<Vec<_>>(), [".", ".eu"]);
+    assert_eq!(&*store.by_id(Some(":.eu:a"), SchemaId(2)).unwrap().content.text, r#""string""#);
+    assert_eq!(&*store.by_id(Some("a"), SchemaId(2)).unwrap().content.text, r#""int""#);
 }
 
 #[test]
 fn log_keys_are_confluents_byte_for_byte() {
-    let registration = Store::default().register(&draft(":.eu:o\"1", r#""int""#)).unwrap();
-    let keys: Vec<_> = registration.records.iter().map(|record| std::str::from_utf8(&record.key).unwrap()).collect();
+    let store = Store::default();
+    let records = store.decide(&command(":.eu:o\"1", draft(r#""int""#))).unwrap().records;
     assert_eq!(
-        keys,
+        keys(&records),
         [
             r#"{"keytype":"CONTEXT","tenant":"default","context":".eu","magic":0}"#,
             r#"{"keytype":"SCHEMA","subject":":.eu:o\"1","version":1,"magic":1}"#
         ]
     );
-    let value: serde_json::Value = serde_json::from_slice(registration.records[1].value.as_deref().unwrap()).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(records[1].value.as_deref().unwrap()).unwrap();
     let expected = serde_json::json!({
         "subject": ":.eu:o\"1", "version": 1, "id": 1, "md5": value["md5"],
         "schemaType": "AVRO", "schema": "\"int\"", "deleted": false
     });
     assert_eq!(value, expected);
+    let patch: ConfigPatch = serde_json::from_str(r#"{"compatibility":"FULL"}"#).unwrap();
+    let config = |scope: Option<&str>| Command::SetConfig { scope: scope.map(subject), patch: patch.clone() };
+    let mode =
+        |scope: Option<&str>| Command::SetMode { scope: scope.map(subject), mode: "READONLY".into(), force: false };
+    for (command, key, value) in [
+        (config(None), r#"{"keytype":"CONFIG","magic":0}"#, r#"{"compatibilityLevel":"FULL"}"#),
+        (
+            config(Some("s")),
+            r#"{"keytype":"CONFIG","subject":"s","magic":0}"#,
+            r#"{"subject":"s","compatibilityLevel":"FULL"}"#,
+        ),
+        (mode(None), r#"{"keytype":"MODE","magic":0}"#, r#"{"mode":"READONLY"}"#),
+        (mode(Some("s")), r#"{"keytype":"MODE","subject":"s","magic":0}"#, r#"{"subject":"s","mode":"READONLY"}"#),
+    ] {
+        assert_eq!(store.decide(&command).unwrap().records, [record(key, Some(value))]);
+    }
+}
+
+/// What another registry has written with a key of its own form is written again in that form, or compaction would keep both.
+#[test]
+fn keys_keep_the_form_that_they_have_in_the_log() {
+    let mut store = Store::default();
+    let global = r#"{"keytype":"CONFIG","subject":null,"magic":0}"#;
+    store.apply(&record(global, Some(r#"{"compatibilityLevel":"FULL"}"#))).unwrap();
+    let karapace = r#"{"subject":"s","version":1,"magic":1,"keytype":"SCHEMA"}"#;
+    store.apply(&record(karapace, Some(r#"{"subject":"s","version":1,"id":1,"schema":"\"int\""}"#))).unwrap();
+    let patch: ConfigPatch = serde_json::from_str(r#"{"compatibility":"NONE"}"#).unwrap();
+    let (_, records) = run(&mut store, &Command::SetConfig { scope: None, patch }).unwrap();
+    assert_eq!(keys(&records), [global]);
+    assert_eq!(keys(&delete(&mut store, "s", Some(1), false).unwrap()), [karapace]);
 }
 
 /// The GUIDs were computed with Python's hashlib by the description of Confluent's `Schema.updateHash`.
 #[test]
 fn guid_is_the_md5_of_text_and_references() {
-    let mut store = Store::default();
-    let plain = register(&mut store, &draft("s", r#""string""#));
+    let mut store = Store::unchecked();
+    let plain = register(&mut store, "s", draft(r#""string""#));
     assert_eq!(plain.content.guid.to_string(), "095d71cf-1255-6b9d-5e33-0ad575b3df5d");
     for size in 1..=3 {
         let fixed = format!(r#"{{"type":"fixed","name":"B","namespace":"com","size":{size}}}"#);
-        register(&mut store, &draft("b-value", &fixed));
+        register(&mut store, "b-value", draft(&fixed));
     }
     let text = r#"{"type":"record","name":"A","fields":[{"name":"b","type":"com.B"}]}"#;
-    let with_reference = Draft { references: vec![reference("com.B", "b-value", 3)], ..draft("a-value", text) };
-    assert_eq!(register(&mut store, &with_reference).content.guid.to_string(), "7b4879ad-e87b-7829-a549-f121b28deaff");
-    let latest = Draft { references: vec![reference("com.B", "b-value", -1)], ..draft("a-value", text) };
+    let with_reference = Draft { references: vec![reference("com.B", "b-value", 3)], ..draft(text) };
+    let found = register(&mut store, "a-value", with_reference);
+    assert_eq!(found.content.guid.to_string(), "7b4879ad-e87b-7829-a549-f121b28deaff");
+    let latest = Draft { references: vec![reference("com.B", "b-value", -1)], ..draft(text) };
+    let again = register(&mut store, "a-value", latest);
+    assert_eq!(numbers(&again), (5, 1), "version -1 is the latest, and that is the same schema");
+    assert_eq!(store.referenced_by(&subject("b-value"), Version(3), Deleted::Without), [SchemaId(5)]);
+    let error = delete(&mut store, "b-value", Some(3), false).unwrap_err();
     assert_eq!(
-        numbers(&register(&mut store, &latest)),
-        (5, 1),
-        "version -1 is the latest, and that is the same schema"
+        error.to_string(),
+        "One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=b-value,version=3}."
     );
+    delete(&mut store, "a-value", None, false).unwrap();
+    delete(&mut store, "b-value", Some(3), false).unwrap();
 }
 
 #[test]
 fn bad_drafts_are_refused_with_confluents_words() {
-    let mut store = Store::default();
-    register(&mut store, &draft("there", r#""int""#));
-    let dangling =
-        |name: &str, version| Draft { references: vec![reference("R", name, version)], ..draft("s", "\"R\"") };
+    let mut store = Store::unchecked();
+    register(&mut store, "there", draft(r#""int""#));
+    let dangling = |name: &str, version| Draft { references: vec![reference("R", name, version)], ..draft("\"R\"") };
+    let rules =
+        Draft { rule_set: serde_json::from_str(r#"{"domainRules":[{"name":"1"}]}"#).unwrap(), ..draft("\"int\"") };
     let cases = [
-        (draft("s", " "), "Empty schema"),
-        (draft("s", "{"), "Invalid schema, it is not JSON: EOF while parsing an object at line 1 column 1"),
+        ("s", draft(" "), "Empty schema", 42201),
         (
-            draft("s", r#"{"type":"fixed","name":"F"}"#),
-            r#"Invalid schema {"type":"fixed","name":"F"}, details: Fixed schema has no `size`"#,
+            "s",
+            draft("{"),
+            "Invalid schema {, details: schema text is not JSON of at most 127 levels: EOF while parsing an object at line 1 column 1",
+            42201,
         ),
-        (draft("", r#""int""#), "The specified subject '' is not a valid."),
-        (draft("__GLOBAL", r#""int""#), "The specified subject '__GLOBAL' is not a valid."),
-        (draft("a\nb", r#""int""#), "The specified subject 'a\nb' is not a valid."),
         (
+            "s",
+            draft(r#"{"type":"fixed","name":"F"}"#),
+            r#"Invalid schema {"type":"fixed","name":"F"}, details: schema fixed 'F': has no 'size' from 0 to 2147483647"#,
+            42201,
+        ),
+        (
+            "s",
+            draft(r#"{"type":"fixed","name":"a-b","size":1}"#),
+            r#"Invalid schema {"type":"fixed","name":"a-b","size":1}, details: schema name 'a-b': is a name with something else than letters, digits and '_'"#,
+            42201,
+        ),
+        ("", draft(r#""int""#), "The specified subject '' is not a valid.", 42208),
+        ("__GLOBAL", draft(r#""int""#), "The specified subject '__GLOBAL' is not a valid.", 42208),
+        ("a\nb", draft(r#""int""#), "The specified subject 'a\nb' is not a valid.", 42208),
+        (
+            "s",
             dangling("there", 2),
             "Invalid schema, its reference 'R' to version 2 of subject 'there' leads nowhere: Version 2 not found.",
+            42201,
         ),
         (
+            "s",
             dangling("nowhere", 1),
             "Invalid schema, its reference 'R' to version 1 of subject 'nowhere' leads nowhere: Subject 'nowhere' not found.",
+            42201,
+        ),
+        ("s", rules, "Illegal initial character in rule name: 1", 42210),
+        ("s", Draft { format: Some(crate::schema::Format::Json), ..draft("{}") }, "Invalid schema type JSON", 42201),
+        (
+            "s",
+            Draft { version: Some(Version(7)), ..draft(r#""int""#) },
+            "Version is not one more than previous version",
+            42201,
+        ),
+        (
+            "s",
+            Draft { id: Some(SchemaId(7)), ..draft(r#""int""#) },
+            "Subject s in context . is not in import mode",
+            42205,
         ),
     ];
-    for (draft, expected) in cases {
-        assert_eq!(store.register(&draft).unwrap_err().to_string(), expected);
+    for (name, draft, message, code) in cases {
+        let error = store.decide(&command(name, draft)).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.code()), (message, code));
     }
 }
 
 #[test]
-fn soft_deleted_versions_are_hidden_and_still_there() {
+fn versions_must_go_with_those_before_them() {
+    let text = |kind: &str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":"{kind}"}}]}}"#);
     let mut store = Store::default();
+    register(&mut store, "s", draft(&text("int")));
+    register(&mut store, "s", draft(&text("long")));
+    let error = try_register(&mut store, "s", draft(&text("string"))).unwrap_err();
+    assert_eq!(error.code(), 409);
+    assert_eq!(
+        error.to_string(),
+        "Schema being registered is incompatible with an earlier schema for subject \"s\", details: [\
+         {errorType:'TYPE_MISMATCH', description:'The type (path '/fields/0/type') of a field in the new schema does not match with the old schema', \
+         additionalInfo:'reader type: STRING not compatible with writer type: LONG'}, {oldSchemaVersion: 2}, \
+         {oldSchema: '{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"f\",\"type\":\"long\"}]}'}, \
+         {validateFields: 'false', compatibility: 'BACKWARD'}]"
+    );
+    let asked = |store: &Store, kind: &str, beside| {
+        store.compatibility(&subject("s"), &draft(&text(kind)), false, beside).unwrap().is_empty()
+    };
+    let (latest, first) = (Some(Wanted::Latest), Some(Wanted::Version(Version(1))));
+    for (level, expected) in [
+        ("NONE", [true, true, true, true]),
+        ("BACKWARD", [true, false, true, false]),
+        ("FORWARD", [false, true, true, true]),
+        ("FULL", [false, false, true, false]),
+        ("BACKWARD_TRANSITIVE", [true, false, true, false]),
+        ("FORWARD_TRANSITIVE", [false, true, false, true]),
+        ("FULL_TRANSITIVE", [false, false, false, false]),
+    ] {
+        set(&mut store, Some("s"), &format!(r#"{{"compatibility":"{level}"}}"#));
+        let found = [
+            asked(&store, "double", latest),
+            asked(&store, "int", latest),
+            asked(&store, "long", None),
+            asked(&store, "int", None),
+        ];
+        // Among all versions is the same schema, which goes with itself, and the other.
+        let _ = first;
+        assert_eq!(found, expected, "{level}");
+    }
+    assert!(store.compatibility(&subject("new"), &draft("\"int\""), false, latest).unwrap().is_empty());
+    let error =
+        store.compatibility(&subject("s"), &draft("\"int\""), false, Some(Wanted::Version(Version(9)))).unwrap_err();
+    assert_eq!(error, Error::VersionNotFound(Version(9)));
+}
+
+#[test]
+fn what_means_the_same_is_not_registered_twice() {
+    let mut store = Store::default();
+    let a = r#"{"type":"record","name":"R","x":1,"y":2,"fields":[]}"#;
+    let b = r#"{"type":"record","name":"R","y":2,"x":1,"fields":[]}"#;
+    let first = register(&mut store, "s", draft(a));
+    assert_eq!(numbers(&register(&mut store, "s", draft(b))), numbers(&first));
+    let contract = |json: &str| Draft { metadata: serde_json::from_str(json).unwrap(), ..draft(a) };
+    let second = register(&mut store, "s", contract(r#"{"properties":{"owner":"a"}}"#));
+    assert_eq!(numbers(&second), (2, 2), "another contract is another schema");
+    assert_eq!(
+        numbers(&register(&mut store, "s", draft(a))),
+        (2, 2),
+        "the contract is taken over from the version before"
+    );
+    let found =
+        store.lookup(&subject("s"), &contract(r#"{"properties":{"owner":"a"}}"#), false, Deleted::Without).unwrap();
+    assert_eq!(numbers(&found), (2, 2));
+}
+
+#[test]
+fn modes_allow_and_refuse() {
+    let mut store = Store::default();
+    register(&mut store, "s", draft("\"int\""));
+    set_mode(&mut store, Some("s"), "readonly", false).unwrap();
+    let refused = "Subject s in context . is in read-only mode";
+    assert_eq!(try_register(&mut store, "s", draft("\"long\"")).unwrap_err().to_string(), refused);
+    assert_eq!(delete(&mut store, "s", None, false).unwrap_err().to_string(), refused);
+    assert_eq!(numbers(&register(&mut store, "s", draft("\"int\""))), (1, 1), "what is there needs no writing");
+    assert_eq!(set_mode(&mut store, None, "WHATEVER", false).unwrap_err(), Error::InvalidMode);
+    assert_eq!(
+        set_mode(&mut store, None, "IMPORT", false).unwrap_err().to_string(),
+        "Cannot import since found existing subjects"
+    );
+    run(&mut store, &Command::DeleteMode { scope: Some(subject("s")), recursive: false }).unwrap();
+    set_mode(&mut store, Some("in"), "IMPORT", false).unwrap();
+    let imported = |id, version, text| Draft { id: Some(SchemaId(id)), version: Some(Version(version)), ..draft(text) };
+    assert_eq!(numbers(&register(&mut store, "in", imported(70, 5, "\"long\""))), (70, 5));
+    assert_eq!(
+        try_register(&mut store, "in", imported(70, 6, "\"string\"")).unwrap_err().to_string(),
+        "Overwrite new schema with id 70 in context . is not permitted."
+    );
+    assert_eq!(
+        try_register(&mut store, "in", draft("\"string\"")).unwrap_err().to_string(),
+        "Subject in in context . is not in read-write mode"
+    );
+    assert_eq!(numbers(&register(&mut store, "t", draft("\"string\""))), (71, 1), "IDs go on after those that came");
+}
+
+#[test]
+fn what_is_deleted_for_good_leaves_its_id_behind() {
+    let mut store = Store::unchecked();
+    register(&mut store, "s", draft("\"int\""));
+    register(&mut store, "s", draft("\"long\""));
+    set(&mut store, Some("s"), r#"{"compatibility":"NONE"}"#);
+    assert_eq!(
+        delete(&mut store, "s", Some(2), true).unwrap_err(),
+        Error::VersionNotSoftDeleted(subject("s"), Version(2))
+    );
+    delete(&mut store, "s", Some(2), false).unwrap();
+    assert_eq!(
+        delete(&mut store, "s", Some(2), false).unwrap_err(),
+        Error::VersionSoftDeleted(subject("s"), Version(2))
+    );
+    let records = delete(&mut store, "s", Some(2), true).unwrap();
+    assert_eq!(
+        keys(&records),
+        [r#"{"keytype":"SCHEMA","subject":"s","version":2,"magic":1}"#, r#"{"keytype":"NOOP","magic":0}"#]
+    );
+    assert_eq!(delete(&mut store, "s", None, true).unwrap_err(), Error::SubjectNotSoftDeleted(subject("s")));
+    delete(&mut store, "s", None, false).unwrap();
+    assert_eq!(delete(&mut store, "s", None, false).unwrap_err(), Error::SubjectSoftDeleted(subject("s")));
+    let last = delete(&mut store, "s", None, true).unwrap();
+    assert_eq!(
+        keys(&last),
+        [
+            r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#,
+            r#"{"keytype":"CONFIG","subject":"s","magic":0}"#,
+        ]
+    );
+    assert_eq!(delete(&mut store, "s", None, true).unwrap_err(), Error::SubjectNotFound(subject("s")));
+    // A compacted log, read by a process that has seen nothing of it.
+    let mut compacted = Store::unchecked();
+    records.iter().chain(&last).for_each(|record| compacted.apply(record).unwrap());
+    assert_eq!(numbers(&register(&mut compacted, "s", draft("\"string\""))), (3, 1));
+    // Confluent's leader writes over the record; what was seen stays.
+    compacted.apply(&record(r#"{"keytype":"NOOP","magic":0}"#, None)).unwrap();
+    assert_eq!(compacted.highest(), BTreeMap::from([(".".to_owned(), 3)]));
+}
+
+#[test]
+fn soft_deleted_versions_are_hidden_and_still_there() {
+    let mut store = Store::unchecked();
     for (version, text) in [(1, "\"int\""), (2, "\"long\"")] {
         store.apply(&schema_record("s", version, version, text, false)).unwrap();
     }
     store.apply(&schema_record("s", 2, 2, "\"long\"", true)).unwrap();
     let s = subject("s");
-    assert_eq!(store.version(&s, Wanted::Latest, true).unwrap().version, Version(1), "latest is never a deleted one");
-    assert!(matches!(store.version(&s, Wanted::Version(Version(2)), false), Err(Error::VersionNotFound(Version(2)))));
-    assert_eq!(store.version(&s, Wanted::Version(Version(2)), true).unwrap().id, SchemaId(2));
-    assert_eq!(store.places(".", SchemaId(2), false).unwrap(), []);
-    assert_eq!(store.places(".", SchemaId(2), true).unwrap(), [(&s, Version(2))]);
-    assert_eq!(numbers(&register(&mut store, &draft("s", "\"long\""))), (2, 3), "its ID stays, its version does not");
+    assert_eq!(
+        store.version(&s, Wanted::Latest, Deleted::With).unwrap().version,
+        Version(1),
+        "latest is never a deleted one"
+    );
+    assert!(matches!(
+        store.version(&s, Wanted::Version(Version(2)), Deleted::Without),
+        Err(Error::VersionNotFound(Version(2)))
+    ));
+    assert_eq!(store.version(&s, Wanted::Version(Version(2)), Deleted::With).unwrap().id, SchemaId(2));
+    assert_eq!(store.places(None, SchemaId(2), Deleted::Without).unwrap(), []);
+    assert_eq!(store.places(None, SchemaId(2), Deleted::With).unwrap(), [(s.clone(), Version(2))]);
+    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (2, 3), "its ID stays, its version does not");
 }
 
 #[test]
 fn subject_deletes_and_tombstones_follow_the_log() {
-    let mut store = Store::default();
+    let mut store = Store::unchecked();
     let s = subject("s");
     store.apply(&schema_record("s", 1, 1, "\"int\"", false)).unwrap();
     store.apply(&schema_record("s", 2, 2, "\"long\"", false)).unwrap();
     let key = r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#;
     store.apply(&record(key, Some(r#"{"subject":"s","version":2}"#))).unwrap();
-    assert!(matches!(store.versions(&s, false), Err(Error::SubjectNotFound(_))));
-    assert_eq!(store.versions(&s, true).unwrap(), [Version(1), Version(2)]);
-    assert_eq!(store.subjects(false).count(), 0);
+    assert!(matches!(store.versions(&s, Deleted::Without), Err(Error::SubjectNotFound(_))));
+    assert_eq!(store.versions(&s, Deleted::With).unwrap(), [Version(1), Version(2)]);
+    assert_eq!(store.subjects(&names::Prefix::new(""), Deleted::Without).count(), 0);
 
     // Karapace writes an empty value where Confluent writes null.
     for (version, value) in [(2, None), (1, Some(""))] {
         let key = format!(r#"{{"keytype":"SCHEMA","subject":"s","version":{version},"magic":1}}"#);
         store.apply(&record(&key, value)).unwrap();
     }
-    assert!(matches!(store.versions(&s, true), Err(Error::SubjectNotFound(_))));
-    assert!(matches!(store.by_id(".", SchemaId(2)), Err(Error::SchemaNotFound(_))));
-    assert_eq!(numbers(&register(&mut store, &draft("s", "\"long\""))), (3, 1), "an ID is not given twice");
+    assert!(matches!(store.versions(&s, Deleted::With), Err(Error::SubjectNotFound(_))));
+    assert!(matches!(store.by_id(None, SchemaId(2)), Err(Error::SchemaNotFound(_))));
+    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (3, 1), "an ID is not given twice");
 }
 
 #[test]
 fn records_that_say_nothing_about_schemas_change_nothing() {
-    let mut store = Store::default();
+    let mut store = Store::unchecked();
     store.apply(&schema_record("s", 1, 7, "\"int\"", false)).unwrap();
     let before = format!("{store:?}");
-    let passed_over = [
-        record(r#"{"keytype":"NOOP","magic":0}"#, None),
-        record(r#"{"keytype":"CONFIG","subject":null,"magic":0}"#, Some(r#"{"compatibilityLevel":"FULL"}"#)),
-        record(r#"{"keytype":"MODE","subject":"s","magic":0}"#, Some(r#"{"mode":"READONLY"}"#)),
-        record(r#"{"keytype":"ELSE"}"#, Some("?")),
-    ];
+    let passed_over = [record(r#"{"keytype":"NOOP","magic":0}"#, None), record(r#"{"keytype":"ELSE"}"#, Some("?"))];
     for record in passed_over {
         store.apply(&record).unwrap();
     }
@@ -201,23 +456,23 @@ fn records_that_say_nothing_about_schemas_change_nothing() {
         assert!(message.starts_with(expected), "{message}");
     }
     assert_eq!(format!("{store:?}"), before);
-    assert_eq!(numbers(&register(&mut store, &draft("s", "\"long\""))), (8, 2));
+    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (8, 2));
 }
 
 #[test]
 fn lookup_tells_a_missing_subject_from_a_missing_schema() {
     let mut store = Store::default();
-    register(&mut store, &draft("s", "\"int\""));
-    assert_eq!(numbers(&store.lookup(&draft("s", " \"int\"")).unwrap()), (1, 1));
-    assert!(matches!(store.lookup(&draft("s", "\"long\"")), Err(Error::ContentNotFound)));
-    assert!(matches!(store.lookup(&draft("t", "\"int\"")), Err(Error::SubjectNotFound(_))));
+    register(&mut store, "s", draft("\"int\""));
+    let lookup = |name: &str, text: &str| store.lookup(&subject(name), &draft(text), false, Deleted::Without);
+    assert_eq!(numbers(&lookup("s", " \"int\"").unwrap()), (1, 1));
+    assert_eq!(lookup("s", "\"long\"").unwrap_err(), Error::ContentNotFound);
+    assert_eq!(lookup("t", "\"int\"").unwrap_err(), Error::SubjectNotFound(subject("t")));
 }
 
 #[test]
 fn numbers_at_their_end_do_not_wrap() {
-    let mut store = Store::default();
+    let mut store = Store::unchecked();
     store.apply(&schema_record("s", i32::MAX, i32::MAX, "\"int\"", false)).unwrap();
-    let registration = store.register(&draft("s", "\"long\"")).unwrap();
-    let error = store.apply(&registration.records[0]).unwrap_err();
-    assert!(matches!(error, Error::IdTaken { .. }), "{error}");
+    assert_eq!(try_register(&mut store, "s", draft("\"long\"")).unwrap_err(), Error::Exhausted("versions"));
+    assert_eq!(try_register(&mut store, "t", draft("\"long\"")).unwrap_err(), Error::Exhausted("IDs"));
 }

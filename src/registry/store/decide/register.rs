@@ -175,7 +175,8 @@ impl Store {
         if draft.text.len() > TEXT_BYTES {
             return Err(Error::TooLarge { found: draft.text.len(), limit: TEXT_BYTES });
         }
-        let mut references = draft.references.iter().map(|one| self.settled(subject, one)).collect::<Result<Vec<_>, _>>()?;
+        let mut references =
+            draft.references.iter().map(|one| self.settled(subject, one)).collect::<Result<Vec<_>, _>>()?;
         let why = |error: crate::schema::avro::Error| invalid(&draft.text, &plain_chain(&error));
         let texts = self.texts(subject, &references)?;
         let mut tree = Tree::read(&draft.text, texts.iter().map(|text| &**text)).map_err(why)?;
@@ -234,7 +235,9 @@ impl Store {
         };
         let other = context.and_then(|context| context.schemas.get(&id));
         if other.is_some_and(|other| other.content.text != content.text) {
-            return Err(Error::NotPermitted(format!("Overwrite new schema with id {id} in context {name} is not permitted.")));
+            return Err(Error::NotPermitted(format!(
+                "Overwrite new schema with id {id} in context {name} is not permitted."
+            )));
         }
         Ok(id)
     }

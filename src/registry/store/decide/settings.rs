@@ -91,6 +91,6 @@ fn prefix_of(scope: Option<&Subject>) -> Prefix {
     match scope {
         None => Prefix::new(""),
         Some(scope) if names::parts(&scope.0) == (GLOBAL_CONTEXT, "") => Prefix::new(":*:"),
-        Some(scope) => Prefix::new(&scope.0),
+        Some(scope) => Prefix::of_scope(scope),
     }
 }
