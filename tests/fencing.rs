@@ -196,14 +196,7 @@ fn fault_19_deleted_while_the_producer_is_lost() {
     let mut scene = Scene::empty("deleted");
     let (good, gone) =
         (scene.add("good", 2, Policy::default(), json!({})), scene.add("gone", 2, Policy::default(), json!({})));
-    let gate = json!({
-        "source": format!(r"^({}\.[a-z]+)\.raw$", scene.application),
-        "validated": "$1",
-        "value": { "format": "avro", "subject": "topic", "target": 2 },
-    });
-    let config =
-        Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({ "good": gate }));
-    let config = config.set("/instance", "pod-0");
+    let config = scene.config_of_pattern("good").set("/instance", "pod-0");
     let mut traffic = good.traffic(seed());
     let mut sent = scene.send(&good, traffic.mixed(100, &Class::usual()));
     let lost = scene.send(&gone, gone.traffic(seed()).mixed(100, &Class::usual()));

@@ -2,8 +2,9 @@
 //!
 //! Health and metrics are open to whoever reaches the port. `/status` names topics and
 //! errors, and there are no admin users yet, so beyond loopback it is refused, and so is what
-//! a browser here asks for a page of somebody else. The server cannot be used against the gate: connections are few and short-lived, a request must
-//! arrive whole within seconds and carries no body, and no handler waits for anything.
+//! a browser here asks for a page of somebody else. The server cannot be used against the
+//! gate: connections are few and short-lived, a request must arrive whole within seconds and
+//! carries no body, and no handler waits for anything.
 
 use std::convert::Infallible;
 use std::future::Future;

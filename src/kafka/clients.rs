@@ -76,7 +76,8 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
     let shares = Shares::of(config);
     let mut client = ClientConfig::new();
     if !config.kafka.is_group_of_broker() {
-        client.set("session.timeout.ms", "45000").set("partition.assignment.strategy", "cooperative-sticky");
+        let session = config.kafka.session_timeout().as_millis().to_string();
+        client.set("session.timeout.ms", session).set("partition.assignment.strategy", "cooperative-sticky");
     }
     for (name, value) in [
         ("client.id", names.pipeline.as_str()),

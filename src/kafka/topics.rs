@@ -242,7 +242,8 @@ impl Cluster {
     /// The admin client itself must know it. One that it has not heard of, since that broker was not up when it connected,
     /// it would wait for until its next look at the cluster, minutes later.
     fn broker(&self) -> Result<Option<i32>, Error> {
-        let metadata = self.admin.inner().fetch_metadata(None, PATIENCE).map_err(|error| self.unreachable(error))?;
+        let metadata =
+            self.admin.inner().fetch_metadata(None, self.patience).map_err(|error| self.unreachable(error))?;
         Ok(metadata.brokers().first().map(MetadataBroker::id))
     }
 

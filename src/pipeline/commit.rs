@@ -22,10 +22,10 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::consume::Consumer;
+use super::deliveries::{Context, REFUSED};
 use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
-use super::produce::{Context, REFUSED};
 use super::watchdog::{self, Call, Ending, Watch};
 use super::{Fault, Stop};
 use crate::config::Delivery;

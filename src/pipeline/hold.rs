@@ -12,10 +12,10 @@ use rdkafka::consumer::{Consumer as _, RebalanceProtocol};
 
 use super::Fault;
 use super::assignment::{self, Hold};
+use super::deliveries::protocol_name;
 use super::fetch::News;
 use super::output::{Origin, Staged};
 use super::positions;
-use super::produce::protocol_name;
 use super::run::Loop;
 use crate::gate::verdict::{Decision, Needs};
 use crate::kafka::clients::REQUEST_TIMEOUT;

@@ -10,8 +10,9 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 
 use super::Fault;
+use super::deliveries::{is_size, protocol_name};
 use super::output::{Origin, Staged};
-use super::produce::{Relabel, is_size, protocol_name};
+use super::produce::Relabel;
 use super::refused::Known;
 use super::run::Loop;
 use crate::config::Oversize;

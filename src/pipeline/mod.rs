@@ -26,6 +26,7 @@ mod breaker;
 mod close;
 mod commit;
 mod consume;
+mod deliveries;
 mod discover;
 mod end;
 pub(crate) mod failpoint;

@@ -12,8 +12,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
+use super::deliveries::{Refusals, is_size};
 use super::output::Origin;
-use super::produce::{Refusals, is_size};
 use super::routes::Routes;
 use super::search::Search;
 use crate::gate::extent::Extent;

@@ -59,18 +59,18 @@ pub(super) struct Missing {
     topics: BTreeSet<String>,
     looked: Option<Instant>,
     /// Whether the consumer has missed one since the last look.
-    is_due: bool,
+    was_missed: bool,
 }
 
 impl Missing {
-    /// Tells whether it is time to look: soon after one was missed, and again until none is.
-    fn is_due(&mut self, has_missed: bool, now: Instant) -> bool {
-        self.is_due |= has_missed;
+    /// Tells whether to look now: soon after one was missed, and again until none is. Whoever is told so looks.
+    fn take_turn(&mut self, was_missed: bool, now: Instant) -> bool {
+        self.was_missed |= was_missed;
         let has_waited = self.looked.is_none_or(|at| now.duration_since(at) >= LOOK_FOR_MISSING);
-        let is_due = has_waited && (self.is_due || !self.topics.is_empty());
+        let is_due = has_waited && (self.was_missed || !self.topics.is_empty());
         if is_due {
             self.looked = Some(now);
-            self.is_due = false;
+            self.was_missed = false;
         }
         is_due
     }
@@ -157,13 +157,13 @@ impl Loop<'_> {
     /// Shows named sources that are missing: the group has taken their partitions from all its members by then, or will,
     /// and the consumer goes on as if all were well. (A topic of a pattern may go.)
     pub(super) fn look_for_missing(&mut self, now: Instant) {
-        let has_missed = self.consumer.context().take_missed();
-        if matches!(self.settings.gate.source, Sources::Pattern(_)) || !self.missing.is_due(has_missed, now) {
+        let was_missed = self.consumer.context().take_missed();
+        if matches!(self.settings.gate.source, Sources::Pattern(_)) || !self.missing.take_turn(was_missed, now) {
             return;
         }
         // Brokers that are away show themselves otherwise.
         let Ok(listed) = self.cluster.list() else {
-            self.missing.is_due = true;
+            self.missing.was_missed = true;
             return;
         };
         for route in self.routes.iter() {
@@ -293,13 +293,13 @@ mod tests {
     fn a_missing_topic_is_looked_for_until_it_is_found() {
         let (now, mut missing) = (Instant::now(), Missing::default());
         let after = |seconds| now + Duration::from_secs(seconds);
-        assert!(!missing.is_due(false, now), "nothing is listed for nothing");
-        assert!(missing.is_due(true, now), "at once");
-        assert!(!missing.is_due(true, after(1)), "lists are long");
-        assert!(missing.is_due(false, after(5)), "what was missed meanwhile is not forgotten");
-        assert!(!missing.is_due(false, after(10)), "all were found");
+        assert!(!missing.take_turn(false, now), "nothing is listed for nothing");
+        assert!(missing.take_turn(true, now), "at once");
+        assert!(!missing.take_turn(true, after(1)), "lists are long");
+        assert!(missing.take_turn(false, after(5)), "what was missed meanwhile is not forgotten");
+        assert!(!missing.take_turn(false, after(10)), "all were found");
         missing.topics.insert("raw".to_owned());
-        assert!(missing.is_due(false, after(10)), "not yet");
+        assert!(missing.take_turn(false, after(10)), "not yet");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::breaker::Guard;
 use super::close::Closing;
 use super::commit::{CALL_STEP, Idle, Terms};
 use super::consume::{self, Consumer};
+use super::deliveries;
 use super::discover;
 use super::end::Backoff;
 use super::fault::Kind;
@@ -23,7 +24,6 @@ use super::fetch::Fetch;
 use super::mend::Damage;
 use super::output::Output;
 use super::positions;
-use super::produce;
 use super::recover::Recovery;
 use super::refused::Refused;
 use super::routes::Routes;
@@ -122,7 +122,7 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     if terms.delivery == Delivery::ExactlyOnce {
         clients::wait_before_retries(&mut config, backoff.wait());
     }
-    let context = produce::Context::new(settings.gate.name.as_str().into());
+    let context = deliveries::Context::new(settings.gate.name.as_str().into());
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
     if terms.delivery == Delivery::ExactlyOnce
@@ -134,7 +134,7 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     Ok(Idle::new(ffi::Producer::new(client), terms))
 }
 
-fn init_transactions(client: &BaseProducer<produce::Context>, terms: &Terms) -> KafkaResult<()> {
+fn init_transactions(client: &BaseProducer<deliveries::Context>, terms: &Terms) -> KafkaResult<()> {
     let began = Instant::now();
     loop {
         let watch = terms.watch("init_transactions", "starting");

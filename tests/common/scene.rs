@@ -114,6 +114,16 @@ impl Scene {
         Config::new(&self.application, self.kafka.bootstrap(), &self.registry.url(), gates.into())
     }
 
+    /// Returns the configuration of one gate that reads the sources of all by a pattern, whatever it finds later included.
+    pub(crate) fn config_of_pattern(&self, gate: &str) -> Config {
+        let settings = json!({
+            "source": format!(r"^({}\.[a-z]+)\.raw$", self.application),
+            "validated": "$1",
+            "value": { "format": "avro", "subject": "topic", "target": 2 },
+        });
+        Config::new(&self.application, self.kafka.bootstrap(), &self.registry.url(), json!({ gate: settings }))
+    }
+
     /// Returns the first gate.
     pub(crate) fn line(&self) -> &Line {
         &self.lines[0]

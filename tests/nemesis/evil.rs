@@ -1,5 +1,6 @@
 //! What goes wrong in a seed: each evil is done and undone, as far as it is undone.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
@@ -194,13 +195,16 @@ impl Stage<'_> {
         while gate.exited().is_none() && !gate.is_halted() && start.elapsed() < STEP {
             std::thread::sleep(Duration::from_millis(50));
         }
-        // One that has not met its step must not meet it later, when nobody would wake it.
-        if gate.exited().is_none() && gate.is_halted() {
-            seconds(random, 7.0, 9.0);
-            gate.resume();
-            return self.members.push(Member(gate, config));
+        match gate.exited() {
+            Some(status) => assert_eq!(status.signal(), Some(9), "it ended with {status}:\n{}", gate.log()),
+            None if gate.is_halted() => {
+                seconds(random, 7.0, 9.0);
+                gate.resume();
+                return self.members.push(Member(gate, config));
+            }
+            // It has not met its step, and must not meet it later, when nobody would wake it.
+            None => gate.kill(),
         }
-        gate.kill();
         self.members.push(Member::start(&config));
     }
 
