@@ -5,13 +5,14 @@
 //! its topics.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::registry::api::{SharedStore, router};
-use crate::registry::store::{Command, Content, Draft, Error, Outcome, Store};
+use crate::registry::api::{Style, router};
+use crate::registry::node::{Error, Node};
+use crate::registry::store::{Command, Content, Draft, Outcome, Store};
 use crate::schema::{SchemaGuid, SchemaId, Subject};
 
 /// The subject of the values of `orders.raw`.
@@ -48,16 +49,13 @@ pub(super) struct Registry {
 impl Registry {
     /// Registers the schemas and serves them on a free port of this machine.
     pub(super) async fn start() -> std::io::Result<Self> {
-        let store = SharedStore::new(Store::unchecked().into());
-        let ids = {
-            let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
-            register(&mut store).map_err(std::io::Error::other)?
-        };
+        let node = Arc::new(Node::in_memory(Store::unchecked()));
+        let ids = register(&node).await.map_err(std::io::Error::other)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let mut server = JoinSet::new();
         server.spawn(async move {
-            if let Err(error) = axum::serve(listener, router(store)).await {
+            if let Err(error) = axum::serve(listener, router(node, Style::default())).await {
                 tracing::error!(%error, "the embedded registry ended");
             }
         });
@@ -66,14 +64,12 @@ impl Registry {
 }
 
 /// Registers the demo's schemas.
-pub(super) fn register(store: &mut Store) -> Result<Ids, Error> {
+pub(super) async fn register(node: &Node) -> Result<Ids, Error> {
     let mut found = Vec::new();
     for (subject, text) in SCHEMAS {
         let draft = Draft { text: text.to_owned(), ..Draft::default() };
         let command = Command::Register { subject: Subject(subject.into()), draft, normalize: false };
-        let decision = store.decide(&command)?;
-        decision.records.iter().try_for_each(|record| store.apply(record))?;
-        if let Outcome::Registered(version) = decision.outcome {
+        if let Outcome::Registered(version) = node.write(&command).await? {
             found.push((version.id, version.content));
         }
     }

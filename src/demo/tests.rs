@@ -21,6 +21,7 @@ use super::{GATE, SOURCE, configuration};
 use crate::gate::Gate;
 use crate::gate::verdict::{Decision, Route};
 use crate::record::{Offset, Part, Partition, Position, Record, Value};
+use crate::registry::node::Node;
 use crate::registry::store::Store;
 use crate::schema::avro::{ReaderSchema, Resolution, Schema, WriterSchema};
 use crate::schema::table::{Entry as TableEntry, Judgement, Need, Reading, Refusal, SchemaTable, Slot, Source};
@@ -41,7 +42,7 @@ impl Judge {
     fn new() -> Self {
         let config = configuration("localhost:9092", "127.0.0.1:8081".parse().unwrap(), "127.0.0.1:0").unwrap();
         assert_eq!(config.gates[0].name, GATE);
-        let ids = register(&mut Store::default()).unwrap();
+        let ids = futures::executor::block_on(register(&Node::in_memory(Store::unchecked()))).unwrap();
         let mut table = SchemaTable::default();
         let mut insert = |id: SchemaId, entry| {
             let slot = Slot { source: Source(0), part: Part::Value };
@@ -139,7 +140,7 @@ fn orders_are_avro_to_other_readers_too() {
 
 #[test]
 fn two_runs_send_the_same() {
-    let ids = register(&mut Store::default()).unwrap();
+    let ids = futures::executor::block_on(register(&Node::in_memory(Store::unchecked()))).unwrap();
     let (mut one, mut other) = (Traffic::new(ids), Traffic::new(ids));
     for _ in 0..1000 {
         let (one, other) = (one.next(NOW), other.next(NOW));

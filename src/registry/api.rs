@@ -1,234 +1,122 @@
-//! The HTTP face of the store, as Confluent 8 speaks: the registry inside `sluice demo`, and the stub of the tests.
+//! The HTTP face of a registry, as Confluent 8 speaks.
 //!
-//! It has what serializers and gates ask for: register, look up, schemas by ID and GUID, versions. What it does not
-//! keep it refuses (data contracts), and what it does not know is a JSON 404, on which newer clients fall back. State
-//! lives in memory: records that registering yields are applied at once instead of going through a log.
-//! Compatibility is not checked, and `/config` says so.
+//! Questions are answered from the node's present state without a lock; commands wait for the node. A path is brought
+//! into its one form before it is routed: `/contexts/.eu/subjects/a` is `/subjects/:.eu:a`, and an alias is the subject
+//! that it stands for. What is not known is a JSON 404, on which newer clients fall back.
+//!
+//! ```text
+//!  request ─> answer (media types, HEAD, OPTIONS) ─> path (contexts, aliases) ─> routes ─> Store | Node::write
+//! ```
 
+mod answer;
+mod body;
+mod compatibility;
+mod contexts;
 mod error;
+mod path;
+mod query;
+mod schemas;
+mod settings;
+mod subjects;
+mod versions;
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use serde::Serialize;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, delete, get, post};
 
 use self::error::Error;
-use super::entities::{
-    ContextIdEntity, DEFAULT_SCHEMA_TYPE, ReferenceEntity, RegisterEntity, RegisteredEntity, SchemaEntity,
-    SubjectVersionEntity, VersionEntity,
-};
-use super::store::names::Prefix;
-use super::store::{self, Command, Content, Deleted, Draft, Found, Outcome, Store, Wanted};
-use crate::schema::{Format, Reference, SchemaGuid, SchemaId, Subject, Version};
+use super::node::Node;
+use super::store::Store;
 
 /// The largest body: twice the largest schema text, since JSON within JSON is escaped.
 pub const MAX_BODY_BYTES: usize = 2 << 20;
 
-/// The content type of every answer.
-const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+/// Which clients the answers are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether answers have the fields of 8.x: `guid`, `ts`, `deleted`, `schemaType` of Avro, all of what was registered.
+    pub has_new_fields: bool,
+    /// The code of a schema that goes not with those before it: 409, or 40901 as of 8.0.4.
+    pub incompatible: i32,
+}
 
-/// The state that all requests share.
-pub type SharedStore = Arc<RwLock<Store>>;
+impl Default for Style {
+    fn default() -> Self {
+        Self { has_new_fields: true, incompatible: 409 }
+    }
+}
 
-type Answer<T> = Result<Json<T>, Error>;
-type Parameters = Query<HashMap<String, String>>;
+/// What all requests share.
+#[derive(Debug)]
+struct Shared {
+    node: Arc<Node>,
+    style: Style,
+}
 
-/// Makes the routes of a registry over this store.
-pub fn router(store: SharedStore) -> Router {
-    Router::new()
-        .route("/schemas/ids/{id}", get(schema_by_id))
-        .route("/schemas/ids/{id}/versions", get(places_of_id))
-        .route("/schemas/guids/{guid}", get(schema_by_guid))
-        .route("/schemas/guids/{guid}/ids", get(ids_of_guid))
-        .route("/subjects", get(subjects))
-        .route("/subjects/{subject}", post(lookup))
-        .route("/subjects/{subject}/versions", get(versions).post(register))
-        .route("/subjects/{subject}/versions/{version}", get(version))
-        .route("/config", get(config))
+impl Shared {
+    fn store(&self) -> Arc<Store> {
+        self.node.state()
+    }
+}
+
+type App = axum::extract::State<Arc<Shared>>;
+
+/// Makes the routes of a registry over this node.
+pub fn router(node: Arc<Node>, style: Style) -> Router {
+    let shared = Arc::new(Shared { node, style });
+    let routes = routes()
         .fallback(async || Error::no_such_path())
         .method_not_allowed_fallback(async || {
             Error::http(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(store)
+        .with_state(Arc::clone(&shared));
+    // Paths are rewritten before they are routed, which a layer of the routes themselves cannot do.
+    Router::new()
+        .fallback_service(routes)
+        .layer(from_fn_with_state(shared, path::rewrite))
+        .layer(from_fn(answer::negotiate))
 }
 
-async fn schema_by_id(
-    State(store): State<SharedStore>,
-    Path(id): Path<String>,
-    query: Parameters,
-) -> Answer<SchemaEntity> {
-    let store = read(&store);
-    Ok(Json(schema_entity(&store.by_id(subject_of(&query), schema_id(&id)?)?.content)))
-}
-
-async fn places_of_id(
-    State(store): State<SharedStore>,
-    Path(id): Path<String>,
-    query: Parameters,
-) -> Answer<Vec<SubjectVersionEntity>> {
-    let store = read(&store);
-    let places = store.places(subject_of(&query), schema_id(&id)?, deleted(&query))?;
-    let entity = |(subject, version): (Subject, Version)| SubjectVersionEntity {
-        subject: subject.0.to_string(),
-        version: version.0,
+fn routes() -> Router<Arc<Shared>> {
+    let config = || -> MethodRouter<Arc<Shared>> {
+        get(settings::config).put(settings::set_config).delete(settings::delete_config)
     };
-    Ok(Json(places.into_iter().map(entity).collect()))
-}
-
-async fn schema_by_guid(State(store): State<SharedStore>, Path(guid): Path<String>) -> Answer<SchemaEntity> {
-    let store = read(&store);
-    let content = store.by_guid(schema_guid(&guid)?)?;
-    Ok(Json(schema_entity(&content)))
-}
-
-async fn ids_of_guid(State(store): State<SharedStore>, Path(guid): Path<String>) -> Answer<Vec<ContextIdEntity>> {
-    let store = read(&store);
-    let ids = store.ids(schema_guid(&guid)?)?;
-    let entity = |(context, id): (&str, SchemaId)| ContextIdEntity { context: context.to_owned(), id: id.0 };
-    Ok(Json(ids.into_iter().map(entity).collect()))
-}
-
-async fn subjects(State(store): State<SharedStore>, query: Parameters) -> Json<Vec<String>> {
-    let prefix = Prefix::new(query.get("subjectPrefix").map_or(":*:", String::as_str));
-    Json(read(&store).subjects(&prefix, deleted(&query)).map(|subject| subject.0.to_string()).collect())
-}
-
-async fn versions(
-    State(store): State<SharedStore>,
-    Path(subject): Path<String>,
-    query: Parameters,
-) -> Answer<Vec<i32>> {
-    let versions = read(&store).versions(&Subject(subject.into()), deleted(&query))?;
-    Ok(Json(versions.into_iter().map(|version| version.0).collect()))
-}
-
-async fn version(
-    State(store): State<SharedStore>,
-    Path((subject, version)): Path<(String, String)>,
-    query: Parameters,
-) -> Answer<VersionEntity> {
-    let wanted = wanted(&version)?;
-    Ok(Json(version_entity(&read(&store).version(&Subject(subject.into()), wanted, deleted(&query))?)))
-}
-
-async fn lookup(State(store): State<SharedStore>, Path(subject): Path<String>, body: Bytes) -> Answer<VersionEntity> {
-    let draft = draft(&body)?;
-    Ok(Json(version_entity(&read(&store).lookup(&Subject(subject.into()), &draft, false, Deleted::Without)?)))
-}
-
-async fn register(
-    State(store): State<SharedStore>,
-    Path(subject): Path<String>,
-    body: Bytes,
-) -> Answer<RegisteredEntity> {
-    let command = Command::Register { subject: Subject(subject.into()), draft: draft(&body)?, normalize: false };
-    let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
-    let decision = store.decide(&command)?;
-    for record in &decision.records {
-        store.apply(record)?;
-    }
-    let Outcome::Registered(found) = decision.outcome else { return Err(Error::no_such_path()) };
-    let VersionEntity { version, id, schema, .. } = version_entity(&found);
-    Ok(Json(RegisteredEntity { version, id, schema }))
-}
-
-async fn config() -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "compatibilityLevel": "NONE" }))
-}
-
-fn read(store: &SharedStore) -> RwLockReadGuard<'_, Store> {
-    store.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn draft(body: &[u8]) -> Result<Draft, Error> {
-    let entity: RegisterEntity =
-        serde_json::from_slice(body).map_err(|error| Error::http(StatusCode::BAD_REQUEST, error.to_string()))?;
-    if entity.metadata.is_some() || entity.rule_set.is_some() {
-        return Err(Error::unsupported(
-            "Invalid schema, metadata and ruleSet are not supported by this registry yet".into(),
-        ));
-    }
-    let schema_type = entity.schema_type.as_deref().unwrap_or(DEFAULT_SCHEMA_TYPE);
-    let Some(format) = Format::from_schema_type(schema_type) else {
-        return Err(Error::unsupported(format!("Invalid schema type {schema_type}")));
+    let mode = || -> MethodRouter<Arc<Shared>> {
+        get(settings::mode).put(settings::set_mode).delete(settings::delete_mode)
     };
-    let references = entity.references.unwrap_or_default().into_iter().map(Reference::from).collect();
-    Ok(Draft { format: Some(format), text: entity.schema, references, ..Draft::default() })
-}
-
-fn schema_id(text: &str) -> Result<SchemaId, Error> {
-    // Confluent answers a path that is no number as one that does not exist.
-    text.parse().map(SchemaId).map_err(|_| Error::no_such_path())
-}
-
-fn schema_guid(text: &str) -> Result<SchemaGuid, Error> {
-    let digits = text.replace('-', "");
-    let well_formed = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match u128::from_str_radix(&digits, 16) {
-        Ok(guid) if well_formed => Ok(SchemaGuid(guid.to_be_bytes())),
-        Ok(_) | Err(_) => Err(store::Error::SchemaNotFound(text.to_owned()).into()),
-    }
-}
-
-/// Reads a version as Confluent does: `latest` in any case, -1 for the same, or a number from 1 up.
-fn wanted(text: &str) -> Result<Wanted, Error> {
-    if text.eq_ignore_ascii_case("latest") {
-        return Ok(Wanted::Latest);
-    }
-    match text.parse() {
-        Ok(-1) => Ok(Wanted::Latest),
-        Ok(version) if version > 0 => Ok(Wanted::Version(Version(version))),
-        Ok(_) | Err(_) => Err(Error::version(text)),
-    }
-}
-
-fn deleted(query: &Parameters) -> Deleted {
-    let is_asked = query.get("deleted").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if is_asked { Deleted::With } else { Deleted::Without }
-}
-
-/// Returns the subject in whose context an ID is meant.
-fn subject_of(query: &Parameters) -> Option<&str> {
-    query.get("subject").map(String::as_str)
-}
-
-fn schema_entity(content: &Content) -> SchemaEntity {
-    let references: Vec<_> = content.references.iter().map(ReferenceEntity::from).collect();
-    SchemaEntity {
-        schema_type: Some(content.format.schema_type().to_owned()),
-        schema: content.text.to_string(),
-        references: (!references.is_empty()).then_some(references),
-        guid: Some(content.guid.to_string()),
-    }
-}
-
-fn version_entity(found: &Found) -> VersionEntity {
-    VersionEntity {
-        subject: found.subject.0.to_string(),
-        version: found.version.0,
-        id: found.id.0,
-        schema: schema_entity(&found.content),
-    }
-}
-
-/// A JSON body with the registry's content type.
-#[derive(Debug)]
-struct Json<T>(T);
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
-    }
+    Router::new()
+        .route("/", get(contexts::root).post(contexts::root))
+        .route("/schemas", get(schemas::list))
+        .route("/schemas/types", get(schemas::types))
+        .route("/schemas/ids/{id}", get(schemas::by_id))
+        .route("/schemas/ids/{id}/schema", get(schemas::text_by_id))
+        .route("/schemas/ids/{id}/subjects", get(schemas::subjects))
+        .route("/schemas/ids/{id}/versions", get(schemas::places))
+        .route("/schemas/guids/{guid}", get(schemas::by_guid))
+        .route("/schemas/guids/{guid}/ids", get(schemas::ids))
+        .route("/subjects", get(subjects::list))
+        .route("/subjects/{subject}", post(subjects::lookup).delete(subjects::delete))
+        .route("/subjects/{subject}/metadata", get(subjects::by_metadata))
+        .route("/subjects/{subject}/versions", get(versions::list).post(versions::register))
+        .route("/subjects/{subject}/versions/{version}", get(versions::get).delete(versions::delete))
+        .route("/subjects/{subject}/versions/{version}/schema", get(versions::text))
+        .route("/subjects/{subject}/versions/{version}/referencedby", get(versions::referenced_by))
+        .route("/compatibility/subjects/{subject}/versions", post(compatibility::beside_all))
+        .route("/compatibility/subjects/{subject}/versions/{version}", post(compatibility::beside_one))
+        .route("/config", config())
+        .route("/config/{subject}", config())
+        .route("/mode", mode())
+        .route("/mode/{subject}", mode())
+        .route("/contexts", get(contexts::list))
+        .route("/contexts/{context}", delete(contexts::delete))
+        .route("/v1/metadata/id", get(contexts::cluster))
+        .route("/v1/metadata/version", get(contexts::version))
+        .route("/v1/metadata/deployment", get(contexts::deployment))
 }
 
 #[cfg(test)]

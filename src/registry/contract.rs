@@ -229,7 +229,8 @@ impl RuleSet {
         })
     }
 
-    fn rules(&self) -> impl Iterator<Item = &Rule> {
+    /// Lists all rules.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.migration_rules.iter().chain(&self.domain_rules).chain(&self.encoding_rules)
     }
 

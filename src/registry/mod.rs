@@ -13,6 +13,7 @@ pub mod client;
 pub mod contract;
 pub mod disk;
 pub mod entities;
+pub mod node;
 pub mod schemas;
 pub mod settings;
 pub mod store;

@@ -178,6 +178,29 @@ pub struct Config {
     pub override_rule_set: Option<RuleSet>,
 }
 
+impl Config {
+    /// Returns the configuration with what it leaves open taken from another.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        let other = other.clone();
+        Self {
+            alias: self.alias,
+            alias_for_deks: self.alias_for_deks,
+            normalize: self.normalize.or(other.normalize),
+            validate_fields: self.validate_fields.or(other.validate_fields),
+            validate_new_schemas: self.validate_new_schemas.or(other.validate_new_schemas),
+            validate_rules: self.validate_rules.or(other.validate_rules),
+            compatibility_level: self.compatibility_level.or(other.compatibility_level),
+            compatibility_policy: self.compatibility_policy.or(other.compatibility_policy),
+            compatibility_group: self.compatibility_group.or(other.compatibility_group),
+            default_metadata: self.default_metadata.or(other.default_metadata),
+            override_metadata: self.override_metadata.or(other.override_metadata),
+            default_rule_set: self.default_rule_set.or(other.default_rule_set),
+            override_rule_set: self.override_rule_set.or(other.override_rule_set),
+        }
+    }
+}
+
 /// A change of a configuration: `None` leaves a setting as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

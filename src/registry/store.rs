@@ -74,18 +74,18 @@ impl Store {
     pub fn apply(&mut self, record: &LogRecord) -> Result<(), Error> {
         let (key, change) = record.read()?;
         let Some(key) = key else { return Ok(()) };
-        self.change(change)?;
+        self.change(change, record.timestamp)?;
         if key.bytes()? != record.key && !self.forms.contains_key(&key) {
             self.forms.insert_mut(key, record.key.as_slice().into());
         }
         Ok(())
     }
 
-    fn change(&mut self, change: Change) -> Result<(), Error> {
+    fn change(&mut self, change: Change, timestamp: i64) -> Result<(), Error> {
         match change {
             Change::Nothing => {}
             Change::Put { subject, version, id, content, deleted } => {
-                self.put(&subject, version, Stored { id, deleted }, content)?;
+                self.put(&subject, version, Stored { id, deleted, timestamp }, content)?;
             }
             Change::Remove { subject, version } => self.remove(&subject, version),
             Change::DeleteUpTo { subject, version } => {
@@ -194,7 +194,7 @@ impl Store {
             Some(form) => form.to_vec(),
             None => key.bytes()?,
         };
-        Ok(LogRecord { key, value })
+        Ok(LogRecord { key, value, timestamp: 0 })
     }
 
     /// Returns the highest IDs that were given, by context.

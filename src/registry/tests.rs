@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use tokio::task::JoinSet;
 use url::Url;
 
-use super::api::{SharedStore, router};
+use super::api::{Style, router};
 use super::client::Client;
+use super::node::Node;
 use super::store::{Command, Draft, Found, Outcome, Store};
 use crate::config::Registry;
 use crate::schema::{Reference, Subject, Version};
@@ -44,7 +45,7 @@ struct Shared {
 /// A running registry; it stops when this is dropped.
 pub(super) struct Server {
     pub(super) url: Url,
-    pub(super) store: SharedStore,
+    pub(super) node: Arc<Node>,
     shared: Shared,
     _task: JoinSet<()>,
 }
@@ -53,11 +54,11 @@ impl Server {
     pub(super) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let (store, shared) = (SharedStore::new(Store::unchecked().into()), Shared::default());
-        let app = router(Arc::clone(&store)).layer(from_fn_with_state(shared.clone(), interfere));
+        let (node, shared) = (Arc::new(Node::in_memory(Store::unchecked())), Shared::default());
+        let app = router(Arc::clone(&node), Style::default()).layer(from_fn_with_state(shared.clone(), interfere));
         let mut task = JoinSet::new();
         task.spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, store, shared, _task: task }
+        Self { url, node, shared, _task: task }
     }
 
     /// Answers requests whose path contains this text with a fault, from now on.
@@ -106,12 +107,8 @@ impl Server {
             .collect();
         let draft = Draft { text: text.to_owned(), references, ..Draft::default() };
         let command = Command::Register { subject: Subject(subject.into()), draft, normalize: false };
-        let mut store = self.store.write().unwrap();
-        let decision = store.decide(&command).unwrap();
-        for record in &decision.records {
-            store.apply(record).unwrap();
-        }
-        let Outcome::Registered(found) = decision.outcome else { panic!("it is registered") };
+        let outcome = futures::executor::block_on(self.node.write(&command)).unwrap();
+        let Outcome::Registered(found) = outcome else { panic!("it is registered") };
         *found
     }
 

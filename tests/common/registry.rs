@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -15,6 +15,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use sluice::registry::api;
+use sluice::registry::node::Node;
 use sluice::registry::store::Store;
 use tokio::runtime::Runtime;
 
@@ -78,7 +79,7 @@ impl Drop for UnderWay {
 
 /// A registry in the test's process.
 pub(crate) struct Registry {
-    store: Arc<RwLock<Store>>,
+    node: Arc<Node>,
     faults: Arc<Mutex<Faults>>,
     address: SocketAddr,
     server: Mutex<Option<Runtime>>,
@@ -89,7 +90,7 @@ impl Registry {
     pub(crate) fn start() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], super::process::free_port()));
         let registry = Self {
-            store: Arc::new(Store::unchecked().into()),
+            node: Arc::new(Node::in_memory(Store::unchecked())),
             faults: Arc::default(),
             address,
             server: Mutex::default(),
@@ -119,7 +120,7 @@ impl Registry {
     pub(crate) fn up(&self) {
         let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let layer = from_fn_with_state(Arc::clone(&self.faults), interfere);
-        let router = api::router(Arc::clone(&self.store)).layer(layer);
+        let router = api::router(Arc::clone(&self.node), api::Style::default()).layer(layer);
         let listener = server.block_on(tokio::net::TcpListener::bind(self.address)).unwrap();
         #[allow(clippy::disallowed_methods, reason = "lives as long as its runtime")]
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });

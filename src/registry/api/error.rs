@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::Json;
+use super::answer::Json;
 use crate::registry::entities::ErrorEntity;
-use crate::registry::store;
+use crate::registry::{node, store};
 
 /// An answer that is an error.
 #[derive(Debug)]
@@ -14,6 +14,9 @@ pub(super) struct Error {
     code: i32,
     message: String,
 }
+
+/// The result of a request.
+pub(super) type Answer<T> = Result<T, Error>;
 
 impl Error {
     /// An error of HTTP itself: its code is the status.
@@ -29,22 +32,35 @@ impl Error {
     /// A version that is neither a number from 1 up nor `latest`.
     pub(super) fn version(text: &str) -> Self {
         let allowed = "Allowed values are between [1, 2^31-1] and the string \"latest\"";
-        let message = format!("The specified version '{text}' is not a valid version id. {allowed}");
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code: 42202, message }
+        Self::coded(42202, format!("The specified version '{text}' is not a valid version id. {allowed}"))
     }
 
-    /// A part of a data contract, or a schema type, that this registry does not keep.
-    pub(super) fn unsupported(message: String) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code: 42201, message }
+    /// A schema of a language that this registry does not keep.
+    pub(super) fn schema_type(name: &str) -> Self {
+        Self::coded(42201, format!("Invalid schema type {name}"))
+    }
+
+    fn coded(code: i32, message: String) -> Self {
+        let status = u16::try_from(if code < 1_000 { code } else { code / 100 });
+        let status = status.ok().and_then(|status| StatusCode::from_u16(status).ok());
+        Self { status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message }
+    }
+
+    /// Puts the code that this server uses for incompatible schemas.
+    pub(super) fn with_incompatible(self, code: i32) -> Self {
+        if self.code == 409 { Self { code, ..self } } else { self }
     }
 }
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        let code = error.code();
-        let status = u16::try_from(if code < 1_000 { code } else { code / 100 });
-        let status = status.ok().and_then(|status| StatusCode::from_u16(status).ok());
-        Self { status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message: error.to_string() }
+        Self::coded(error.code(), error.to_string())
+    }
+}
+
+impl From<node::Error> for Error {
+    fn from(error: node::Error) -> Self {
+        Self::coded(error.code(), error.to_string())
     }
 }
 

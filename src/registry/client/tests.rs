@@ -7,7 +7,7 @@ use url::Url;
 
 use super::*;
 use crate::config::{Auth, Secret, Tls};
-use crate::registry::store::LogRecord;
+use crate::registry::store::{Command, Wanted};
 use crate::registry::tests::{Fault, Server, settings};
 use crate::schema::Format;
 
@@ -73,11 +73,8 @@ async fn deleted_versions_count_except_for_latest() {
     let server = Server::start().await;
     server.register("s", r#""int""#);
     server.register("s", r#""long""#);
-    let deleted = LogRecord {
-        key: br#"{"keytype":"SCHEMA","subject":"s","version":2,"magic":1}"#.to_vec(),
-        value: Some(br#"{"subject":"s","version":2,"id":2,"schema":"\"long\"","deleted":true}"#.to_vec()),
-    };
-    server.store.write().unwrap().apply(&deleted).unwrap();
+    let delete = Command::DeleteVersion { subject: subject("s"), wanted: Wanted::Latest, permanent: false };
+    server.node.write(&delete).await.unwrap();
     let client = server.client();
     assert_eq!(client.latest(&subject("s")).await.unwrap().version, Version(1));
     let head = client.latest_version(&subject("s")).await.unwrap();

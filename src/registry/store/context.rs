@@ -16,6 +16,8 @@ use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
 pub(super) struct Stored {
     pub(super) id: SchemaId,
     pub(super) deleted: bool,
+    /// When its record was written.
+    pub(super) timestamp: i64,
 }
 
 /// The versions of one subject.

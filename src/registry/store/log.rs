@@ -28,6 +28,8 @@ pub struct LogRecord {
     pub key: Vec<u8>,
     /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
+    /// When it was written, in milliseconds since 1970; 0 where nobody says.
+    pub timestamp: i64,
 }
 
 /// What a record is about.

@@ -1,10 +1,11 @@
 //! What can be asked of the state. Nothing here changes it, waits or locks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::context::{Context, Registered, Stored, Versions};
 use super::names::{self, Prefix};
-use super::{Content, DEFAULT_CONTEXT, Error, Store, context_of};
+use super::{Content, DEFAULT_CONTEXT, Error, Store, context_of, judge};
 use crate::registry::settings::{Compatibility, Config, Mode};
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
 
@@ -21,6 +22,8 @@ pub struct Found {
     pub content: Arc<Content>,
     /// Whether it is soft-deleted.
     pub deleted: bool,
+    /// When its record was written, in milliseconds since 1970; 0 where nobody says.
+    pub timestamp: i64,
 }
 
 /// Which version of a subject is meant.
@@ -66,22 +69,21 @@ impl Store {
         let is_of = |registered: &Registered, subject: &Subject| registered.places.iter().any(|(of, _)| of == subject);
         let own = of(name);
         if short.is_empty() || own.as_ref().is_some_and(|(name, found)| is_of(found, &names::qualified(name, short))) {
-            return own.and_then(|(_, found)| placed(id, found, None)).ok_or_else(|| unknown(id));
+            return own.and_then(|(_, found)| self.placed(found, None)).ok_or_else(|| unknown(id));
         }
         let elsewhere = self.contexts.keys().filter(|_| name == DEFAULT_CONTEXT).filter_map(|name| of(name));
         let fitting = elsewhere
             .filter(|(name, found)| is_of(found, &names::qualified(name, short)))
-            .find_map(|(name, found)| placed(id, found, Some(&names::qualified(&name, short))));
-        fitting.or_else(|| own.and_then(|(_, found)| placed(id, found, None))).ok_or_else(|| unknown(id))
+            .find_map(|(name, found)| self.placed(found, Some(&names::qualified(&name, short))));
+        fitting.or_else(|| own.and_then(|(_, found)| self.placed(found, None))).ok_or_else(|| unknown(id))
     }
 
     /// Finds a schema by GUID, in any context.
     ///
     /// # Errors
     /// [`Error::SchemaNotFound`].
-    pub fn by_guid(&self, guid: SchemaGuid) -> Result<Arc<Content>, Error> {
-        let in_context =
-            |context: &Context| Some(Arc::clone(&context.schemas.get(&context.id_of_guid(guid)?)?.content));
+    pub fn by_guid(&self, guid: SchemaGuid) -> Result<Found, Error> {
+        let in_context = |context: &Context| self.placed(context.schemas.get(&context.id_of_guid(guid)?)?, None);
         self.contexts.values().find_map(in_context).ok_or_else(|| Error::SchemaNotFound(guid.to_string()))
     }
 
@@ -167,19 +169,79 @@ impl Store {
         };
         let stored = versions.get(&version).filter(|stored| deleted.takes(stored.deleted));
         let stored = *stored.ok_or(Error::VersionNotFound(version))?;
-        let content = self.content_at(subject, version).ok_or_else(|| unknown(stored.id))?;
-        Ok(Found { subject: subject.clone(), version, id: stored.id, content, deleted: stored.deleted })
+        self.found(subject, version, stored).ok_or_else(|| unknown(stored.id))
+    }
+
+    fn found(&self, subject: &Subject, version: Version, stored: Stored) -> Option<Found> {
+        let Stored { id, deleted, timestamp } = stored;
+        let content = self.content_at(subject, version)?;
+        Some(Found { subject: subject.clone(), version, id, content, deleted, timestamp })
+    }
+
+    /// Finds a version of a subject; one that names no context is looked for in all where the default one lacks it.
+    ///
+    /// # Errors
+    /// [`Error::SubjectNotFound`] and [`Error::VersionNotFound`].
+    pub fn version_anywhere(&self, subject: &Subject, wanted: Wanted, deleted: Deleted) -> Result<Found, Error> {
+        let own = self.version(subject, wanted, deleted);
+        own.or_else(|error| self.elsewhere(subject).find_map(|of| self.version(&of, wanted, deleted).ok()).ok_or(error))
+    }
+
+    /// Lists the subjects of the same name in other contexts; none for one that names its context.
+    pub(super) fn elsewhere(&self, subject: &Subject) -> impl Iterator<Item = Subject> {
+        let is_open = context_of(subject) == DEFAULT_CONTEXT;
+        let others = self.contexts.keys().filter(move |name| is_open && *name != DEFAULT_CONTEXT);
+        others.map(|name| names::qualified(name, &subject.0)).filter(|subject| self.all(subject).is_ok())
+    }
+
+    /// Finds the newest version of a subject with these properties.
+    ///
+    /// # Errors
+    /// [`Error::SubjectNotFound`] and [`Error::ContentNotFound`].
+    pub fn with_metadata(
+        &self,
+        subject: &Subject,
+        wanted: &BTreeMap<&str, &str>,
+        deleted: Deleted,
+    ) -> Result<Found, Error> {
+        self.versions(subject, deleted)?;
+        let fits = |found: &Found| {
+            let properties = found.content.metadata.as_ref().map(|metadata| &metadata.properties);
+            let has = |(key, value): (&&str, &&str)| {
+                properties.and_then(|properties| properties.get(*key)).is_some_and(|found| found == value)
+            };
+            wanted.iter().all(has)
+        };
+        self.history(subject, deleted).into_iter().rev().find(fits).ok_or(Error::ContentNotFound)
+    }
+
+    /// Returns the text of a schema with what it refers to in it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSchema`]: what another registry has stored may be none to us.
+    pub fn resolved(&self, found: &Found) -> Result<String, Error> {
+        let parsed = self.parsed(&found.subject, &found.content)?;
+        parsed.tree.resolved().map_err(|error| judge::invalid(&found.content.text, &super::plain_chain(&error)))
+    }
+
+    /// Returns the highest ID that a context has given.
+    #[must_use]
+    pub fn highest_id(&self, context: &str) -> i32 {
+        self.contexts.get(context).map_or(0, |context| context.highest)
+    }
+
+    /// Lists the names that stand for a subject.
+    pub fn aliases<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = &'a Subject> {
+        let is_alias = |config: &Config| config.alias.as_deref() == Some(&*subject.0);
+        self.configs.iter().filter(move |(_, config)| is_alias(config)).filter_map(|(scope, _)| scope.as_ref())
     }
 
     /// Lists the versions of a subject with their schemas, oldest first.
-    pub(super) fn history(&self, subject: &Subject, deleted: Deleted) -> Vec<Found> {
+    #[must_use]
+    pub fn history(&self, subject: &Subject, deleted: Deleted) -> Vec<Found> {
         let Ok(versions) = self.all(subject) else { return Vec::new() };
         let versions = versions.iter().filter(|(_, stored)| deleted.takes(stored.deleted));
-        let found = |(version, stored): (&Version, &Stored)| {
-            let content = self.content_at(subject, *version)?;
-            Some(Found { subject: subject.clone(), version: *version, id: stored.id, content, deleted: stored.deleted })
-        };
-        versions.filter_map(found).collect()
+        versions.filter_map(|(version, stored)| self.found(subject, *version, *stored)).collect()
     }
 
     /// Lists the IDs of the schemas that refer to a version.
@@ -206,8 +268,12 @@ impl Store {
     pub fn config(&self, scope: Option<&Subject>) -> Config {
         let mut settings = names::scopes(scope).filter_map(|scope| self.own_config(scope.as_ref()));
         let mut config = settings.next().cloned().unwrap_or_default();
+        // What a subject does not set is as it is for all, but for its level.
         config.compatibility_level.get_or_insert(Compatibility::Backward);
-        config
+        match self.own_config(None).filter(|_| scope.is_some()) {
+            Some(all) => config.or(all),
+            None => config,
+        }
     }
 
     /// Returns the mode that a scope sets itself.
@@ -222,22 +288,21 @@ impl Store {
         names::scopes(scope).find_map(|scope| self.own_mode(scope.as_ref())).unwrap_or(Mode::ReadWrite)
     }
 
+    /// Returns a schema at one of its places: this subject's newest, or the first of all.
+    fn placed(&self, registered: &Registered, subject: Option<&Subject>) -> Option<Found> {
+        let mut places = registered.places.iter();
+        let (subject, version) = match subject {
+            Some(subject) => places.rfind(|(of, _)| of == subject)?,
+            None => places.next()?,
+        };
+        self.found(subject, *version, self.stored_at(subject, *version)?)
+    }
+
     pub(super) fn all(&self, subject: &Subject) -> Result<&Versions, Error> {
         let context = self.contexts.get(context_of(subject));
         let versions = context.and_then(|context| context.subjects.get(subject));
         versions.map(Arc::as_ref).ok_or_else(|| Error::SubjectNotFound(subject.clone()))
     }
-}
-
-/// Returns a schema at one of its places: this subject's newest, or the first of all.
-fn placed(id: SchemaId, registered: &Registered, subject: Option<&Subject>) -> Option<Found> {
-    let mut places = registered.places.iter();
-    let (subject, version) = match subject {
-        Some(subject) => places.rfind(|(of, _)| of == subject)?,
-        None => places.next()?,
-    };
-    let content = Arc::clone(&registered.content);
-    Some(Found { subject: subject.clone(), version: *version, id, content, deleted: false })
 }
 
 fn unknown(id: SchemaId) -> Error {

@@ -69,7 +69,7 @@ fn delete(store: &mut Store, name: &str, version: Option<i32>, permanent: bool) 
 }
 
 fn record(key: &str, value: Option<&str>) -> LogRecord {
-    LogRecord { key: key.as_bytes().to_vec(), value: value.map(|value| value.as_bytes().to_vec()) }
+    LogRecord { key: key.as_bytes().to_vec(), value: value.map(|value| value.as_bytes().to_vec()), timestamp: 0 }
 }
 
 fn schema_record(name: &str, version: i32, id: i32, text: &str, deleted: bool) -> LogRecord {
@@ -105,7 +105,7 @@ fn ids_belong_to_contents_and_versions_to_subjects() {
     );
     let int = store.by_id(None, SchemaId(2)).unwrap().content.guid;
     assert_eq!(store.ids(int).unwrap(), [(".", SchemaId(2)), (".eu", SchemaId(1))]);
-    assert_eq!(&*store.by_guid(int).unwrap().text, r#""int""#);
+    assert_eq!(&*store.by_guid(int).unwrap().content.text, r#""int""#);
     let all = names::Prefix::new(":*:");
     let subjects: Vec<_> = store.subjects(&all, Deleted::Without).map(|subject| &*subject.0).collect();
     assert_eq!(subjects, ["a", "b", ":.eu:a"]);

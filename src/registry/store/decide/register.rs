@@ -73,7 +73,7 @@ impl Store {
         }
         let content = (*parsed.content).clone();
         changes.push(Change::Put { subject: subject.clone(), version, id, content, deleted: false });
-        let found = Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false };
+        let found = Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false, timestamp: 0 };
         Ok((changes, Outcome::Registered(Box::new(found))))
     }
 
@@ -86,6 +86,22 @@ impl Store {
         let config = self.config(Some(subject));
         let parsed = self.drafted(subject, draft, &config, normalize, None)?;
         self.same(subject, &parsed, deleted).ok_or(Error::ContentNotFound)
+    }
+
+    /// Finds a schema in its subject; one that names no context is looked for in all where the default one lacks it.
+    ///
+    /// # Errors
+    /// As [`Store::lookup`].
+    pub fn lookup_anywhere(
+        &self,
+        subject: &Subject,
+        draft: &Draft,
+        normalize: bool,
+        deleted: Deleted,
+    ) -> Result<Found, Error> {
+        let own = self.lookup(subject, draft, normalize, deleted);
+        let found = |of: Subject| self.lookup(&of, draft, normalize, deleted).ok();
+        own.or_else(|error| self.elsewhere(subject).find_map(found).ok_or(error))
     }
 
     /// Lists what speaks against a schema beside one version, or beside all that its level asks; nothing where it goes with

@@ -1,0 +1,153 @@
+//! Schemas by ID and GUID, and all of them.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::answer::{Json, SchemaAnswer};
+use super::error::Answer;
+use super::query::{self, Parameters, Read};
+use super::{App, Shared};
+use crate::registry::entities::{ContextIdEntity, ReferenceEntity, SubjectVersionEntity};
+use crate::registry::store::{Found, Store, context_of, names};
+use crate::schema::{Format, SchemaId, Subject, Version};
+
+/// How long clients and proxies may keep a schema by its ID: it does not change, but may be deleted for good.
+const CACHED: &str = "public, max-age=300";
+
+pub(super) async fn by_id(
+    State(shared): App,
+    Path(id): Path<String>,
+    query: Parameters,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let store = shared.store();
+    let subject = query.text("subject").filter(|subject| !subject.is_empty());
+    let found = store.by_id(subject, query::schema_id(&id)?)?;
+    let tag = format!("\"{}\"", found.content.guid);
+    let is_plain = query.0.iter().all(|(name, _)| name == "subject");
+    if is_plain && headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return Ok(cached(StatusCode::NOT_MODIFIED.into_response(), &tag));
+    }
+    let text = rendered(&store, &found, &query)?;
+    let mut answer = SchemaAnswer::new(&found, shared.style);
+    answer.schema = &text;
+    qualify(&mut answer.references, &found, &query);
+    // 8.x says where the schema is when it is asked for a subject.
+    if shared.style.has_new_fields && subject.is_some() {
+        (answer.subject, answer.version) = (Some(&*found.subject.0), Some(found.version.0));
+    }
+    if query.flag("fetchMaxId") {
+        answer.max_id = Some(store.highest_id(context_of(&found.subject)));
+    }
+    Ok(cached(Json(answer).into_response(), &tag))
+}
+
+pub(super) async fn text_by_id(State(shared): App, Path(id): Path<String>, query: Parameters) -> Answer<Response> {
+    let store = shared.store();
+    let found = store.by_id(query.text("subject"), query::schema_id(&id)?)?;
+    Ok(rendered(&store, &found, &query)?.to_string().into_response())
+}
+
+pub(super) async fn subjects(
+    State(shared): App,
+    Path(id): Path<String>,
+    query: Parameters,
+) -> Answer<Json<Vec<String>>> {
+    let places = shared.store().places(query.text("subject"), query::schema_id(&id)?, query.deleted())?;
+    let mut names: Vec<_> = places.into_iter().map(|(subject, _)| subject.0.to_string()).collect();
+    names.dedup();
+    query.page(names.into_iter(), query::NAMES).map(Json)
+}
+
+pub(super) async fn places(
+    State(shared): App,
+    Path(id): Path<String>,
+    query: Parameters,
+) -> Answer<Json<Vec<SubjectVersionEntity>>> {
+    let places = shared.store().places(query.text("subject"), query::schema_id(&id)?, query.deleted())?;
+    let entity = |(subject, version): (Subject, Version)| SubjectVersionEntity {
+        subject: subject.0.to_string(),
+        version: version.0,
+    };
+    query.page(places.into_iter().map(entity), query::NAMES).map(Json)
+}
+
+pub(super) async fn by_guid(State(shared): App, Path(guid): Path<String>, query: Parameters) -> Answer<Response> {
+    let store = shared.store();
+    let found = store.by_guid(query::schema_guid(&guid)?)?;
+    let text = rendered(&store, &found, &query)?;
+    let mut answer = SchemaAnswer::new(&found, shared.style);
+    answer.schema = &text;
+    Ok(Json(answer).into_response())
+}
+
+pub(super) async fn ids(State(shared): App, Path(guid): Path<String>) -> Answer<Json<Vec<ContextIdEntity>>> {
+    let store = shared.store();
+    let ids = store.ids(query::schema_guid(&guid)?)?;
+    let entity = |(context, id): (&str, SchemaId)| ContextIdEntity { context: context.to_owned(), id: id.0 };
+    Ok(Json(ids.into_iter().map(entity).collect()))
+}
+
+pub(super) async fn types() -> Json<[&'static str; 1]> {
+    Json([Format::Avro.schema_type()])
+}
+
+pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Response> {
+    let store = shared.store();
+    let prefix = query.prefix("");
+    let (latest, rule_type) = (query.flag("latestOnly"), query.text("ruleType"));
+    let all = store.subjects(&prefix, query.deleted()).flat_map(|subject| {
+        let mut versions = store.history(subject, query.deleted());
+        if latest {
+            versions.drain(..versions.len().saturating_sub(1));
+        }
+        versions
+    });
+    let wanted = all.filter(|found| {
+        let rules = found.content.rule_set.as_ref();
+        rule_type.is_none_or(|wanted| rules.is_some_and(|rules| rules.rules().any(|rule| rule.executor.as_deref() == Some(wanted))))
+    });
+    let page = query.page(wanted, query::SCHEMAS)?;
+    Ok(Json(answers(&shared, &store, &page, query.flag("aliases"))).into_response())
+}
+
+fn answers<'a>(shared: &Shared, store: &'a Store, page: &'a [Found], with_aliases: bool) -> Vec<SchemaAnswer<'a>> {
+    let answer = |found: &'a Found| {
+        let mut answer = SchemaAnswer::placed(found, shared.style);
+        if with_aliases {
+            answer.aliases = store.aliases(&found.subject).map(|alias| &*alias.0).collect();
+        }
+        answer
+    };
+    page.iter().map(answer).collect()
+}
+
+/// Returns the text of a schema in the form that is asked for; one that we do not know is the stored one.
+pub(super) fn rendered(store: &Store, found: &Found, query: &Parameters) -> Answer<Arc<str>> {
+    match query.text("format") {
+        Some("resolved") if !found.content.references.is_empty() => Ok(store.resolved(found)?.into()),
+        Some(_) | None => Ok(Arc::clone(&found.content.text)),
+    }
+}
+
+/// Names the contexts of references where that is asked for.
+pub(super) fn qualify(references: &mut [ReferenceEntity], found: &Found, query: &Parameters) {
+    if query.text("referenceFormat").is_some_and(|format| format.eq_ignore_ascii_case("qualified")) {
+        let context = context_of(&found.subject);
+        for reference in references {
+            reference.subject = names::qualified(context, &reference.subject).0.to_string();
+        }
+    }
+}
+
+fn cached(mut response: Response, tag: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHED));
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
