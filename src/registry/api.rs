@@ -26,7 +26,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{delete, get, post};
+
+pub use self::error::CODES;
 
 use self::error::Error;
 use super::node::Node;
@@ -83,12 +85,7 @@ pub fn router(node: Arc<Node>, style: Style) -> Router {
 }
 
 fn routes() -> Router<Arc<Shared>> {
-    let config = || -> MethodRouter<Arc<Shared>> {
-        get(settings::config).put(settings::set_config).delete(settings::delete_config)
-    };
-    let mode = || -> MethodRouter<Arc<Shared>> {
-        get(settings::mode).put(settings::set_mode).delete(settings::delete_mode)
-    };
+    use settings as of;
     Router::new()
         .route("/", get(contexts::root).post(contexts::root))
         .route("/schemas", get(schemas::list))
@@ -108,10 +105,10 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/subjects/{subject}/versions/{version}/referencedby", get(versions::referenced_by))
         .route("/compatibility/subjects/{subject}/versions", post(compatibility::beside_all))
         .route("/compatibility/subjects/{subject}/versions/{version}", post(compatibility::beside_one))
-        .route("/config", config())
-        .route("/config/{subject}", config())
-        .route("/mode", mode())
-        .route("/mode/{subject}", mode())
+        .route("/config", get(of::config).put(of::set_config).delete(of::delete_config))
+        .route("/config/{subject}", get(of::config).put(of::set_config).delete(of::delete_config))
+        .route("/mode", get(of::mode).put(of::set_mode).delete(of::delete_mode))
+        .route("/mode/{subject}", get(of::mode).put(of::set_mode).delete(of::delete_mode))
         .route("/contexts", get(contexts::list))
         .route("/contexts/{context}", delete(contexts::delete))
         .route("/v1/metadata/id", get(contexts::cluster))

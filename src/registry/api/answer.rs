@@ -30,7 +30,8 @@ pub(super) struct Json<T>(pub(super) T);
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(body) => body.into_response(),
+            // Without a type: that of all answers is set in one place.
+            Ok(body) => Body::from(body).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
@@ -111,6 +112,12 @@ pub(super) async fn negotiate(request: Request, next: Next) -> Result<Response, 
         *response.status_mut() = StatusCode::OK;
         *response.body_mut() = Body::empty();
         response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    // What axum itself refuses, such as a body that is too large, has plain text.
+    if response.status().is_client_error() && response.headers().contains_key(header::CONTENT_TYPE) {
+        let status = response.status();
+        let reason = status.canonical_reason().unwrap_or_default();
+        response = Error::http(status, format!("HTTP {} {reason}", status.as_u16())).into_response();
     }
     let content_type = HeaderValue::from_static(media_type.unwrap_or(MEDIA_TYPES[0]));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -59,6 +59,14 @@ pub enum Error {
     /// The mode does not allow it.
     #[error("{0}")]
     NotPermitted(String),
+    /// The schema is there, under another ID than the one that it must have.
+    #[error("Schema already registered with id {found} instead of input id {given}")]
+    IdMismatch {
+        /// The ID that it has.
+        found: SchemaId,
+        /// The ID that it was to have.
+        given: SchemaId,
+    },
     /// Other schemas refer to it.
     #[error(
         "One or more references exist to the schema {{magic=1,keytype=SCHEMA,subject={subject},version={version}}}."
@@ -128,6 +136,7 @@ impl Error {
             Self::InvalidMode => 42204,
             Self::NotPermitted(_) => 42205,
             Self::Referenced { .. } => 42206,
+            Self::IdMismatch { .. } => 42207,
             Self::InvalidSubject(_) => 42208,
             Self::TooLarge { .. } => 42209,
             Self::InvalidRules(_) => 42210,

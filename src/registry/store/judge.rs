@@ -55,9 +55,8 @@ impl Store {
             if open.contains(&place) {
                 continue;
             }
-            if open.len() > MAX_REFERENCES || texts.len() > MAX_REFERENCES {
-                let message = format!("Invalid schema, it refers to more than {MAX_REFERENCES} others");
-                return Err(Error::InvalidSchema(message));
+            if open.len() >= MAX_REFERENCES || texts.len() >= MAX_REFERENCES {
+                return Err(too_many_references());
             }
             let found = self.version(&place.0, Wanted::Version(place.1), Deleted::With)?;
             open.push(place.clone());
@@ -166,6 +165,10 @@ fn message(obstacle: &Obstacle, reader: &str, writer: &str) -> String {
         }
     };
     format!("{{errorType:'{}', description:'{description}', additionalInfo:'{detail}'}}", kind.name())
+}
+
+pub(super) fn too_many_references() -> Error {
+    Error::InvalidSchema(format!("Invalid schema, it refers to more than {MAX_REFERENCES} others"))
 }
 
 /// Says that a text is no schema.

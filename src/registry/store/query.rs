@@ -288,14 +288,17 @@ impl Store {
         names::scopes(scope).find_map(|scope| self.own_mode(scope.as_ref())).unwrap_or(Mode::ReadWrite)
     }
 
-    /// Returns a schema at one of its places: this subject's newest, or the first of all.
+    /// Returns a schema at one of its places: this subject's newest, or the first of all, rather one that is not deleted.
     fn placed(&self, registered: &Registered, subject: Option<&Subject>) -> Option<Found> {
-        let mut places = registered.places.iter();
-        let (subject, version) = match subject {
-            Some(subject) => places.rfind(|(of, _)| of == subject)?,
-            None => places.next()?,
-        };
-        self.found(subject, *version, self.stored_at(subject, *version)?)
+        let places = registered.places.iter().filter(|(of, _)| subject.is_none_or(|subject| of == subject));
+        let mut found: Vec<_> =
+            places.filter_map(|(of, version)| Some((of, *version, self.stored_at(of, *version)?))).collect();
+        if subject.is_some() {
+            found.reverse();
+        }
+        let live = found.iter().find(|(_, _, stored)| !stored.deleted);
+        let (subject, version, stored) = live.or(found.first())?;
+        self.found(subject, *version, *stored)
     }
 
     pub(super) fn all(&self, subject: &Subject) -> Result<&Versions, Error> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::judge::{Parsed, invalid};
+use super::super::judge::{MAX_REFERENCES, Parsed, invalid, too_many_references};
 use super::super::log::Change;
 use super::super::query::{Deleted, Wanted};
 use super::super::{Content, DEFAULT_CONTEXT, Error, Found, Store, context_of, names, next_id, plain_chain};
@@ -32,8 +32,13 @@ impl Store {
         } else {
             self.drafted(subject, draft, &config, normalize, Some(next))?
         };
-        if let Some(found) = self.same(subject, &parsed, Deleted::Without).filter(|found| fits(draft, found)) {
-            return Ok((Vec::new(), Outcome::Registered(Box::new(found))));
+        if let Some(found) = self.same(subject, &parsed, Deleted::Without) {
+            if let Some(given) = draft.id.filter(|given| *given != found.id) {
+                return Err(Error::IdMismatch { found: found.id, given });
+            }
+            if draft.version.is_none_or(|version| version == found.version) {
+                return Ok((Vec::new(), Outcome::Registered(Box::new(found))));
+            }
         }
         self.check_writable(Some(subject))?;
         match draft.id {
@@ -73,7 +78,8 @@ impl Store {
         }
         let content = (*parsed.content).clone();
         changes.push(Change::Put { subject: subject.clone(), version, id, content, deleted: false });
-        let found = Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false, timestamp: 0 };
+        let found =
+            Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false, timestamp: 0 };
         Ok((changes, Outcome::Registered(Box::new(found))))
     }
 
@@ -191,6 +197,9 @@ impl Store {
         if draft.text.len() > TEXT_BYTES {
             return Err(Error::TooLarge { found: draft.text.len(), limit: TEXT_BYTES });
         }
+        if draft.references.len() > MAX_REFERENCES {
+            return Err(too_many_references());
+        }
         let mut references =
             draft.references.iter().map(|one| self.settled(subject, one)).collect::<Result<Vec<_>, _>>()?;
         let why = |error: crate::schema::avro::Error| invalid(&draft.text, &plain_chain(&error));
@@ -257,11 +266,6 @@ impl Store {
         }
         Ok(id)
     }
-}
-
-/// Tells whether a version that is there is the one that the draft must become.
-fn fits(draft: &Draft, found: &Found) -> bool {
-    draft.id.is_none_or(|id| id == found.id) && draft.version.is_none_or(|version| version == found.version)
 }
 
 fn same_metadata(old: &Content, new: &Content) -> bool {

@@ -48,7 +48,7 @@ fn check_field(tree: &Tree, field: &Field) -> Result<(), Error> {
     let kind = tree.get(field.of).kind.word();
     Err(Error::Malformed {
         at: format!("field '{}'", field.name),
-        problem: format!("has the invalid default {written}, which is not a {kind}"),
+        problem: format!("has the default {written}, which does not fit its type {kind}"),
     })
 }
 
