@@ -15,7 +15,7 @@ use sluice::registry::node::Node;
 use sluice::registry::store::Store;
 
 /// The files, each with the style that its answers have.
-const FILES: [(&str, Style); 11] = [
+const FILES: [(&str, Style); 12] = [
     ("registering", NEW),
     ("references", NEW),
     ("reading", NEW),
@@ -23,6 +23,7 @@ const FILES: [(&str, Style); 11] = [
     ("compatibility", NEW),
     ("config", NEW),
     ("rules", NEW),
+    ("tags", NEW),
     ("mode", NEW),
     ("contexts", NEW),
     ("http", NEW),

@@ -103,6 +103,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/subjects/{subject}/versions/{version}", get(versions::get).delete(versions::delete))
         .route("/subjects/{subject}/versions/{version}/schema", get(versions::text))
         .route("/subjects/{subject}/versions/{version}/referencedby", get(versions::referenced_by))
+        .route("/subjects/{subject}/versions/{version}/tags", post(versions::tag))
         .route("/compatibility/subjects/{subject}/versions", post(compatibility::beside_all))
         .route("/compatibility/subjects/{subject}/versions/{version}", post(compatibility::beside_one))
         .route("/config", get(of::config).put(of::set_config).delete(of::delete_config))

@@ -229,6 +229,13 @@ impl RuleSet {
         })
     }
 
+    /// Takes a rule out.
+    pub(super) fn remove(&mut self, name: &str) {
+        for rules in [&mut self.migration_rules, &mut self.domain_rules, &mut self.encoding_rules] {
+            rules.retain(|rule| rule.name.as_deref() != Some(name));
+        }
+    }
+
     /// Lists all rules.
     pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.migration_rules.iter().chain(&self.domain_rules).chain(&self.encoding_rules)

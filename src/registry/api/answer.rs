@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::Style;
+use super::body::TagsBody;
 use super::error::Error;
 use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::entities::ReferenceEntity;
@@ -58,6 +59,8 @@ pub(super) struct SchemaAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_set: Option<&'a RuleSet>,
     pub(super) schema: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) schema_tags: Vec<TagsBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_id: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]

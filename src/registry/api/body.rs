@@ -1,14 +1,17 @@
 //! The bodies of requests. Properties that we do not know are passed over, as Confluent's clients expect.
 
+use std::collections::BTreeSet;
+
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Answer, Error};
 use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::entities::{DEFAULT_SCHEMA_TYPE, ReferenceEntity};
-use crate::registry::store::Draft;
+use crate::registry::store::{Draft, Found};
+use crate::schema::avro::tree::{Tagged, Tags};
 use crate::schema::{Format, Reference, SchemaId, Version};
 
 /// A schema to be registered, looked up or compared (Confluent: `RegisterSchemaRequest`).
@@ -22,6 +25,68 @@ struct SchemaBody {
     rule_set: Option<RuleSet>,
     id: Option<i32>,
     version: Option<i32>,
+    schema_tags_to_add: Option<Vec<TagsBody>>,
+    schema_tags_to_remove: Option<Vec<TagsBody>>,
+    propagate_schema_tags: Option<bool>,
+}
+
+/// Tags of a record or a field (Confluent: `SchemaTags`).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TagsBody {
+    schema_entity: EntityBody,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+}
+
+/// A record or a field (Confluent: `SchemaEntity`).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntityBody {
+    entity_path: String,
+    entity_type: EntityType,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum EntityType {
+    #[serde(rename = "sr_record", alias = "SR_RECORD")]
+    Record,
+    #[serde(rename = "sr_field", alias = "SR_FIELD")]
+    Field,
+}
+
+/// Tags and rules to be changed in a new version (Confluent: `TagSchemaRequest`).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TagBody {
+    new_version: Option<i32>,
+    tags_to_add: Option<Vec<TagsBody>>,
+    tags_to_remove: Option<Vec<TagsBody>>,
+    metadata: Option<Metadata>,
+    rule_set: Option<RuleSet>,
+    rules_to_merge: Option<RuleSet>,
+    rules_to_remove: Option<Vec<String>>,
+}
+
+impl From<TagsBody> for Tags {
+    fn from(body: TagsBody) -> Self {
+        let EntityBody { entity_path: path, entity_type } = body.schema_entity;
+        let of = match entity_type {
+            EntityType::Record => Tagged::Record,
+            EntityType::Field => Tagged::Field,
+        };
+        Self { of, path, tags: body.tags }
+    }
+}
+
+impl From<Tags> for TagsBody {
+    fn from(Tags { of, path, tags }: Tags) -> Self {
+        let entity_type = match of {
+            Tagged::Record => EntityType::Record,
+            Tagged::Field => EntityType::Field,
+        };
+        Self { schema_entity: EntityBody { entity_path: path, entity_type }, tags }
+    }
 }
 
 /// A mode to be set.
@@ -54,5 +119,37 @@ pub(super) fn draft(body: &Bytes) -> Answer<Draft> {
         // Clients send what they have: nothing is asked for by a number that is none.
         id: body.id.filter(|id| *id >= 0).map(SchemaId),
         version: body.version.filter(|version| *version > 0).map(Version),
+        tags_to_add: tags(body.schema_tags_to_add),
+        tags_to_remove: tags(body.schema_tags_to_remove),
+        keeps_tags: body.propagate_schema_tags.unwrap_or(false),
     })
+}
+
+/// Reads what is to be changed in a version, and returns the version that comes of it.
+pub(super) fn retagged(found: &Found, body: &Bytes) -> Answer<Draft> {
+    let body: TagBody = read(body)?;
+    let content = &found.content;
+    let mut rules = body.rule_set.or_else(|| content.rule_set.clone());
+    rules = RuleSet::merge(rules, body.rules_to_merge);
+    for name in body.rules_to_remove.unwrap_or_default() {
+        if let Some(rules) = &mut rules {
+            rules.remove(&name);
+        }
+    }
+    Ok(Draft {
+        format: Some(content.format),
+        text: content.text.to_string(),
+        references: content.references.clone(),
+        metadata: body.metadata.or_else(|| content.metadata.clone()),
+        rule_set: rules,
+        id: None,
+        version: body.new_version.filter(|version| *version > 0).map(Version),
+        tags_to_add: tags(body.tags_to_add),
+        tags_to_remove: tags(body.tags_to_remove),
+        keeps_tags: false,
+    })
+}
+
+fn tags(bodies: Option<Vec<TagsBody>>) -> Vec<Tags> {
+    bodies.unwrap_or_default().into_iter().map(Tags::from).collect()
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{Json, SchemaAnswer};
+use super::body::TagsBody;
 use super::error::Answer;
 use super::query::{self, Parameters, Read};
 use super::{App, Shared};
@@ -35,6 +36,7 @@ pub(super) async fn by_id(
     let mut answer = SchemaAnswer::new(&found, shared.style);
     answer.schema = &text;
     qualify(&mut answer.references, &found, &query);
+    answer.schema_tags = tags(&store, &found, &query)?;
     // 8.x says where the schema is when it is asked for a subject.
     if shared.style.has_new_fields && subject.is_some() {
         (answer.subject, answer.version) = (Some(&*found.subject.0), Some(found.version.0));
@@ -133,6 +135,19 @@ pub(super) fn rendered(store: &Store, found: &Found, query: &Parameters) -> Answ
         Some("resolved") if !found.content.references.is_empty() => Ok(store.resolved(found)?.into()),
         Some(_) | None => Ok(Arc::clone(&found.content.text)),
     }
+}
+
+/// Lists the tags that are asked for, or all where `*` is.
+pub(super) fn tags(store: &Store, found: &Found, query: &Parameters) -> Answer<Vec<TagsBody>> {
+    let wanted: Vec<_> = query::all(query, "findTags").into_iter().flat_map(|names| names.split(',')).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tags = store.tags(found)?;
+    for found in &mut tags {
+        found.tags.retain(|tag| wanted.iter().any(|wanted| *wanted == "*" || wanted == tag));
+    }
+    Ok(tags.into_iter().filter(|found| !found.tags.is_empty()).map(TagsBody::from).collect())
 }
 
 /// Names the contexts of references where that is asked for.

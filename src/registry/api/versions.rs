@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::answer::{Json, SchemaAnswer};
 use super::error::{Answer, Error};
 use super::query::{self, Parameters, Read};
-use super::{App, body, schemas};
+use super::{App, Shared, body, schemas};
 use crate::registry::store::{Command, Deleted, Found, Outcome};
 
 /// A subject and a version of it, as they stand in a path.
@@ -39,6 +39,7 @@ pub(super) async fn get(State(shared): App, Path((subject, version)): Place, que
     let mut answer = SchemaAnswer::placed(&found, shared.style);
     answer.schema = &text;
     schemas::qualify(&mut answer.references, &found, &query);
+    answer.schema_tags = schemas::tags(&store, &found, &query)?;
     Ok(Json(answer).into_response())
 }
 
@@ -69,7 +70,18 @@ pub(super) async fn register(
 ) -> Answer<Response> {
     let draft = body::draft(&body)?;
     let command = Command::Register { subject: query::subject(&subject), draft, normalize: query.flag("normalize") };
-    let outcome = shared.node.write(&command).await;
+    registered(&shared, &command).await
+}
+
+pub(super) async fn tag(State(shared): App, Path((subject, version)): Place, body: Bytes) -> Answer<Response> {
+    let subject = query::subject(&subject);
+    let found = shared.store().version(&subject, query::wanted(&version)?, Deleted::Without)?;
+    let draft = body::retagged(&found, &body)?;
+    registered(&shared, &Command::Register { subject, draft, normalize: false }).await
+}
+
+async fn registered(shared: &Shared, command: &Command) -> Answer<Response> {
+    let outcome = shared.node.write(command).await;
     match outcome.map_err(|error| Error::from(error).with_incompatible(shared.style.incompatible))? {
         Outcome::Registered(found) if shared.style.has_new_fields => {
             let mut answer = SchemaAnswer::placed(&found, shared.style);

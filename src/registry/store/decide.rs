@@ -8,6 +8,7 @@ use super::log::Change;
 use super::{Error, Found, LogRecord, Store, Wanted, context_of, names};
 use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::settings::{Config, ConfigPatch, Mode};
+use crate::schema::avro::tree::Tags;
 use crate::schema::{Format, Reference, SchemaId, Subject, Version};
 
 /// Something to be written.
@@ -90,6 +91,12 @@ pub struct Draft {
     pub id: Option<SchemaId>,
     /// The version that it must become.
     pub version: Option<Version>,
+    /// Tags that are put into its text.
+    pub tags_to_add: Vec<Tags>,
+    /// Tags that are taken out of it.
+    pub tags_to_remove: Vec<Tags>,
+    /// Whether the tags of the version before are put into it.
+    pub keeps_tags: bool,
 }
 
 /// What a command comes to.

@@ -7,6 +7,7 @@ use super::context::{Context, Registered, Stored, Versions};
 use super::names::{self, Prefix};
 use super::{Content, DEFAULT_CONTEXT, Error, Store, context_of, judge};
 use crate::registry::settings::{Compatibility, Config, Mode};
+use crate::schema::avro::tree::Tags;
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
 
 /// A version of a subject.
@@ -222,6 +223,14 @@ impl Store {
     pub fn resolved(&self, found: &Found) -> Result<String, Error> {
         let parsed = self.parsed(&found.subject, &found.content)?;
         parsed.tree.resolved().map_err(|error| judge::invalid(&found.content.text, &super::plain_chain(&error)))
+    }
+
+    /// Lists the tags in a schema.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSchema`]: what another registry has stored may be none to us.
+    pub fn tags(&self, found: &Found) -> Result<Vec<Tags>, Error> {
+        Ok(self.parsed(&found.subject, &found.content)?.tree.tags())
     }
 
     /// Returns the highest ID that a context has given.

@@ -8,6 +8,7 @@
 mod normal;
 mod read;
 mod strict;
+mod tags;
 mod write;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub use self::tags::{Tagged, Tags};
 use super::Error;
 
 /// A type's place in a [`Tree`].

@@ -155,7 +155,7 @@ impl Store {
             rules.check().map_err(Error::InvalidRules)?;
         }
         let before = self.version(subject, Wanted::Latest, Deleted::Without).ok();
-        let before = before.as_ref().map(|found| &*found.content);
+        let before = before.as_ref().map(|found| &found.content);
         let mut draft = draft.clone();
         if draft.text.trim().is_empty() {
             let before = before.ok_or_else(|| Error::InvalidSchema("Empty schema".to_owned()))?;
@@ -171,6 +171,10 @@ impl Store {
         let rules = RuleSet::merge(rules, config.override_rule_set.clone());
         note_version(&mut metadata, draft.version, next);
         let normalize = normalize || config.normalize.unwrap_or(false);
+        if draft.keeps_tags {
+            let before = before.map(|content| self.parsed(subject, content)).transpose()?;
+            draft.tags_to_add.extend(before.into_iter().flat_map(|before| before.tree.tags()));
+        }
         self.read(subject, &draft, metadata, rules, normalize)
     }
 
@@ -205,6 +209,11 @@ impl Store {
         let why = |error: crate::schema::avro::Error| invalid(&draft.text, &plain_chain(&error));
         let texts = self.texts(subject, &references)?;
         let mut tree = Tree::read(&draft.text, texts.iter().map(|text| &**text)).map_err(why)?;
+        let unknown =
+            tree.tag(&draft.tags_to_add, true).into_iter().chain(tree.tag(&draft.tags_to_remove, false)).next();
+        if let Some(path) = unknown.filter(|_| !draft.keeps_tags) {
+            return Err(invalid(&draft.text, &format!("no record or field '{path}' to be tagged")));
+        }
         if normalize {
             tree = tree.normalized();
             references.sort_unstable_by(|a, b| (&a.name, &a.subject, a.version).cmp(&(&b.name, &b.subject, b.version)));
