@@ -5,6 +5,8 @@
 //! before they are committed. `SLUICE_TEST_REGISTRY=http://…` sends the same requests to another registry, in a context of
 //! their own so that IDs begin at 1, and lists what differs; settings of all subjects, and what is ours alone, are left out.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test panics where a program returns")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -22,6 +22,7 @@ mod judge;
 mod log;
 pub mod names;
 mod query;
+mod readings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use query::{Deleted, Found, Wanted};
 
 use self::context::{Context, Stored};
 use self::log::{Change, Key};
+use self::readings::Readings;
 use crate::registry::settings::{Compatibility, Config, Mode};
 use crate::schema::{Reference, SchemaId, Subject, Version};
 
@@ -55,6 +57,7 @@ pub struct Store {
     referrers: HashTrieMapSync<Place, Arc<BTreeSet<Place>>>,
     /// The keys that another registry has written in a form of its own; what is written under them again has that form.
     forms: HashTrieMapSync<Key, Arc<[u8]>>,
+    readings: Readings,
 }
 
 impl Store {

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use super::readings::Reading;
 use super::{Content, Error, Found, Store};
 use crate::registry::settings::{Compatibility, Config};
+use crate::schema::avro;
 use crate::schema::avro::compatibility::{Failure, Obstacle, ObstacleKind, obstacles};
 use crate::schema::avro::tree::Tree;
 use crate::schema::{Format, Reference, Subject, Version};
@@ -24,16 +26,36 @@ const TOLD_CHARACTERS: usize = 10 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Parsed {
     pub(super) content: Arc<Content>,
-    pub(super) tree: Tree,
+    pub(super) reading: Arc<Reading>,
+}
+
+impl Parsed {
+    pub(super) fn tree(&self) -> &Tree {
+        &self.reading.tree
+    }
 }
 
 impl Store {
     /// Reads a schema that is registered.
     pub(super) fn parsed(&self, subject: &Subject, content: &Arc<Content>) -> Result<Parsed, Error> {
-        let texts = self.texts(subject, &content.references)?;
-        let tree = Tree::read(&content.text, texts.iter().map(|text| &**text));
-        let tree = tree.map_err(|error| invalid(&content.text, &super::plain_chain(&error)))?;
-        Ok(Parsed { content: Arc::clone(content), tree })
+        let reading = self.reading(subject, &content.text, &content.references)?;
+        Ok(Parsed { content: Arc::clone(content), reading })
+    }
+
+    /// Reads a text with what it refers to.
+    pub(super) fn reading(
+        &self,
+        subject: &Subject,
+        text: &str,
+        references: &[Reference],
+    ) -> Result<Arc<Reading>, Error> {
+        let why = |error: avro::Error| invalid(text, &super::plain_chain(&error));
+        if references.is_empty() {
+            return self.readings.read(text).map_err(why);
+        }
+        let texts = self.texts(subject, references)?;
+        let tree = Tree::read(text, texts.iter().map(|text| &**text)).map_err(why)?;
+        Ok(Arc::new(Reading::new(tree).map_err(why)?))
     }
 
     /// Collects the texts of references, each once, those that others refer to first.
@@ -100,11 +122,11 @@ impl Store {
         };
         let mut messages = Vec::new();
         if level.is_forward() {
-            messages.extend(told(obstacles(&known.tree, &new.tree), ("old", "new")));
+            messages.extend(told(obstacles(known.tree(), new.tree()), ("old", "new")));
         }
         let forward = messages.len();
         if level.is_backward() {
-            messages.extend(told(obstacles(&new.tree, &known.tree), ("new", "old")));
+            messages.extend(told(obstacles(new.tree(), known.tree()), ("new", "old")));
         }
         // Of both directions, the one that reads the old schema brings it along.
         if messages.len() > forward || (forward > 0 && !level.is_backward()) {

@@ -222,7 +222,7 @@ impl Store {
     /// [`Error::InvalidSchema`]: what another registry has stored may be none to us.
     pub fn resolved(&self, found: &Found) -> Result<String, Error> {
         let parsed = self.parsed(&found.subject, &found.content)?;
-        parsed.tree.resolved().map_err(|error| judge::invalid(&found.content.text, &super::plain_chain(&error)))
+        parsed.tree().resolved().map_err(|error| judge::invalid(&found.content.text, &super::plain_chain(&error)))
     }
 
     /// Lists the tags in a schema.
@@ -230,7 +230,7 @@ impl Store {
     /// # Errors
     /// [`Error::InvalidSchema`]: what another registry has stored may be none to us.
     pub fn tags(&self, found: &Found) -> Result<Vec<Tags>, Error> {
-        Ok(self.parsed(&found.subject, &found.content)?.tree.tags())
+        Ok(self.parsed(&found.subject, &found.content)?.tree().tags())
     }
 
     /// Returns the highest ID that a context has given.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::super::judge::{MAX_REFERENCES, Parsed, invalid, too_many_references};
 use super::super::log::Change;
 use super::super::query::{Deleted, Wanted};
+use super::super::readings::Reading;
 use super::super::{Content, DEFAULT_CONTEXT, Error, Found, Store, context_of, names, next_id, plain_chain};
 use super::{Decided, Draft, Outcome, not_permitted};
 use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::settings::Config;
 use crate::schema::avro::limits::TEXT_BYTES;
-use crate::schema::avro::tree::Tree;
 use crate::schema::{Format, Reference, SchemaId, Subject, Version};
 
 /// The metadata property in which clients may note the version.
@@ -50,7 +50,7 @@ impl Store {
         if !is_import {
             if config.validate_new_schemas.unwrap_or(true) {
                 let why = |error: crate::schema::avro::Error| invalid(&parsed.content.text, &plain_chain(&error));
-                parsed.tree.check_strictly().map_err(why)?;
+                parsed.tree().check_strictly().map_err(why)?;
             }
             let live: Vec<_> = history.iter().filter(|found| !found.deleted).cloned().collect();
             let messages = self.objections(&parsed, &config, &live);
@@ -137,7 +137,7 @@ impl Store {
             },
         };
         let parsed = self.drafted(subject, draft, &config, normalize, None)?;
-        parsed.tree.check_strictly().map_err(|error| invalid(&parsed.content.text, &plain_chain(&error)))?;
+        parsed.tree().check_strictly().map_err(|error| invalid(&parsed.content.text, &plain_chain(&error)))?;
         Ok(self.objections(&parsed, &config, &versions))
     }
 
@@ -173,7 +173,7 @@ impl Store {
         let normalize = normalize || config.normalize.unwrap_or(false);
         if draft.keeps_tags {
             let before = before.map(|content| self.parsed(subject, content)).transpose()?;
-            draft.tags_to_add.extend(before.into_iter().flat_map(|before| before.tree.tags()));
+            draft.tags_to_add.extend(before.into_iter().flat_map(|before| before.tree().tags()));
         }
         self.read(subject, &draft, metadata, rules, normalize)
     }
@@ -206,22 +206,24 @@ impl Store {
         }
         let mut references =
             draft.references.iter().map(|one| self.settled(subject, one)).collect::<Result<Vec<_>, _>>()?;
-        let why = |error: crate::schema::avro::Error| invalid(&draft.text, &plain_chain(&error));
-        let texts = self.texts(subject, &references)?;
-        let mut tree = Tree::read(&draft.text, texts.iter().map(|text| &**text)).map_err(why)?;
-        let unknown =
-            tree.tag(&draft.tags_to_add, true).into_iter().chain(tree.tag(&draft.tags_to_remove, false)).next();
-        if let Some(path) = unknown.filter(|_| !draft.keeps_tags) {
-            return Err(invalid(&draft.text, &format!("no record or field '{path}' to be tagged")));
+        let mut reading = self.reading(subject, &draft.text, &references)?;
+        if normalize || !draft.tags_to_add.is_empty() || !draft.tags_to_remove.is_empty() {
+            let mut tree = reading.tree.clone();
+            let unknown = tree.tag(&draft.tags_to_add, true).into_iter().chain(tree.tag(&draft.tags_to_remove, false));
+            if let Some(path) = unknown.filter(|_| !draft.keeps_tags).next() {
+                return Err(invalid(&draft.text, &format!("no record or field '{path}' to be tagged")));
+            }
+            if normalize {
+                tree = tree.normalized();
+                references
+                    .sort_unstable_by(|a, b| (&a.name, &a.subject, a.version).cmp(&(&b.name, &b.subject, b.version)));
+                references.dedup();
+            }
+            let changed = Reading::new(tree).map_err(|error| invalid(&draft.text, &plain_chain(&error)))?;
+            reading = Arc::new(changed);
         }
-        if normalize {
-            tree = tree.normalized();
-            references.sort_unstable_by(|a, b| (&a.name, &a.subject, a.version).cmp(&(&b.name, &b.subject, b.version)));
-            references.dedup();
-        }
-        let text = tree.canonical().map_err(why)?;
-        let content = Content::new(format, text.into(), references, metadata, rules);
-        Ok(Parsed { content: Arc::new(content), tree })
+        let content = Content::new(format, Arc::clone(&reading.canonical), references, metadata, rules);
+        Ok(Parsed { content: Arc::new(content), reading })
     }
 
     /// Checks that a reference leads to a schema; version -1 becomes the latest.
@@ -251,12 +253,12 @@ impl Store {
             return false;
         }
         let Ok(known) = self.parsed(&found.subject, old) else { return false };
+        if old.references == new.references {
+            return known.reading.normal().is_some_and(|normal| Some(normal) == parsed.reading.normal());
+        }
         // References may be resolved in the one and not in the other.
-        let form = |tree: &Tree| {
-            let normal = tree.normalized();
-            if old.references == new.references { normal.canonical() } else { normal.resolved() }
-        };
-        matches!((form(&known.tree), form(&parsed.tree)), (Ok(a), Ok(b)) if a == b)
+        let resolved = |parsed: &Parsed| parsed.tree().normalized().resolved().ok();
+        resolved(&known).is_some_and(|text| Some(text) == resolved(parsed))
     }
 
     /// Returns the ID of a new version: the one that it must have, the one that its content has, or the next.
