@@ -60,7 +60,7 @@ const fn ms(count: u64) -> Duration {
 /// A target: its folder, its oracle, and what a case may cost.
 type Target = (&'static str, fn(&[u8]) -> String, Bounds);
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 10] = [
     ("wire", oracles::wire::judge, RECORD),
     ("schema", oracles::schema::judge, TEXT),
     ("check", oracles::check::judge, RECORD),
@@ -68,6 +68,8 @@ const TARGETS: [Target; 8] = [
     ("registry", oracles::registry::judge, TEXT),
     ("config", oracles::config::judge, ONCE),
     ("dead_letter", oracles::dead_letter::judge, RECORD),
+    ("requests", oracles::requests::judge, ONCE),
+    ("log", oracles::log::judge, TEXT),
     ("statistics", oracles::statistics::judge, TEXT),
 ];
 

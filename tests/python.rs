@@ -6,42 +6,22 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use common::client::Read;
 use common::gate::Gate;
 use common::kafka::{PASSWORD, USER};
-use common::process::{locked, run};
+use common::process::run;
+use common::python::{SCRIPTS, interpreter};
 use common::scene::{Line, Scene};
 use common::traffic::Policy;
-use common::{cache, http, wait_for};
+use common::{http, wait_for};
 use serde_json::{Value, json};
-
-const HINT: &str = "the tests need Python 3 with venv and PyPI: apt-get install -y python3-venv";
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
-
-/// Returns the interpreter of the virtual environment, made on first use.
-fn python() -> PathBuf {
-    let folder = cache().join("python");
-    let (interpreter, complete) = (folder.join("bin/python"), folder.join(".complete"));
-    locked(&cache().join("python.lock"), || {
-        if complete.exists() {
-            return;
-        }
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), HINT);
-        let mut pip = Command::new(&interpreter);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-        run(pip.arg(format!("{SCRIPTS}/requirements.txt")), HINT);
-        std::fs::write(&complete, "").unwrap();
-    });
-    interpreter
-}
 
 /// Runs a script against the SASL listener; returns its lines as JSON.
 fn script(scene: &Scene, name: &str, topic: &str, count: usize) -> Vec<Value> {
-    let mut command = Command::new(python());
+    let mut command = Command::new(interpreter());
     command.arg(format!("{SCRIPTS}/{name}")).args([&scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
     let lines = run(command.args([&scene.registry.url(), topic, &count.to_string()]), "see its error");
     lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{name} says: {lines}"))).collect()
@@ -101,7 +81,7 @@ fn every_serializer_of_python() {
         )
     };
     let run_script = |verb: &str, topics: Value, count: usize| -> Vec<Value> {
-        let mut command = Command::new(python());
+        let mut command = Command::new(interpreter());
         command.arg(format!("{SCRIPTS}/serializers.py")).args([verb, &scene.kafka.sasl_bootstrap(), USER, PASSWORD]);
         command.args([scene.registry.url(), topics.to_string(), count.to_string()]);
         run(&mut command, "see its error").lines().map(|line| serde_json::from_str(line).unwrap()).collect()

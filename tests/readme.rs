@@ -14,6 +14,7 @@ use sluice::gate::dead_letter;
 use sluice::gate::verdict::Route;
 use sluice::kafka::statistics::Statistics;
 use sluice::record::{Offset, Partition};
+use sluice::registry::api::CODES;
 use sluice::schema::{Subject, Version};
 use sluice::telemetry::events::{PartitionsAssigned, TargetChanged};
 use sluice::telemetry::metrics::RegistryCounts;
@@ -193,4 +194,32 @@ fn links_lead_somewhere() {
             assert!(folder.join(&found[1]).exists(), "{file} links to '{}', which is not there", &found[1]);
         }
     }
+}
+
+/// The paths and codes of the registry stand in its document.
+#[test]
+fn the_registrys_document_has_its_routes_and_codes() {
+    const REGISTRY: &str = "docs/registry.md";
+    let rows: String = CODES.iter().map(|(code, when)| format!("| {code} | {when} |\n")).collect();
+    is_written(REGISTRY, "registry codes", &format!("| code | when |\n|---|---|\n{rows}"));
+    let source = read("src/registry/api.rs");
+    let routes = source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split_once("\", "));
+    let methods = |source: &str| {
+        let named = |method: &&str| source.contains(&format!("{method}("));
+        ["get", "post", "put", "delete"]
+            .iter()
+            .filter(|method| named(method))
+            .map(|method| method.to_uppercase())
+            .collect()
+    };
+    let known: BTreeMap<String, BTreeSet<String>> =
+        routes.map(|(path, source)| (path.to_owned(), methods(source))).collect();
+    let text = read(REGISTRY);
+    let row = |line: &str| {
+        let (path, methods) = line.strip_prefix("| `/")?.split_once("` | ")?;
+        let methods = methods.trim_end_matches(" |").split(", ").map(str::to_owned).collect();
+        Some((format!("/{path}"), methods))
+    };
+    let told: BTreeMap<String, BTreeSet<String>> = text.lines().filter_map(row).collect();
+    assert_eq!(told, known);
 }

@@ -7,6 +7,8 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test panics where a program returns")]
 
+mod common;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -158,11 +160,7 @@ fn difference<'t>(found: &'t str, expected: &'t str) -> Option<(&'t str, &'t str
 async fn every_route_answers_as_confluents_does() {
     let (client, mut differences) = (client(), Vec::new());
     for (name, style) in FILES {
-        let node = Arc::new(Node::in_memory(Store::default()));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let mut server = tokio::task::JoinSet::new();
-        server.spawn(async move { axum::serve(listener, api::router(node, style)).await });
+        let (base, _server) = serve(style).await;
         let text = std::fs::read_to_string(file(name)).unwrap();
         let found = Target { base, context: None }.answers(&client, &text).await;
         if std::env::var_os("UPDATE_EXCHANGES").is_some() {
@@ -192,6 +190,26 @@ async fn another_registry_answers_alike() {
         differences.extend(lines.map(|(found, expected)| format!("{name}\n theirs {found}\n ours   {expected}")));
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Serves an empty registry until the tasks are dropped.
+async fn serve(style: Style) -> (Url, tokio::task::JoinSet<std::io::Result<()>>) {
+    let node = Arc::new(Node::in_memory(Store::default()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, api::router(node, style)).await });
+    (base, server)
+}
+
+/// The field's client for Python finds all that it knows of a registry.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn confluent_kafka_python_finds_what_it_knows() {
+    let (base, _server) = serve(NEW).await;
+    let script = format!("{}/registry.py", common::python::SCRIPTS);
+    let mut command = std::process::Command::new(common::python::interpreter());
+    let output = command.args([&script, base.as_str().trim_end_matches('/'), "orders"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Codes that need more than a request: `registry/api/tests.rs`, `registry_log.rs` and `registry_access.rs` show them.

@@ -11,6 +11,7 @@
 //! - `gate`: configuration and life of a `sluice run`
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
 //! - `check`: whether it became of it; `scene`: the usual cast put together
+//! - `python`: an interpreter that has the field's client
 //! - `load`: traffic that goes on in the background; `fault`: a fault of the fault table under it
 //!
 //! Nothing here reuses the gate's own code for reading what the gate wrote: names of headers and metrics are spelled
@@ -44,6 +45,7 @@ pub(crate) mod netns;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod python;
 pub(crate) mod registry;
 pub(crate) mod scene;
 pub(crate) mod schemas;

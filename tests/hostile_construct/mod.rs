@@ -4,7 +4,9 @@
 mod check;
 mod config;
 mod dead_letter;
+mod log;
 mod registry;
+mod requests;
 mod resolve;
 mod schema;
 mod statistics;
@@ -21,6 +23,8 @@ pub(crate) fn cases(target: &str) -> Vec<Made> {
         "check" => check::cases(),
         "resolve" => resolve::cases(),
         "registry" => registry::cases(),
+        "log" => log::cases(),
+        "requests" => requests::cases(),
         "config" => config::cases(),
         "dead_letter" => dead_letter::cases(),
         "statistics" => statistics::cases(),
