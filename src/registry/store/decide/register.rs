@@ -209,8 +209,9 @@ impl Store {
         let mut reading = self.reading(subject, &draft.text, &references)?;
         if normalize || !draft.tags_to_add.is_empty() || !draft.tags_to_remove.is_empty() {
             let mut tree = reading.tree.clone();
-            let unknown = tree.tag(&draft.tags_to_add, true).into_iter().chain(tree.tag(&draft.tags_to_remove, false));
-            if let Some(path) = unknown.filter(|_| !draft.keeps_tags).next() {
+            let mut unknown = tree.tag(&draft.tags_to_add, true);
+            unknown.extend(tree.tag(&draft.tags_to_remove, false));
+            if let Some(path) = unknown.first().filter(|_| !draft.keeps_tags) {
                 return Err(invalid(&draft.text, &format!("no record or field '{path}' to be tagged")));
             }
             if normalize {

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Kind, Node, NodeId, Primitive, Tree};
+use super::{Field, Kind, Node, NodeId, Primitive, Tree};
 
 pub(super) fn normalized(tree: &Tree) -> Tree {
     let mut normal = tree.clone();
@@ -19,19 +19,21 @@ pub(super) fn normalized(tree: &Tree) -> Tree {
             name.aliases.dedup();
         }
         let Kind::Record { fields, .. } = &mut node.kind else { continue };
-        for field in fields {
-            order(&mut field.attributes, false);
-            field.aliases.sort_unstable();
-            field.aliases.dedup();
-            if let Some(default) = &mut field.default {
-                *default = sorted(default);
-                if is_floating(tree, field.of) {
-                    as_floating(default);
-                }
-            }
-        }
+        fields.iter_mut().for_each(|field| normalize(field, tree));
     }
     normal
+}
+
+fn normalize(field: &mut Field, tree: &Tree) {
+    order(&mut field.attributes, false);
+    field.aliases.sort_unstable();
+    field.aliases.dedup();
+    if let Some(default) = &mut field.default {
+        *default = sorted(default);
+        if is_floating(tree, field.of) {
+            as_floating(default);
+        }
+    }
 }
 
 /// Sorts attributes by their names; those of a logical type come first.
