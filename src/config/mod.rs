@@ -22,6 +22,7 @@ mod kafka_properties;
 pub mod limits;
 mod raw;
 mod registry;
+mod registry_server;
 mod sample;
 mod secret;
 mod section;
@@ -32,6 +33,7 @@ pub use gate::{Gate, Outputs, Oversize, Repartition, Sources, Start, UnusableSch
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
+pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer};
 pub use secret::Secret;
 pub use template::Template;
 
@@ -66,8 +68,10 @@ pub struct Config {
     pub registry: Registry,
     /// The admin HTTP server.
     pub admin: Admin,
-    /// The gates, sorted by name.
+    /// The gates, sorted by name. None where the process serves a registry and nothing else.
     pub gates: Vec<Gate>,
+    /// The registry that this process serves, with `sluice registry serve`.
+    pub registry_server: Option<RegistryServer>,
 }
 
 /// The guarantee for every record.

@@ -24,8 +24,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 
 use self::error::Error;
@@ -64,6 +65,12 @@ impl Shared {
 }
 
 type App = axum::extract::State<Arc<Shared>>;
+
+/// Makes an answer that is an error, for whoever stands before the routes.
+pub fn refusal(status: StatusCode, code: i32, message: &str) -> Response {
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static(answer::MEDIA_TYPES[0]))];
+    (content_type, Error::other(status, code, message)).into_response()
+}
 
 /// Makes the routes of a registry over this node.
 pub fn router(node: Arc<Node>, style: Style) -> Router {

@@ -25,6 +25,7 @@ mod topic;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -112,6 +113,12 @@ impl Log {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.shared.is_ready()
+    }
+
+    /// Returns what turns true when the log has been read to its end once.
+    #[must_use]
+    pub fn ready(&self) -> Arc<AtomicBool> {
+        self.shared.ready()
     }
 
     /// Returns the ID of the cluster, once it is known.

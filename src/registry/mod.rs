@@ -16,6 +16,7 @@ pub mod entities;
 pub mod log;
 pub mod node;
 pub mod schemas;
+pub mod server;
 pub mod settings;
 pub mod store;
 

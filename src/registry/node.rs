@@ -5,6 +5,7 @@
 //! applied here, so that whoever has written reads what they wrote. The log is a topic that several nodes share ([`Log`]),
 //! or the node's own memory.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -82,6 +83,15 @@ impl Node {
         match &self.log {
             Backing::Memory(_) => true,
             Backing::Log(log) => log.is_ready(),
+        }
+    }
+
+    /// Returns what turns true when the state is whole.
+    #[must_use]
+    pub fn ready(&self) -> Arc<AtomicBool> {
+        match &self.log {
+            Backing::Memory(_) => Arc::new(AtomicBool::new(true)),
+            Backing::Log(log) => log.ready(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::registry::store::Found;
 use crate::schema::Format;
 
 /// The media types of answers, the one that is used where nobody asks for another first.
-const MEDIA_TYPES: [&str; 3] =
+pub(super) const MEDIA_TYPES: [&str; 3] =
     ["application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json"];
 
 /// The media type of a body that says nothing of itself; read as JSON too.

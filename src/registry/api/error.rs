@@ -24,6 +24,11 @@ impl Error {
         Self { status, code: i32::from(status.as_u16()), message: message.into() }
     }
 
+    /// An error of whoever stands before the routes.
+    pub(super) fn other(status: StatusCode, code: i32, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
     /// A path that does not exist. Clients probe for newer paths, and fall back only at a JSON 404.
     pub(super) fn no_such_path() -> Self {
         Self::http(StatusCode::NOT_FOUND, "HTTP 404 Not Found")

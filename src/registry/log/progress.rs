@@ -119,6 +119,10 @@ impl Shared {
         self.is_ready.load(Ordering::Acquire)
     }
 
+    pub(super) fn ready(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_ready)
+    }
+
     pub(super) fn set_ready(&self) {
         self.is_ready.store(true, Ordering::Release);
     }

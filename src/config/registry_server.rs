@@ -1,0 +1,32 @@
+//! The registry that this process serves.
+
+use std::net::SocketAddr;
+
+/// The log of a registry where the operator names none: Confluent's own.
+pub const LOG_TOPIC: &str = "_schemas";
+
+/// The section `registry_server`.
+#[derive(Debug, Clone)]
+pub struct RegistryServer {
+    /// Where it listens. Default 127.0.0.1:8081: reaching it from elsewhere is a decision.
+    pub listen: SocketAddr,
+    /// The topic that keeps its state. Default `_schemas`.
+    pub topic: String,
+    /// Whether answers have the fields of Confluent 8. Default yes; older clients pass unknown fields over.
+    pub has_new_fields: bool,
+    /// The code of a schema that goes not with those before it: 409 (the default), or 40901 as of Confluent 8.0.4.
+    pub incompatible_code: i32,
+    /// What those may do who do not say who they are. Default everything on loopback, nothing beyond it.
+    pub anonymous: Anonymous,
+}
+
+/// What those may do who do not say who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anonymous {
+    /// Nothing.
+    Nothing,
+    /// Read.
+    Read,
+    /// Everything.
+    Write,
+}
