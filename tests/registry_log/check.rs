@@ -77,6 +77,8 @@ struct State {
     levels: BTreeMap<String, String>,
     /// What the IDs of each context were given to, what has gone since included.
     given: BTreeMap<String, BTreeMap<i64, String>>,
+    /// The versions that the records just before have removed: subject, number, ID.
+    removed: Vec<(String, i64, i64)>,
 }
 
 fn context(subject: &str) -> &str {
@@ -91,10 +93,12 @@ impl State {
             ("SCHEMA", Some(value)) => return self.put(&subject, record.key["version"].as_i64().unwrap(), value),
             ("SCHEMA", None) => {
                 let versions = self.subjects.entry(subject.clone()).or_default();
-                versions.remove(&record.key["version"].as_i64().unwrap());
+                let number = record.key["version"].as_i64().unwrap();
+                self.removed.extend(versions.remove(&number).map(|gone| (subject.clone(), number, gone.id)));
                 if versions.is_empty() {
                     self.subjects.remove(&subject);
                 }
+                return Vec::new();
             }
             ("DELETE_SUBJECT", Some(value)) => {
                 let last = value["version"].as_i64().unwrap();
@@ -107,6 +111,7 @@ impl State {
             ("CONFIG", None) => drop(self.levels.remove(&subject)),
             _ => {}
         }
+        self.removed.clear();
         Vec::new()
     }
 
@@ -131,7 +136,10 @@ impl State {
         given.insert(id, schema.clone());
         let versions = self.subjects.entry(subject.to_owned()).or_default();
         let next = versions.keys().last().map_or(1, |last| last + 1);
-        if !versions.contains_key(&number) && number != next {
+        // A schema that is registered again takes the place of its deleted version, and is counted after it.
+        let replaced = std::mem::take(&mut self.removed).into_iter().filter(|gone| gone.0 == subject && gone.2 == id);
+        let after = replaced.map(|(_, version, _)| version + 1).max().unwrap_or(next).max(next);
+        if !versions.contains_key(&number) && number != next && number != after {
             faults.push(format!("version {number} of '{subject}' comes where {next} is due"));
         }
         if let Some(before) = versions.insert(number, Version { id, schema: schema.clone(), deleted })
@@ -148,7 +156,11 @@ impl State {
     }
 
     fn level(&self, subject: &str) -> &str {
-        self.levels.get(subject).or_else(|| self.levels.get("")).map_or("BACKWARD", String::as_str)
+        let scope = match context(subject) {
+            "." => String::new(),
+            context => format!(":{context}:"),
+        };
+        self.levels.get(subject).or_else(|| self.levels.get(&scope)).map_or("BACKWARD", String::as_str)
     }
 
     /// Tells whether this state refuses what was asked with this code. Schemas of the tests never go with each other.

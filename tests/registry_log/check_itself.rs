@@ -52,8 +52,11 @@ fn a_right_log_has_no_faults() {
         delete(6, "b", 1),
         gone(7, "b", 1),
         put(8, "b", 1, 1, "x"),
+        delete(9, "b", 1),
+        gone(9, "b", 1),
+        put(9, "b", 2, 1, "x"),
     ];
-    let told = [registered("a", "x", 1), deleting("a", 3, 5, done()), deleting("b", 5, 7, done())];
+    let told = [registered("a", "x", 1), deleting("a", 3, 5, done()), deleting("b", 5, 7, done()), deleting("b", 8, 9, done())];
     assert_eq!(check(&log, &told, VISIBLE_MS), Vec::<String>::new());
 }
 
@@ -74,6 +77,7 @@ fn each_fault_is_found() {
         ),
         ("an ID below the highest", with(vec![put(3, "b", 1, 9, "z"), put(4, "b", 2, 5, "v")]), vec![], "ID 5 of v comes after 9"),
         ("a gap", with(vec![put(3, "a", 4, 3, "z")]), vec![], "version 4 of 'a' comes where 3 is due"),
+        ("a gap behind another's", with(vec![delete(3, "a", 2), gone(3, "a", 2), put(3, "a", 3, 3, "z")]), vec![], "comes where 2 is due"),
         ("a version overwritten", with(vec![put(3, "a", 2, 3, "z")]), vec![], "version 2 of 'a' was overwritten"),
         ("a lost write", usual(), vec![registered("b", "z", 3)], "a write was lost"),
         ("another ID than was told", usual(), vec![registered("a", "y", 3)], "a write was lost"),

@@ -29,11 +29,20 @@ const STEP_LIMIT: Duration = Duration::from_secs(5);
 /// How long one call may take before there is a look whether to stop.
 const CALL_LIMIT: Duration = Duration::from_millis(500);
 
+/// The same for taking the role: so soon is seen that the last writer's transaction is still being ended.
+const INIT_LIMIT: Duration = Duration::from_millis(100);
+
+/// Pause before the role is asked for again then.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
 /// Pause between looks at what is under way, and before a call is made again.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The part of [`RETRY_WAIT`] from which a commit may have been sent twice: librdkafka's jitter takes up to 20 % away.
 const DOUBT: f64 = 0.7;
+
+/// What librdkafka says where nodes take a role from each other, which is their daily bread.
+const USUAL: [&str; 3] = ["fenced", "old epoch", "another concurrent operation on the same transaction"];
 
 /// Why a step failed. The role is gone.
 #[derive(Debug)]
@@ -44,11 +53,13 @@ pub(super) struct Trouble {
     pub(super) is_fenced: bool,
     /// Whether brokers refused a record.
     pub(super) is_refused: bool,
+    /// Whether the transaction before is still being ended.
+    is_busy: bool,
 }
 
 impl Trouble {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), is_fenced: false, is_refused: false }
+        Self { why: why.into(), is_fenced: false, is_refused: false, is_busy: false }
     }
 
     fn of(step: &str, error: &KafkaError) -> Self {
@@ -60,7 +71,8 @@ impl Trouble {
             KafkaError::Transaction(error) => error.string(),
             other => other.to_string(),
         };
-        Self { is_fenced, ..Self::new(format!("could not {step}: {text}")) }
+        let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
+        Self { is_fenced, is_busy, ..Self::new(format!("could not {step}: {text}")) }
     }
 }
 
@@ -78,8 +90,8 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // To be fenced is the daily bread of nodes that share a role.
-        let level = if message.contains("fenced") { RDKafkaLogLevel::Debug } else { level };
+        let is_usual = USUAL.iter().any(|words| message.contains(words));
+        let level = if is_usual { RDKafkaLogLevel::Debug } else { level };
         logging::librdkafka(NAME, level, facility, message);
     }
 
@@ -113,13 +125,28 @@ impl Writing {
     /// Takes the role from whoever has it, and ends what they have left open. Once this has succeeded, all that others
     /// have committed is before the end of the log.
     pub(super) fn take(config: &ClientConfig, topic: &str, is_over: impl Fn() -> bool) -> Result<Self, Trouble> {
+        let began = Instant::now();
+        loop {
+            let writing = Self::make(config, topic)?;
+            let taken = writing.retry("take the writer's role", &is_over, |client| client.init_transactions(INIT_LIMIT));
+            match taken {
+                Ok(()) => return Ok(writing),
+                // What the last writer has left open is being ended, a matter of milliseconds, and librdkafka would ask
+                // again after half a second. A new producer asks at once.
+                Err(trouble) if trouble.is_busy && began.elapsed() < STEP_LIMIT && !is_over() => {
+                    thread::sleep(BUSY_PAUSE);
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    fn make(config: &ClientConfig, topic: &str) -> Result<Self, Trouble> {
         let made = config.create_with_context(Context::default());
         let client: BaseProducer<Context> = made.map_err(|error| Trouble::of("make a producer", &error))?;
         let mut producer = Producer::new(client);
         let topic = producer.topic(topic).map_err(|error| Trouble::of("write to the topic", &error))?;
-        let writing = Self { producer: Some(producer), topic };
-        writing.retry("take the writer's role", is_over, |client| client.init_transactions(CALL_LIMIT))?;
-        Ok(writing)
+        Ok(Self { producer: Some(producer), topic })
     }
 
     /// Begins a transaction, and waits until the brokers have all of its records. It is not committed, and never will be
@@ -185,8 +212,9 @@ impl Writing {
         let began = Instant::now();
         loop {
             let Err(error) = call(producer.client()) else { return Ok(()) };
+            let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
             let is_retriable = matches!(&error, KafkaError::Transaction(error) if error.is_retriable() && !error.is_fatal());
-            if !is_retriable || is_over() || began.elapsed() > STEP_LIMIT {
+            if !is_retriable || is_busy || is_over() || began.elapsed() > STEP_LIMIT {
                 return Err(Trouble::of(step, &error));
             }
             producer.client().poll(Duration::ZERO);
