@@ -27,6 +27,7 @@ mod sample;
 mod secret;
 mod section;
 mod template;
+mod users;
 
 pub use error::Error;
 pub use gate::{Gate, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
@@ -36,6 +37,7 @@ pub use registry::{Auth, Registry, Tls, UnknownSchema};
 pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer};
 pub use secret::Secret;
 pub use template::Template;
+pub use users::{Grant, Right, User, Users};
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The registry that this process serves.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// The log of a registry where the operator names none: Confluent's own.
 pub const LOG_TOPIC: &str = "_schemas";
@@ -16,7 +17,10 @@ pub struct RegistryServer {
     pub has_new_fields: bool,
     /// The code of a schema that goes not with those before it: 409 (the default), or 40901 as of Confluent 8.0.4.
     pub incompatible_code: i32,
-    /// What those may do who do not say who they are. Default everything on loopback, nothing beyond it.
+    /// The file of those who may use it, and what each may do.
+    pub users: Option<PathBuf>,
+    /// What those may do who do not say who they are. Default nothing where there are users, everything where there are
+    /// none, which is for loopback alone.
     pub anonymous: Anonymous,
 }
 

@@ -8,6 +8,7 @@
 //! What must always hold: only a registry's own JSON 404 can make a schema unknown. Everything else that
 //! goes wrong is transient: nothing is remembered of it, and nothing is dead-lettered for it.
 
+pub mod access;
 pub mod api;
 pub mod client;
 pub mod contract;

@@ -24,16 +24,20 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::access::Access;
 use super::api::{self, Style};
 use super::log;
 use super::node::Node;
 use crate::admin::http;
-use crate::config::{Anonymous, Config, RegistryServer};
+use crate::config::{self, Config, RegistryServer};
 use crate::telemetry::metrics::{ServerFigures, ServerRequests};
 use crate::telemetry::{Health, Metrics, RegistryState};
 
 /// How long a request may take, its body included; a write ends by itself before.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// Time between looks at the file of the users.
+const USERS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a registry cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +53,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The users cannot be read.
+    #[error("{} mistakes in the users of 'registry_server.users': {}", .0.len(), joined(.0))]
+    Users(Vec<config::Error>),
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] log::Error),
@@ -59,10 +66,14 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } => true,
+            Self::Listen { .. } | Self::Users(_) => true,
             Self::Log(error) => error.is_configuration(),
         }
     }
+}
+
+fn joined(errors: &[config::Error]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A running registry.
@@ -83,6 +94,7 @@ impl Server {
     /// # Errors
     /// Whatever keeps it from starting; unreachable brokers do not.
     pub async fn start(config: &Config, settings: &RegistryServer) -> Result<Self, Error> {
+        let access = Arc::new(Access::new(settings).map_err(Error::Users)?);
         let (clients, address) = bind("registry_server.listen", settings.listen).await?;
         let (scrapers, admin) = bind("admin.listen", config.admin.listen).await?;
         let (node, threads) = Node::over_log(log::Settings::new(config.kafka.clone(), &settings.topic))?;
@@ -106,7 +118,8 @@ impl Server {
             }
         });
         let style = Style { has_new_fields: settings.has_new_fields, incompatible: settings.incompatible_code };
-        let router = guarded(api::router(Arc::clone(&node), style), node, requests, settings.anonymous);
+        tasks.spawn(watch_users(Arc::clone(&access), closed.clone()));
+        let router = router(node, style, access, requests);
         tracing::info!(%address, topic = settings.topic, "registry listens");
         tasks.spawn(listener::serve(clients, router, closed));
         Ok(Self { address, admin, threads, closing, tasks })
@@ -146,36 +159,55 @@ fn figures(node: &Node) -> ServerFigures {
     }
 }
 
+/// Reads the users again whenever their file changes.
+async fn watch_users(access: Arc<Access>, mut closed: watch::Receiver<bool>) {
+    while tokio::time::timeout(USERS_INTERVAL, closed.wait_for(|closing| *closing)).await.is_err() {
+        match access.reload() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the registry's users were read again"),
+            Err(errors) => {
+                tracing::error!(mistakes = joined(&errors), "the registry's users are wrong, and stay as they were");
+            }
+        }
+    }
+}
+
 /// What stands before every route.
 #[derive(Debug, Clone)]
 struct Guard {
     node: Arc<Node>,
+    access: Arc<Access>,
     requests: ServerRequests,
-    anonymous: Anonymous,
 }
 
-fn guarded(router: Router, node: Arc<Node>, requests: ServerRequests, anonymous: Anonymous) -> Router {
-    router.layer(from_fn_with_state(Guard { node, requests, anonymous }, guard))
+fn router(node: Arc<Node>, style: Style, access: Arc<Access>, requests: ServerRequests) -> Router {
+    let judge = Arc::clone(&access);
+    let routes = api::guarded(Arc::clone(&node), style, move |request| judge.refusal(request));
+    routes.layer(from_fn_with_state(Guard { node, access, requests }, guard))
 }
 
 async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let route = routes::name(request.uri().path());
     let method = request.method().clone();
-    let response = if !guard.node.is_ready() {
-        refusal(StatusCode::INTERNAL_SERVER_ERROR, 50001, "The registry is still reading its log")
-    } else if guard.anonymous != Anonymous::Write && !routes::is_read(request.method(), request.uri().path()) {
-        refusal(StatusCode::FORBIDDEN, 40301, "User is denied operation: this registry can only be read")
-    } else {
-        match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, 408, "HTTP 408 Request Timeout"),
-        }
-    };
+    let answer = tokio::time::timeout(REQUEST_LIMIT, guard.answer(request, next)).await;
+    let timed_out = |_| api::refusal(StatusCode::REQUEST_TIMEOUT, 408, "HTTP 408 Request Timeout");
+    let response = answer.unwrap_or_else(timed_out);
     guard.requests.count(&method, route, response.status().as_u16(), began.elapsed());
     response
 }
 
-fn refusal(status: StatusCode, code: i32, message: &str) -> Response {
-    api::refusal(status, code, message)
+impl Guard {
+    async fn answer(&self, mut request: Request, next: Next) -> Response {
+        let who = match self.access.who(request.headers()).await {
+            Ok(who) => who,
+            Err(response) => return *response,
+        };
+        if !self.node.is_ready() {
+            let message = "The registry is still reading its log";
+            return api::refusal(StatusCode::INTERNAL_SERVER_ERROR, 50001, message);
+        }
+        request.extensions_mut().insert(who);
+        next.run(request).await
+    }
 }

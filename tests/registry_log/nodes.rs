@@ -43,7 +43,7 @@ fn hammer(cluster: &Cluster, count: usize, time: Duration, kills: bool, seed: u6
     let clients = Hammer::start(&ports, 2, seed);
     let began = Instant::now();
     while began.elapsed() < time {
-        std::thread::sleep(Duration::from_millis(rng.random_range(300..1_500)));
+        std::thread::sleep(Duration::from_millis(rng.random_range(1_000..4_000)));
         if kills {
             let victim = rng.random_range(0..count);
             nodes[victim].kill();

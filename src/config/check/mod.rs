@@ -8,6 +8,7 @@ mod kafka;
 pub(crate) mod leaf;
 mod registry;
 mod registry_server;
+mod users;
 
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use super::raw::Node;
 use super::section::Section;
 use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, limits};
 use crate::kafka::memory::LEAST_SHARE;
+
+pub(super) use users::users;
 
 /// `commit_interval` where the operator sets none.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(250);
