@@ -32,8 +32,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 pub use self::error::Error;
-pub use self::progress::{Figures, Role};
 use self::progress::Shared;
+pub use self::progress::{Figures, Role};
 use self::request::Requests;
 use super::node::{self, State};
 use super::store::{Command, Outcome};
@@ -43,7 +43,7 @@ use crate::config::Kafka;
 pub const WRITE_LIMIT: Duration = Duration::from_millis(4_500);
 
 /// How long a stop waits for the threads; what they have in hand then is settled by whoever writes next.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
+const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where the log is.
 #[derive(Debug, Clone)]
@@ -168,8 +168,7 @@ impl Threads {
         }
     }
 
-    /// Ends both threads; tells how many did not end in time. Requests under way are answered first where that is a
-    /// matter of moments.
+    /// Ends both threads; tells how many did not end in time. Requests under way are told at once what is known of them.
     pub async fn stop(mut self) -> usize {
         self.shared.stop();
         self.requests.wake();

@@ -133,8 +133,9 @@ impl Server {
     /// Ends: requests under way are answered, as far as they end within seconds.
     pub async fn stop(mut self) {
         self.closing.send_replace(true);
-        let tasks = async { while self.tasks.join_next().await.is_some() {} };
-        tokio::join!(self.threads.stop(), tasks);
+        // The log comes last: what is under way is written and answered before.
+        while self.tasks.join_next().await.is_some() {}
+        self.threads.stop().await;
     }
 }
 

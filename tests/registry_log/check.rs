@@ -102,7 +102,8 @@ impl State {
             }
             ("DELETE_SUBJECT", Some(value)) => {
                 let last = value["version"].as_i64().unwrap();
-                let versions = self.subjects.get_mut(&subject).into_iter().flat_map(|versions| versions.range_mut(..=last));
+                let versions =
+                    self.subjects.get_mut(&subject).into_iter().flat_map(|versions| versions.range_mut(..=last));
                 versions.for_each(|(_, version)| version.deleted = true);
             }
             ("CONFIG", Some(value)) => {
@@ -171,7 +172,9 @@ impl State {
                 let live = self.live(subject);
                 self.level(subject) != "NONE" && !live.is_empty() && live.iter().all(|(_, live)| live.schema != *schema)
             }
-            (Asked::DeleteSubject { subject, .. } | Asked::DeleteVersion { subject, .. }, 40401) => all(subject).is_none(),
+            (Asked::DeleteSubject { subject, .. } | Asked::DeleteVersion { subject, .. }, 40401) => {
+                all(subject).is_none()
+            }
             (Asked::DeleteSubject { subject, permanent: false }, 40404) => {
                 all(subject).is_some() && self.live(subject).is_empty()
             }
@@ -268,7 +271,8 @@ fn deletions(states: &[(i64, State)], log: &[Record], exchanges: &[Exchange]) ->
     let mut deeds: BTreeSet<&Deed> = told.keys().collect();
     deeds.extend(done.keys().filter(|(_, kind)| *kind != "for good"));
     let judge = |deed: &&Deed| {
-        let (times, (sure, unsure)) = (done.get(*deed).copied().unwrap_or(0), told.get(*deed).copied().unwrap_or((0, 0)));
+        let (times, (sure, unsure)) =
+            (done.get(*deed).copied().unwrap_or(0), told.get(*deed).copied().unwrap_or((0, 0)));
         let is_right = (sure..=sure + unsure).contains(&times);
         (!is_right).then(|| format!("{deed:?} is {times} times in the log, answered {sure} times, {unsure} may be"))
     };

@@ -6,7 +6,11 @@ use crate::check::{Asked, Exchange, Record, Told, VISIBLE_MS, check};
 
 fn put(at: i64, subject: &str, version: i64, id: i64, schema: &str) -> Record {
     let value = json!({"subject": subject, "version": version, "id": id, "schema": schema, "deleted": false});
-    Record { at, key: json!({"keytype": "SCHEMA", "subject": subject, "version": version, "magic": 1}), value: Some(value) }
+    Record {
+        at,
+        key: json!({"keytype": "SCHEMA", "subject": subject, "version": version, "magic": 1}),
+        value: Some(value),
+    }
 }
 
 fn delete(at: i64, subject: &str, last: i64) -> Record {
@@ -56,7 +60,12 @@ fn a_right_log_has_no_faults() {
         gone(9, "b", 1),
         put(9, "b", 2, 1, "x"),
     ];
-    let told = [registered("a", "x", 1), deleting("a", 3, 5, done()), deleting("b", 5, 7, done()), deleting("b", 8, 9, done())];
+    let told = [
+        registered("a", "x", 1),
+        deleting("a", 3, 5, done()),
+        deleting("b", 5, 7, done()),
+        deleting("b", 8, 9, done()),
+    ];
     assert_eq!(check(&log, &told, VISIBLE_MS), Vec::<String>::new());
 }
 
@@ -75,9 +84,19 @@ fn each_fault_is_found() {
             vec![],
             "ID 2 was given twice",
         ),
-        ("an ID below the highest", with(vec![put(3, "b", 1, 9, "z"), put(4, "b", 2, 5, "v")]), vec![], "ID 5 of v comes after 9"),
+        (
+            "an ID below the highest",
+            with(vec![put(3, "b", 1, 9, "z"), put(4, "b", 2, 5, "v")]),
+            vec![],
+            "ID 5 of v comes after 9",
+        ),
         ("a gap", with(vec![put(3, "a", 4, 3, "z")]), vec![], "version 4 of 'a' comes where 3 is due"),
-        ("a gap behind another's", with(vec![delete(3, "a", 2), gone(3, "a", 2), put(3, "a", 3, 3, "z")]), vec![], "comes where 2 is due"),
+        (
+            "a gap behind another's",
+            with(vec![delete(3, "a", 2), gone(3, "a", 2), put(3, "a", 3, 3, "z")]),
+            vec![],
+            "comes where 2 is due",
+        ),
         ("a version overwritten", with(vec![put(3, "a", 2, 3, "z")]), vec![], "version 2 of 'a' was overwritten"),
         ("a lost write", usual(), vec![registered("b", "z", 3)], "a write was lost"),
         ("another ID than was told", usual(), vec![registered("a", "y", 3)], "a write was lost"),

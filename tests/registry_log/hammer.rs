@@ -48,7 +48,8 @@ impl Hammer {
                 }
             })
         };
-        let all = ports.iter().flat_map(|port| (0..clients).map(move |client| (*port, client + u64::from(*port) * 100)));
+        let all =
+            ports.iter().flat_map(|port| (0..clients).map(move |client| (*port, client + u64::from(*port) * 100)));
         let clients = all.map(client).collect();
         Self { is_over, seen, clients }
     }

@@ -1,5 +1,11 @@
 //! A registry whose state is a topic: restarts, deaths, several nodes, outages, and logs of other registries.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests may"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

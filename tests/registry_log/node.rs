@@ -121,7 +121,10 @@ impl Node {
     pub(crate) fn dump(&self) -> Value {
         let mut schemas = self.get("/schemas?subjectPrefix=:*:&deleted=true").body;
         // When a record was written is the log's to say, and the same for all.
-        schemas.as_array_mut().unwrap().sort_by_key(|schema| format!("{}/{:09}", schema["subject"], schema["version"].as_i64().unwrap()));
+        schemas
+            .as_array_mut()
+            .unwrap()
+            .sort_by_key(|schema| format!("{}/{:09}", schema["subject"], schema["version"].as_i64().unwrap()));
         json!({
             "schemas": schemas,
             "subjects": self.get("/subjects?deleted=true").body,

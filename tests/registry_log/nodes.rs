@@ -18,7 +18,12 @@ const LONGEST_MS: u128 = 5_500;
 fn percentile(times: &[u128], share: f64) -> u128 {
     let mut times = times.to_vec();
     times.sort_unstable();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
     let index = (times.len() as f64 * share) as usize;
     times.get(index.min(times.len().saturating_sub(1))).copied().unwrap_or(0)
 }
@@ -74,7 +79,11 @@ fn judge(cluster: &Cluster, topic: &str, nodes: &[Node], seen: &Seen, visible_ms
     let fresh = Node::start(cluster.bootstrap(), topic);
     assert_eq!(fresh.dump(), first, "a node that reads the log from its begin says the same");
     let answered = seen.exchanges.len();
-    println!("{answered} requests, {} records, {} fences", log.len(), nodes.iter().map(|node| node.metric("sluice_registry_fences_total")).sum::<f64>());
+    println!(
+        "{answered} requests, {} records, {} fences",
+        log.len(),
+        nodes.iter().map(|node| node.metric("sluice_registry_fences_total")).sum::<f64>()
+    );
 }
 
 fn seeds() -> Vec<u64> {

@@ -16,7 +16,8 @@ pub(super) fn check(mut section: Section<'_>) -> RegistryServer {
     let listen = section.read("listen", leaf::address).unwrap_or(SocketAddr::from(LISTEN));
     let is_local = listen.ip().to_canonical().is_loopback();
     if !is_local && !section.has("anonymous") {
-        section.require("users", "beyond loopback; or say what whoever reaches the port may do: anonymous: read | write");
+        section
+            .require("users", "beyond loopback; or say what whoever reaches the port may do: anonymous: read | write");
     }
     let users = section.read("users", |text| super::registry::path(text, "is no path of a file"));
     let otherwise = if users.is_none() && is_local { Anonymous::Write } else { Anonymous::Nothing };

@@ -15,7 +15,10 @@ pub(crate) fn users(root: Node, mistakes: Mistakes) -> Result<Users, Vec<Error>>
     let mut section = root.section("users");
     let tables = section.take_all().unwrap_or_default();
     if tables.is_empty() {
-        root.mistake("users", "is required: at least one, as `users: { alice: { password: …, grants: [{ rights: read }] } }`");
+        root.mistake(
+            "users",
+            "is required: at least one, as `users: { alice: { password: …, grants: [{ rights: read }] } }`",
+        );
     }
     let mut users = Users::default();
     for (name, node) in tables {

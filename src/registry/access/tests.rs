@@ -1,3 +1,5 @@
+//! Users, tokens and strangers, from the header to the verdict.
+
 use std::io::Write as _;
 
 use super::*;
@@ -92,7 +94,8 @@ async fn a_changed_file_counts_at_once_and_a_wrong_one_never() {
 
 #[tokio::test]
 async fn strangers_do_what_the_operator_says() {
-    for (anonymous, get, post) in [(Anonymous::Nothing, 401, 401), (Anonymous::Read, 0, 403), (Anonymous::Write, 0, 0)] {
+    for (anonymous, get, post) in [(Anonymous::Nothing, 401, 401), (Anonymous::Read, 0, 403), (Anonymous::Write, 0, 0)]
+    {
         let access = access(anonymous, None);
         assert_eq!(refused(&access, None, "GET", "/subjects").await, get, "{anonymous:?}");
         assert_eq!(refused(&access, None, "POST", "/subjects/a/versions").await, post, "{anonymous:?}");

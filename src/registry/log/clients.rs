@@ -50,7 +50,9 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         // An end of the log is an error to librdkafka, and is told here too.
-        if !matches!(error, KafkaError::PartitionEOF(_)) && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+        if !matches!(error, KafkaError::PartitionEOF(_))
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
+        {
             clients::log_error(NAME, &error, reason);
         }
     }

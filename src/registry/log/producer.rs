@@ -67,10 +67,7 @@ impl Trouble {
             error.rdkafka_error_code(),
             Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch)
         );
-        let text = match error {
-            KafkaError::Transaction(error) => error.string(),
-            other => other.to_string(),
-        };
+        let text = if let KafkaError::Transaction(error) = error { error.string() } else { error.to_string() };
         let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
         Self { is_fenced, is_busy, ..Self::new(format!("could not {step}: {text}")) }
     }
@@ -128,7 +125,8 @@ impl Writing {
         let began = Instant::now();
         loop {
             let writing = Self::make(config, topic)?;
-            let taken = writing.retry("take the writer's role", &is_over, |client| client.init_transactions(INIT_LIMIT));
+            let taken =
+                writing.retry("take the writer's role", &is_over, |client| client.init_transactions(INIT_LIMIT));
             match taken {
                 Ok(()) => return Ok(writing),
                 // What the last writer has left open is being ended, a matter of milliseconds, and librdkafka would ask
@@ -151,7 +149,12 @@ impl Writing {
 
     /// Begins a transaction, and waits until the brokers have all of its records. It is not committed, and never will be
     /// unless [`Writing::commit`] is called.
-    pub(super) fn append(&self, write: WriteId, records: &[LogRecord], is_over: impl Fn() -> bool) -> Result<(), Trouble> {
+    pub(super) fn append(
+        &self,
+        write: WriteId,
+        records: &[LogRecord],
+        is_over: impl Fn() -> bool,
+    ) -> Result<(), Trouble> {
         let Some(producer) = &self.producer else { return Err(Trouble::new("the producer is gone")) };
         producer.client().begin_transaction().map_err(|error| Trouble::of("begin a transaction", &error))?;
         for (index, record) in records.iter().enumerate() {
@@ -213,7 +216,8 @@ impl Writing {
         loop {
             let Err(error) = call(producer.client()) else { return Ok(()) };
             let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
-            let is_retriable = matches!(&error, KafkaError::Transaction(error) if error.is_retriable() && !error.is_fatal());
+            let is_retriable =
+                matches!(&error, KafkaError::Transaction(error) if error.is_retriable() && !error.is_fatal());
             if !is_retriable || is_busy || is_over() || began.elapsed() > STEP_LIMIT {
                 return Err(Trouble::of(step, &error));
             }

@@ -56,8 +56,7 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
     }
     let consumer = clients::reader(settings)?;
     let state = Store::clone(&shared.state());
-    let mut reader =
-        Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new(), proves: None };
+    let mut reader = Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new(), proves: None };
     while !shared.is_stopping() {
         reader.turn()?;
     }

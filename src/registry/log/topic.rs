@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn what_would_lose_schemas_is_refused() {
         let topic = |partitions, policy: Option<&str>| {
-            let setting = policy.map(|value| ("cleanup.policy".to_owned(), Setting { value: value.to_owned(), own: true }));
+            let setting =
+                policy.map(|value| ("cleanup.policy".to_owned(), Setting { value: value.to_owned(), own: true }));
             Topic { name: "s".to_owned(), partitions, replication: 1, settings: setting.into_iter().collect() }
         };
         let refused = |topic| check(&topic, "--bootstrap-server h:1").err().map(|error| error.to_string());

@@ -78,7 +78,7 @@ pub(super) fn run(settings: &Settings, shared: &Shared, requests: &Requests) -> 
             writer.serve(waiting);
         }
         // Errors of a connection wait in its queue.
-        writer.asker.poll(Duration::ZERO).map(drop);
+        drop(writer.asker.poll(Duration::ZERO));
     }
     Ok(())
 }

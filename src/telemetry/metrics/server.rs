@@ -81,14 +81,20 @@ impl State {
         Ok(Self {
             subjects: IntGauge::new("sluice_registry_subjects", "Subjects of the registry served here")?,
             schemas: IntGauge::new("sluice_registry_schemas", "Schemas of the registry served here")?,
-            lag: IntGauge::new("sluice_registry_log_lag_records", "Records of the registry's log that are not read yet")?,
+            lag: IntGauge::new(
+                "sluice_registry_log_lag_records",
+                "Records of the registry's log that are not read yet",
+            )?,
             writer: IntGauge::new("sluice_registry_writer", "1 where this node has the writer's role")?,
             fences: IntCounter::new(
                 "sluice_registry_fences_total",
                 "Times that another node has taken the writer's role away",
             )?,
             commits: IntCounter::new("sluice_registry_commits_total", "Transactions committed to the registry's log")?,
-            damaged: IntCounter::new("sluice_registry_damaged_records_total", "Records of the log that cannot be read")?,
+            damaged: IntCounter::new(
+                "sluice_registry_damaged_records_total",
+                "Records of the log that cannot be read",
+            )?,
         })
     }
 
