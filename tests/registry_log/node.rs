@@ -52,12 +52,19 @@ impl Node {
 
     /// Starts a node without waiting.
     pub(crate) fn spawn(bootstrap: &str, topic: &str) -> Self {
+        Self::spawn_with(bootstrap, topic, &json!({}))
+    }
+
+    /// Starts a node with further settings of `registry_server`, without waiting.
+    pub(crate) fn spawn_with(bootstrap: &str, topic: &str, settings: &Value) -> Self {
         let (port, admin) = (free_port(), free_port());
-        let config = json!({
+        let mut config = json!({
             "kafka": { "bootstrap.servers": bootstrap },
             "registry_server": { "listen": format!("127.0.0.1:{port}"), "topic": topic },
             "admin": { "listen": format!("127.0.0.1:{admin}") },
         });
+        let server = config["registry_server"].as_object_mut().unwrap();
+        server.extend(settings.as_object().unwrap().clone());
         Self { process: spawn(&config), config, port, admin }
     }
 
@@ -147,6 +154,11 @@ fn spawn(config: &Value) -> Process {
 
 /// Sends a request; `None` where no whole answer comes.
 pub(crate) fn ask(port: u16, method: &str, path: &str, body: &Value) -> Option<Answer> {
+    ask_as("", port, method, path, body)
+}
+
+/// The same with a further line in its head, such as `Authorization: …\r\n`.
+pub(crate) fn ask_as(line: &str, port: u16, method: &str, path: &str, body: &Value) -> Option<Answer> {
     let began = Instant::now();
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
@@ -154,7 +166,7 @@ pub(crate) fn ask(port: u16, method: &str, path: &str, body: &Value) -> Option<A
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{line}\r\n{body}"
     )
     .ok()?;
     let mut answer = Vec::new();
