@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: registry, migrate, schema, dead-letters, tail, bench.")]
+#[command(after_help = "Not there yet in this version: migrate, schema, dead-letters, tail, bench.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -27,6 +27,8 @@ pub enum Command {
     Run(Run),
     /// Show all of it with nothing needed: a broker, a registry and sample traffic inside the process
     Demo(Demo),
+    /// Serve a schema registry that keeps its state in Kafka
+    Registry(Registry),
     /// Read and check a configuration against cluster and registry; change nothing
     CheckConfig(CheckConfig),
     /// Print completions for a shell, or the man pages
@@ -47,6 +49,22 @@ pub struct Run {
     /// Where the configuration is.
     #[command(flatten)]
     pub file: ConfigFile,
+}
+
+/// `sluice registry`.
+#[derive(Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Registry {
+    /// What to do
+    #[command(subcommand)]
+    pub command: RegistryCommand,
+}
+
+/// What can be done with a registry.
+#[derive(Debug, Subcommand)]
+pub enum RegistryCommand {
+    /// Run a node: any number of them share one topic, each answers and writes
+    Serve(ConfigFile),
 }
 
 /// `sluice demo`.
@@ -113,8 +131,7 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 6] = [
-    Later { name: "registry", purpose: "serve a schema registry that keeps its state in Kafka" },
+pub const LATER: [Later; 5] = [
     Later { name: "migrate", purpose: "move a topic and its consumer groups to another schema version" },
     Later { name: "schema", purpose: "check, compare and register schemas" },
     Later { name: "dead-letters", purpose: "list, explain and redrive dead letters" },

@@ -17,7 +17,7 @@ use sluice::record::{Offset, Partition};
 use sluice::registry::api::CODES;
 use sluice::schema::{Subject, Version};
 use sluice::telemetry::events::{PartitionsAssigned, TargetChanged};
-use sluice::telemetry::metrics::RegistryCounts;
+use sluice::telemetry::metrics::{RegistryCounts, ServerFigures};
 use sluice::telemetry::{ClientKind, Health, HoldCause, Metrics, Probe};
 use sluice::violation::ReasonCode;
 
@@ -84,6 +84,7 @@ fn rendered() -> String {
         files: vec![("loaded", 1)],
         ..RegistryCounts::default()
     });
+    metrics.registry_server(ServerFigures::default).count(&"GET", "/subjects", 200, std::time::Duration::ZERO);
     let probe = Probe::new(&metrics, &health, "orders", 0);
     PartitionsAssigned { partitions: &[("orders.raw", Partition(0))] }.emit(&probe);
     probe.position("orders.raw", Partition(0), Offset(0), Some(0));

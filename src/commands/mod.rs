@@ -7,6 +7,7 @@
 mod check_config;
 mod completions;
 mod demo;
+mod registry;
 mod run;
 
 use std::fmt;
@@ -99,6 +100,7 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
     match command {
         Command::Completions(asked) => completions::run(asked.target, out),
         Command::Run(asked) => run::run(&asked.file.config).await,
+        Command::Registry(asked) => registry::run(asked.command).await,
         Command::CheckConfig(asked) => check_config::run(&asked.file.config, asked.output, out).await,
         Command::Demo(asked) => demo::run(asked, out).await,
     }

@@ -17,6 +17,10 @@ use crate::telemetry::logging;
 /// The configuration is wrong, or a pipeline cannot go on.
 pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
     let config = load(path)?;
+    if config.gates.is_empty() {
+        let problem = anyhow::anyhow!("gates: none are in '{}', and there is nothing to run", path.display());
+        return Err(Failure::usage(problem).hint("'sluice registry serve' runs the registry of this file"));
+    }
     logging::init(config.log).map_err(Failure::fatal)?;
     watchdog::no_core_dumps();
     watchdog::start().map_err(Failure::fatal)?;

@@ -22,18 +22,22 @@ mod kafka_properties;
 pub mod limits;
 mod raw;
 mod registry;
+mod registry_server;
 mod sample;
 mod secret;
 mod section;
 mod template;
+mod users;
 
 pub use error::Error;
 pub use gate::{Gate, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
+pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer};
 pub use secret::Secret;
 pub use template::Template;
+pub use users::{Grant, Right, User, Users};
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -66,8 +70,10 @@ pub struct Config {
     pub registry: Registry,
     /// The admin HTTP server.
     pub admin: Admin,
-    /// The gates, sorted by name.
+    /// The gates, sorted by name. None where the process serves a registry and nothing else.
     pub gates: Vec<Gate>,
+    /// The registry that this process serves, with `sluice registry serve`.
+    pub registry_server: Option<RegistryServer>,
 }
 
 /// The guarantee for every record.

@@ -133,6 +133,20 @@ impl Cluster {
         Ok(shapes.into_iter().map(topic).collect())
     }
 
+    /// Counts the brokers that are up.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub fn brokers(&self) -> Result<usize, Error> {
+        Ok(self.metadata()?.brokers().len())
+    }
+
+    /// Returns the ID of the cluster, where a broker tells it within a moment.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.observer.client().fetch_cluster_id(ATTEMPT)
+    }
+
     /// Asks one broker for its limits; `None` where this user may not ask (DESCRIBE_CONFIGS on the cluster).
     ///
     /// # Errors

@@ -23,9 +23,10 @@ mod versions;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 pub use self::error::CODES;
@@ -67,8 +68,23 @@ impl Shared {
 
 type App = axum::extract::State<Arc<Shared>>;
 
+/// Makes an answer that is an error, for whoever stands before the routes.
+pub fn refusal(status: StatusCode, code: i32, message: &str) -> Response {
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static(answer::MEDIA_TYPES[0]))];
+    (content_type, Error::other(status, code, message)).into_response()
+}
+
 /// Makes the routes of a registry over this node.
 pub fn router(node: Arc<Node>, style: Style) -> Router {
+    guarded(node, style, |_| None)
+}
+
+/// Makes the same routes behind a guard, which answers a request instead of them or does not. It sees the path in its one
+/// form.
+pub fn guarded<G>(node: Arc<Node>, style: Style, guard: G) -> Router
+where
+    G: Fn(&Request) -> Option<Response> + Clone + Send + Sync + 'static,
+{
     let shared = Arc::new(Shared { node, style });
     let routes = routes()
         .fallback(async || Error::no_such_path())
@@ -76,6 +92,15 @@ pub fn router(node: Arc<Node>, style: Style) -> Router {
             Error::http(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(move |request: Request, next: Next| {
+            let answer = guard(&request);
+            async move {
+                match answer {
+                    Some(answer) => answer,
+                    None => next.run(request).await,
+                }
+            }
+        }))
         .with_state(Arc::clone(&shared));
     // Paths are rewritten before they are routed, which a layer of the routes themselves cannot do.
     Router::new()

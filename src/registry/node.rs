@@ -2,13 +2,16 @@
 //!
 //! Readers take the present state, a value that nobody changes any more, without a lock. Whoever applies records makes
 //! the next state beside it and puts it in its place. A command is answered when what it adds to the log has been
-//! applied here, so that whoever has written reads what they wrote.
+//! applied here, so that whoever has written reads what they wrote. The log is a topic that several nodes share ([`Log`]),
+//! or the node's own memory.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
+use super::log::{self, Log};
 use super::store::{self, Command, Decision, Outcome, Store};
 
 /// The present state, and the place of the next one.
@@ -18,8 +21,16 @@ pub type State = Arc<ArcSwap<Store>>;
 #[derive(Debug)]
 pub struct Node {
     state: State,
-    /// Held while a command is decided and applied: the next one is decided on what comes of it.
-    writing: Mutex<()>,
+    log: Backing,
+}
+
+/// Where what is written goes.
+#[derive(Debug)]
+enum Backing {
+    /// Nowhere else. Held while a command is decided and applied: the next one is decided on what comes of it.
+    Memory(Mutex<()>),
+    /// Into a topic.
+    Log(Log),
 }
 
 /// Why a command had no effect, or none that is known.
@@ -53,7 +64,44 @@ impl Node {
     /// Makes a node whose log is its memory: the registry inside `sluice demo`, and the stub of the tests.
     #[must_use]
     pub fn in_memory(store: Store) -> Self {
-        Self { state: Arc::new(ArcSwap::from_pointee(store)), writing: Mutex::default() }
+        Self { state: Arc::new(ArcSwap::from_pointee(store)), log: Backing::Memory(Mutex::default()) }
+    }
+
+    /// Makes a node whose log is a topic, and begins to read it; what it answers is whole once it [`Node::is_ready`].
+    ///
+    /// # Errors
+    /// Those of [`Log::open`].
+    pub fn over_log(settings: log::Settings) -> Result<(Self, log::Threads), log::Error> {
+        let state = State::default();
+        let (log, threads) = Log::open(settings, Arc::clone(&state))?;
+        Ok((Self { state, log: Backing::Log(log) }, threads))
+    }
+
+    /// Tells whether the state is whole: the log has been read to its end once.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &self.log {
+            Backing::Memory(_) => true,
+            Backing::Log(log) => log.is_ready(),
+        }
+    }
+
+    /// Returns what turns true when the state is whole.
+    #[must_use]
+    pub fn ready(&self) -> Arc<AtomicBool> {
+        match &self.log {
+            Backing::Memory(_) => Arc::new(AtomicBool::new(true)),
+            Backing::Log(log) => log.ready(),
+        }
+    }
+
+    /// Returns what is counted of the log, where there is one.
+    #[must_use]
+    pub fn figures(&self) -> Option<log::Figures> {
+        match &self.log {
+            Backing::Memory(_) => None,
+            Backing::Log(log) => Some(log.figures()),
+        }
     }
 
     /// Returns the present state.
@@ -65,16 +113,37 @@ impl Node {
     /// Returns the ID of the cluster that has the log; nothing where there is none.
     #[must_use]
     pub fn kafka_cluster(&self) -> &str {
-        ""
+        match &self.log {
+            Backing::Memory(_) => "",
+            Backing::Log(log) => log.kafka_cluster(),
+        }
     }
 
     /// Carries a command out, and returns its answer.
     ///
     /// # Errors
     /// Why it had no effect.
-    #[expect(clippy::unused_async, reason = "a node with a log waits for it")]
     pub async fn write(&self, command: &Command) -> Result<Outcome, Error> {
-        let _one_by_one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.log {
+            Backing::Memory(writing) => self.write_to_memory(writing, command),
+            Backing::Log(log) => match self.known(command) {
+                Some(outcome) => Ok(outcome),
+                None => log.write(command.clone()).await,
+            },
+        }
+    }
+
+    /// Registering what is there already is a read.
+    fn known(&self, command: &Command) -> Option<Outcome> {
+        if !matches!(command, Command::Register { .. }) {
+            return None;
+        }
+        let decision = self.state.load().decide(command).ok()?;
+        decision.records.is_empty().then_some(decision.outcome)
+    }
+
+    fn write_to_memory(&self, writing: &Mutex<()>, command: &Command) -> Result<Outcome, Error> {
+        let _one_by_one = writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Store::clone(&self.state.load());
         let Decision { records, outcome } = next.decide(command)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -200,6 +200,13 @@ impl Store {
         Ok(LogRecord { key, value, timestamp: 0 })
     }
 
+    /// Counts subjects and schemas of all contexts.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        let sizes = self.contexts.values().map(|context| (context.subjects.size(), context.schemas.size()));
+        sizes.fold((0, 0), |(subjects, schemas), (more, others)| (subjects + more, schemas + others))
+    }
+
     /// Returns the highest IDs that were given, by context.
     fn highest(&self) -> BTreeMap<String, i32> {
         let given = self.contexts.iter().filter(|(_, context)| context.highest > 0);

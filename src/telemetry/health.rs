@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ pub struct Health {
     epoch: Instant,
     stuck_after: Duration,
     pipelines: Mutex<Vec<Arc<PipelineState>>>,
+    /// Where the process is a registry: whether its log has been read.
+    log: Option<Arc<AtomicBool>>,
 }
 
 /// A pipeline that keeps the answer from being yes.
@@ -33,6 +36,8 @@ pub struct Health {
 pub enum Obstacle {
     /// No pipeline has been started yet.
     NoPipelines,
+    /// The registry's log has not been read to its end yet.
+    ReadingLog,
     /// The pipeline has not joined its group yet.
     Starting {
         /// The gate.
@@ -62,6 +67,7 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPipelines => f.write_str("no pipeline has been started yet"),
+            Self::ReadingLog => f.write_str("the registry's log has not been read to its end yet"),
             Self::Starting { gate, number } => write!(f, "pipeline {number} of gate '{gate}' is starting"),
             Self::Stopped { gate, number } => write!(f, "pipeline {number} of gate '{gate}' has stopped"),
             Self::Stuck { gate, number, silence } => {
@@ -76,7 +82,14 @@ impl Health {
     #[must_use]
     pub fn new(transaction_timeout: Duration) -> Arc<Self> {
         let stuck_after = MIN_STUCK_AFTER.max(transaction_timeout * STUCK_TRANSACTIONS);
-        Arc::new(Self { epoch: Instant::now(), stuck_after, pipelines: Mutex::default() })
+        Arc::new(Self { epoch: Instant::now(), stuck_after, pipelines: Mutex::default(), log: None })
+    }
+
+    /// Creates the health of a process that serves a registry, and is ready once `is_read`.
+    #[must_use]
+    pub fn of_registry(is_read: Arc<AtomicBool>) -> Arc<Self> {
+        let (epoch, pipelines) = (Instant::now(), Mutex::default());
+        Arc::new(Self { epoch, stuck_after: MIN_STUCK_AFTER, pipelines, log: Some(is_read) })
     }
 
     /// Adds a pipeline, which is starting; a second call for the same one replaces it.
@@ -124,6 +137,9 @@ impl Health {
     /// Returns what keeps the process from being ready: nothing means ready.
     #[must_use]
     pub fn not_ready(&self, now: Instant) -> Vec<Obstacle> {
+        if let Some(is_read) = &self.log {
+            return if is_read.load(Ordering::Acquire) { Vec::new() } else { vec![Obstacle::ReadingLog] };
+        }
         let pipelines = self.pipelines();
         if pipelines.is_empty() {
             return vec![Obstacle::NoPipelines];

@@ -9,6 +9,7 @@
 mod clients;
 mod families;
 mod registry;
+mod server;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use rustc_hash::FxHashMap;
 use self::clients::Clients;
 use self::families::Families;
 pub use self::registry::RegistryCounts;
+pub use self::server::{ServerFigures, ServerRequests};
 use super::HoldCause;
 use super::events::RebuildCause;
 use super::sample::Sampler;
@@ -112,6 +114,14 @@ impl Metrics {
     /// When it is called twice.
     pub fn registry_client(&self, read: impl Fn() -> RegistryCounts + Send + Sync + 'static) {
         registry::register(&self.registry, read);
+    }
+
+    /// Adds the counters of a registry that is served here; `read` is called at each [`Metrics::render`].
+    ///
+    /// # Panics
+    /// When it is called twice.
+    pub fn registry_server(&self, read: impl Fn() -> ServerFigures + Send + Sync + 'static) -> ServerRequests {
+        server::register(&self.registry, read).expect("there is one registry per process")
     }
 
     /// Returns all metrics in Prometheus' text format.

@@ -133,6 +133,14 @@ pub(crate) fn topic(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Reads a SHA-256 in hexadecimal digits.
+pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
+    let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let byte = |index: usize| u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok();
+    let bytes: Option<Vec<u8>> = if is_hex { (0..32).map(byte).collect() } else { None };
+    bytes?.try_into().ok()
+}
+
 fn is_legal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }

@@ -7,6 +7,8 @@ mod gate;
 mod kafka;
 pub(crate) mod leaf;
 mod registry;
+mod registry_server;
+mod users;
 
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use super::raw::Node;
 use super::section::Section;
 use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, limits};
 use crate::kafka::memory::LEAST_SHARE;
+
+pub(super) use users::users;
 
 /// `commit_interval` where the operator sets none.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(250);
@@ -32,10 +36,13 @@ const LEAST_MEMORY: u64 = 16 << 20;
 pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>> {
     let mut root = Section::new(String::new(), Some(root), &mistakes);
     check_version(&mut root);
-    for key in ["registry_server", "converters", "migrations"] {
+    for key in ["converters", "migrations"] {
         root.later(key);
     }
-    let application = check_application(&mut root);
+    // A file may be that of a registry alone.
+    let has_gates = root.has("gates") || !root.has("registry_server");
+    let registry_server = root.given("registry_server").map(registry_server::check);
+    let application = check_application(&mut root, has_gates);
     let instance = root.read("instance", leaf::name);
     let create_topics = root.read("create_topics", leaf::boolean).unwrap_or(false);
     let delivery = [("exactly-once", Delivery::ExactlyOnce), ("at-least-once", Delivery::AtLeastOnce)];
@@ -45,10 +52,10 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     let log = check_log(&mut root);
     let kafka = kafka::check(root.section("kafka"));
     check_times(&root, &kafka, delivery, commit_interval);
-    let gates = check_gates(&mut root, &mistakes);
+    let gates = if has_gates { check_gates(&mut root, &mistakes) } else { Vec::new() };
     check_shares(&root, memory, &gates);
     check_instance(&root, instance.as_deref(), &gates);
-    let checks_nothing = !gates.is_empty() && gates.iter().all(|gate| gate.parts().next().is_none());
+    let checks_nothing = (!gates.is_empty() || !has_gates) && gates.iter().all(|gate| gate.parts().next().is_none());
     let registry = registry::check(root.section("registry"), !checks_nothing);
     let admin = check_admin(&mut root);
     root.finish();
@@ -66,6 +73,7 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
             registry,
             admin,
             gates,
+            registry_server,
         }),
         some => Err(some),
     }
@@ -79,8 +87,10 @@ fn check_version(root: &mut Section<'_>) {
     root.read("version", only_one);
 }
 
-fn check_application(root: &mut Section<'_>) -> Option<String> {
-    root.require("application", "every consumer group and transactional ID begins with it");
+fn check_application(root: &mut Section<'_>, is_required: bool) -> Option<String> {
+    if is_required {
+        root.require("application", "every consumer group and transactional ID begins with it");
+    }
     root.read("application", leaf::name)
 }
 

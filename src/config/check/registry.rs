@@ -96,7 +96,7 @@ fn check_tls(mut section: Section<'_>) -> Tls {
     tls
 }
 
-fn path(text: &str, problem: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str, problem: &str) -> Result<PathBuf, String> {
     if text.trim().is_empty() { Err(problem.to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 

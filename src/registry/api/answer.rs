@@ -18,7 +18,7 @@ use crate::registry::store::Found;
 use crate::schema::Format;
 
 /// The media types of answers, the one that is used where nobody asks for another first.
-const MEDIA_TYPES: [&str; 3] =
+pub(super) const MEDIA_TYPES: [&str; 3] =
     ["application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json"];
 
 /// The media type of a body that says nothing of itself; read as JSON too.
@@ -117,7 +117,8 @@ pub(super) async fn negotiate(request: Request, next: Next) -> Result<Response, 
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     // What axum itself refuses, such as a body that is too large, has plain text.
-    if response.status().is_client_error() && response.headers().contains_key(header::CONTENT_TYPE) {
+    let is_text = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+    if response.status().is_client_error() && is_text {
         let status = response.status();
         let reason = status.canonical_reason().unwrap_or_default();
         response = Error::http(status, format!("HTTP {} {reason}", status.as_u16())).into_response();

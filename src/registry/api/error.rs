@@ -8,10 +8,9 @@ use crate::registry::entities::ErrorEntity;
 use crate::registry::{node, store};
 
 /// All codes, with what they say. The first three digits are the status of HTTP, unless the code is that itself.
-pub const CODES: [(i32, &str); 34] = [
+pub const CODES: [(i32, &str); 33] = [
     (400, "the body is not JSON, or not of the fields that are asked for"),
     (401, "no user, or a wrong password or token"),
-    (403, "the user's role does not allow it"),
     (404, "no such path; clients that probe for newer ones fall back"),
     (405, "the path has no such method; `Allow` has those that it has"),
     (406, "none of the media types that `Accept` asks for"),
@@ -19,7 +18,7 @@ pub const CODES: [(i32, &str); 34] = [
     (413, "the body is too large"),
     (415, "the body is of a foreign media type"),
     (422, "there is no body"),
-    (429, "too many requests"),
+    (40301, "the user's rights do not allow it"),
     (40401, "no such subject"),
     (40402, "no such version of the subject"),
     (40403, "no such schema, by ID, GUID or content"),
@@ -60,6 +59,11 @@ impl Error {
     /// An error of HTTP itself: its code is the status.
     pub(super) fn http(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, code: i32::from(status.as_u16()), message: message.into() }
+    }
+
+    /// An error of whoever stands before the routes.
+    pub(super) fn other(status: StatusCode, code: i32, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
     }
 
     /// A path that does not exist. Clients probe for newer paths, and fall back only at a JSON 404.

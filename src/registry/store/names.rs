@@ -25,7 +25,7 @@ pub fn context_of(subject: &Subject) -> &str {
 }
 
 /// Splits a name into its context and what it is called there.
-pub(super) fn parts(name: &str) -> (&str, &str) {
+pub(crate) fn parts(name: &str) -> (&str, &str) {
     let qualified = name.strip_prefix(':').and_then(|rest| rest.split_once(':'));
     qualified.filter(|(context, _)| context.starts_with('.')).unwrap_or((DEFAULT_CONTEXT, name))
 }

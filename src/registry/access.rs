@@ -1,0 +1,177 @@
+//! Who may do what: users and tokens from a file, and those who do not say who they are.
+//!
+//! Who asks is found before the path is looked at, what they ask for once the path has its one form, so that an alias or a
+//! context leads around no grant. Passwords are kept as bcrypt hashes, which cost a quarter of a second of a processor
+//! to check: what was right once is remembered by a hash of this process's own, and wrong ones are checked two at a time.
+//!
+//! Grants are for subjects. What has no subject, a schema by its ID above all, may be read by whoever may read anything:
+//! consumers know IDs and nothing else. Lists need a right to read that has no limits.
+
+mod needs;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rand::Rng as _;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use self::needs::Need;
+use super::api;
+use crate::config::{Anonymous, Error, RegistryServer, Right, User, Users};
+
+/// Passwords that are checked at a time.
+const CHECKS: usize = 2;
+
+/// The longest password, in bytes: bcrypt looks at no more, and the rest would not count.
+const LONGEST: usize = 72;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// Someone who does not say.
+    Anonymous,
+    /// A user.
+    User(Arc<User>),
+}
+
+/// Who may do what.
+#[derive(Debug)]
+pub struct Access {
+    anonymous: Anonymous,
+    file: Option<PathBuf>,
+    changed: Mutex<Option<SystemTime>>,
+    users: ArcSwap<Vec<Arc<User>>>,
+    /// The password that was right for a hash, itself hashed with the salt.
+    right: Mutex<HashMap<String, [u8; 32]>>,
+    salt: [u8; 16],
+    checks: Semaphore,
+}
+
+impl Access {
+    /// Reads the users, where the settings name any.
+    ///
+    /// # Errors
+    /// All mistakes in their file.
+    pub fn new(settings: &RegistryServer) -> Result<Self, Vec<Error>> {
+        let access = Self {
+            anonymous: settings.anonymous,
+            file: settings.users.clone(),
+            changed: Mutex::default(),
+            users: ArcSwap::default(),
+            right: Mutex::default(),
+            salt: rand::rng().random(),
+            checks: Semaphore::new(CHECKS),
+        };
+        access.reload()?;
+        Ok(access)
+    }
+
+    /// Reads the users again where their file has changed; tells whether it had.
+    ///
+    /// # Errors
+    /// All mistakes in it. Those who were users before remain so.
+    pub fn reload(&self) -> Result<bool, Vec<Error>> {
+        let Some(file) = &self.file else { return Ok(false) };
+        let now = modified(file);
+        if now.is_some() && now == *self.changed.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(false);
+        }
+        // One that is wrong is told once, not at every look.
+        *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let Users(users) = Users::load(file)?;
+        self.users.store(Arc::new(users.into_iter().map(Arc::new).collect()));
+        self.right.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(true)
+    }
+
+    /// Finds out who asks.
+    ///
+    /// # Errors
+    /// The answer to whoever is not who they say.
+    pub async fn who(&self, headers: &HeaderMap) -> Result<Who, Box<Response>> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            return if self.anonymous == Anonymous::Nothing { Err(unauthorized()) } else { Ok(Who::Anonymous) };
+        };
+        let (scheme, rest) = value.to_str().unwrap_or_default().split_once(' ').unwrap_or_default();
+        let user = if scheme.eq_ignore_ascii_case("bearer") {
+            self.by_token(rest.trim())
+        } else if scheme.eq_ignore_ascii_case("basic") {
+            self.by_password(rest.trim()).await
+        } else {
+            None
+        };
+        user.map(Who::User).ok_or_else(unauthorized)
+    }
+
+    fn by_token(&self, token: &str) -> Option<Arc<User>> {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        self.users.load().iter().find(|user| user.token.is_some_and(|known| is_same(&known, &hash))).cloned()
+    }
+
+    async fn by_password(&self, credentials: &str) -> Option<Arc<User>> {
+        let decoded = STANDARD.decode(credentials).ok()?;
+        let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        if password.len() > LONGEST {
+            return None;
+        }
+        let user = self.users.load().iter().find(|user| user.name == name).cloned()?;
+        let hash = user.password.as_ref()?.expose().to_owned();
+        let own: [u8; 32] = Sha256::new().chain_update(self.salt).chain_update(password).finalize().into();
+        let known = self.right.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        if known.is_some_and(|known| is_same(&known, &own)) {
+            return Some(user);
+        }
+        let _one_of_few = self.checks.acquire().await.ok()?;
+        let (password, checked) = (password.to_owned(), hash.clone());
+        let check = move || bcrypt::verify(&password, &checked).unwrap_or(false);
+        if !tokio::task::spawn_blocking(check).await.unwrap_or(false) {
+            return None;
+        }
+        self.right.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, own);
+        Some(user)
+    }
+
+    /// Refuses a request, whose path has its one form, unless whoever asks may do it.
+    #[must_use]
+    pub fn refusal(&self, request: &Request) -> Option<Response> {
+        let need = Need::of(request.method(), request.uri().path());
+        let may = match request.extensions().get::<Who>() {
+            Some(Who::User(user)) => user.grants.iter().any(|grant| need.is_met_by(grant)),
+            Some(Who::Anonymous) => match self.anonymous {
+                Anonymous::Write => true,
+                Anonymous::Read => need.right == Right::Read,
+                Anonymous::Nothing => false,
+            },
+            None => false,
+        };
+        (!may).then(|| api::refusal(StatusCode::FORBIDDEN, 40301, &need.to_string()))
+    }
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file).ok()?.modified().ok()
+}
+
+/// Compares in a time that does not tell where the two differ.
+fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
+}
+
+fn unauthorized() -> Box<Response> {
+    let mut response = api::refusal(StatusCode::UNAUTHORIZED, 401, "HTTP 401 Unauthorized");
+    let challenge = header::HeaderValue::from_static("Basic realm=\"sluice\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    Box::new(response)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! The role of the writer: a producer that has fenced all others, and the two steps of its transactions.
+//!
+//! Whatever goes wrong, the producer is thrown away, and with it the role: the next one is made with the same
+//! `transactional.id`, and its start ends what this one has left open. So there is no abort here, and a producer whose
+//! commit may have been sent twice is never used again ([`crate::pipeline`] tells why at length).
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
+
+use super::clients::{NAME, RETRY_WAIT};
+use super::progress::WriteId;
+use crate::kafka::clients;
+use crate::kafka::ffi::{Outgoing, OwnedHeaders, Producer, TopicHandle};
+use crate::registry::store::LogRecord;
+use crate::telemetry::logging;
+
+/// The header that names a record's transaction.
+pub(super) const HEADER: &str = "sluice.write";
+
+/// How long one step may take. Brokers that need longer are away, and the requests have got their answers by then.
+const STEP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long one call may take before there is a look whether to stop.
+const CALL_LIMIT: Duration = Duration::from_millis(500);
+
+/// The same for taking the role: so soon is seen that the last writer's transaction is still being ended.
+const INIT_LIMIT: Duration = Duration::from_millis(100);
+
+/// Pause before the role is asked for again then.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Pause between looks at what is under way, and before a call is made again.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The part of [`RETRY_WAIT`] from which a commit may have been sent twice: librdkafka's jitter takes up to 20 % away.
+const DOUBT: f64 = 0.7;
+
+/// What librdkafka says where nodes take a role from each other, which is their daily bread.
+const USUAL: [&str; 3] = ["fenced", "old epoch", "another concurrent operation on the same transaction"];
+
+/// Why a step failed. The role is gone.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// One line.
+    pub(super) why: String,
+    /// Whether another node has taken the role.
+    pub(super) is_fenced: bool,
+    /// Whether brokers refused a record.
+    pub(super) is_refused: bool,
+    /// Whether the transaction before is still being ended.
+    is_busy: bool,
+}
+
+impl Trouble {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_fenced: false, is_refused: false, is_busy: false }
+    }
+
+    fn of(step: &str, error: &KafkaError) -> Self {
+        let is_fenced = matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch)
+        );
+        let text = if let KafkaError::Transaction(error) = error { error.string() } else { error.to_string() };
+        let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
+        Self { is_fenced, is_busy, ..Self::new(format!("could not {step}: {text}")) }
+    }
+}
+
+/// Receives librdkafka's events for one producer.
+#[derive(Debug, Default)]
+struct Context {
+    refused: Mutex<Option<RDKafkaErrorCode>>,
+}
+
+impl Context {
+    fn refused(&self) -> Option<RDKafkaErrorCode> {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let is_usual = USUAL.iter().any(|words| message.contains(words));
+        let level = if is_usual { RDKafkaLogLevel::Debug } else { level };
+        logging::librdkafka(NAME, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::Fatal)) {
+            clients::log_error(NAME, &error, reason);
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, _: usize) {
+        if let Err((error, _)) = result {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(code);
+        }
+    }
+}
+
+/// The role.
+#[derive(Debug)]
+pub(super) struct Writing {
+    /// Always there but while it is dropped.
+    producer: Option<Producer<Context>>,
+    topic: TopicHandle,
+}
+
+impl Writing {
+    /// Takes the role from whoever has it, and ends what they have left open. Once this has succeeded, all that others
+    /// have committed is before the end of the log.
+    pub(super) fn take(config: &ClientConfig, topic: &str, is_over: impl Fn() -> bool) -> Result<Self, Trouble> {
+        let began = Instant::now();
+        loop {
+            let writing = Self::make(config, topic)?;
+            let taken =
+                writing.retry("take the writer's role", &is_over, |client| client.init_transactions(INIT_LIMIT));
+            match taken {
+                Ok(()) => return Ok(writing),
+                // What the last writer has left open is being ended, a matter of milliseconds, and librdkafka would ask
+                // again after half a second. A new producer asks at once.
+                Err(trouble) if trouble.is_busy && began.elapsed() < STEP_LIMIT && !is_over() => {
+                    thread::sleep(BUSY_PAUSE);
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    fn make(config: &ClientConfig, topic: &str) -> Result<Self, Trouble> {
+        let made = config.create_with_context(Context::default());
+        let client: BaseProducer<Context> = made.map_err(|error| Trouble::of("make a producer", &error))?;
+        let mut producer = Producer::new(client);
+        let topic = producer.topic(topic).map_err(|error| Trouble::of("write to the topic", &error))?;
+        Ok(Self { producer: Some(producer), topic })
+    }
+
+    /// Begins a transaction, and waits until the brokers have all of its records. It is not committed, and never will be
+    /// unless [`Writing::commit`] is called.
+    pub(super) fn append(
+        &self,
+        write: WriteId,
+        records: &[LogRecord],
+        is_over: impl Fn() -> bool,
+    ) -> Result<(), Trouble> {
+        let Some(producer) = &self.producer else { return Err(Trouble::new("the producer is gone")) };
+        producer.client().begin_transaction().map_err(|error| Trouble::of("begin a transaction", &error))?;
+        for (index, record) in records.iter().enumerate() {
+            let mut headers = OwnedHeaders::new();
+            headers.push(HEADER, Some(write.header(records.len() - 1 - index).as_bytes()));
+            let outgoing = Outgoing {
+                topic: self.topic,
+                partition: 0,
+                key: Some(&record.key),
+                value: record.value.as_deref(),
+                timestamp: 0,
+                headers: Some(headers),
+                tag: index,
+            };
+            producer.produce(outgoing).map_err(|code| Trouble::new(format!("could not write a record: {code}")))?;
+        }
+        self.drain(producer.client(), is_over)
+    }
+
+    fn drain(&self, client: &BaseProducer<Context>, is_over: impl Fn() -> bool) -> Result<(), Trouble> {
+        let began = Instant::now();
+        loop {
+            let is_drained = client.flush(Duration::ZERO).is_ok();
+            client.poll(Duration::ZERO);
+            if let Some((code, why)) = client.client().fatal_error() {
+                return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
+            }
+            if let Some(code) = client.context().refused() {
+                let why = format!("the brokers took no record: {code}");
+                return Err(Trouble { is_refused: true, ..Trouble::new(why) });
+            }
+            if is_drained {
+                return Ok(());
+            }
+            if is_over() || began.elapsed() > STEP_LIMIT {
+                return Err(Trouble::new(format!("the brokers took no record in {:.1?}", began.elapsed())));
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Commits; tells whether the producer is good for another transaction. After an error, the commit may have happened.
+    pub(super) fn commit(&self, is_over: impl Fn() -> bool) -> Result<bool, Trouble> {
+        let began = Instant::now();
+        #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
+        self.retry("commit", is_over, |client| client.commit_transaction(CALL_LIMIT))?;
+        Ok(began.elapsed() < RETRY_WAIT.mul_f64(DOUBT))
+    }
+
+    /// Makes a call again while librdkafka asks for that.
+    fn retry(
+        &self,
+        step: &str,
+        is_over: impl Fn() -> bool,
+        call: impl Fn(&BaseProducer<Context>) -> KafkaResult<()>,
+    ) -> Result<(), Trouble> {
+        let Some(producer) = &self.producer else { return Err(Trouble::new("the producer is gone")) };
+        let began = Instant::now();
+        loop {
+            let Err(error) = call(producer.client()) else { return Ok(()) };
+            let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
+            let is_retriable =
+                matches!(&error, KafkaError::Transaction(error) if error.is_retriable() && !error.is_fatal());
+            if !is_retriable || is_busy || is_over() || began.elapsed() > STEP_LIMIT {
+                return Err(Trouble::of(step, &error));
+            }
+            producer.client().poll(Duration::ZERO);
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Writing {
+    /// Leaves the end to a thread of its own: librdkafka takes its time for it, and has been seen to hang.
+    fn drop(&mut self) {
+        let producer = self.producer.take();
+        let ended = thread::Builder::new().name("registry-producer-end".to_owned()).spawn(move || drop(producer));
+        if let Err(error) = ended {
+            tracing::debug!(%error, "no thread for the end of a producer");
+        }
+    }
+}

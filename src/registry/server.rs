@@ -1,0 +1,214 @@
+//! One process that serves a registry: its node, the listener of the clients, and the admin listener.
+//!
+//! ```text
+//!  client ─> listener (connections, times, sizes) ─> gate (time, ready, counts) ─> api::router ─> Node
+//!  scraper, probes ─> admin::http (/livez /readyz /metrics)
+//! ```
+//!
+//! The listener is bound at once, so that an address that is taken shows at the start; until the log has been read, all
+//! questions are answered 500 with 50001, on which clients ask again, and `/readyz` says no.
+
+mod listener;
+mod routes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::access::Access;
+use super::api::{self, Style};
+use super::log;
+use super::node::Node;
+use crate::admin::http;
+use crate::config::{self, Config, RegistryServer};
+use crate::telemetry::metrics::{ServerFigures, ServerRequests};
+use crate::telemetry::{Health, Metrics, RegistryState};
+
+/// How long a request may take, its body included; a write ends by itself before.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// Time between looks at the file of the users.
+const USERS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Why a registry cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An address is not to be had.
+    #[error("cannot listen on '{address}', the address of '{key}': {source}")]
+    Listen {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The users cannot be read.
+    #[error("{} mistakes in the users of 'registry_server.users': {}", .0.len(), joined(.0))]
+    Users(Vec<config::Error>),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] log::Error),
+}
+
+impl Error {
+    /// Tells whether the operator has to change configuration or topic, which no restart does.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Listen { .. } | Self::Users(_) => true,
+            Self::Log(error) => error.is_configuration(),
+        }
+    }
+}
+
+fn joined(errors: &[config::Error]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A running registry.
+#[derive(Debug)]
+pub struct Server {
+    /// Where clients reach it.
+    pub address: SocketAddr,
+    /// Where the admin server listens.
+    pub admin: SocketAddr,
+    threads: log::Threads,
+    closing: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Server {
+    /// Starts everything; the log is read in the background.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting; unreachable brokers do not.
+    pub async fn start(config: &Config, settings: &RegistryServer) -> Result<Self, Error> {
+        let access = Arc::new(Access::new(settings).map_err(Error::Users)?);
+        let (clients, address) = bind("registry_server.listen", settings.listen).await?;
+        let (scrapers, admin) = bind("admin.listen", config.admin.listen).await?;
+        let (node, threads) = Node::over_log(log::Settings::new(config.kafka.clone(), &settings.topic))?;
+        let node = Arc::new(node);
+        let metrics = Metrics::new();
+        let counted = Arc::clone(&node);
+        let requests = metrics.registry_server(move || figures(&counted));
+        let (closing, closed) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let state = http::State {
+            application: config.application.clone(),
+            metrics,
+            health: Health::of_registry(node.ready()),
+            registry: Arc::new(RegistryState::default()),
+        };
+        let mut stopped = closed.clone();
+        tasks.spawn(async move {
+            let shutdown = async { drop(stopped.wait_for(|closing| *closing).await) };
+            if let Err(error) = http::serve(scrapers, Arc::new(state), shutdown).await {
+                tracing::error!(%error, "the admin server ended");
+            }
+        });
+        let style = Style { has_new_fields: settings.has_new_fields, incompatible: settings.incompatible_code };
+        tasks.spawn(watch_users(Arc::clone(&access), closed.clone()));
+        let router = router(node, style, access, requests);
+        tracing::info!(%address, topic = settings.topic, "registry listens");
+        tasks.spawn(listener::serve(clients, router, closed));
+        Ok(Self { address, admin, threads, closing, tasks })
+    }
+
+    /// Waits until the log ends by itself; pending for ever while it is followed.
+    pub async fn failed(&mut self) -> Error {
+        self.threads.failed().await.into()
+    }
+
+    /// Ends: requests under way are answered, as far as they end within seconds.
+    pub async fn stop(mut self) {
+        self.closing.send_replace(true);
+        // The log comes last: what is under way is written and answered before.
+        while self.tasks.join_next().await.is_some() {}
+        self.threads.stop().await;
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let refused = |source| Error::Listen { key, address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
+}
+
+fn figures(node: &Node) -> ServerFigures {
+    let (subjects, schemas) = node.state().size();
+    let Some(log) = node.figures() else { return ServerFigures { subjects, schemas, ..ServerFigures::default() } };
+    ServerFigures {
+        subjects,
+        schemas,
+        lag: log.lag,
+        is_writer: log.role == log::Role::Writer,
+        fences: log.fences,
+        commits: log.commits,
+        damaged: log.damaged,
+    }
+}
+
+/// Reads the users again whenever their file changes.
+async fn watch_users(access: Arc<Access>, mut closed: watch::Receiver<bool>) {
+    while tokio::time::timeout(USERS_INTERVAL, closed.wait_for(|closing| *closing)).await.is_err() {
+        match access.reload() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the registry's users were read again"),
+            Err(errors) => {
+                tracing::error!(mistakes = joined(&errors), "the registry's users are wrong, and stay as they were");
+            }
+        }
+    }
+}
+
+/// What stands before every route.
+#[derive(Debug, Clone)]
+struct Guard {
+    node: Arc<Node>,
+    access: Arc<Access>,
+    requests: ServerRequests,
+}
+
+fn router(node: Arc<Node>, style: Style, access: Arc<Access>, requests: ServerRequests) -> Router {
+    let judge = Arc::clone(&access);
+    let routes = api::guarded(Arc::clone(&node), style, move |request| judge.refusal(request));
+    routes.layer(from_fn_with_state(Guard { node, access, requests }, guard))
+}
+
+async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let route = routes::name(request.uri().path());
+    let method = request.method().clone();
+    let answer = tokio::time::timeout(REQUEST_LIMIT, guard.answer(request, next)).await;
+    let timed_out = |_| api::refusal(StatusCode::REQUEST_TIMEOUT, 408, "HTTP 408 Request Timeout");
+    let response = answer.unwrap_or_else(timed_out);
+    guard.requests.count(&method, route, response.status().as_u16(), began.elapsed());
+    response
+}
+
+impl Guard {
+    async fn answer(&self, mut request: Request, next: Next) -> Response {
+        let who = match self.access.who(request.headers()).await {
+            Ok(who) => who,
+            Err(response) => return *response,
+        };
+        if !self.node.is_ready() {
+            let message = "The registry is still reading its log";
+            return api::refusal(StatusCode::INTERNAL_SERVER_ERROR, 50001, message);
+        }
+        request.extensions_mut().insert(who);
+        next.run(request).await
+    }
+}

@@ -1,0 +1,26 @@
+//! A registry whose state is a topic: restarts, deaths, several nodes, outages, and logs of other registries.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests may"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod access;
+mod check;
+mod check_itself;
+mod hammer;
+mod node;
+mod nodes;
+mod outages;
+mod restarts;
+mod topics;
+
+use std::time::Duration;
+
+/// For a node to read its log, on a busy machine.
+const READY: Duration = Duration::from_secs(60);

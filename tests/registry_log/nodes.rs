@@ -1,0 +1,176 @@
+//! Several nodes that write at once: what they answer, what is in the log, and what all of them say in the end.
+
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::json;
+
+use crate::check::{Record, VISIBLE_MS, check};
+use crate::common::kafka::{self, Cluster};
+use crate::common::{long, seed, unique, wait_for};
+use crate::hammer::{Hammer, Seen};
+use crate::node::Node;
+
+/// What no request may take while all brokers are up, on a machine that others use too.
+const LONGEST_MS: u128 = 5_500;
+
+fn percentile(times: &[u128], share: f64) -> u128 {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
+    let index = (times.len() as f64 * share) as usize;
+    times.get(index.min(times.len().saturating_sub(1))).copied().unwrap_or(0)
+}
+
+fn print_times(name: &str, times: &[u128]) {
+    let [half, most, worst] = [0.5, 0.99, 1.0].map(|share| percentile(times, share));
+    println!("{name}: {} requests, p50 {half} ms, p99 {most} ms, worst {worst} ms", times.len());
+}
+
+/// Hammers nodes for a while, killing one after the other where that is wanted, and judges.
+fn hammer(cluster: &Cluster, count: usize, time: Duration, kills: bool, seed: u64) -> Seen {
+    let topic = unique("_schemas");
+    let mut nodes: Vec<Node> = (0..count).map(|_| Node::spawn(cluster.bootstrap(), &topic)).collect();
+    nodes.iter_mut().for_each(Node::wait_ready);
+    // The first write of a cluster waits for its coordinator of transactions to be made.
+    for scope in ["/config", "/config/:.eu:"] {
+        let set = || nodes[0].ask("PUT", scope, &json!({ "compatibility": "NONE" })).status == 200;
+        wait_for("the first write", Duration::from_secs(60), || set().then_some(()));
+    }
+    let mut rng = StdRng::seed_from_u64(seed);
+    let ports: Vec<u16> = nodes.iter().map(|node| node.port).collect();
+    let clients = Hammer::start(&ports, 2, seed);
+    let began = Instant::now();
+    while began.elapsed() < time {
+        std::thread::sleep(Duration::from_millis(rng.random_range(1_000..4_000)));
+        if kills {
+            let victim = rng.random_range(0..count);
+            nodes[victim].kill();
+            std::thread::sleep(Duration::from_millis(rng.random_range(0..500)));
+            nodes[victim].restart();
+        }
+    }
+    let seen = clients.stop();
+    nodes.iter_mut().for_each(Node::wait_ready);
+    // Where brokers die, a transaction ends as late as its coordinator is there again.
+    let visible_ms = if cluster.ids().count() > 1 { 10 * VISIBLE_MS } else { VISIBLE_MS };
+    judge(cluster, &topic, &nodes, &seen, visible_ms);
+    seen
+}
+
+fn judge(cluster: &Cluster, topic: &str, nodes: &[Node], seen: &Seen, visible_ms: i64) {
+    // A write may still be under way at a node that was killed: the next one ends it.
+    let last = nodes[0].register("last", r#""int""#);
+    assert_eq!(last.status, 200, "{last:?}");
+    let first = wait_for("all nodes to say the same", Duration::from_secs(20), || {
+        let dumps: Vec<_> = nodes.iter().map(Node::dump).collect();
+        dumps.windows(2).all(|pair| pair[0] == pair[1]).then(|| dumps[0].clone())
+    });
+    let log: Vec<Record> = cluster.read(&[topic]).iter().map(Record::from).collect();
+    let faults = check(&log, &seen.exchanges, visible_ms);
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(seen.unread.is_empty(), "{}", seen.unread.join("\n"));
+    let fresh = Node::start(cluster.bootstrap(), topic);
+    assert_eq!(fresh.dump(), first, "a node that reads the log from its begin says the same");
+    let answered = seen.exchanges.len();
+    println!(
+        "{answered} requests, {} records, {} fences",
+        log.len(),
+        nodes.iter().map(|node| node.metric("sluice_registry_fences_total")).sum::<f64>()
+    );
+}
+
+fn seeds() -> Vec<u64> {
+    if long() { (0..20).collect() } else { vec![seed()] }
+}
+
+#[test]
+fn one_node_alone_writes_fast() {
+    let cluster = kafka::shared();
+    let topic = unique("_schemas");
+    let node = Node::start(cluster.bootstrap(), &topic);
+    let set = || node.ask("PUT", "/config", &json!({ "compatibility": "NONE" })).status == 200;
+    wait_for("the first write", Duration::from_secs(60), || set().then_some(()));
+    let times: Vec<u128> = (0..100).map(|n| node.register("s", &crate::hammer::schema(n)).took.as_millis()).collect();
+    print_times("one node, one client", &times);
+    assert!(percentile(&times, 0.5) < 1_000, "{times:?}");
+    let again: Vec<u128> = (0..100).map(|n| node.register("s", &crate::hammer::schema(n)).took.as_millis()).collect();
+    print_times("the same again", &again);
+    assert_eq!(node.metric("sluice_registry_commits_total"), 101.0, "what is there is not written again");
+    assert_eq!(node.metric("sluice_registry_writer"), 1.0);
+    assert_eq!(node.metric("sluice_registry_schemas"), 100.0);
+}
+
+#[test]
+fn two_nodes_give_no_id_twice() {
+    let seen = hammer(&kafka::shared(), 2, Duration::from_secs(10), false, seed());
+    print_times("two nodes", &seen.times);
+    assert!(percentile(&seen.times, 1.0) < LONGEST_MS);
+}
+
+#[test]
+fn three_nodes_give_no_id_twice() {
+    let seen = hammer(&kafka::shared(), 3, Duration::from_secs(15), false, seed());
+    print_times("three nodes", &seen.times);
+    assert!(percentile(&seen.times, 1.0) < LONGEST_MS);
+}
+
+#[test]
+fn killed_nodes_lose_nothing() {
+    for seed in seeds() {
+        let seen = hammer(&kafka::shared(), 3, Duration::from_secs(20), true, seed);
+        print_times("three nodes that are killed", &seen.times);
+    }
+}
+
+#[test]
+fn killed_brokers_lose_nothing() {
+    let cluster = Cluster::start_three();
+    let seed = seed();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let mut rng = StdRng::seed_from_u64(seed);
+            std::thread::sleep(Duration::from_secs(10));
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let id = rng.random_range(1..=3);
+                cluster.kill_node(id);
+                std::thread::sleep(Duration::from_secs(3));
+                cluster.start_node(id);
+                std::thread::sleep(Duration::from_secs(4));
+            }
+        });
+        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            hammer(&cluster, 3, Duration::from_secs(30), true, seed)
+        }));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        killer.join().unwrap();
+        print_times("three nodes, brokers and nodes are killed", &seen.unwrap().times);
+    });
+}
+
+#[test]
+fn another_node_sees_a_write_soon() {
+    let cluster = kafka::shared();
+    let topic = unique("_schemas");
+    let mut nodes = [Node::spawn(cluster.bootstrap(), &topic), Node::spawn(cluster.bootstrap(), &topic)];
+    nodes.iter_mut().for_each(Node::wait_ready);
+    let times: Vec<u128> = (0..50)
+        .map(|n| {
+            let id = nodes[0].register(&format!("s{n}"), &crate::hammer::schema(n)).id();
+            let began = Instant::now();
+            while nodes[1].get(&format!("/schemas/ids/{id}")).status != 200 {
+                assert!(began.elapsed() < Duration::from_secs(5));
+            }
+            began.elapsed().as_millis()
+        })
+        .collect();
+    print_times("until the other node has it", &times);
+    assert!(percentile(&times, 0.5) < 100, "{times:?}");
+}

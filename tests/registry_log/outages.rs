@@ -1,0 +1,74 @@
+//! Brokers that do not answer: reads go on, writes end within their limit, and nothing is made up.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::common::kafka::Cluster;
+use crate::common::unique;
+use crate::hammer::schema;
+use crate::node::Node;
+
+/// The limit of a write, and a second on a busy machine.
+const WRITE: Duration = Duration::from_millis(5_500);
+
+#[test]
+fn reads_go_on_and_writes_end_while_the_brokers_stand_still() {
+    let cluster = Cluster::start();
+    let topic = unique("_schemas");
+    let node = Node::start(cluster.bootstrap(), &topic);
+    let id = node.register("a", &schema(0)).id();
+
+    cluster.halt();
+    for (n, code) in [(1, 50002), (2, 50001)] {
+        let began = Instant::now();
+        let answer = node.register(&format!("away-{n}"), &schema(n));
+        assert_eq!(answer.status, 500, "{answer:?}");
+        assert!([50001, 50002].contains(&answer.code()), "{answer:?}");
+        assert!(began.elapsed() < WRITE, "{answer:?}");
+        println!("write {n}: {} after {:?} ({code} expected): {}", answer.code(), answer.took, answer.body["message"]);
+        let read = node.get(&format!("/schemas/ids/{id}"));
+        assert!(read.status == 200 && read.took < Duration::from_millis(500), "{read:?}");
+        let known = node.register("a", &schema(0));
+        assert!(known.status == 200 && known.took < Duration::from_millis(500), "known already: {known:?}");
+    }
+    let refused = node.ask("DELETE", "/subjects/none", &Value::Null);
+    assert_eq!(refused.status, 500, "nobody knows whether it is there: {refused:?}");
+    assert_eq!(node.ask("GET", "/subjects", &Value::Null).status, 200);
+
+    cluster.go_on();
+    let began = Instant::now();
+    let again = loop {
+        let answer = node.register("away-1", &schema(1));
+        if answer.status == 200 {
+            break answer;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{answer:?}");
+    };
+    println!("written again {:?} after the brokers went on", began.elapsed());
+    assert_eq!(again.id(), 2, "a retry gets the ID that the first attempt got, if it was written");
+
+    cluster.halt();
+    let (status, took) = node.stop();
+    assert!(status.success(), "{status}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    cluster.go_on();
+}
+
+#[test]
+fn a_node_waits_for_brokers_that_are_away_at_its_start() {
+    let cluster = Cluster::start();
+    let topic = unique("_schemas");
+    let first = Node::start(cluster.bootstrap(), &topic);
+    let id = first.register("a", &schema(0)).id();
+    drop(first);
+    cluster.halt();
+    let mut node = Node::spawn(cluster.bootstrap(), &topic);
+    let early = crate::common::wait_for("the listener", Duration::from_secs(20), || {
+        crate::node::ask(node.port, "GET", &format!("/schemas/ids/{id}"), &Value::Null)
+    });
+    assert_eq!((early.status, early.code()), (500, 50001), "what it has not read it does not deny");
+    cluster.go_on();
+    node.wait_ready();
+    assert_eq!(node.get(&format!("/schemas/ids/{id}")).status, 200);
+}
