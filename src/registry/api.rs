@@ -86,9 +86,8 @@ fn routes() -> Router<Arc<Shared>> {
     let config = || -> MethodRouter<Arc<Shared>> {
         get(settings::config).put(settings::set_config).delete(settings::delete_config)
     };
-    let mode = || -> MethodRouter<Arc<Shared>> {
-        get(settings::mode).put(settings::set_mode).delete(settings::delete_mode)
-    };
+    let mode =
+        || -> MethodRouter<Arc<Shared>> { get(settings::mode).put(settings::set_mode).delete(settings::delete_mode) };
     Router::new()
         .route("/", get(contexts::root).post(contexts::root))
         .route("/schemas", get(schemas::list))

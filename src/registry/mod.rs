@@ -14,9 +14,11 @@ pub mod contract;
 pub mod disk;
 pub mod entities;
 pub mod node;
+pub mod remote;
 pub mod schemas;
 pub mod settings;
 pub mod store;
+pub mod transfer;
 
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,8 @@ pub(super) async fn root() -> Json<Value> {
 }
 
 pub(super) async fn cluster(State(shared): App) -> Json<Value> {
-    let clusters = json!({ "kafka-cluster": shared.node.kafka_cluster(), "schema-registry-cluster": "schema-registry" });
+    let clusters =
+        json!({ "kafka-cluster": shared.node.kafka_cluster(), "schema-registry-cluster": "schema-registry" });
     Json(json!({ "id": "", "scope": { "path": [], "clusters": clusters } }))
 }
 

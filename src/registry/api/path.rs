@@ -16,8 +16,8 @@ use url::form_urlencoded;
 use super::Shared;
 use super::error::Error;
 use super::query;
-use crate::registry::store::names::{self, DEFAULT_CONTEXT};
 use crate::registry::store::Store;
+use crate::registry::store::names::{self, DEFAULT_CONTEXT};
 
 /// What is escaped in a segment: all but RFC 3986's unreserved characters, and the colons around contexts.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');

@@ -108,7 +108,9 @@ pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Respon
     });
     let wanted = all.filter(|found| {
         let rules = found.content.rule_set.as_ref();
-        rule_type.is_none_or(|wanted| rules.is_some_and(|rules| rules.rules().any(|rule| rule.executor.as_deref() == Some(wanted))))
+        rule_type.is_none_or(|wanted| {
+            rules.is_some_and(|rules| rules.rules().any(|rule| rule.executor.as_deref() == Some(wanted)))
+        })
     });
     let page = query.page(wanted, query::SCHEMAS)?;
     Ok(Json(answers(&shared, &store, &page, query.flag("aliases"))).into_response())

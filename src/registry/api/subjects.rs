@@ -50,8 +50,7 @@ pub(super) async fn by_metadata(
 }
 
 pub(super) async fn delete(State(shared): App, Path(subject): Path<String>, query: Parameters) -> Answer<Response> {
-    let command =
-        Command::DeleteSubject { subject: query::subject(&subject), permanent: query.flag("permanent") };
+    let command = Command::DeleteSubject { subject: query::subject(&subject), permanent: query.flag("permanent") };
     let versions = match shared.node.write(&command).await? {
         Outcome::Versions(versions) => versions.into_iter().map(|version| version.0).collect(),
         Outcome::Registered(_) | Outcome::Config(_) | Outcome::Mode(_) | Outcome::Done => Vec::new(),

@@ -19,11 +19,7 @@ struct IdAnswer {
     id: i32,
 }
 
-pub(super) async fn list(
-    State(shared): App,
-    Path(subject): Path<String>,
-    query: Parameters,
-) -> Answer<Json<Vec<i32>>> {
+pub(super) async fn list(State(shared): App, Path(subject): Path<String>, query: Parameters) -> Answer<Json<Vec<i32>>> {
     let (store, subject) = (shared.store(), query::subject(&subject));
     let is_marked = query.flag("deletedAsNegative");
     let deleted = if is_marked { Deleted::With } else { query.deleted() };
@@ -35,11 +31,7 @@ pub(super) async fn list(
     query.page(numbers.iter().map(number), query::NAMES).map(Json)
 }
 
-pub(super) async fn get(
-    State(shared): App,
-    Path((subject, version)): Place,
-    query: Parameters,
-) -> Answer<Response> {
+pub(super) async fn get(State(shared): App, Path((subject, version)): Place, query: Parameters) -> Answer<Response> {
     let store = shared.store();
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
@@ -50,11 +42,7 @@ pub(super) async fn get(
     Ok(Json(answer).into_response())
 }
 
-pub(super) async fn text(
-    State(shared): App,
-    Path((subject, version)): Place,
-    query: Parameters,
-) -> Answer<Response> {
+pub(super) async fn text(State(shared): App, Path((subject, version)): Place, query: Parameters) -> Answer<Response> {
     let store = shared.store();
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
@@ -93,11 +81,7 @@ pub(super) async fn register(
     }
 }
 
-pub(super) async fn delete(
-    State(shared): App,
-    Path((subject, version)): Place,
-    query: Parameters,
-) -> Answer<Response> {
+pub(super) async fn delete(State(shared): App, Path((subject, version)): Place, query: Parameters) -> Answer<Response> {
     let wanted = query::wanted(&version)?;
     let command =
         Command::DeleteVersion { subject: query::subject(&subject), wanted, permanent: query.flag("permanent") };

@@ -21,9 +21,11 @@
 mod check;
 pub mod compatibility;
 mod default;
+pub mod difference;
 mod error;
 mod explain;
 pub mod limits;
+pub mod lint;
 mod parse;
 mod program;
 mod resolve;

@@ -73,7 +73,8 @@ impl Store {
         }
         let content = (*parsed.content).clone();
         changes.push(Change::Put { subject: subject.clone(), version, id, content, deleted: false });
-        let found = Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false, timestamp: 0 };
+        let found =
+            Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false, timestamp: 0 };
         Ok((changes, Outcome::Registered(Box::new(found))))
     }
 

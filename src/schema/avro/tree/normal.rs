@@ -50,7 +50,7 @@ fn rank(key: &str, value: &Value, is_logical: bool) -> usize {
 }
 
 /// Tells whether Java knows the logical type of this node, and takes it for this type.
-fn logical(node: &Node) -> bool {
+pub(super) fn logical(node: &Node) -> bool {
     let attribute = |key: &str| node.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value);
     let Some(logical) = attribute("logicalType").and_then(Value::as_str) else { return false };
     match (&node.kind, logical) {
