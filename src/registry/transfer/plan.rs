@@ -15,10 +15,10 @@ use crate::schema::{SchemaId, Subject};
 /// What a registry has of that which an archive names.
 #[derive(Debug, Default)]
 pub struct State {
-    versions: HashMap<(String, i32), (Entry, bool)>,
+    pub(super) versions: HashMap<(String, i32), (Entry, bool)>,
     /// The schemas of IDs, by context.
-    ids: HashMap<(String, i32), Entry>,
-    configs: BTreeMap<Option<Subject>, Value>,
+    pub(super) ids: HashMap<(String, i32), Entry>,
+    pub(super) configs: BTreeMap<Option<Subject>, Value>,
     /// The modes that scopes set themselves.
     pub(super) modes: BTreeMap<Option<Subject>, String>,
 }
