@@ -14,6 +14,7 @@ use sluice::gate::dead_letter;
 use sluice::gate::verdict::Route;
 use sluice::kafka::statistics::Statistics;
 use sluice::record::{Offset, Partition};
+use sluice::schema::avro::lint::LintCode;
 use sluice::schema::{Subject, Version};
 use sluice::telemetry::events::{PartitionsAssigned, TargetChanged};
 use sluice::telemetry::metrics::RegistryCounts;
@@ -23,6 +24,7 @@ use sluice::violation::ReasonCode;
 const README: &str = "README.md";
 const CONFIGURATION: &str = "docs/configuration.md";
 const METRICS: &str = "docs/metrics.md";
+const SCHEMAS: &str = "docs/schema-commands.md";
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -73,6 +75,11 @@ fn causes_headers_and_outcomes_are_those_of_the_code() {
     assert_eq!(first_column(README, "## Dead letters"), dead_letter::HEADERS);
     let outcomes = Route::ALL.map(|route| route.outcome().to_owned());
     assert_eq!(first_column(README, "## Outcomes"), outcomes);
+}
+
+#[test]
+fn findings_are_those_of_the_code() {
+    assert_eq!(first_column(SCHEMAS, "## check"), LintCode::ALL.map(LintCode::name));
 }
 
 /// Renders all families, each with a series.
@@ -187,7 +194,7 @@ fn configurations_in_the_text_can_be_read() {
 #[test]
 fn links_lead_somewhere() {
     let link = regex::Regex::new(r"\]\(([^)#:]+)(?:#[^)]*)?\)").unwrap();
-    for file in [README, CONFIGURATION, METRICS, "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for file in [README, CONFIGURATION, METRICS, SCHEMAS, "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let folder = path(file).parent().unwrap().to_owned();
         for found in link.captures_iter(&read(file)) {
             assert!(folder.join(&found[1]).exists(), "{file} links to '{}', which is not there", &found[1]);

@@ -9,11 +9,14 @@
 
 mod ask;
 mod entry;
+mod settings;
+
+use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::entry::{Draft, Entry};
 use super::client::{self, Client, Method, Refusal, Request};
@@ -23,6 +26,9 @@ use crate::schema::{SchemaId, Subject, Version};
 
 /// Names asked for at once.
 const PAGE: usize = 1_000;
+
+/// Schemas asked for at once: as many of the usual size as one answer may have, with room to spare.
+const SCHEMAS: usize = 200;
 
 /// Pages of names: more subjects than any registry has.
 const PAGES: usize = 10_000;
@@ -50,6 +56,15 @@ pub enum Error {
     /// No address has answered.
     #[error(transparent)]
     Client(#[from] client::Error),
+}
+
+/// A subject and what stands for it.
+#[derive(Debug, Deserialize)]
+struct Named {
+    #[serde(default)]
+    subject: String,
+    #[serde(default)]
+    aliases: Vec<String>,
 }
 
 /// What registering comes to.
@@ -131,6 +146,28 @@ impl Remote {
         Ok(subjects)
     }
 
+    /// Lists the names that stand for subjects; none where the registry does not know of such.
+    ///
+    /// # Errors
+    /// As [`Remote::subjects`].
+    pub async fn aliases(&self) -> Answer<Vec<String>> {
+        let mut aliases = BTreeSet::new();
+        let mut last = None;
+        for page in 0..PAGES {
+            let found: Vec<Named> = match self.get(ask::aliases((page * SCHEMAS, SCHEMAS))).await {
+                Err(Error::Refused { .. }) => break,
+                answer => answer?,
+            };
+            let (count, first) = (found.len(), found.first().map(|named| named.subject.clone()));
+            aliases.extend(found.into_iter().flat_map(|named| named.aliases));
+            if count != SCHEMAS || first == last {
+                break;
+            }
+            last = first;
+        }
+        Ok(aliases.into_iter().collect())
+    }
+
     /// Lists the contexts; a registry without contexts has the default one.
     ///
     /// # Errors
@@ -207,32 +244,6 @@ impl Remote {
         self.find(ask::by_guid(guid)).await
     }
 
-    /// Returns the configuration that a scope sets itself; that of all subjects (`None`) is always there.
-    ///
-    /// # Errors
-    /// As [`Remote::subjects`].
-    pub async fn config(&self, scope: Option<&Subject>) -> Answer<Option<Value>> {
-        self.find(ask::config(scope, false)).await
-    }
-
-    /// Returns the compatibility level that holds for a subject.
-    ///
-    /// # Errors
-    /// As [`Remote::subjects`].
-    pub async fn level(&self, subject: &Subject) -> Answer<String> {
-        let config: Value = self.get(ask::config(Some(subject), true)).await?;
-        Ok(config["compatibilityLevel"].as_str().unwrap_or("BACKWARD").to_owned())
-    }
-
-    /// Returns the mode that a scope sets itself; that of all subjects (`None`) is always there.
-    ///
-    /// # Errors
-    /// As [`Remote::subjects`].
-    pub async fn mode(&self, scope: Option<&Subject>) -> Answer<Option<String>> {
-        let answer: Option<Value> = self.find(ask::mode(scope)).await?;
-        Ok(answer.and_then(|answer| answer["mode"].as_str().map(str::to_owned)))
-    }
-
     /// Finds a schema in its subject.
     ///
     /// # Errors
@@ -276,38 +287,6 @@ impl Remote {
         const SOFT_DELETED: i32 = 40406;
         match self.order::<Value>(Method::DELETE, None, ask::version(subject, Some(version))).await {
             Err(Error::Refused { refusal, .. }) if refusal.code == SOFT_DELETED => Ok(()),
-            answer => answer.map(drop),
-        }
-    }
-
-    /// Sets the configuration of a scope, as [`Remote::config`] returns it.
-    ///
-    /// # Errors
-    /// As [`Remote::subjects`].
-    pub async fn set_config(&self, scope: Option<&Subject>, config: &Value) -> Answer<()> {
-        let mut body = config.clone();
-        if let Some(level) = body.as_object_mut().and_then(|fields| fields.remove("compatibilityLevel")) {
-            body["compatibility"] = level;
-        }
-        self.order::<Value>(Method::PUT, Some(&body), ask::config(scope, false)).await.map(drop)
-    }
-
-    /// Sets the mode of a scope, whatever subjects there are.
-    ///
-    /// # Errors
-    /// As [`Remote::subjects`].
-    pub async fn set_mode(&self, scope: Option<&Subject>, mode: &str) -> Answer<()> {
-        let body = json!({ "mode": mode });
-        self.order::<Value>(Method::PUT, Some(&body), ask::set_mode(scope)).await.map(drop)
-    }
-
-    /// Lets a scope have no mode of its own any more.
-    ///
-    /// # Errors
-    /// As [`Remote::subjects`].
-    pub async fn delete_mode(&self, scope: Option<&Subject>) -> Answer<()> {
-        match self.order::<Value>(Method::DELETE, None, ask::mode(scope)).await {
-            Err(Error::Refused { refusal, .. }) if refusal.is_absent() => Ok(()),
             answer => answer.map(drop),
         }
     }

@@ -69,8 +69,17 @@ fn refused(asked: &Register, refusal: &Refusal, out: &mut (dyn Write + Send)) ->
         }
         Output::Text => {
             let word = Paint::new().red("refused");
+            let message = in_lines(message);
             print(out, &format!("{word}: subject '{}', code {code}: {message}\n", asked.subject))?;
         }
     }
     Ok(Exit::Differences)
+}
+
+/// Puts each reason of an incompatible schema on a line of its own; the old schema as a whole is for machines.
+fn in_lines(message: &str) -> String {
+    let Some((begin, details)) = message.split_once(", details: [{") else { return message.to_owned() };
+    let details = details.strip_suffix("}]").unwrap_or(details).split("}, {");
+    let told = details.filter(|detail| !detail.starts_with("oldSchema:")).map(|detail| format!("\n  {{{detail}}}"));
+    begin.to_owned() + &told.collect::<String>()
 }

@@ -22,6 +22,14 @@ pub(super) fn subjects(prefix: &str, with_deleted: bool, (offset, limit): (usize
     ask("the subjects", &["subjects"], query)
 }
 
+/// The newest schema of each subject, with the names that stand for it.
+pub(super) fn aliases((offset, limit): (usize, usize)) -> Request {
+    let mut query = vec![("subjectPrefix", ":*:".to_owned())];
+    query.extend(["aliases", "deleted", "latestOnly"].into_iter().flat_map(|name| flag(name, true)));
+    query.extend([("offset", offset.to_string()), ("limit", limit.to_string())]);
+    ask("the aliases of subjects", &["schemas"], query)
+}
+
 pub(super) fn contexts() -> Request {
     ask("the contexts", &["contexts"], Vec::new())
 }

@@ -103,8 +103,7 @@ impl Archive {
             modes: modes.into_iter().map(|(scope, value)| Setting { scope, value, line: 0 }).collect(),
         };
         archive.find_waves();
-        archive.schemas.sort_by(|a, b| place(&a.entry).cmp(&place(&b.entry)));
-        archive.schemas.sort_by_key(|schema| schema.wave);
+        archive.schemas.sort_by_cached_key(|schema| (schema.wave, place(&schema.entry)));
         archive.configs.sort_by(|a, b| a.scope.cmp(&b.scope));
         archive.modes.sort_by(|a, b| a.scope.cmp(&b.scope));
         archive
@@ -235,7 +234,7 @@ impl Reader {
         }
         let line = match serde_json::from_slice(text) {
             Ok(line) => line,
-            Err(error) => return self.fault(number, format!("is no line of an export: {error}")),
+            Err(error) => return self.fault(number, format!("is no line of an export: {}", at_column(&error))),
         };
         match line {
             Line::Header { format: FORMAT } if !self.is_begun => self.is_begun = true,
@@ -290,4 +289,9 @@ impl Reader {
 
 fn subject(scope: Option<String>) -> Option<Subject> {
     scope.map(|scope| Subject(scope.into()))
+}
+
+/// Says what is wrong with JSON that is one line.
+fn at_column(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
 }

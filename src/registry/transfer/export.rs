@@ -3,6 +3,7 @@
 //! Settings of a scope are found by its name, and registries list the names of subjects and contexts only: what is set
 //! for a subject that has no version is not found, unless it is an alias.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -27,7 +28,9 @@ pub async fn export(remote: &Remote, done: &(dyn Fn(usize, usize) + Sync)) -> An
     let of_contexts = contexts.into_iter().filter(|name| name != DEFAULT_CONTEXT && name != GLOBAL_CONTEXT);
     let of_contexts =
         of_contexts.chain([GLOBAL_CONTEXT.to_owned()]).map(|name| Some(Subject(format!(":{name}:").into())));
-    let scopes: Vec<_> = std::iter::once(None).chain(of_contexts).chain(subjects.into_iter().map(Some)).collect();
+    let aliases = remote.aliases().await?.into_iter().map(|name| Some(Subject(name.into())));
+    let scopes = of_contexts.chain(subjects.into_iter().map(Some)).chain(aliases).chain([None]);
+    let scopes: BTreeSet<_> = scopes.collect();
     let (configs, modes) = settings(remote, scopes).await?;
     Ok(Archive::new(schemas, configs, modes))
 }
@@ -35,7 +38,7 @@ pub async fn export(remote: &Remote, done: &(dyn Fn(usize, usize) + Sync)) -> An
 type Settings = (Vec<(Option<Subject>, Value)>, Vec<(Option<Subject>, String)>);
 
 /// Asks what each scope sets itself.
-async fn settings(remote: &Remote, scopes: Vec<Option<Subject>>) -> Answer<Settings> {
+async fn settings(remote: &Remote, scopes: BTreeSet<Option<Subject>>) -> Answer<Settings> {
     let ask = |scope: Option<Subject>| async move {
         let asked = tokio::try_join!(remote.config(scope.as_ref()), remote.mode(scope.as_ref()));
         match asked {

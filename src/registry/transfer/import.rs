@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
@@ -18,6 +19,10 @@ use super::plan::{Plan, State, context_scope, subject};
 use crate::registry::remote::{self, Draft, Remote, TOGETHER};
 use crate::registry::settings::Mode;
 use crate::schema::{Subject, Version};
+
+/// Pauses between attempts to put a mode back: a registry that is restarted is there again after them.
+const PAUSES: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
 /// What an import has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -190,10 +195,7 @@ impl Modes<'_> {
     async fn put_back(&mut self) -> Result<(), Failure> {
         let mut failure = Ok(());
         while let Some((scope, mode)) = self.before.pop() {
-            let result = match &mode {
-                Some(mode) => self.remote.set_mode(scope.as_ref(), mode).await,
-                None => self.remote.delete_mode(scope.as_ref()).await,
-            };
+            let result = self.put_one_back(scope.as_ref(), mode.as_deref()).await;
             if let Err(error) = result {
                 let scope = scope.map_or("all subjects".to_owned(), |scope| format!("'{scope}'"));
                 let mode = mode.unwrap_or_else(|| "none of its own".to_owned());
@@ -201,5 +203,19 @@ impl Modes<'_> {
             }
         }
         failure
+    }
+    /// Puts one back, and tries again where the registry is away: it may come back, and the mode would stay.
+    async fn put_one_back(&self, scope: Option<&Subject>, mode: Option<&str>) -> remote::Answer<()> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let result = match mode {
+                Some(mode) => self.remote.set_mode(scope, mode).await,
+                None => self.remote.delete_mode(scope).await,
+            };
+            match (result, pauses.next()) {
+                (Err(remote::Error::Client(_)), Some(pause)) => tokio::time::sleep(pause).await,
+                (result, _) => return result,
+            }
+        }
     }
 }

@@ -107,7 +107,7 @@ fn lines_at_fault_are_named() {
         (
             "no JSON",
             vec![header, "{", r#"{"kind":"end","lines":0}"#],
-            vec!["2: is no line of an export: EOF while parsing an object at line 1 column 1"],
+            vec!["2: is no line of an export: EOF while parsing an object at column 1"],
         ),
         (
             "twice",

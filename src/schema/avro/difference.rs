@@ -6,15 +6,18 @@
 //!
 //! Pointers lead into the new schema, those of what was removed into the old one.
 
+mod verdict;
 mod words;
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+pub use self::verdict::{MoveFirst, Verdict};
 use self::words::{describe, list};
-use super::compatibility::{self, Failure, Obstacle, is_readable};
+use super::compatibility::{Failure, is_readable};
 use super::limits;
+use super::pointer::{self, escaped};
 use super::tree::{Field, Kind, Node, NodeId, Tree};
 
 /// One change.
@@ -32,82 +35,7 @@ pub struct Change {
     pub breaks_forward: bool,
 }
 
-/// In which order those who use a schema can move to the new version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MoveFirst {
-    /// Readers and writers of both versions understand each other.
-    Any,
-    /// New readers read old data; old readers do not read new data.
-    Consumers,
-    /// Old readers read new data; new readers do not read old data.
-    Producers,
-    /// None of the two.
-    Nobody,
-}
-
-/// What stands between two versions, by the direction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// What keeps readers of the new version from old data.
-    pub backward: Vec<Obstacle>,
-    /// What keeps readers of the old version from new data.
-    pub forward: Vec<Obstacle>,
-}
-
-impl Verdict {
-    /// Judges both directions.
-    ///
-    /// # Errors
-    /// Where the schemas cannot be compared.
-    pub fn between(old: &Tree, new: &Tree) -> Result<Self, Failure> {
-        Ok(Self { backward: compatibility::obstacles(new, old)?, forward: compatibility::obstacles(old, new)? })
-    }
-
-    /// Tells who must move first.
-    #[must_use]
-    pub fn move_first(&self) -> MoveFirst {
-        match (self.backward.is_empty(), self.forward.is_empty()) {
-            (true, true) => MoveFirst::Any,
-            (true, false) => MoveFirst::Consumers,
-            (false, true) => MoveFirst::Producers,
-            (false, false) => MoveFirst::Nobody,
-        }
-    }
-}
-
-impl MoveFirst {
-    /// Returns the word for machines.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Consumers => "consumers",
-            Self::Producers => "producers",
-            Self::Nobody => "nobody",
-        }
-    }
-
-    /// Says what to do.
-    #[must_use]
-    pub fn advice(self) -> &'static str {
-        match self {
-            Self::Any => "FULL: old and new readers read old and new data; consumers and producers move in any order",
-            Self::Consumers => {
-                "BACKWARD: new readers read old data, old readers do not read new data; consumers move first, then producers"
-            }
-            Self::Producers => {
-                "FORWARD: old readers read new data, new readers do not read old data; producers move first, and consumers \
-                 once no old data is left to read"
-            }
-            Self::Nobody => {
-                "NONE: old and new readers do not read each other's data; no order works, the new version needs a topic of \
-                 its own or a conversion"
-            }
-        }
-    }
-}
-
-/// Lists what differs, in the order of the new schema; nothing where both are the same.
+/// Lists what differs, in the order of the pointers; nothing where both are the same.
 ///
 /// # Errors
 /// Where they are too large to be compared.
@@ -116,15 +44,13 @@ pub fn changes(old: &Tree, new: &Tree) -> Result<Vec<Change>, Failure> {
     walk.open.push((old.root(), new.root(), String::new()));
     while let Some((a, b, pointer)) = walk.open.pop() {
         if walk.seen.insert((a, b)) {
-            let begin = walk.open.len();
             walk.pair(a, b, &pointer)?;
-            // What was met first is looked at first.
-            walk.open[begin..].reverse();
         }
         if walk.seen.len() + walk.found.len() > limits::RESOLUTION_STEPS {
             return Err(Failure::TooMuch);
         }
     }
+    walk.found.sort_by(|a, b| pointer::compare(&a.pointer, &b.pointer));
     Ok(walk.found)
 }
 
@@ -364,11 +290,6 @@ impl<'a> Walk<'a> {
 /// Returns what makes a branch of a union distinct.
 fn label(node: &Node) -> &str {
     node.name.as_ref().map_or(node.kind.word(), |name| &name.full)
-}
-
-/// Escapes a step of a JSON pointer.
-fn escaped(step: &str) -> String {
-    step.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

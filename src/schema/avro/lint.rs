@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::pointer;
 use super::tree::{Field, Kind, Name, Node, NodeId, Tree};
 
 /// What may be found.
@@ -137,7 +138,7 @@ impl fmt::Display for LintCode {
     }
 }
 
-/// Reads a schema strictly, as a new one, and lists what it lacks, in the order of the text.
+/// Reads a schema strictly, as a new one, and lists what it lacks, in the order of the pointers.
 pub fn lint<'a>(text: &str, references: impl IntoIterator<Item = &'a str>) -> Vec<Finding> {
     match Tree::read(text, references) {
         Ok(tree) => of_tree(&tree),
@@ -168,6 +169,7 @@ pub fn of_tree(tree: &Tree) -> Vec<Finding> {
         let message = "some fields are in lowerCamelCase, others in lower_snake_case; use one of them";
         linter.find(LintCode::MixedFieldNames, "", message.to_owned());
     }
+    linter.found.sort_by(|a, b| pointer::compare(&a.pointer, &b.pointer));
     linter.found
 }
 

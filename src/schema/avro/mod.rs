@@ -27,6 +27,7 @@ mod explain;
 pub mod limits;
 pub mod lint;
 mod parse;
+mod pointer;
 mod program;
 mod resolve;
 mod shape;

@@ -68,8 +68,8 @@ fn changes_are_told_with_what_they_break() {
             field(r#""type":"string""#),
             record(r#"{"name":"b","type":"string","aliases":["a"]}"#),
             vec![
-                "field_renamed /fields/0/name: field 'a' is now 'b', which has the old name as an alias >",
                 "alias_added /fields/0/aliases: field 'b' has the alias 'a' more",
+                "field_renamed /fields/0/name: field 'a' is now 'b', which has the old name as an alias >",
             ],
             MoveFirst::Consumers,
         ),
@@ -96,9 +96,9 @@ fn changes_are_told_with_what_they_break() {
             enumeration(r#"["A","B"]"#),
             enumeration(r#"["B","C"],"default":"B""#),
             vec![
+                "enum_default_changed /default: the default of the enum was none and is 'B'",
                 "symbols_added /symbols: symbols were added: C >",
                 "symbols_removed /symbols: symbols were removed: A",
-                "enum_default_changed /default: the default of the enum was none and is 'B'",
             ],
             MoveFirst::Consumers,
         ),
@@ -106,8 +106,8 @@ fn changes_are_told_with_what_they_break() {
             r#"{"type":"fixed","name":"a.F","size":1}"#.to_owned(),
             r#"{"type":"fixed","name":"b.G","size":2,"aliases":["a.F"]}"#.to_owned(),
             vec![
-                "type_renamed /name: fixed 'a.F' is now 'b.G' >",
                 "alias_added /aliases: fixed 'G' has the alias 'a.F' more",
+                "type_renamed /name: fixed 'a.F' is now 'b.G' >",
                 "size_changed /size: the size was 1 bytes and is 2 <>",
             ],
             MoveFirst::Nobody,
