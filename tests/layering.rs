@@ -20,7 +20,7 @@ use syn::visit::{self, Visit};
 const PURE: [&[&str]; 3] = [
     &["record", "violation"],
     &["wire", "schema"],
-    &["gate", "rules", "convert", "registry::entities", "registry::store"],
+    &["gate", "rules", "convert", "registry::contract", "registry::entities", "registry::settings", "registry::store"],
 ];
 
 /// What no pure part may reach.

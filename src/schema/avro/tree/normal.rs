@@ -24,14 +24,19 @@ pub(super) fn normalized(tree: &Tree) -> Tree {
             field.aliases.sort_unstable();
             field.aliases.dedup();
             if let Some(default) = &mut field.default {
-                *default = sorted(default);
-                if is_floating(tree, field.of) {
-                    as_floating(default);
-                }
+                order_default(tree, field.of, default);
             }
         }
     }
     normal
+}
+
+/// Brings a default into the one form: members sorted, numbers of floating-point types with a point.
+fn order_default(tree: &Tree, of: NodeId, default: &mut Value) {
+    *default = sorted(default);
+    if is_floating(tree, of) {
+        as_floating(default);
+    }
 }
 
 /// Sorts attributes by their names; those of a logical type come first.
