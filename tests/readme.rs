@@ -82,6 +82,28 @@ fn findings_are_those_of_the_code() {
     assert_eq!(first_column(SCHEMAS, "## check"), LintCode::ALL.map(LintCode::name));
 }
 
+#[test]
+fn sessions_in_the_text_are_those_that_the_tests_run() {
+    let folder = path("tests/schema_commands");
+    let run: String =
+        fs::read_dir(folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let mut found = 0;
+    for file in [README, SCHEMAS] {
+        let text = read(file);
+        let blocks = text
+            .split("\n```\n")
+            .filter(|block| block.starts_with("$ sluice schema") || block.starts_with("$ sluice registry"));
+        for line in blocks.flat_map(str::lines).filter(|line| !line.is_empty()) {
+            assert!(
+                run.lines().any(|known| known == line),
+                "{file}: no session in tests/schema_commands prints '{line}'"
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 20);
+}
+
 /// Renders all families, each with a series.
 fn rendered() -> String {
     let (metrics, health) = (Metrics::new(), Health::new(std::time::Duration::from_secs(15)));

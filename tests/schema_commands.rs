@@ -384,6 +384,11 @@ fn files_are_written_whole_and_read_back() {
     session.note("registry export all.jsonl");
     assert!(!session.folder.path().join("all.jsonl.part").exists());
     assert_eq!(std::fs::read_to_string(session.folder.path().join("all.jsonl")).unwrap(), session.export());
+    let mut target = Session::new();
+    target.file("all.jsonl", &session.export());
+    target.note("registry import all.jsonl --dry-run");
+    target.note("registry import all.jsonl");
+    session.text += &target.text;
     session.note("registry import all.jsonl");
     session.note("registry import all.jsonl --output json");
     session.file("bad.jsonl", "{\"kind\":\"header\",\"format\":1}\nnonsense\n");
