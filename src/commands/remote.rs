@@ -46,11 +46,11 @@ impl From<client::Error> for Failure {
 
 /// Tells whether the settings or the command line are at fault, and not the registry.
 fn is_about_us(error: &client::Error) -> bool {
-    match error {
-        client::Error::All(errors) => errors.iter().all(is_about_us),
-        client::Error::Status { status, .. } => [401, 403].contains(&status.as_u16()),
-        other => matches!(other.kind(), Kind::Settings | Kind::NotFound | Kind::Unusable),
+    if let client::Error::All(errors) = error {
+        return errors.iter().all(is_about_us);
     }
+    let is_refused = matches!(error, client::Error::Status { status, .. } if [401, 403].contains(&status.as_u16()));
+    is_refused || matches!(error.kind(), Kind::Settings | Kind::NotFound | Kind::Unusable)
 }
 
 /// Says that something asked for is not there.
