@@ -3,17 +3,24 @@
 //! Commands that design decided and this version lacks are not among the types: whoever
 //! asks for one gets an answer that says so ([`Later`]), not a guess at a misspelling.
 
+mod schema;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::schema::{
+    Check, Compatibility, Diff, Export, Get, Import, List, NamedReference, Register, RegistryAt, RegistryCommand,
+    SchemaCommand, SchemaType,
+};
+
 /// A schema gate for Kafka: checks every record against its registry schema and routes it
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: migrate, schema, dead-letters, tail, bench.")]
+#[command(after_help = "Not there yet in this version: migrate, dead-letters, tail, bench.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -27,10 +34,14 @@ pub enum Command {
     Run(Run),
     /// Show all of it with nothing needed: a broker, a registry and sample traffic inside the process
     Demo(Demo),
-    /// Serve a schema registry that keeps its state in Kafka
-    Registry(Registry),
     /// Read and check a configuration against cluster and registry; change nothing
     CheckConfig(CheckConfig),
+    /// Serve a schema registry that keeps its state in Kafka, or move all of one as JSON lines
+    #[command(subcommand)]
+    Registry(RegistryCommand),
+    /// Check, compare, register and read schemas, of any Confluent-compatible registry
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Print completions for a shell, or the man pages
     Completions(Completions),
 }
@@ -49,22 +60,6 @@ pub struct Run {
     /// Where the configuration is.
     #[command(flatten)]
     pub file: ConfigFile,
-}
-
-/// `sluice registry`.
-#[derive(Debug, Args)]
-#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
-pub struct Registry {
-    /// What to do
-    #[command(subcommand)]
-    pub command: RegistryCommand,
-}
-
-/// What can be done with a registry.
-#[derive(Debug, Subcommand)]
-pub enum RegistryCommand {
-    /// Run a node: any number of them share one topic, each answers and writes
-    Serve(ConfigFile),
 }
 
 /// `sluice demo`.
@@ -131,9 +126,8 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 5] = [
+pub const LATER: [Later; 4] = [
     Later { name: "migrate", purpose: "move a topic and its consumer groups to another schema version" },
-    Later { name: "schema", purpose: "check, compare and register schemas" },
     Later { name: "dead-letters", purpose: "list, explain and redrive dead letters" },
     Later { name: "tail", purpose: "print the records of a topic decoded" },
     Later { name: "bench", purpose: "measure throughput and cost on your own machines" },

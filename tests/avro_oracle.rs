@@ -11,9 +11,6 @@
 #![expect(clippy::panic, clippy::wildcard_enum_match_arm, reason = "a test: it panics, and excuses few codes")]
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -35,6 +35,16 @@ fn help_is_as_written() {
         ("demo.txt", &["demo", "--help"]),
         ("check-config.txt", &["check-config", "--help"]),
         ("completions.txt", &["completions", "--help"]),
+        ("registry.txt", &["registry", "--help"]),
+        ("registry-export.txt", &["registry", "export", "--help"]),
+        ("registry-import.txt", &["registry", "import", "--help"]),
+        ("schema.txt", &["schema", "--help"]),
+        ("schema-check.txt", &["schema", "check", "--help"]),
+        ("schema-compatibility.txt", &["schema", "compatibility", "--help"]),
+        ("schema-register.txt", &["schema", "register", "--help"]),
+        ("schema-diff.txt", &["schema", "diff", "--help"]),
+        ("schema-get.txt", &["schema", "get", "--help"]),
+        ("schema-list.txt", &["schema", "list", "--help"]),
     ] {
         let output = sluice(args);
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{args:?}");
@@ -92,7 +102,7 @@ fn completions_name_every_command() {
         let output = sluice(&["completions", shell]);
         assert_eq!(output.status.code(), Some(0), "{shell}");
         let script = text(&output.stdout).replace('\\', "");
-        for word in ["check-config", "keep-running", "completions"] {
+        for word in ["check-config", "keep-running", "completions", "without-settings", "reference"] {
             assert!(script.contains(word), "'{word}' is missing for {shell}");
         }
     }

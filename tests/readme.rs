@@ -15,6 +15,7 @@ use sluice::gate::verdict::Route;
 use sluice::kafka::statistics::Statistics;
 use sluice::record::{Offset, Partition};
 use sluice::registry::api::CODES;
+use sluice::schema::avro::lint::LintCode;
 use sluice::schema::{Subject, Version};
 use sluice::telemetry::events::{PartitionsAssigned, TargetChanged};
 use sluice::telemetry::metrics::{RegistryCounts, ServerFigures};
@@ -24,6 +25,7 @@ use sluice::violation::ReasonCode;
 const README: &str = "README.md";
 const CONFIGURATION: &str = "docs/configuration.md";
 const METRICS: &str = "docs/metrics.md";
+const SCHEMAS: &str = "docs/schema-commands.md";
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -74,6 +76,33 @@ fn causes_headers_and_outcomes_are_those_of_the_code() {
     assert_eq!(first_column(README, "## Dead letters"), dead_letter::HEADERS);
     let outcomes = Route::ALL.map(|route| route.outcome().to_owned());
     assert_eq!(first_column(README, "## Outcomes"), outcomes);
+}
+
+#[test]
+fn findings_are_those_of_the_code() {
+    assert_eq!(first_column(SCHEMAS, "## check"), LintCode::ALL.map(LintCode::name));
+}
+
+#[test]
+fn sessions_in_the_text_are_those_that_the_tests_run() {
+    let folder = path("tests/schema_commands");
+    let run: String =
+        fs::read_dir(folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let mut found = 0;
+    for file in [README, SCHEMAS] {
+        let text = read(file);
+        let blocks = text
+            .split("\n```\n")
+            .filter(|block| block.starts_with("$ sluice schema") || block.starts_with("$ sluice registry"));
+        for line in blocks.flat_map(str::lines).filter(|line| !line.is_empty()) {
+            assert!(
+                run.lines().any(|known| known == line),
+                "{file}: no session in tests/schema_commands prints '{line}'"
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 20);
 }
 
 /// Renders all families, each with a series.
@@ -189,7 +218,7 @@ fn configurations_in_the_text_can_be_read() {
 #[test]
 fn links_lead_somewhere() {
     let link = regex::Regex::new(r"\]\(([^)#:]+)(?:#[^)]*)?\)").unwrap();
-    for file in [README, CONFIGURATION, METRICS, "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for file in [README, CONFIGURATION, METRICS, SCHEMAS, "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let folder = path(file).parent().unwrap().to_owned();
         for found in link.captures_iter(&read(file)) {
             assert!(folder.join(&found[1]).exists(), "{file} links to '{}', which is not there", &found[1]);

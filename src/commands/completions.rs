@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
@@ -27,16 +27,21 @@ pub(super) fn run(target: Target, out: &mut dyn Write) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// Writes the page of the program and then that of each command, as `man -l -` shows them.
+/// Writes the page of the program and then those of each command and its parts, as `man -l -` shows them.
 fn man_pages(text: &mut Vec<u8>) -> io::Result<()> {
     let mut program = Cli::command().disable_help_flag(true);
     program.build();
     Man::new(program.clone()).render(text)?;
     for command in program.get_subcommands() {
-        let page = Man::new(command.clone());
-        page.title(format!("sluice-{}", command.get_name()))
-            .source(concat!("sluice ", env!("CARGO_PKG_VERSION")))
-            .render(text)?;
+        let name = format!("sluice-{}", command.get_name());
+        man_page(command, name.clone(), text)?;
+        for part in command.get_subcommands() {
+            man_page(part, format!("{name}-{}", part.get_name()), text)?;
+        }
     }
     Ok(())
+}
+
+fn man_page(command: &Command, title: String, text: &mut Vec<u8>) -> io::Result<()> {
+    Man::new(command.clone()).title(title).source(concat!("sluice ", env!("CARGO_PKG_VERSION"))).render(text)
 }

@@ -7,8 +7,11 @@
 mod check_config;
 mod completions;
 mod demo;
+mod progress;
 mod registry;
+mod remote;
 mod run;
+mod schema;
 
 use std::fmt;
 use std::io::Write;
@@ -16,7 +19,7 @@ use std::path::Path;
 use std::process::{ExitCode, Termination};
 
 use crate::cli::{Command, Later};
-use crate::config::Config;
+use crate::config::{Config, Error};
 
 /// How a command ended; the numbers are a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,18 +103,22 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
     match command {
         Command::Completions(asked) => completions::run(asked.target, out),
         Command::Run(asked) => run::run(&asked.file.config).await,
-        Command::Registry(asked) => registry::run(asked.command).await,
         Command::CheckConfig(asked) => check_config::run(&asked.file.config, asked.output, out).await,
         Command::Demo(asked) => demo::run(asked, out).await,
+        Command::Registry(asked) => registry::run(asked, out).await,
+        Command::Schema(asked) => schema::run(asked, out).await,
     }
 }
 
 /// Reads a configuration; every mistake in it is told at once.
 fn load(path: &Path) -> Result<Config, Failure> {
-    Config::load(path).map_err(|errors| {
-        let lines: Vec<_> = errors.iter().map(|error| format!("  {error}")).collect();
-        let count = lines.len();
-        let noun = if count == 1 { "mistake" } else { "mistakes" };
-        Failure::usage(anyhow::anyhow!("{count} {noun} in '{}'\n{}", path.display(), lines.join("\n")))
-    })
+    Config::load(path).map_err(|errors| mistakes(path, &errors))
+}
+
+/// Tells all mistakes in a configuration.
+fn mistakes(path: &Path, errors: &[Error]) -> Failure {
+    let lines: Vec<_> = errors.iter().map(|error| format!("  {error}")).collect();
+    let count = lines.len();
+    let noun = if count == 1 { "mistake" } else { "mistakes" };
+    Failure::usage(anyhow::anyhow!("{count} {noun} in '{}'\n{}", path.display(), lines.join("\n")))
 }

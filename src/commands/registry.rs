@@ -1,53 +1,28 @@
-//! `sluice registry serve`: a node of the registry, until a signal.
+//! `sluice registry serve`, and `export` and `import`: all of a registry as JSON lines.
 
-use std::path::Path;
+mod export;
+mod import;
+mod serve;
 
-use super::run::Signals;
-use super::{Exit, Failure, load};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Failure};
 use crate::cli::RegistryCommand;
-use crate::pipeline::watchdog;
-use crate::registry::server::{Error, Server};
-use crate::telemetry::events::Stopping;
-use crate::telemetry::logging;
 
-/// Does what the user said about a registry.
+/// Does what is asked for.
 ///
 /// # Errors
-/// The configuration is wrong, or the node cannot go on.
-pub(super) async fn run(command: RegistryCommand) -> Result<Exit, Failure> {
+/// A file or a registry that cannot be read or written.
+pub(super) async fn run(command: RegistryCommand, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     match command {
-        RegistryCommand::Serve(asked) => serve(&asked.config).await,
+        RegistryCommand::Serve(asked) => serve::run(&asked.config).await,
+        RegistryCommand::Export(asked) => export::run(asked, out).await,
+        RegistryCommand::Import(asked) => import::run(asked, out).await,
     }
 }
 
-/// Serves until SIGTERM or SIGINT; a second signal ends the process at once, by which nothing is lost either.
-async fn serve(path: &Path) -> Result<Exit, Failure> {
-    let config = load(path)?;
-    let Some(settings) = config.registry_server.clone() else {
-        let problem = anyhow::anyhow!("registry_server: is required in '{}' to serve a registry", path.display());
-        return Err(Failure::usage(problem).hint("an empty section is enough: registry_server: {}"));
-    };
-    logging::init(config.log).map_err(Failure::fatal)?;
-    watchdog::no_core_dumps();
-    let mut signals = Signals::listen().map_err(Failure::fatal)?;
-    let mut server = Server::start(&config, &settings).await.map_err(failure)?;
-    let failed = tokio::select! {
-        name = signals.next() => {
-            Stopping { why: name }.emit();
-            None
-        }
-        error = server.failed() => {
-            Stopping { why: "the registry's log failed" }.emit();
-            Some(error)
-        }
-    };
-    tokio::select! {
-        () = server.stop() => {}
-        name = signals.next() => return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}"))),
-    }
-    failed.map_or(Ok(Exit::Done), |error| Err(failure(error)))
-}
-
-fn failure(error: Error) -> Failure {
-    if error.is_configuration() { Failure::usage(error) } else { Failure::fatal(error) }
+/// Returns the file that is meant; nothing and `-` are the standard streams.
+fn named(file: Option<&PathBuf>) -> Option<&Path> {
+    file.map(PathBuf::as_path).filter(|path| *path != Path::new("-"))
 }

@@ -44,6 +44,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use error::Mistakes;
+use raw::Node;
 
 /// A configuration that has passed every check.
 #[derive(Debug, Clone)]
@@ -116,20 +117,15 @@ impl Config {
     /// # Errors
     /// All mistakes in it, or the one reason why it cannot be read.
     pub fn load(path: &Path) -> Result<Self, Vec<Error>> {
-        let file = path.display().to_string();
-        let one = |problem: String| vec![Error::new(&file, problem)];
-        let Some(syntax) = Syntax::of(path) else {
-            return Err(one("is neither YAML nor TOML by its ending; allowed: .yaml, .yml, .toml".to_owned()));
-        };
-        let text = raw::read_file(path, limits::FILE_BYTES)
-            .map_err(|error| one(format!("cannot be read: {}", error.to_string().to_lowercase())))?;
-        let tell_file = |mut errors: Vec<Error>| {
-            for error in errors.iter_mut().filter(|error| error.key.is_empty()) {
-                error.key.clone_from(&file);
-            }
-            errors
-        };
-        Self::parse(&text, syntax, &Environment::process()).map_err(tell_file)
+        read(path, check::check)
+    }
+
+    /// Reads a file as [`load`](Self::load) does, and checks its section `registry` alone: it may have no other.
+    ///
+    /// # Errors
+    /// All mistakes in the section, or the one reason why the file cannot be read.
+    pub fn load_registry(path: &Path) -> Result<Registry, Vec<Error>> {
+        read(path, check::check_registry)
     }
 
     /// Checks the text of a configuration.
@@ -137,9 +133,7 @@ impl Config {
     /// # Errors
     /// All mistakes in it; one with an empty key where the text is no YAML or TOML.
     pub fn parse(text: &str, syntax: Syntax, environment: &Environment<'_>) -> Result<Self, Vec<Error>> {
-        let mistakes = Mistakes::default();
-        let root = raw::parse(text, syntax, environment, &mistakes).map_err(|problem| vec![Error::new("", problem)])?;
-        check::check(root, mistakes)
+        parse(text, syntax, environment, check::check)
     }
 
     /// Finds the conflicts of the gates over the topics that a cluster has: topics that two gates read, and outputs
@@ -154,4 +148,31 @@ impl Config {
     pub fn group(&self, gate: &Gate) -> String {
         format!("{}.{}", self.application, gate.name)
     }
+}
+
+/// What judges the tree of a file.
+type Check<T> = fn(Node, Mistakes) -> Result<T, Vec<Error>>;
+
+/// Reads a file, YAML or TOML by its ending.
+fn read<T>(path: &Path, check: Check<T>) -> Result<T, Vec<Error>> {
+    let file = path.display().to_string();
+    let one = |problem: String| vec![Error::new(&file, problem)];
+    let Some(syntax) = Syntax::of(path) else {
+        return Err(one("is neither YAML nor TOML by its ending; allowed: .yaml, .yml, .toml".to_owned()));
+    };
+    let text = raw::read_file(path, limits::FILE_BYTES)
+        .map_err(|error| one(format!("cannot be read: {}", error.to_string().to_lowercase())))?;
+    let tell_file = |mut errors: Vec<Error>| {
+        for error in errors.iter_mut().filter(|error| error.key.is_empty()) {
+            error.key.clone_from(&file);
+        }
+        errors
+    };
+    parse(&text, syntax, &Environment::process(), check).map_err(tell_file)
+}
+
+fn parse<T>(text: &str, syntax: Syntax, environment: &Environment<'_>, check: Check<T>) -> Result<T, Vec<Error>> {
+    let mistakes = Mistakes::default();
+    let root = raw::parse(text, syntax, environment, &mistakes).map_err(|problem| vec![Error::new("", problem)])?;
+    check(root, mistakes)
 }

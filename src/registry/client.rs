@@ -4,20 +4,29 @@
 //! References are followed through subject and version, as the registry stores them and never as a URL in a
 //! schema's text, and within limits: what a registry holds is input like any other.
 //!
+//! What gates need is here; what people and pipelines ask and order beside that is in `remote`, which sends it through
+//! [`Client::send`].
+//!
 //! A reference that is not there is not an unknown schema: the registry had the one that refers to it.
 
 mod error;
 mod http;
 mod references;
+mod refusal;
 mod request;
 mod tls;
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 pub use error::{Error, Kind};
 pub use http::{MAX_RESPONSE_BYTES, read_answer};
 pub use references::{MAX_BYTES, MAX_COUNT, MAX_DEPTH};
-pub use request::Request;
+pub use refusal::Refusal;
+pub use request::{Ask, Request};
+pub use reqwest::Method;
 
 use self::http::Http;
 use super::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
@@ -157,6 +166,18 @@ impl Client {
     /// See [`Error::kind`].
     pub async fn version(&self, subject: &Subject, version: Version) -> Result<Registered, Error> {
         self.registered(Request::Version(subject.clone(), version)).await
+    }
+
+    /// Sends any request. What the registry says to it, yes or no, is an answer.
+    ///
+    /// # Errors
+    /// See [`Error::kind`]: no address has answered.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        order: (Method, Option<&Value>),
+        asked: &Request,
+    ) -> Result<Result<T, Refusal>, Error> {
+        self.http.send(order, asked).await
     }
 
     async fn registered(&self, asked: Request) -> Result<Registered, Error> {

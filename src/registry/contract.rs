@@ -171,7 +171,7 @@ impl Metadata {
         Some(merged)
     }
 
-    pub(super) fn update(&self, hash: &mut Md5) {
+    pub(crate) fn update(&self, hash: &mut Md5) {
         for (path, tags) in &self.tags {
             hash.update(path);
             tags.iter().for_each(|tag| hash.update(tag));
@@ -237,11 +237,11 @@ impl RuleSet {
     }
 
     /// Lists all rules.
-    pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.migration_rules.iter().chain(&self.domain_rules).chain(&self.encoding_rules)
     }
 
-    pub(super) fn update(&self, hash: &mut Md5) {
+    pub(crate) fn update(&self, hash: &mut Md5) {
         self.rules().for_each(|rule| rule.update(hash));
         if let Some(place) = self.enable_at {
             hash.update(place.word());

@@ -18,7 +18,7 @@ use super::conflict;
 use super::error::{Error, Mistakes};
 use super::raw::Node;
 use super::section::Section;
-use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, limits};
+use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, Registry, limits};
 use crate::kafka::memory::LEAST_SHARE;
 
 pub(super) use users::users;
@@ -77,6 +77,16 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
         }),
         some => Err(some),
     }
+}
+
+/// Checks the section `registry` alone, for commands that use nothing else of the file.
+pub(super) fn check_registry(root: Node, mistakes: Mistakes) -> Result<Registry, Vec<Error>> {
+    let mut root = Section::new(String::new(), Some(root), &mistakes);
+    let registry = registry::check(root.section("registry"), true);
+    let mut mistakes = mistakes.into_vec();
+    // What another section refers to may be there where gates run only.
+    mistakes.retain(|mistake| mistake.key.is_empty() || mistake.key.split('.').next() == Some("registry"));
+    if mistakes.is_empty() { Ok(registry) } else { Err(mistakes) }
 }
 
 fn check_version(root: &mut Section<'_>) {

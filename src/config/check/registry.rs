@@ -10,6 +10,15 @@ use crate::config::raw::Scalar;
 use crate::config::section::Section;
 use crate::config::{Auth, Registry, Tls, UnknownSchema};
 
+/// `refresh` where the operator sets none.
+const REFRESH: Duration = Duration::from_secs(30);
+
+/// `unknown_schema.grace` where the operator sets none.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// `unknown_schema.max_hold` where the operator sets none.
+const MAX_HOLD: Duration = Duration::from_secs(60);
+
 /// Checks the section. Where no gate checks anything, no registry is required.
 pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
     if required {
@@ -22,7 +31,7 @@ pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
     if tls.is_some() && !urls.is_empty() && urls.iter().all(|url| url.scheme() == "http") {
         section.mistake("tls", "is set, and no address of registry.url begins with https://");
     }
-    let refresh = section.read("refresh", leaf::age).unwrap_or(Duration::from_secs(30));
+    let refresh = section.read("refresh", leaf::age).unwrap_or(REFRESH);
     let unknown_schema = check_unknown_schema(section.section("unknown_schema"));
     let cache_dir = section.read("cache_dir", |text| path(text, "is no path of a folder"));
     section.finish();
@@ -31,23 +40,49 @@ pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
 
 /// Checks an address. Its text is never printed as it is read: it may hold a password.
 fn check_url(section: &Section<'_>, scalar: &Scalar) -> Option<Url> {
-    let Ok(url) = Url::parse(&scalar.text) else {
-        section.mistake("url", "is no address; give http://HOST:PORT or https://HOST:PORT, or a list of them");
-        return None;
+    match address(&scalar.text) {
+        Ok(url) => Some(url),
+        Err(problem) => {
+            section.mistake("url", problem);
+            None
+        }
+    }
+}
+
+/// Reads an address that paths can be appended to.
+fn address(text: &str) -> Result<Url, &'static str> {
+    let Ok(url) = Url::parse(text) else {
+        return Err("is no address; give http://HOST:PORT or https://HOST:PORT, or a list of them");
     };
-    let problem = if !url.username().is_empty() || url.password().is_some() {
-        "holds a user or password, which addresses in logs would give away; use registry.basic"
+    if !url.username().is_empty() || url.password().is_some() {
+        Err("holds a user or password, which addresses in logs would give away; use registry.basic")
     } else if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        "is no address of a registry; give http://HOST:PORT or https://HOST:PORT"
+        Err("is no address of a registry; give http://HOST:PORT or https://HOST:PORT")
     } else if url.query().is_some() || url.fragment().is_some() {
-        "has a '?' or '#' part, and paths are appended to it; give http://HOST:PORT/PATH"
+        Err("has a '?' or '#' part, and paths are appended to it; give http://HOST:PORT/PATH")
     } else if url.scheme() == "https" && cfg!(not(feature = "tls")) {
-        "begins with https://, and this build has no TLS; build with the default features"
+        Err("begins with https://, and this build has no TLS; build with the default features")
     } else {
-        return Some(url);
-    };
-    section.mistake("url", problem);
-    None
+        Ok(url)
+    }
+}
+
+impl Registry {
+    /// Makes the settings of a registry of which only the address is known.
+    ///
+    /// # Errors
+    /// What is wrong with the address; never its text, which may hold a password.
+    pub fn at(text: &str) -> Result<Self, &'static str> {
+        let unknown_schema = UnknownSchema { grace: GRACE, max_hold: MAX_HOLD };
+        Ok(Self {
+            urls: vec![address(text)?],
+            auth: None,
+            tls: None,
+            refresh: REFRESH,
+            unknown_schema,
+            cache_dir: None,
+        })
+    }
 }
 
 fn check_auth(section: &mut Section<'_>) -> Option<Auth> {
@@ -101,8 +136,8 @@ pub(super) fn path(text: &str, problem: &str) -> Result<PathBuf, String> {
 }
 
 fn check_unknown_schema(mut section: Section<'_>) -> UnknownSchema {
-    let grace = section.read("grace", leaf::wait).unwrap_or(Duration::from_secs(30));
-    let max_hold = section.read("max_hold", leaf::wait).unwrap_or(Duration::from_secs(60));
+    let grace = section.read("grace", leaf::wait).unwrap_or(GRACE);
+    let max_hold = section.read("max_hold", leaf::wait).unwrap_or(MAX_HOLD);
     if max_hold < grace {
         let (grace, max_hold) = (humantime::format_duration(grace), humantime::format_duration(max_hold));
         let problem =

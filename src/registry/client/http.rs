@@ -1,4 +1,4 @@
-//! One GET of a registry: addresses with fail-over, credentials, limits, and what an answer means.
+//! One request to a registry: addresses with fail-over, credentials, limits, and what an answer means.
 //!
 //! The address that answered last is asked first. A registry's own 404 is an answer and ends the search;
 //! anything else that is not a good answer is a fault of that address, and the next one is asked.
@@ -8,13 +8,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::Url;
 
 use super::error::{Error, chain, hint};
+use super::refusal::Refusal;
 use super::request::Request;
 use super::tls;
 use crate::config::{Auth, Registry};
@@ -33,8 +35,13 @@ const MAX_REDIRECTS: usize = 3;
 /// What we can read; the first is what all registries write.
 const ACCEPTED: &str =
     "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json; q=0.9, application/json; q=0.5";
+/// What we send; all registries read it.
+const SENT: &str = "application/vnd.schemaregistry.v1+json";
 /// The error codes that say: there is no such subject, version or schema.
 const NOT_FOUND_CODES: [i32; 3] = [40401, 40402, 40403];
+
+/// What came back: the status and how long the registry wants to be left alone, the body, and the address.
+type Answer = ((u16, Option<Duration>), Vec<u8>, String);
 
 /// The addresses of one registry.
 #[derive(Debug)]
@@ -71,11 +78,38 @@ impl Http {
 
     /// Asks one address after the other until one answers.
     pub(super) async fn get<T: DeserializeOwned>(&self, asked: &Request) -> Result<T, Error> {
+        let read = |(status, body, url): Answer| read_answer(asked, &url, status, &body);
+        self.each((Method::GET, None), asked, read).await
+    }
+
+    /// Sends an order, to one address after the other until one answers. Whatever is sent may be sent twice.
+    ///
+    /// # Errors
+    /// No address has answered; what a registry says to the order, yes or no, is an answer.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        order: (Method, Option<&Value>),
+        asked: &Request,
+    ) -> Result<Result<T, Refusal>, Error> {
+        let read = |(status, body, url): Answer| match Refusal::read(status.0, &body) {
+            Some(refusal) => Ok(Err(refusal)),
+            None => read_answer(asked, &url, status, &body).map(Ok),
+        };
+        self.each(order, asked, read).await
+    }
+
+    async fn each<T>(
+        &self,
+        (method, body): (Method, Option<&Value>),
+        asked: &Request,
+        read: impl Fn(Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut errors = Vec::new();
         for turn in 0..self.urls.len() {
             let index = (first + turn) % self.urls.len();
-            match self.get_from(&self.urls[index], asked).await {
+            let answer = self.answer(&self.urls[index], (method.clone(), body), asked).await;
+            match answer.and_then(&read) {
                 Err(error) if !matches!(error, Error::NotFound { .. }) => errors.push(error),
                 answer => {
                     self.preferred.store(index, Ordering::Relaxed);
@@ -86,7 +120,13 @@ impl Http {
         Err(Error::all(errors))
     }
 
-    async fn get_from<T: DeserializeOwned>(&self, base: &Url, asked: &Request) -> Result<T, Error> {
+    /// Sends a request to one address.
+    async fn answer(
+        &self,
+        base: &Url,
+        (method, body): (Method, Option<&Value>),
+        asked: &Request,
+    ) -> Result<Answer, Error> {
         let url = address(base, asked);
         let shown = url.to_string();
         let unreachable = |error: reqwest::Error| Error::Unreachable {
@@ -94,13 +134,17 @@ impl Http {
             url: shown.clone(),
             reason: chain(&error.without_url()),
         };
-        let response = self.authenticated(self.client.get(url)).send().await.map_err(unreachable)?;
+        let mut request = self.client.request(method, url);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, SENT).body(body.to_string());
+        }
+        let response = self.authenticated(request).send().await.map_err(unreachable)?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
         let Some(body) = read_body(response).await.map_err(unreachable)? else {
             return Err(Error::TooLarge { asked: asked.clone(), url: shown, limit: MAX_RESPONSE_BYTES });
         };
-        read_answer(asked, &shown, (status.as_u16(), retry_after), &body)
+        Ok(((status.as_u16(), retry_after), body, shown))
     }
 
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {

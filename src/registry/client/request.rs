@@ -22,6 +22,19 @@ pub enum Request {
     Latest(Subject),
     /// One version of a subject.
     Version(Subject, Version),
+    /// What people and pipelines ask and order, and gates never do.
+    Other(Box<Ask>),
+}
+
+/// A request by its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// What is asked for, in words.
+    pub words: String,
+    /// The segments of the path, not yet percent-encoded.
+    pub segments: Vec<String>,
+    /// The query.
+    pub query: Vec<(&'static str, String)>,
 }
 
 impl Request {
@@ -35,6 +48,7 @@ impl Request {
             Self::Versions { id, .. } => segments(&["schemas", "ids", &id.to_string(), "versions"]),
             Self::Latest(subject) => segments(&["subjects", &subject.0, "versions", "latest"]),
             Self::Version(subject, version) => segments(&["subjects", &subject.0, "versions", &version.to_string()]),
+            Self::Other(ask) => ask.segments.clone(),
         }
     }
 
@@ -43,6 +57,7 @@ impl Request {
         let deleted = ("deleted", "true".to_owned());
         match self {
             Self::Schema(_) | Self::Ids(_) | Self::Latest(_) => Vec::new(),
+            Self::Other(ask) => ask.query.clone(),
             Self::Version(..) | Self::Versions { context: None, .. } => vec![deleted],
             Self::Versions { context: Some(context), .. } => vec![deleted, ("subject", format!(":{context}:"))],
         }
@@ -57,6 +72,7 @@ impl fmt::Display for Request {
             Self::Versions { id, .. } => write!(f, "the subjects of schema {id}"),
             Self::Latest(subject) => write!(f, "the latest version of subject '{subject}'"),
             Self::Version(subject, version) => write!(f, "version {version} of subject '{subject}'"),
+            Self::Other(ask) => f.write_str(&ask.words),
         }
     }
 }

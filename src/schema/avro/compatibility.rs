@@ -74,8 +74,17 @@ impl ObstacleKind {
 /// # Errors
 /// Where they cannot be compared.
 pub fn obstacles(reader: &Tree, writer: &Tree) -> Result<Vec<Obstacle>, Failure> {
+    between((reader, reader.root()), (writer, writer.root()))
+}
+
+/// Tells whether data of one type of a schema can be read as a type of another.
+pub(super) fn is_readable(reader: (&Tree, NodeId), writer: (&Tree, NodeId)) -> Result<bool, Failure> {
+    Ok(between(reader, writer)?.is_empty())
+}
+
+fn between((reader, read): (&Tree, NodeId), (writer, written): (&Tree, NodeId)) -> Result<Vec<Obstacle>, Failure> {
     let mut comparison = Comparison { reader, writer, pairs: HashMap::new(), steps: 0, level: 0 };
-    comparison.pair(reader.root(), writer.root(), &mut Path::default())
+    comparison.pair(read, written, &mut Path::default())
 }
 
 /// A place in the reader's schema: the steps to it, escaped as a JSON pointer.

@@ -21,10 +21,13 @@
 mod check;
 pub mod compatibility;
 mod default;
+pub mod difference;
 mod error;
 mod explain;
 pub mod limits;
+pub mod lint;
 mod parse;
+mod pointer;
 mod program;
 mod resolve;
 mod shape;

@@ -142,6 +142,26 @@ impl Tree {
         matches!(root.kind, Kind::Record { .. }).then_some(&root.name.as_ref()?.full)
     }
 
+    /// Tells whether a reference defines this type, so that it is not written again.
+    pub(super) fn is_known(&self, name: &Name) -> bool {
+        self.known.contains(&name.full)
+    }
+
+    /// Says what is wrong with a name without a namespace.
+    pub(super) fn name_problem(name: &str) -> Option<&'static str> {
+        strict::name_problem(name)
+    }
+
+    /// Says what is wrong with the default of a field.
+    pub(super) fn default_problem(&self, field: &Field) -> Option<String> {
+        strict::default_problem(self, field)
+    }
+
+    /// Tells whether readers see this type as the logical type that it names.
+    pub(super) fn is_logical(node: &Node) -> bool {
+        normal::logical(node)
+    }
+
     pub(super) fn root(&self) -> NodeId {
         self.root
     }

@@ -29,10 +29,15 @@ fn normalize(field: &mut Field, tree: &Tree) {
     field.aliases.sort_unstable();
     field.aliases.dedup();
     if let Some(default) = &mut field.default {
-        *default = sorted(default);
-        if is_floating(tree, field.of) {
-            as_floating(default);
-        }
+        order_default(tree, field.of, default);
+    }
+}
+
+/// Brings a default into the one form: members sorted, numbers of floating-point types with a point.
+fn order_default(tree: &Tree, of: NodeId, default: &mut Value) {
+    *default = sorted(default);
+    if is_floating(tree, of) {
+        as_floating(default);
     }
 }
 
@@ -52,7 +57,7 @@ fn rank(key: &str, value: &Value, is_logical: bool) -> usize {
 }
 
 /// Tells whether Java knows the logical type of this node, and takes it for this type.
-fn logical(node: &Node) -> bool {
+pub(super) fn logical(node: &Node) -> bool {
     let attribute = |key: &str| node.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value);
     let Some(logical) = attribute("logicalType").and_then(Value::as_str) else { return false };
     match (&node.kind, logical) {

@@ -23,33 +23,45 @@ pub(super) fn check(tree: &Tree) -> Result<(), Error> {
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
-    let problem = match name.chars().next() {
-        None => "an empty name",
+    match name_problem(name) {
+        Some(problem) => Err(Error::Malformed { at: format!("name '{name}'"), problem: format!("is {problem}") }),
+        None => Ok(()),
+    }
+}
+
+/// Says what is wrong with a name without a namespace.
+pub(super) fn name_problem(name: &str) -> Option<&'static str> {
+    match name.chars().next() {
+        None => Some("an empty name"),
         Some(first) if !first.is_ascii_alphabetic() && first != '_' => {
-            "a name that begins with something else than a letter or '_'"
+            Some("a name that begins with something else than a letter or '_'")
         }
         Some(_) if name.chars().any(|c| !c.is_ascii_alphanumeric() && c != '_') => {
-            "a name with something else than letters, digits and '_'"
+            Some("a name with something else than letters, digits and '_'")
         }
-        Some(_) => return Ok(()),
-    };
-    Err(Error::Malformed { at: format!("name '{name}'"), problem: format!("is {problem}") })
+        Some(_) => None,
+    }
 }
 
 fn check_field(tree: &Tree, field: &Field) -> Result<(), Error> {
     check_name(&field.name)?;
-    let Some(default) = &field.default else { return Ok(()) };
+    match default_problem(tree, field) {
+        Some(problem) => Err(Error::Malformed { at: format!("field '{}'", field.name), problem }),
+        None => Ok(()),
+    }
+}
+
+/// Says what is wrong with the default of a field.
+pub(super) fn default_problem(tree: &Tree, field: &Field) -> Option<String> {
+    let default = field.default.as_ref()?;
     let mut budget = limits::DEFAULT_WORK;
     if fits(tree, field.of, Some(default), 0, &mut budget) {
-        return Ok(());
+        return None;
     }
     let mut written = String::new();
     write::json(&mut written, default);
     let kind = tree.get(field.of).kind.word();
-    Err(Error::Malformed {
-        at: format!("field '{}'", field.name),
-        problem: format!("has the default {written}, which does not fit its type {kind}"),
-    })
+    Some(format!("has the default {written}, which does not fit its type {kind}"))
 }
 
 /// Tells whether a value is a default of the type. What takes more than [`limits::DEFAULT_WORK`] to find out is not.
