@@ -74,8 +74,8 @@ fn what_is_found_has_a_code_and_a_pointer() {
             )),
             vec![
                 ("missing_doc", "/fields/0/type/1/values"),
-                ("symbol_style", "/fields/0/type/1/values/symbols/1"),
                 ("enum_without_default", "/fields/0/type/1/values"),
+                ("symbol_style", "/fields/0/type/1/values/symbols/1"),
             ],
         ),
         (
