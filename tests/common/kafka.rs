@@ -10,7 +10,7 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rdkafka::ClientConfig;
 
@@ -64,7 +64,9 @@ impl Drop for Hold {
         if let Self::Shared(cluster) = self
             && std::thread::panicking()
         {
-            cluster.nodes.iter().for_each(|node| node.lock().unwrap().print_log());
+            // Whoever panics may have had a node in hand.
+            let nodes = cluster.nodes.iter().map(|node| node.lock().unwrap_or_else(PoisonError::into_inner));
+            nodes.for_each(|node| node.print_log());
         }
     }
 }

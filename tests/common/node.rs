@@ -105,10 +105,18 @@ impl Node {
         self.process.wait(STOP_LIMIT);
     }
 
-    /// Asks it to stop and waits for its end.
+    /// Asks it to stop and waits for its end. One that finds no end, such as a broker that has lost its controllers, is
+    /// killed, as whoever operates it would.
     pub(crate) fn stop(&mut self) {
         self.process.signal("TERM");
-        self.process.wait(STOP_LIMIT);
+        let start = Instant::now();
+        while self.is_up() && start.elapsed() < STOP_LIMIT {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if self.is_up() {
+            eprintln!("a broker does not stop within {STOP_LIMIT:?}, and is killed");
+            self.kill();
+        }
     }
 
     /// Starts it again after its end, without waiting.
