@@ -53,6 +53,9 @@ pub(crate) struct Read {
     pub(crate) append_time: bool,
 }
 
+/// Looks at a new topic, each of which asks one of the brokers.
+const LOOKS: usize = 3;
+
 impl Cluster {
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client().create().unwrap()
@@ -71,10 +74,19 @@ impl Cluster {
         for (name, value) in settings {
             new = new.set(name, value);
         }
-        let results = block_on(self.admin().create_topics([&new], &AdminOptions::new())).unwrap();
-        results.into_iter().for_each(|result| drop(result.unwrap()));
-        // The answer comes before all metadata caches know the topic.
-        self.wait_for_topic(topic);
+        // Where brokers come and go the request may get lost, done or not.
+        super::wait_for(&format!("topic '{topic}' to be made"), TIMEOUT, || {
+            let results = block_on(self.admin().create_topics([&new], &AdminOptions::new())).ok()?;
+            let is_made = |result: Result<String, (String, RDKafkaErrorCode)>| match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => true,
+                Err((_, code)) => panic!("topic '{topic}': {code}"),
+            };
+            results.into_iter().all(is_made).then_some(())
+        });
+        // The answer comes before all metadata caches know the topic; each look asks any of the brokers.
+        for _ in 0..LOOKS {
+            self.wait_for_topic(topic);
+        }
     }
 
     /// Deletes a topic and waits until it is gone.
