@@ -179,8 +179,8 @@ fn fault_13_twins_do_not_fight() {
     });
 }
 
-/// What a refusal may take: librdkafka's clients end once a connection under way has ended, which has 30 s
-/// (`socket.connection.setup.timeout.ms`).
+/// What a refusal may take. It was more than 30 s once, on a busy machine, and nobody knows why: the end of a client, which
+/// waits for a connection under way (`socket.connection.setup.timeout.ms`, 30 s), is the likeliest.
 const REFUSAL: Duration = Duration::from_secs(60);
 
 /// Runs a configuration that must be refused: exit 2, no panic, the words in what it prints.

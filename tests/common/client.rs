@@ -74,14 +74,21 @@ impl Cluster {
         for (name, value) in settings {
             new = new.set(name, value);
         }
-        // Where brokers come and go the request may get lost, done or not.
+        // Where brokers come and go an answer may get lost: only then the topic may be there already.
+        let mut is_lost = false;
         super::wait_for(&format!("topic '{topic}' to be made"), TIMEOUT, || {
-            let results = block_on(self.admin().create_topics([&new], &AdminOptions::new())).ok()?;
-            let is_made = |result: Result<String, (String, RDKafkaErrorCode)>| match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => true,
-                Err((_, code)) => panic!("topic '{topic}': {code}"),
+            let results = match block_on(self.admin().create_topics([&new], &AdminOptions::new())) {
+                Ok(results) => results,
+                Err(error) => {
+                    eprintln!("topic '{topic}' is asked for again: {error}");
+                    is_lost = true;
+                    return None;
+                }
             };
-            results.into_iter().all(is_made).then_some(())
+            let refused = results.into_iter().find_map(Result::err).map(|(_, code)| code);
+            let is_made = is_lost && refused == Some(RDKafkaErrorCode::TopicAlreadyExists);
+            assert!(refused.is_none() || is_made, "topic '{topic}' is refused: {refused:?}");
+            Some(())
         });
         // The answer comes before all metadata caches know the topic; each look asks any of the brokers.
         for _ in 0..LOOKS {

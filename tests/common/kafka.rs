@@ -232,6 +232,11 @@ impl Cluster {
         self.node(id).stop();
     }
 
+    /// The same where the cluster may be in no state to let it go: it ends either way.
+    pub(crate) fn stop_or_kill_node(&self, id: usize) {
+        self.node(id).stop_or_kill();
+    }
+
     /// Starts a node again, with its ports and data, and waits until it serves.
     pub(crate) fn start_node(&self, id: usize) {
         self.start_nodes(&[id]);
