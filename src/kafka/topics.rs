@@ -261,7 +261,8 @@ impl Cluster {
         Ok(metadata.brokers().first().map(MetadataBroker::id))
     }
 
-    /// Asks for settings. Where the user may not, rdkafka drops the broker's refusal, and the answer has no entries.
+    /// Asks for settings, with more time than for a list: there may be thousands. Where the user may not, rdkafka drops the
+    /// broker's refusal, and the answer has no entries.
     fn settings_of(
         &self,
         resources: &[ResourceSpecifier<'_>],

@@ -53,6 +53,9 @@ pub(crate) struct Read {
     pub(crate) append_time: bool,
 }
 
+/// Looks at a new topic, each of which asks one of the brokers.
+const LOOKS: usize = 3;
+
 impl Cluster {
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client().create().unwrap()
@@ -71,10 +74,26 @@ impl Cluster {
         for (name, value) in settings {
             new = new.set(name, value);
         }
-        let results = block_on(self.admin().create_topics([&new], &AdminOptions::new())).unwrap();
-        results.into_iter().for_each(|result| drop(result.unwrap()));
-        // The answer comes before all metadata caches know the topic.
-        self.wait_for_topic(topic);
+        // Where brokers come and go an answer may get lost: only then the topic may be there already.
+        let mut is_lost = false;
+        super::wait_for(&format!("topic '{topic}' to be made"), TIMEOUT, || {
+            let results = match block_on(self.admin().create_topics([&new], &AdminOptions::new())) {
+                Ok(results) => results,
+                Err(error) => {
+                    eprintln!("topic '{topic}' is asked for again: {error}");
+                    is_lost = true;
+                    return None;
+                }
+            };
+            let refused = results.into_iter().find_map(Result::err).map(|(_, code)| code);
+            let is_made = is_lost && refused == Some(RDKafkaErrorCode::TopicAlreadyExists);
+            assert!(refused.is_none() || is_made, "topic '{topic}' is refused: {refused:?}");
+            Some(())
+        });
+        // The answer comes before all metadata caches know the topic; each look asks any of the brokers.
+        for _ in 0..LOOKS {
+            self.wait_for_topic(topic);
+        }
     }
 
     /// Deletes a topic and waits until it is gone.

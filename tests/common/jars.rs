@@ -62,10 +62,21 @@ impl Version {
 
     /// Runs one of Kafka's command-line tools to its end; returns what it prints.
     pub(crate) fn tool(self, class: &str, arguments: &[&str]) -> String {
+        run(&mut self.java(class, arguments), HINT)
+    }
+
+    /// Runs one of Kafka's command-line tools; returns whether it succeeded, and all that it prints.
+    pub(crate) fn try_tool(self, class: &str, arguments: &[&str]) -> (bool, String) {
+        let output = self.java(class, arguments).output().unwrap_or_else(|error| panic!("no Java: {error}; {HINT}"));
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn java(self, class: &str, arguments: &[&str]) -> Command {
         let mut java = Command::new("java");
         java.args(["-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]);
         java.args(["-cp", &self.classes(), class]).args(arguments);
-        run(&mut java, HINT)
+        java
     }
 
     /// Puts the formatted data of node `id` into `folder`.

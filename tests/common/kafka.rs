@@ -10,7 +10,7 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rdkafka::ClientConfig;
 
@@ -64,7 +64,9 @@ impl Drop for Hold {
         if let Self::Shared(cluster) = self
             && std::thread::panicking()
         {
-            cluster.nodes.iter().for_each(|node| node.lock().unwrap().print_log());
+            // Whoever panics may have had a node in hand.
+            let nodes = cluster.nodes.iter().map(|node| node.lock().unwrap_or_else(PoisonError::into_inner));
+            nodes.for_each(|node| node.print_log());
         }
     }
 }
@@ -228,6 +230,11 @@ impl Cluster {
     /// Asks a node to stop and waits for its end; what it leads moves before.
     pub(crate) fn stop_node(&self, id: usize) {
         self.node(id).stop();
+    }
+
+    /// The same where the cluster may be in no state to let it go: it ends either way.
+    pub(crate) fn stop_or_kill_node(&self, id: usize) {
+        self.node(id).stop_or_kill();
     }
 
     /// Starts a node again, with its ports and data, and waits until it serves.

@@ -111,6 +111,16 @@ impl Node {
         self.process.wait(STOP_LIMIT);
     }
 
+    /// Asks it to stop, and kills it where it finds no end, as whoever operates it would: a broker whose controllers are
+    /// away hands nothing over.
+    pub(crate) fn stop_or_kill(&mut self) {
+        self.process.signal("TERM");
+        if self.process.ended_within(STOP_LIMIT).is_none() {
+            eprintln!("a broker does not stop within {STOP_LIMIT:?}, and is killed");
+            self.kill();
+        }
+    }
+
     /// Starts it again after its end, without waiting.
     pub(crate) fn restart(&mut self) {
         self.log_before = self.process.log().len();

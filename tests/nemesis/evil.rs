@@ -212,7 +212,7 @@ impl Stage<'_> {
         let kafka = &self.scene.kafka;
         let mut id = random.random_range(1..=3);
         if evil == Evil::StopBroker {
-            kafka.stop_node(id);
+            kafka.stop_or_kill_node(id);
             kafka.start_node(id);
         } else if evil == Evil::HaltBroker {
             kafka.halt_node(id);
