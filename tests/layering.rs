@@ -130,6 +130,9 @@ impl<'ast> Visit<'ast> for Names {
         self.add_use(&[], &item.tree);
     }
 
+    /// Who may see an item is not what it names.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.add(&segments);

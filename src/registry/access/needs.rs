@@ -53,7 +53,7 @@ impl Need {
         let has = |right| grant.rights.contains(&right);
         let has_right = match self.right {
             Right::Read => !grant.rights.is_empty(),
-            right => has(right) || has(Right::Admin),
+            right @ (Right::Write | Right::Delete | Right::Admin) => has(right) || has(Right::Admin),
         };
         let is_there = match &self.place {
             Place::Anything => true,

@@ -117,7 +117,8 @@ pub(super) async fn negotiate(request: Request, next: Next) -> Result<Response, 
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     // What axum itself refuses, such as a body that is too large, has plain text.
-    let is_text = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+    let is_text =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
     if response.status().is_client_error() && is_text {
         let status = response.status();
         let reason = status.canonical_reason().unwrap_or_default();

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn what_the_topic_would_not_take_is_refused_alone() {
-        let long = format!("{{\"type\":\"fixed\",\"name\":\"{}\",\"size\":1}}", "F".repeat(2_000));
+        let doc = "D".repeat(2_000);
+        let long = format!("{{\"type\":\"fixed\",\"name\":\"F\",\"size\":1,\"doc\":\"{doc}\"}}");
         let (_, records, answers) = planned(vec![register("a", &long), register("b", "\"int\"")], usize::MAX, 1_500);
         assert_eq!(records, 1);
         assert_eq!(answers[0].as_ref().map_err(node::Error::code), Err(42209));
