@@ -10,6 +10,7 @@ use rand::seq::IndexedRandom as _;
 use super::common::ask::{Key, OFFSETS};
 use super::common::gate::{Config, Gate};
 use super::common::proxy::Proxy;
+use super::common::proxy::mild::OF_A_GATE;
 use super::common::registry::Fault;
 use super::common::scene::{Line, Scene};
 
@@ -148,7 +149,7 @@ impl Stage<'_> {
                 seconds(random, 0.5, 3.0);
                 self.scene.registry.fault(None);
             }
-            Evil::Network => println!("         {}", self.proxy.mild_fault(random)),
+            Evil::Network => println!("         {}", self.proxy.mild_fault(&OF_A_GATE, random)),
             Evil::Unreachable => {
                 let node = *self.proxy.nodes().choose(random).unwrap();
                 self.proxy.down(node);

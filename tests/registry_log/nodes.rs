@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use kafka_protocol::messages::ApiKey;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
 
 use crate::check::{Record, VISIBLE_MS, check};
 use crate::common::kafka::{self, Cluster};
+use crate::common::proxy::Proxy;
 use crate::common::{long, seed, unique, wait_for};
 use crate::hammer::{Hammer, Seen};
 use crate::node::Node;
@@ -33,10 +35,13 @@ fn print_times(name: &str, times: &[u128]) {
     println!("{name}: {} requests, p50 {half} ms, p99 {most} ms, worst {worst} ms", times.len());
 }
 
-/// Hammers nodes for a while, killing one after the other where that is wanted, and judges.
-fn hammer(cluster: &Cluster, count: usize, time: Duration, kills: bool, seed: u64) -> Seen {
+/// What happens to the nodes while clients write.
+type Trouble<'t> = &'t mut dyn FnMut(&mut [Node], &mut StdRng);
+
+/// Hammers nodes that reach their brokers at this address for a while, troubles them again and again, and judges.
+fn hammer(cluster: &Cluster, bootstrap: &str, count: usize, time: Duration, seed: u64, trouble: Trouble<'_>) -> Seen {
     let topic = unique("_schemas");
-    let mut nodes: Vec<Node> = (0..count).map(|_| Node::spawn(cluster.bootstrap(), &topic)).collect();
+    let mut nodes: Vec<Node> = (0..count).map(|_| Node::spawn(bootstrap, &topic)).collect();
     nodes.iter_mut().for_each(Node::wait_ready);
     // The first write of a cluster waits for its coordinator of transactions to be made.
     for scope in ["/config", "/config/:.eu:"] {
@@ -49,12 +54,7 @@ fn hammer(cluster: &Cluster, count: usize, time: Duration, kills: bool, seed: u6
     let began = Instant::now();
     while began.elapsed() < time {
         std::thread::sleep(Duration::from_millis(rng.random_range(1_000..4_000)));
-        if kills {
-            let victim = rng.random_range(0..count);
-            nodes[victim].kill();
-            std::thread::sleep(Duration::from_millis(rng.random_range(0..500)));
-            nodes[victim].restart();
-        }
+        trouble(&mut nodes, &mut rng);
     }
     let seen = clients.stop();
     nodes.iter_mut().for_each(Node::wait_ready);
@@ -64,10 +64,26 @@ fn hammer(cluster: &Cluster, count: usize, time: Duration, kills: bool, seed: u6
     seen
 }
 
+/// Kills a node, and starts it again.
+fn kill_node(nodes: &mut [Node], rng: &mut StdRng) {
+    let victim = rng.random_range(0..nodes.len());
+    nodes[victim].kill();
+    std::thread::sleep(Duration::from_millis(rng.random_range(0..500)));
+    nodes[victim].restart();
+}
+
+/// Kills a broker for longer than the others need to see that it is gone, and starts it again.
+fn kill_broker(cluster: &Cluster, rng: &mut StdRng) {
+    let victim = rng.random_range(cluster.ids());
+    cluster.kill_node(victim);
+    std::thread::sleep(Duration::from_millis(rng.random_range(2_000..9_000)));
+    cluster.start_node(victim);
+}
+
 fn judge(cluster: &Cluster, topic: &str, nodes: &[Node], seen: &Seen, visible_ms: i64) {
     // A write may still be under way at a node that was killed: the next one ends it.
-    let last = nodes[0].register("last", r#""int""#);
-    assert_eq!(last.status, 200, "{last:?}");
+    let is_last = || (nodes[0].register("last", r#""int""#).status == 200).then_some(());
+    wait_for("the last write", Duration::from_secs(60), is_last);
     let first = wait_for("all nodes to say the same", Duration::from_secs(20), || {
         let dumps: Vec<_> = nodes.iter().map(Node::dump).collect();
         dumps.windows(2).all(|pair| pair[0] == pair[1]).then(|| dumps[0].clone())
@@ -86,9 +102,17 @@ fn judge(cluster: &Cluster, topic: &str, nodes: &[Node], seen: &Seen, visible_ms
     );
 }
 
-fn seeds() -> Vec<u64> {
-    if long() { (0..20).collect() } else { vec![seed()] }
-}
+/// What a registry asks of brokers.
+const ASKED: [ApiKey; 8] = [
+    ApiKey::Produce,
+    ApiKey::Fetch,
+    ApiKey::Metadata,
+    ApiKey::ListOffsets,
+    ApiKey::FindCoordinator,
+    ApiKey::InitProducerId,
+    ApiKey::AddPartitionsToTxn,
+    ApiKey::EndTxn,
+];
 
 #[test]
 fn one_node_alone_writes_fast() {
@@ -109,50 +133,44 @@ fn one_node_alone_writes_fast() {
 
 #[test]
 fn two_nodes_give_no_id_twice() {
-    let seen = hammer(&kafka::shared(), 2, Duration::from_secs(10), false, seed());
+    let cluster = kafka::shared();
+    let seen = hammer(&cluster, cluster.bootstrap(), 2, Duration::from_secs(10), seed(), &mut |_, _| {});
     print_times("two nodes", &seen.times);
     assert!(percentile(&seen.times, 1.0) < LONGEST_MS);
 }
 
 #[test]
 fn three_nodes_give_no_id_twice() {
-    let seen = hammer(&kafka::shared(), 3, Duration::from_secs(15), false, seed());
+    let cluster = kafka::shared();
+    let seen = hammer(&cluster, cluster.bootstrap(), 3, Duration::from_secs(15), seed(), &mut |_, _| {});
     print_times("three nodes", &seen.times);
     assert!(percentile(&seen.times, 1.0) < LONGEST_MS);
 }
 
 #[test]
 fn killed_nodes_lose_nothing() {
-    for seed in seeds() {
-        let seen = hammer(&kafka::shared(), 3, Duration::from_secs(20), true, seed);
-        print_times("three nodes that are killed", &seen.times);
-    }
+    let cluster = kafka::shared();
+    let seen = hammer(&cluster, cluster.bootstrap(), 3, Duration::from_secs(20), seed(), &mut kill_node);
+    print_times("three nodes that are killed", &seen.times);
 }
 
 #[test]
-fn killed_brokers_lose_nothing() {
+fn killed_nodes_killed_brokers_and_cut_connections_lose_nothing() {
     let cluster = Cluster::start_three();
-    let seed = seed();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let killer = scope.spawn(|| {
-            let mut rng = StdRng::seed_from_u64(seed);
-            std::thread::sleep(Duration::from_secs(10));
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                let id = rng.random_range(1..=3);
-                cluster.kill_node(id);
-                std::thread::sleep(Duration::from_secs(3));
-                cluster.start_node(id);
-                std::thread::sleep(Duration::from_secs(4));
-            }
-        });
-        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            hammer(&cluster, 3, Duration::from_secs(30), true, seed)
-        }));
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        killer.join().unwrap();
-        print_times("three nodes, brokers and nodes are killed", &seen.unwrap().times);
-    });
+    let proxy = Proxy::start(&cluster);
+    let (seeds, time) = if long() { (20, Duration::from_secs(90)) } else { (3, Duration::from_secs(30)) };
+    let first = seed();
+    for seed in first..first + seeds {
+        let mut troubles = Vec::new();
+        let mut trouble = |nodes: &mut [Node], rng: &mut StdRng| match rng.random_range(0..10) {
+            0..3 => kill_node(nodes, rng),
+            3..5 => kill_broker(&cluster, rng),
+            _ => troubles.push(proxy.mild_fault(&ASKED, rng)),
+        };
+        let seen = hammer(&cluster, &proxy.bootstrap(), 3, time, seed, &mut trouble);
+        println!("seed {seed}: {}", troubles.join(", "));
+        print_times("three nodes, and everything dies", &seen.times);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rand::seq::IndexedRandom as _;
 use super::{Action, Proxy, Rule};
 
 /// What a transaction asks, and what keeps a member in its group.
-const APIS: [ApiKey; 9] = [
+pub(crate) const OF_A_GATE: [ApiKey; 9] = [
     ApiKey::Produce,
     ApiKey::Fetch,
     ApiKey::Metadata,
@@ -23,14 +23,14 @@ const APIS: [ApiKey; 9] = [
 ];
 
 impl Proxy {
-    /// Does a random fault for a few seconds at most and undoes it; returns what it was.
-    pub(crate) fn mild_fault(&self, random: &mut StdRng) -> String {
+    /// Does a random fault to one of these APIs for a few seconds at most and undoes it; returns what it was.
+    pub(crate) fn mild_fault(&self, apis: &[ApiKey], random: &mut StdRng) -> String {
         let time = Duration::from_secs_f64(random.random_range(0.5..3.0));
         if random.random_bool(0.2) {
             self.reset_all();
             return "all connections reset".to_owned();
         }
-        let api = *APIS.choose(random).expect("an API");
+        let api = *apis.choose(random).expect("an API");
         let actions = [
             Action::Hold,
             Action::Strand,

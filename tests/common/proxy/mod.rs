@@ -12,7 +12,7 @@
 //! - What was asked and answered is noted ([`Exchange`]), so that a test can tell what a broker said to whom.
 
 mod link;
-mod mild;
+pub(crate) mod mild;
 mod rule;
 mod wire;
 
