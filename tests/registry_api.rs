@@ -202,16 +202,6 @@ async fn serve(style: Style) -> (Url, tokio::task::JoinSet<std::io::Result<()>>)
     (base, server)
 }
 
-/// The field's client for Python finds all that it knows of a registry.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn confluent_kafka_python_finds_what_it_knows() {
-    let (base, _server) = serve(NEW).await;
-    let script = format!("{}/registry.py", common::python::SCRIPTS);
-    let mut command = std::process::Command::new(common::python::interpreter());
-    let output = command.args([&script, base.as_str().trim_end_matches('/'), "orders"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// Codes that need more than a request: `registry/api/tests.rs` and `registry_log` show them.
 const SHOWN_ELSEWHERE: [i32; 6] = [401, 413, 40301, 42209, 50001, 50002];
 

@@ -13,6 +13,8 @@ mod common;
 mod access;
 mod check;
 mod check_itself;
+mod clients;
+mod compaction;
 mod hammer;
 mod node;
 mod nodes;

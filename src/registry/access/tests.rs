@@ -101,3 +101,19 @@ async fn strangers_do_what_the_operator_says() {
         assert_eq!(refused(&access, None, "POST", "/subjects/a/versions").await, post, "{anonymous:?}");
     }
 }
+
+#[tokio::test]
+async fn where_nobody_can_be_known_what_clients_say_of_themselves_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let without = access(Anonymous::Write, None);
+    let with = access(Anonymous::Read, Some(users(folder.path(), "hunter2")));
+    for (authorization, of_none, of_some) in [
+        // The legacy client of Python without a name.
+        (basic(":"), 0, 0),
+        (basic("bob:hunter2"), 0, 401),
+        ("Bearer other".to_owned(), 0, 401),
+    ] {
+        assert_eq!(refused(&without, Some(&authorization), "GET", "/subjects").await, of_none, "{authorization}");
+        assert_eq!(refused(&with, Some(&authorization), "GET", "/subjects").await, of_some, "{authorization}");
+    }
+}
