@@ -35,7 +35,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(8);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The admin address is not to be had.
-    #[error("cannot listen on '{address}', the address of 'admin.listen': {source}")]
+    #[error("cannot listen on '{address}', the address of 'admin.listen'")]
     Listen {
         /// The address.
         address: SocketAddr,

@@ -44,7 +44,7 @@ const USERS_INTERVAL: Duration = Duration::from_secs(2);
 #[non_exhaustive]
 pub enum Error {
     /// An address is not to be had.
-    #[error("cannot listen on '{address}', the address of '{key}': {source}")]
+    #[error("cannot listen on '{address}', the address of '{key}'")]
     Listen {
         /// The key of the configuration.
         key: &'static str,
