@@ -1,12 +1,12 @@
 //! Avro: schemas compiled once, data checked without building values.
 //!
 //! ```text
-//!  SchemaText ─parse─> Types ─┐
-//!                             ├resolve─> Shapes ─compile─> Code ─┬─check───> bool
-//!  (reader)   ─parse─> Types ─┘                                  └─explain─> Violation
+//!  SchemaText ─read─> Tree ─> Types ─┐
+//!                                    ├resolve─> Shapes ─compile─> Code ─┬─check───> bool
+//!  (reader)   ─read─> Tree ─> Types ─┘                                  └─explain─> Violation
 //! ```
 //!
-//! `parse` reads schema text as leniently as Java does; `resolve` draws what a datum must
+//! `tree` reads schema text as leniently as Java does what is stored; `resolve` draws what a datum must
 //! look like and where a reader cannot follow, by the rules of the specification;
 //! `program` makes that a flat list of instructions; `check` walks it over borrowed bytes
 //! and answers yes or no, and `explain` makes the same walk again to say why not. Logical
@@ -24,9 +24,9 @@ mod default;
 pub mod difference;
 mod error;
 mod explain;
+mod json;
 pub mod limits;
 pub mod lint;
-mod parse;
 mod pointer;
 mod program;
 mod resolve;
@@ -43,6 +43,7 @@ use std::sync::Arc;
 pub use error::Error;
 
 use self::program::Code;
+use self::tree::Tree;
 use self::types::{Type, Types};
 use super::{Format, SchemaText};
 use crate::violation::Violation;
@@ -97,7 +98,8 @@ impl Schema {
         if text.format != Format::Avro {
             return Err(Error::Format(text.format.name()));
         }
-        let types = parse::parse(&text.text, text.references.iter().map(|reference| &**reference))?;
+        let tree = Tree::read(&text.text, text.references.iter().map(|reference| &**reference))?;
+        let types = Types::of(&tree);
         let code = Arc::new(program::compile(&resolve::shapes(&types, None)?));
         Ok(Self { types, code })
     }
@@ -105,13 +107,13 @@ impl Schema {
     /// Returns the full name of a root record, enum or fixed: what `RecordNameStrategy` makes a subject of.
     #[must_use]
     pub fn full_name(&self) -> Option<&str> {
-        Some(&self.root()?.names()?.full)
+        Some(&self.root().names()?.full)
     }
 
     /// Tells whether the root is `bytes`: Confluent's Java serializer writes such data raw, without its length.
     #[must_use]
     pub fn is_bytes(&self) -> bool {
-        matches!(self.root(), Some(Type::Bytes))
+        matches!(self.root(), Type::Bytes)
     }
 
     /// Tells whether `datum` is exactly one value of this schema.
@@ -127,14 +129,14 @@ impl Schema {
         explain::explain(&self.code, datum)
     }
 
-    fn root(&self) -> Option<&Type> {
-        self.types.root.map(|root| self.types.get(root))
+    fn root(&self) -> &Type {
+        self.types.get(self.types.root())
     }
 }
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let root = self.root().map(Type::describe).unwrap_or_default();
+        let root = self.root().describe();
         f.debug_struct("Schema").field("root", &root).field("instructions", &self.code.ops.len()).finish()
     }
 }

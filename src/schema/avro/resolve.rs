@@ -21,14 +21,13 @@ use super::default;
 use super::error::Error;
 use super::limits;
 use super::shape::{Shape, ShapeId, Shapes};
-use super::types::{Field, Names, Type, TypeId, Types};
+use super::tree::Name;
+use super::types::{Field, Type, TypeId, Types};
 
 /// Draws the shapes of data written with `writer`, with marks where `reader` (if any) cannot follow.
 pub(super) fn shapes(writer: &Types, reader: Option<&Types>) -> Result<Shapes, Error> {
     let mut resolver = Resolver::new(writer, reader);
-    if let Some(root) = writer.root {
-        resolver.pair(root, reader.and_then(|reader| reader.root));
-    }
+    resolver.pair(writer.root(), reader.map(Types::root));
     while let Some((id, writer, reader)) = resolver.open.pop() {
         resolver.shapes[id.0 as usize] = match reader {
             None => resolver.alone(writer),
@@ -157,9 +156,7 @@ impl<'a> Resolver<'a> {
     fn matches(&mut self, writer: &Type, reader: &Type) -> bool {
         self.steps += aliases(reader);
         match (writer.names(), reader.names()) {
-            (Some(writer), Some(reader)) => {
-                writer.unqualified() == reader.unqualified() || reader.aliases.contains(&writer.full)
-            }
+            (Some(writer), Some(reader)) => writer.short() == reader.short() || reader.aliases.contains(&writer.full),
             _ => false,
         }
     }
@@ -214,12 +211,12 @@ fn branch_for(writer: &Type, branches: &[TypeId], readers: &Types) -> Option<Typ
     let Some(name) = writer.names() else {
         return find(&|branch| branch.kind() == writer.kind()).or_else(|| find(&|branch| promotes(writer, branch)));
     };
-    let same_kind = |branch: &Type, named: &dyn Fn(&Names) -> bool| {
+    let same_kind = |branch: &Type, named: &dyn Fn(&Name) -> bool| {
         branch.kind() == writer.kind() && branch.names().is_some_and(named)
     };
     find(&|branch| same_kind(branch, &|taken| taken.full == name.full))
         .or_else(|| find(&|branch| same_kind(branch, &|taken| taken.aliases.contains(&name.full))))
-        .or_else(|| find(&|branch| same_kind(branch, &|taken| taken.unqualified() == name.unqualified())))
+        .or_else(|| find(&|branch| same_kind(branch, &|taken| taken.short() == name.short())))
 }
 
 /// Returns how many aliases a type has: what a look at its names costs.

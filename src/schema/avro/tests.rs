@@ -260,7 +260,7 @@ fn what_would_make_bytes_ambiguous_is_refused() {
         (r#"["int",["int"]]"#, "schema union: has a union as a branch"),
         (r#"{"type":"record","fields":[]}"#, "schema record: has no name"),
         (r#"{"type":"record","name":"R"}"#, "schema record 'R': has no list 'fields'"),
-        (r#"{"type":"record","name":"R","fields":["x"]}"#, "schema record 'R': has a field without a name"),
+        (r#"{"type":"record","name":"R","fields":["x"]}"#, "schema record 'R': has a field that is no object"),
         (
             r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}"#,
             "schema record 'R': has the field 'a' twice",

@@ -5,6 +5,7 @@
 //! are stored and compared, and `normal` brings what means the same into one form. Types are held by number, and a
 //! named one appears once, so a recursive schema is a cycle of numbers.
 
+mod names;
 mod normal;
 mod read;
 mod strict;
@@ -21,7 +22,7 @@ use super::Error;
 
 /// A type's place in a [`Tree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(u32);
+pub(super) struct NodeId(pub(super) u32);
 
 /// A schema.
 #[derive(Debug, Clone)]
@@ -164,6 +165,11 @@ impl Tree {
 
     pub(super) fn root(&self) -> NodeId {
         self.root
+    }
+
+    /// Returns all types, by their numbers.
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     pub(super) fn get(&self, id: NodeId) -> &Node {

@@ -6,15 +6,17 @@
 
 use serde_json::Value;
 
+use super::tree::{self, Kind, Name, Node, NodeId, Primitive, Tree};
+
 /// A type's place in [`Types`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TypeId(pub(super) u32);
 
 /// A schema's types.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Types {
-    pub(super) all: Vec<Type>,
-    pub(super) root: Option<TypeId>,
+    all: Vec<Type>,
+    root: TypeId,
 }
 
 /// One type.
@@ -28,19 +30,12 @@ pub(super) enum Type {
     Double,
     Bytes,
     String,
-    Fixed { name: Names, size: usize },
-    Enum { name: Names, symbols: Vec<Box<str>>, default: bool },
-    Record { name: Names, fields: Vec<Field> },
+    Fixed { name: Name, size: usize },
+    Enum { name: Name, symbols: Vec<Box<str>>, default: bool },
+    Record { name: Name, fields: Vec<Field> },
     Array(TypeId),
     Map(TypeId),
     Union(Vec<TypeId>),
-}
-
-/// The names of a named type, all of them full names.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Names {
-    pub(super) full: Box<str>,
-    pub(super) aliases: Vec<Box<str>>,
 }
 
 /// A field of a record.
@@ -53,6 +48,15 @@ pub(super) struct Field {
 }
 
 impl Types {
+    /// Takes from a schema what decides about bytes and about resolution.
+    pub(super) fn of(tree: &Tree) -> Self {
+        Self { all: tree.nodes().iter().map(Type::of).collect(), root: tree.root().into() }
+    }
+
+    pub(super) fn root(&self) -> TypeId {
+        self.root
+    }
+
     pub(super) fn get(&self, id: TypeId) -> &Type {
         &self.all[id.0 as usize]
     }
@@ -79,23 +83,39 @@ impl Type {
         }
     }
 
-    /// Returns the type of a primitive's name.
-    pub(super) fn primitive(name: &str) -> Option<Self> {
-        Some(match name {
-            "null" => Self::Null,
-            "boolean" => Self::Boolean,
-            "int" => Self::Int,
-            "long" => Self::Long,
-            "float" => Self::Float,
-            "double" => Self::Double,
-            "bytes" => Self::Bytes,
-            "string" => Self::String,
-            _ => return None,
-        })
+    fn of(node: &Node) -> Self {
+        // Whoever has a name is one of the three that have one, so the empty name is nobody's.
+        let name = || node.name.clone().unwrap_or_else(|| Name { full: Box::default(), aliases: Vec::new() });
+        match &node.kind {
+            Kind::Primitive(primitive) => Self::plain(*primitive),
+            Kind::Array(item) => Self::Array((*item).into()),
+            Kind::Map(value) => Self::Map((*value).into()),
+            Kind::Union(branches) => Self::Union(branches.iter().map(|branch| (*branch).into()).collect()),
+            Kind::Fixed { size } => Self::Fixed { name: name(), size: *size },
+            Kind::Enum { symbols, default } => {
+                Self::Enum { name: name(), symbols: symbols.clone(), default: default.is_some() }
+            }
+            Kind::Record { fields, .. } => {
+                Self::Record { name: name(), fields: fields.iter().map(Field::of).collect() }
+            }
+        }
+    }
+
+    fn plain(primitive: Primitive) -> Self {
+        match primitive {
+            Primitive::Null => Self::Null,
+            Primitive::Boolean => Self::Boolean,
+            Primitive::Int => Self::Int,
+            Primitive::Long => Self::Long,
+            Primitive::Float => Self::Float,
+            Primitive::Double => Self::Double,
+            Primitive::Bytes => Self::Bytes,
+            Primitive::String => Self::String,
+        }
     }
 
     /// Returns the names of a named type.
-    pub(super) fn names(&self) -> Option<&Names> {
+    pub(super) fn names(&self) -> Option<&Name> {
         match self {
             Self::Fixed { name, .. } | Self::Enum { name, .. } | Self::Record { name, .. } => Some(name),
             _ => None,
@@ -109,21 +129,17 @@ impl Type {
             None => format!("'{}'", self.kind()),
         }
     }
+}
 
-    /// Calls `each` for every type that this one points at.
-    pub(super) fn for_each_part(&mut self, mut each: impl FnMut(&mut TypeId)) {
-        match self {
-            Self::Record { fields, .. } => fields.iter_mut().for_each(|field| each(&mut field.of)),
-            Self::Array(item) | Self::Map(item) => each(item),
-            Self::Union(branches) => branches.iter_mut().for_each(each),
-            _ => {}
-        }
+impl Field {
+    fn of(field: &tree::Field) -> Self {
+        let tree::Field { name, aliases, default, of, .. } = field;
+        Self { name: name.clone(), aliases: aliases.clone(), default: default.clone(), of: (*of).into() }
     }
 }
 
-impl Names {
-    /// Returns the name without its namespace.
-    pub(super) fn unqualified(&self) -> &str {
-        self.full.rsplit_once('.').map_or(&self.full, |(_, name)| name)
+impl From<NodeId> for TypeId {
+    fn from(NodeId(id): NodeId) -> Self {
+        Self(id)
     }
 }

@@ -1,15 +1,18 @@
 //! Schema text to [`Tree`], as lenient as Java is with schemas that are stored already.
 //!
 //! Names may have any characters, defaults need not fit, a name may be used before its definition and defined twice
-//! alike, and one that its own namespace lacks is looked for in the null namespace. What gives a name two meanings is
-//! refused. The text is untrusted: sizes, nesting and counts are bounded by [`limits`].
+//! alike, and one that its own namespace lacks is looked for in the null namespace; unknown attributes and logical types
+//! are kept as they are. What makes the bytes ambiguous is refused: a name of two meanings, a repeated field or symbol, a
+//! union in a union, two branches of one type. Kept apart from any Avro library on purpose: a schema that Java's clients
+//! write with must be usable here, else the gate would hold its records for nothing. The text is untrusted: sizes, nesting and counts are bounded by [`limits`].
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::super::parse::{aliases_of, few, full_name, malformed, namespace_of, read_json, short, within};
+use super::super::json::read_json;
 use super::super::{Error, limits};
+use super::names::{aliases_of, few, full_name, malformed, name_of, namespace_of, short, within};
 use super::{Field, Kind, Name, Node, NodeId, Order, Primitive, Tree};
 
 /// Attributes that the specification gives a meaning in every type, whether or not this one has it.
@@ -320,17 +323,6 @@ fn check_union(tree: &Tree, branches: &[NodeId]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn name_of(object: &Map<String, Value>, kind: &str, namespace: &str) -> Result<Name, Error> {
-    let name = object.get("name").and_then(Value::as_str).ok_or_else(|| malformed(kind, "has no name"))?;
-    let full = full_name(name, object.get("namespace").and_then(Value::as_str).unwrap_or(namespace));
-    short(&full)?;
-    if Primitive::of(&full).is_some() {
-        return Err(malformed(kind, format!("may not be named '{full}', as a primitive type is")));
-    }
-    let aliases = aliases_of(object.get("aliases"), |alias| full_name(alias, namespace_of(&full)))?;
-    Ok(Name { full, aliases })
 }
 
 fn wrong(kind: &str, name: &Name, problem: impl Into<String>) -> Error {
