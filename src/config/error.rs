@@ -61,7 +61,11 @@ impl Mistakes {
 pub(super) fn did_you_mean<'n>(name: &str, allowed: impl IntoIterator<Item = &'n str>) -> Option<String> {
     let plain = |name: &str| name.to_lowercase().replace(['_', '-'], ".");
     let name = plain(name);
-    let distances = allowed.into_iter().map(|other| (strsim::damerau_levenshtein(&name, &plain(other)), other));
+    // As many letters as one has more than the other are between them at least: a name of a megabyte is compared with none.
+    let length = name.chars().count();
+    let near = |other: &&str| plain(other).chars().count().abs_diff(length) * 3 <= other.len();
+    let distances =
+        allowed.into_iter().filter(near).map(|other| (strsim::damerau_levenshtein(&name, &plain(other)), other));
     let (distance, nearest) = distances.min_by_key(|&(distance, _)| distance)?;
     (distance * 3 <= nearest.len()).then(|| format!("did you mean '{nearest}'?"))
 }

@@ -284,3 +284,27 @@ fn type_of(node: &Node) -> String {
     };
     word.to_uppercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records of which each has a field of the next one, so many of them.
+    fn chain(records: usize) -> Tree {
+        let record = |n: usize| {
+            let of = if n + 1 == records { "int".to_owned() } else { format!("R{}", n + 1) };
+            format!(r#"{{"type":"record","name":"R{n}","fields":[{{"name":"f","type":"{of}"}}]}}"#)
+        };
+        let all: Vec<_> = (0..records).map(record).collect();
+        Tree::read(&format!("[{}]", all.join(",")), []).unwrap()
+    }
+
+    #[test]
+    fn levels_of_a_comparison_are_limited() {
+        // The union takes a few levels, and so does the int.
+        let most = chain(limits::COMPARISON_LEVELS - 5);
+        assert_eq!(obstacles(&most, &most).unwrap().len(), 0);
+        let deeper = chain(limits::COMPARISON_LEVELS);
+        assert!(matches!(obstacles(&deeper, &deeper), Err(Failure::TooMuch)));
+    }
+}
