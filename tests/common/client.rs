@@ -280,7 +280,8 @@ impl Writer {
             self.send(topic, partition, content, number);
             count += 1;
         }
-        self.flush(TIMEOUT);
+        // Brokers may be away meanwhile, in long forms for minutes.
+        self.flush(5 * TIMEOUT);
         let mut acks = self.take_acks();
         assert_eq!(acks.len(), count, "each record is acknowledged once");
         acks.sort_unstable();
