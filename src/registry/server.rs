@@ -10,6 +10,7 @@
 
 mod listener;
 mod routes;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::listener::{Entrance, MAX_CONNECTIONS};
+use self::tls::Certificates;
 use super::access::Access;
 use super::api::{self, Style};
 use super::log;
@@ -36,8 +39,8 @@ use crate::telemetry::{Health, Metrics, RegistryState};
 /// How long a request may take, its body included; a write ends by itself before.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// Time between looks at the file of the users.
-const USERS_INTERVAL: Duration = Duration::from_secs(2);
+/// Time between looks at the files of the users and the certificates.
+const FILES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a registry cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,9 @@ pub enum Error {
     /// The users cannot be read.
     #[error("{} mistakes in the users of 'registry_server.users': {}", .0.len(), joined(.0))]
     Users(Vec<config::Error>),
+    /// What clients are to be shown cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] log::Error),
@@ -66,7 +72,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } | Self::Users(_) => true,
+            Self::Listen { .. } | Self::Users(_) | Self::Tls(_) => true,
             Self::Log(error) => error.is_configuration(),
         }
     }
@@ -95,6 +101,7 @@ impl Server {
     /// Whatever keeps it from starting; unreachable brokers do not.
     pub async fn start(config: &Config, settings: &RegistryServer) -> Result<Self, Error> {
         let access = Arc::new(Access::new(settings).map_err(Error::Users)?);
+        let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
         let (clients, address) = bind("registry_server.listen", settings.listen).await?;
         let (scrapers, admin) = bind("admin.listen", config.admin.listen).await?;
         let (node, threads) = Node::over_log(log::Settings::new(config.kafka.clone(), &settings.topic))?;
@@ -118,10 +125,11 @@ impl Server {
             }
         });
         let style = Style { has_new_fields: settings.has_new_fields, incompatible: settings.incompatible_code };
-        tasks.spawn(watch_users(Arc::clone(&access), closed.clone()));
+        tasks.spawn(watch_files(Arc::clone(&access), certificates.clone(), closed.clone()));
         let router = router(node, style, access, requests);
-        tracing::info!(%address, topic = settings.topic, "registry listens");
-        tasks.spawn(listener::serve(clients, router, closed));
+        tracing::info!(%address, topic = settings.topic, tls = certificates.is_some(), "registry listens");
+        let entrance = Entrance { router, certificates, most: MAX_CONNECTIONS };
+        tasks.spawn(listener::serve(clients, entrance, closed));
         Ok(Self { address, admin, threads, closing, tasks })
     }
 
@@ -160,15 +168,20 @@ fn figures(node: &Node) -> ServerFigures {
     }
 }
 
-/// Reads the users again whenever their file changes.
-async fn watch_users(access: Arc<Access>, mut closed: watch::Receiver<bool>) {
-    while tokio::time::timeout(USERS_INTERVAL, closed.wait_for(|closing| *closing)).await.is_err() {
+/// Reads users and certificates again whenever their files change.
+async fn watch_files(access: Arc<Access>, certificates: Option<Arc<Certificates>>, mut closed: watch::Receiver<bool>) {
+    while tokio::time::timeout(FILES_INTERVAL, closed.wait_for(|closing| *closing)).await.is_err() {
         match access.reload() {
             Ok(false) => {}
             Ok(true) => tracing::info!("the registry's users were read again"),
             Err(errors) => {
                 tracing::error!(mistakes = joined(&errors), "the registry's users are wrong, and stay as they were");
             }
+        }
+        match certificates.as_deref().map_or(Ok(false), Certificates::reload) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the registry's certificate was read again"),
+            Err(error) => tracing::error!(%error, "the registry's certificate stays as it was"),
         }
     }
 }
@@ -212,3 +225,6 @@ impl Guard {
         next.run(request).await
     }
 }
+
+#[cfg(test)]
+mod tests;

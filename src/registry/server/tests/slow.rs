@@ -1,0 +1,1 @@
+//! Clients that are slow, and too many of them.
