@@ -19,6 +19,9 @@ pub struct RegistryServer {
     pub incompatible_code: i32,
     /// What it shows to clients, where they speak TLS. Default none: they speak plain HTTP.
     pub tls: Option<ServerTls>,
+    /// How many requests a second it answers one client, over time. Default 2,000: a node answers many times that, and an
+    /// application asks for each schema once.
+    pub rate_limit: u32,
     /// The file of those who may use it, and what each may do.
     pub users: Option<PathBuf>,
     /// What those may do who do not say who they are. Default nothing where there are users, everything where there are

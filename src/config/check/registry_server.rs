@@ -10,6 +10,12 @@ use crate::config::{Anonymous, RegistryServer, ServerTls};
 /// `listen` where the operator sets none: Confluent's port.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8081);
 
+/// `rate_limit` where the operator sets none.
+const RATE_LIMIT: u32 = 2_000;
+
+/// More than that is none at all, and no clock tells it apart.
+const MOST_RATE_LIMIT: u32 = 1_000_000;
+
 /// Checks the section.
 pub(super) fn check(mut section: Section<'_>) -> RegistryServer {
     let listen = section.read("listen", leaf::address).unwrap_or(SocketAddr::from(LISTEN));
@@ -27,6 +33,7 @@ pub(super) fn check(mut section: Section<'_>) -> RegistryServer {
         has_new_fields: section.word("answers", &[("8", true), ("7", false)], &[]).unwrap_or(true),
         incompatible_code: section.word("incompatible_code", &[("409", 409), ("40901", 40901)], &[]).unwrap_or(409),
         tls: section.given("tls").and_then(check_tls),
+        rate_limit: section.read("rate_limit", rate).unwrap_or(RATE_LIMIT),
         users,
         anonymous: anonymous.unwrap_or(otherwise),
     };
@@ -46,4 +53,9 @@ fn check_tls(mut section: Section<'_>) -> Option<ServerTls> {
     let client_ca = section.read("client_ca", file);
     section.finish();
     Some(ServerTls { certificate: certificate?, key: key?, client_ca })
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=MOST_RATE_LIMIT).contains(rate));
+    rate.ok_or_else(|| format!("is no number of requests a second; give 1 to {MOST_RATE_LIMIT}"))
 }

@@ -5,14 +5,16 @@
 //! answer slowly is cut off. Clients keep connections and open others where one was closed. A handshake is part of its
 //! connection: it keeps nobody else waiting.
 
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::rt::{Read, Write};
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,12 +24,13 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::tls::Certificates;
+use crate::telemetry::metrics::{NoConnection, ServerRequests};
 
 /// Connections at a time: clients hold a few each; more are closed at once.
 pub(super) const MAX_CONNECTIONS: usize = 1024;
 
 /// Bytes of a request's head: subjects are part of paths.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// Time for a TLS handshake: two ways there and back.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +44,10 @@ pub(super) const CONNECTION_LIFE: Duration = Duration::from_secs(300);
 /// Time for the answer in hand when a connection is closed.
 pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
+/// The address that a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 /// What a connection leads to.
 #[derive(Debug, Clone)]
 pub(super) struct Entrance {
@@ -48,6 +55,8 @@ pub(super) struct Entrance {
     pub(super) router: Router,
     /// What clients are shown; plain HTTP where there is none.
     pub(super) certificates: Option<Arc<Certificates>>,
+    /// Where those are counted that have none.
+    pub(super) requests: ServerRequests,
     /// How many there may be at a time.
     pub(super) most: usize,
 }
@@ -65,7 +74,10 @@ pub(super) async fn serve(listener: TcpListener, entrance: Entrance, mut closed:
                 Ok((stream, peer)) if connections.len() < entrance.most => {
                     connections.spawn(connection(stream, peer, entrance.clone(), of_connections.clone()));
                 }
-                Ok((_, peer)) => warn!(%peer, limit = entrance.most, "connection to the registry refused: too many"),
+                Ok((_, peer)) => {
+                    entrance.requests.no_connection(NoConnection::TooMany);
+                    debug!(%peer, limit = entrance.most, "connection to the registry refused: too many");
+                }
                 Err(error) => {
                     warn!(%error, "connection to the registry failed");
                     // Out of file descriptors, most likely: do not spin.
@@ -87,11 +99,13 @@ async fn connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, mut
         handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, certificates.handshake(stream)) => handshake,
         _ = closed.wait_for(|closed| *closed) => return,
     };
-    match handshake {
-        Ok(Ok(stream)) => converse(stream, peer, entrance.router, closed).await,
-        Ok(Err(error)) => debug!(%peer, %error, "TLS handshake with a client of the registry failed"),
-        Err(_) => debug!(%peer, limit = ?HANDSHAKE_TIMEOUT, "a client of the registry did not end its TLS handshake"),
-    }
+    let error = match handshake {
+        Ok(Ok(stream)) => return converse(stream, peer, entrance.router, closed).await,
+        Ok(Err(error)) => error,
+        Err(elapsed) => elapsed.into(),
+    };
+    entrance.requests.no_connection(NoConnection::Handshake);
+    debug!(%peer, %error, "TLS handshake with a client of the registry failed");
 }
 
 /// Answers requests until either side has enough.
@@ -99,7 +113,11 @@ async fn converse<S>(stream: S, peer: SocketAddr, router: Router, mut closed: wa
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let service = TowerToHyperService::new(router);
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        routes.call(request)
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
@@ -107,19 +125,12 @@ where
     let end = async { drop(tokio::time::timeout(CONNECTION_LIFE, closed.wait_for(|closed| *closed)).await) };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = end => close(connection).await,
+        () = end => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(CLOSE_GRACE, connection).await.unwrap_or(Ok(()))
+        }
     };
     if let Err(error) = ended {
         debug!(%peer, %error, "connection to the registry ended");
     }
-}
-
-type Connection<S> = http1::Connection<TokioIo<S>, TowerToHyperService<Router>>;
-
-async fn close<S>(mut connection: Pin<&mut Connection<S>>) -> hyper::Result<()>
-where
-    TokioIo<S>: Read + Write + Unpin,
-{
-    connection.as_mut().graceful_shutdown();
-    tokio::time::timeout(CLOSE_GRACE, connection).await.unwrap_or(Ok(()))
 }

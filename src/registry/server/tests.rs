@@ -1,5 +1,6 @@
 //! The server over real sockets and a registry in memory: clients that misbehave, and those that do not.
 
+mod rates;
 mod slow;
 #[cfg(feature = "tls")]
 mod tls;
@@ -8,6 +9,8 @@ mod tls;
 #[allow(dead_code, reason = "what other tests need of it")]
 #[path = "../../../tests/common/certificates.rs"]
 mod certificates;
+
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -36,6 +39,7 @@ fn settings(tls: Option<ServerTls>) -> RegistryServer {
         has_new_fields: true,
         incompatible_code: 409,
         tls,
+        rate_limit: 2_000,
         users: None,
         anonymous: Anonymous::Write,
     }
@@ -54,15 +58,22 @@ impl Served {
         let metrics = Metrics::new();
         let requests = metrics.registry_server(ServerFigures::default);
         let node = Arc::new(Node::in_memory(Store::default()));
-        let router = router(node, Style::default(), access, requests);
+        let router = guard::router(node, Style::default(), access, requests.clone(), settings.rate_limit);
         let (closing, closed) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        tasks.spawn(listener::serve(listener, Entrance { router, certificates: certificates.clone(), most }, closed));
+        let entrance = Entrance { router, certificates: certificates.clone(), requests, most };
+        tasks.spawn(listener::serve(listener, entrance, closed));
         Self { address, certificates, metrics, closing, tasks }
     }
 
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Reads a series of the metrics; 0 where there is none.
+    fn metric(&self, series: &str) -> u64 {
+        let text = self.metrics.render();
+        text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok()).unwrap_or(0)
     }
 
     /// Reads a path on a connection of its own.

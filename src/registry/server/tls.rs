@@ -224,7 +224,6 @@ mod without {
             match *self {}
         }
 
-        #[expect(clippy::unused_async, reason = "as with TLS")]
         pub(in crate::registry::server) async fn handshake(&self, _: TcpStream) -> std::io::Result<TcpStream> {
             match *self {}
         }
