@@ -37,8 +37,8 @@ fn a_node_speaks_tls_and_takes_a_new_certificate() {
     let url = |scheme: &str| format!("{scheme}://localhost:{}/subjects/a/versions", node.port);
     let kept = client(&authority, Some(&known));
     let register = |client: &Client, url: String| {
-        let sent = client.post(url).json(&json!({ "schema": "\"int\"" })).send();
-        runtime.block_on(sent).map(|answer| answer.status().as_u16())
+        let request = client.post(url).json(&json!({ "schema": "\"int\"" }));
+        runtime.block_on(async { request.send().await.map(|answer| answer.status().as_u16()) })
     };
     assert_eq!(register(&kept, url("https")).unwrap(), 200);
     assert!(register(&client(&authority, None), url("https")).is_err(), "a client without a certificate");
