@@ -141,11 +141,10 @@ mod with {
             let chain = certificates(&self.certificate, "certificate", &settings.certificate)?;
             let of_key = |problem| unusable("key", &settings.key, problem);
             let bytes = self.key.as_ref().map_err(|problem| of_key(problem.clone()))?;
-            let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|error| match error {
-                pem::Error::NoItemsFound => {
-                    of_key("it holds no private key in PEM form; one with a passphrase cannot be read".to_owned())
-                }
-                error => of_key(error.to_string()),
+            let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
+                let is_none = matches!(error, pem::Error::NoItemsFound);
+                let none = "it holds no private key in PEM form; one with a passphrase cannot be read";
+                of_key(if is_none { none.to_owned() } else { error.to_string() })
             })?;
             let key = provider.key_provider.load_private_key(key).map_err(|error| of_key(error.to_string()))?;
             let identity = CertifiedKey::new(chain, key);
