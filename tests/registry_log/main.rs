@@ -20,6 +20,8 @@ mod node;
 mod nodes;
 mod outages;
 mod restarts;
+#[cfg(feature = "tls")]
+mod tls;
 mod topics;
 
 use std::time::Duration;

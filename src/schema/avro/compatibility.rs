@@ -289,22 +289,27 @@ fn type_of(node: &Node) -> String {
 mod tests {
     use super::*;
 
-    /// Records of which each has a field of the next one, so many of them.
-    fn chain(records: usize) -> Tree {
-        let record = |n: usize| {
-            let of = if n + 1 == records { "int".to_owned() } else { format!("R{}", n + 1) };
-            format!(r#"{{"type":"record","name":"R{n}","fields":[{{"name":"f","type":"{of}"}}]}}"#)
-        };
-        let others: Vec<_> = (1..records).map(record).collect();
-        Tree::read(&record(0), others.iter().map(String::as_str)).unwrap()
-    }
-
+    /// Types that follow one another, defined in a field that the other lacks, so that they are met from their end.
     #[test]
-    fn levels_of_a_comparison_are_limited() {
-        // The int is a level too.
-        let most = chain(limits::COMPARISON_LEVELS - 1);
-        assert_eq!(obstacles(&most, &most).unwrap().len(), 0);
-        let deeper = chain(limits::COMPARISON_LEVELS);
-        assert!(matches!(obstacles(&deeper, &deeper), Err(Failure::TooMuch)));
+    fn levels_are_limited() {
+        let chain = |field: &str, levels: usize, (before, after): (&str, &str)| {
+            let next = |level| format!(r#"{{"name":"next","type":{before}"A{level}"{after}}}"#);
+            let record = |level: usize| {
+                let fields = level.checked_sub(1).map_or_else(String::new, next);
+                format!(r#"{{"type":"record","name":"A{level}","fields":[{fields}]}}"#)
+            };
+            let records = (0..=levels).map(record).collect::<Vec<_>>().join(",");
+            let all = format!(r#"{{"name":"{field}","type":["null",{records}],"default":null}}"#);
+            let text =
+                format!(r#"{{"type":"record","name":"R","fields":[{all},{{"name":"chain","type":"A{levels}"}}]}}"#);
+            Tree::read(&text, []).unwrap()
+        };
+        // On a thread with the usual stack, in a build without optimisation.
+        for (within, levels) in [(("", ""), 1), (("[\"null\",", "]"), 3), ((r#"{"type":"array","items":"#, "}"), 2)] {
+            let compare = |depth| obstacles(&chain("one", depth, within), &chain("other", depth, within));
+            let most = limits::COMPARISON_LEVELS / levels;
+            assert_eq!(compare(most - 5), Ok(Vec::new()), "{within:?}");
+            assert_eq!(compare(most + 5), Err(Failure::TooMuch), "{within:?}");
+        }
     }
 }

@@ -38,7 +38,8 @@ pub const NAME_BYTES: usize = 1_024;
 pub const RESOLUTION_STEPS: usize = 1_000_000;
 
 /// Types within types to which two schemas are compared: the comparison recurses, and named types can follow one another
-/// without end in sight, where the text of either nests a hundred levels at most. Half of a thread's stack, in a debug build.
+/// without end in sight, where the text of either nests a hundred levels at most. Beyond three hundred, a build without
+/// optimisation has used up the stack of a thread.
 pub const COMPARISON_LEVELS: usize = 200;
 
 /// Values looked at for one field's default, so that defaults that fan out through named records stay cheap. A
