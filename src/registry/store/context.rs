@@ -45,21 +45,26 @@ impl Context {
     /// Puts a version in its place; returns the content that was there before, if it is gone by that.
     pub(super) fn put(&mut self, subject: &Subject, version: Version, stored: Stored, content: Content) {
         self.highest = self.highest.max(stored.id.0);
-        let mut versions = self.subjects.get(subject).cloned().unwrap_or_default();
-        let replaced = Arc::make_mut(&mut versions).insert(version, stored);
-        self.subjects.insert_mut(subject.clone(), versions);
+        let replaced = match self.subjects.get_mut(subject) {
+            Some(versions) => Arc::make_mut(versions).insert(version, stored),
+            None => {
+                self.subjects.insert_mut(subject.clone(), Arc::new(Versions::from([(version, stored)])));
+                None
+            }
+        };
         if let Some(replaced) = replaced.filter(|replaced| replaced.id != stored.id) {
             self.leave(replaced.id, subject, version);
         }
-        let registered = self.schemas.get(&stored.id).cloned();
-        let mut registered = registered.unwrap_or_else(|| {
-            if !self.ids.contains_key(&content.guid) {
-                self.ids.insert_mut(content.guid, stored.id);
-            }
-            Registered { content: Arc::new(content), places: Arc::default() }
-        });
-        Arc::make_mut(&mut registered.places).insert((subject.clone(), version));
-        self.schemas.insert_mut(stored.id, registered);
+        let place = (subject.clone(), version);
+        if let Some(registered) = self.schemas.get_mut(&stored.id) {
+            Arc::make_mut(&mut registered.places).insert(place);
+            return;
+        }
+        if !self.ids.contains_key(&content.guid) {
+            self.ids.insert_mut(content.guid, stored.id);
+        }
+        let places = Arc::new(BTreeSet::from([place]));
+        self.schemas.insert_mut(stored.id, Registered { content: Arc::new(content), places });
     }
 
     /// Takes a version out for good.
