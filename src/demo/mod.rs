@@ -12,7 +12,7 @@
 //! any consumer would, and `ledger` compares each record with what was sent. `traffic` makes good records and `damage`
 //! spoils some; `table` shows the work and `summary` its result.
 
-mod cluster;
+pub(crate) mod cluster;
 mod damage;
 mod ledger;
 mod orders;

@@ -21,6 +21,7 @@ mod error;
 mod judge;
 mod log;
 pub mod names;
+mod places;
 mod query;
 mod readings;
 

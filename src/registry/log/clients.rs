@@ -87,7 +87,8 @@ fn consumer(kafka: &Kafka, topic: &str) -> ClientConfig {
         ("fetch.error.backoff.ms", "50"),
         // The end of the log is told after so long without records; records come at once.
         ("fetch.wait.max.ms", "100"),
-        ("queued.max.messages.kbytes", "65536"),
+        // What is read ahead comes on top of what is kept of it, and is gone in a moment.
+        ("queued.max.messages.kbytes", "16384"),
         ("enable.metrics.push", "false"),
     ];
     set(&mut client, &defaults);

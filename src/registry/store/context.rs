@@ -3,12 +3,13 @@
 //! All maps share what two states of the registry have in common, so that the next one is made beside the one that
 //! readers look at, in a time that does not depend on how many schemas there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
 use super::content::Content;
+use super::places::Places;
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
 
 /// A version of a subject.
@@ -27,7 +28,7 @@ pub(super) type Versions = BTreeMap<Version, Stored>;
 #[derive(Debug, Clone)]
 pub(super) struct Registered {
     pub(super) content: Arc<Content>,
-    pub(super) places: Arc<BTreeSet<(Subject, Version)>>,
+    pub(super) places: Places,
 }
 
 /// One numbering of schemas.
@@ -45,6 +46,8 @@ impl Context {
     /// Puts a version in its place; returns the content that was there before, if it is gone by that.
     pub(super) fn put(&mut self, subject: &Subject, version: Version, stored: Stored, content: Content) {
         self.highest = self.highest.max(stored.id.0);
+        // One name for all that the subject has.
+        let subject = &self.subjects.get_key_value(subject).map_or(subject, |(known, _)| known).clone();
         let replaced = match self.subjects.get_mut(subject) {
             Some(versions) => Arc::make_mut(versions).insert(version, stored),
             None => {
@@ -57,14 +60,14 @@ impl Context {
         }
         let place = (subject.clone(), version);
         if let Some(registered) = self.schemas.get_mut(&stored.id) {
-            Arc::make_mut(&mut registered.places).insert(place);
+            registered.places.insert(place);
             return;
         }
         if !self.ids.contains_key(&content.guid) {
             self.ids.insert_mut(content.guid, stored.id);
         }
-        let places = Arc::new(BTreeSet::from([place]));
-        self.schemas.insert_mut(stored.id, Registered { content: Arc::new(content), places });
+        let registered = Registered { content: Arc::new(content), places: Places::One(place) };
+        self.schemas.insert_mut(stored.id, registered);
     }
 
     /// Takes a version out for good.
@@ -90,8 +93,7 @@ impl Context {
     /// Forgets a place of a schema, and the schema where that was the last one; its ID is not given again.
     fn leave(&mut self, id: SchemaId, subject: &Subject, version: Version) {
         let Some(mut registered) = self.schemas.get(&id).cloned() else { return };
-        Arc::make_mut(&mut registered.places).remove(&(subject.clone(), version));
-        if !registered.places.is_empty() {
+        if !registered.places.remove(&(subject.clone(), version)) {
             self.schemas.insert_mut(id, registered);
             return;
         }
