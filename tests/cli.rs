@@ -64,6 +64,7 @@ fn a_wrong_command_line_is_refused_with_2() {
         (&["demo", "--for", "soon"], "invalid value 'soon' for '--for <TIME>'"),
         (&["demo", "--rate", "0"], "0 is not in 1..=1000000"),
         (&["demo", "--for", "3s", "--keep-running"], "cannot be used with"),
+        (&["bench", "registry", "--connections", "0"], "0 is not in 1..=1000"),
         (&["check-config", "--output", "xml"], "[possible values: text, json]"),
         (&["completions", "tcsh"], "[possible values: bash, elvish, fish, powershell, zsh, man]"),
     ] {

@@ -57,12 +57,11 @@ async fn measure(place: &Place, size: Size) -> Result<Vec<Measured>, bench::Erro
     let filling = Progress::new("schemas registered");
     bench.fill(&|done| filling.show(count(done), count(size.schemas))).await?;
     drop(filling);
-    let measuring = Progress::new("measured, in milliseconds");
+    let measuring = Progress::new("seconds measured");
     let (mut all, mut before) = (Vec::new(), Duration::ZERO);
-    let milliseconds = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
-    let whole = milliseconds(size.time) * Kind::ALL.len();
+    let whole = count(size.time.as_secs()) * Kind::ALL.len();
     for kind in Kind::ALL {
-        let show = |elapsed: Duration| measuring.show(milliseconds(before + elapsed).min(whole), whole);
+        let show = |elapsed: Duration| measuring.show(count((before + elapsed).as_secs()).min(whole), whole);
         all.push(bench.measure(kind, &show).await?);
         before += size.time;
     }
