@@ -19,7 +19,7 @@ use sluice::registry::node::Node;
 use sluice::registry::store::Store;
 
 /// The files, each with the style that its answers have.
-const FILES: [(&str, Style); 12] = [
+const FILES: [(&str, Style); 13] = [
     ("registering", NEW),
     ("references", NEW),
     ("reading", NEW),
@@ -31,6 +31,7 @@ const FILES: [(&str, Style); 12] = [
     ("mode", NEW),
     ("contexts", NEW),
     ("http", NEW),
+    ("caching", NEW),
     ("answers-7", Style { has_new_fields: false, incompatible: 40901 }),
 ];
 
@@ -213,7 +214,7 @@ async fn confluent_kafka_python_finds_what_it_knows() {
 }
 
 /// Codes that need more than a request: `registry/api/tests.rs` and `registry_log` show them.
-const SHOWN_ELSEWHERE: [i32; 6] = [401, 413, 40301, 42209, 50001, 50002];
+const SHOWN_ELSEWHERE: [i32; 7] = [401, 413, 429, 40301, 42209, 50001, 50002];
 
 #[test]
 fn every_code_is_in_the_table_and_shown() {

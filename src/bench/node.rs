@@ -30,6 +30,9 @@ const STOP: Duration = Duration::from_secs(6);
 /// What the variables of the child are called.
 const VARIABLE: &str = "SLUICE_BENCH_KAFKA_";
 
+/// Requests per second of one client that the node answers: the most that it can be told, since this client is to be in a loop.
+const RATE_LIMIT: u32 = 1_000_000;
+
 /// Why there is no node.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -77,7 +80,7 @@ impl Node {
         let config = json!({
             "log": { "level": "error" },
             "kafka": kafka,
-            "registry_server": { "listen": address, "topic": place.topic() },
+            "registry_server": { "listen": address, "topic": place.topic(), "rate_limit": RATE_LIMIT },
             "admin": { "listen": admin },
         });
         let folder = std::env::temp_dir().join(format!("sluice-bench-{:016x}", rand::random::<u64>()));

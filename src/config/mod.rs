@@ -34,7 +34,7 @@ pub use gate::{Gate, Outputs, Oversize, Repartition, Sources, Start, UnusableSch
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
-pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer};
+pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer, ServerTls};
 pub use secret::Secret;
 pub use template::Template;
 pub use users::{Grant, Right, User, Users};

@@ -17,6 +17,11 @@ pub struct RegistryServer {
     pub has_new_fields: bool,
     /// The code of a schema that goes not with those before it: 409 (the default), or 40901 as of Confluent 8.0.4.
     pub incompatible_code: i32,
+    /// What it shows to clients, where they speak TLS. Default none: they speak plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// How many requests a second it answers one client, over time. Default 2,000: a node answers many times that, and an
+    /// application asks for each schema once.
+    pub rate_limit: u32,
     /// The file of those who may use it, and what each may do.
     pub users: Option<PathBuf>,
     /// What those may do who do not say who they are. Default nothing where there are users, everything where there are
@@ -33,4 +38,15 @@ pub enum Anonymous {
     Read,
     /// Everything.
     Write,
+}
+
+/// What a listener shows and asks for where clients speak TLS, all PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// The certificate, followed by those of the authorities between it and one that clients know.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities of which every client must have a certificate. Default none: clients need no certificate.
+    pub client_ca: Option<PathBuf>,
 }

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -56,6 +56,27 @@ pub struct Access {
     checks: Semaphore,
 }
 
+/// What a client says to prove who it is.
+enum Credentials {
+    Token(String),
+    Password { name: String, password: String },
+}
+
+impl Credentials {
+    fn of(value: &HeaderValue) -> Option<Self> {
+        let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Token(rest.trim().to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+        let (name, password) = decoded.split_once(':')?;
+        (password.len() <= LONGEST).then(|| Self::Password { name: name.to_owned(), password: password.to_owned() })
+    }
+}
+
 impl Access {
     /// Reads the users, where the settings name any.
     ///
@@ -93,23 +114,36 @@ impl Access {
         Ok(true)
     }
 
+    /// Finds out who asks where that costs nothing: nobody says so, with a token, or with a password that was right before.
+    #[must_use]
+    pub fn known(&self, headers: &HeaderMap) -> Option<Who> {
+        let user = match headers.get(header::AUTHORIZATION) {
+            None => return (self.anonymous != Anonymous::Nothing).then_some(Who::Anonymous),
+            Some(value) => match Credentials::of(value)? {
+                Credentials::Token(token) => self.by_token(&token),
+                Credentials::Password { name, password } => {
+                    let (user, hash) = self.named(&name)?;
+                    self.was_right(&hash, &password).then_some(user)
+                }
+            },
+        };
+        user.map(Who::User)
+    }
+
     /// Finds out who asks.
     ///
     /// # Errors
     /// The answer to whoever is not who they say.
     pub async fn who(&self, headers: &HeaderMap) -> Result<Who, Box<Response>> {
-        let Some(value) = headers.get(header::AUTHORIZATION) else {
-            return if self.anonymous == Anonymous::Nothing { Err(unauthorized()) } else { Ok(Who::Anonymous) };
-        };
-        let (scheme, rest) = value.to_str().unwrap_or_default().split_once(' ').unwrap_or_default();
-        let user = if scheme.eq_ignore_ascii_case("bearer") {
-            self.by_token(rest.trim())
-        } else if scheme.eq_ignore_ascii_case("basic") {
-            self.by_password(rest.trim()).await
-        } else {
-            None
-        };
-        user.map(Who::User).ok_or_else(unauthorized)
+        if let Some(who) = self.known(headers) {
+            return Ok(who);
+        }
+        match headers.get(header::AUTHORIZATION).and_then(Credentials::of) {
+            Some(Credentials::Password { name, password }) => self.check(&name, password).await,
+            Some(Credentials::Token(_)) | None => None,
+        }
+        .map(Who::User)
+        .ok_or_else(unauthorized)
     }
 
     fn by_token(&self, token: &str) -> Option<Arc<User>> {
@@ -117,21 +151,26 @@ impl Access {
         self.users.load().iter().find(|user| user.token.is_some_and(|known| is_same(&known, &hash))).cloned()
     }
 
-    async fn by_password(&self, credentials: &str) -> Option<Arc<User>> {
-        let decoded = STANDARD.decode(credentials).ok()?;
-        let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        if password.len() > LONGEST {
-            return None;
-        }
+    /// Returns the user of a name, with the hash of their password.
+    fn named(&self, name: &str) -> Option<(Arc<User>, String)> {
         let user = self.users.load().iter().find(|user| user.name == name).cloned()?;
         let hash = user.password.as_ref()?.expose().to_owned();
-        let own: [u8; 32] = Sha256::new().chain_update(self.salt).chain_update(password).finalize().into();
-        let known = self.right.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
-        if known.is_some_and(|known| is_same(&known, &own)) {
-            return Some(user);
-        }
+        Some((user, hash))
+    }
+
+    fn salted(&self, password: &str) -> [u8; 32] {
+        Sha256::new().chain_update(self.salt).chain_update(password).finalize().into()
+    }
+
+    fn was_right(&self, hash: &str, password: &str) -> bool {
+        let known = self.right.lock().unwrap_or_else(PoisonError::into_inner).get(hash).copied();
+        known.is_some_and(|known| is_same(&known, &self.salted(password)))
+    }
+
+    async fn check(&self, name: &str, password: String) -> Option<Arc<User>> {
+        let (user, hash) = self.named(name)?;
         let _one_of_few = self.checks.acquire().await.ok()?;
-        let (password, checked) = (password.to_owned(), hash.clone());
+        let (own, checked) = (self.salted(&password), hash.clone());
         let check = move || bcrypt::verify(&password, &checked).unwrap_or(false);
         if !tokio::task::spawn_blocking(check).await.unwrap_or(false) {
             return None;
@@ -168,7 +207,7 @@ fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
 
 fn unauthorized() -> Box<Response> {
     let mut response = api::refusal(StatusCode::UNAUTHORIZED, 401, "HTTP 401 Unauthorized");
-    let challenge = header::HeaderValue::from_static("Basic realm=\"sluice\"");
+    let challenge = HeaderValue::from_static("Basic realm=\"sluice\"");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     Box::new(response)
 }

@@ -10,6 +10,7 @@
 
 mod answer;
 mod body;
+mod cache;
 mod compatibility;
 mod contexts;
 mod error;

@@ -1,43 +1,40 @@
 //! One process that serves a registry: its node, the listener of the clients, and the admin listener.
 //!
 //! ```text
-//!  client ─> listener (connections, times, sizes) ─> gate (time, ready, counts) ─> api::router ─> Node
+//!  client ─> listener (connections, TLS, times, sizes) ─> guard (time, rates, users, counts) ─> api::router ─> Node
 //!  scraper, probes ─> admin::http (/livez /readyz /metrics)
 //! ```
 //!
 //! The listener is bound at once, so that an address that is taken shows at the start; until the log has been read, all
 //! questions are answered 500 with 50001, on which clients ask again, and `/readyz` says no.
 
+mod guard;
 mod listener;
+mod rates;
 mod routes;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::listener::{Entrance, MAX_CONNECTIONS};
+use self::tls::Certificates;
 use super::access::Access;
-use super::api::{self, Style};
+use super::api::Style;
 use super::log;
 use super::node::Node;
 use crate::admin::http;
 use crate::config::{self, Config, RegistryServer};
-use crate::telemetry::metrics::{ServerFigures, ServerRequests};
+use crate::telemetry::metrics::ServerFigures;
 use crate::telemetry::{Health, Metrics, RegistryState};
 
-/// How long a request may take, its body included; a write ends by itself before.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-
-/// Time between looks at the file of the users.
-const USERS_INTERVAL: Duration = Duration::from_secs(2);
+/// Time between looks at the files of the users and the certificates.
+const FILES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a registry cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +53,9 @@ pub enum Error {
     /// The users cannot be read.
     #[error("{} mistakes in the users of 'registry_server.users': {}", .0.len(), joined(.0))]
     Users(Vec<config::Error>),
+    /// What clients are to be shown cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] log::Error),
@@ -66,7 +66,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } | Self::Users(_) => true,
+            Self::Listen { .. } | Self::Users(_) | Self::Tls(_) => true,
             Self::Log(error) => error.is_configuration(),
         }
     }
@@ -95,6 +95,7 @@ impl Server {
     /// Whatever keeps it from starting; unreachable brokers do not.
     pub async fn start(config: &Config, settings: &RegistryServer) -> Result<Self, Error> {
         let access = Arc::new(Access::new(settings).map_err(Error::Users)?);
+        let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
         let (clients, address) = bind("registry_server.listen", settings.listen).await?;
         let (scrapers, admin) = bind("admin.listen", config.admin.listen).await?;
         let (node, threads) = Node::over_log(log::Settings::new(config.kafka.clone(), &settings.topic))?;
@@ -118,10 +119,11 @@ impl Server {
             }
         });
         let style = Style { has_new_fields: settings.has_new_fields, incompatible: settings.incompatible_code };
-        tasks.spawn(watch_users(Arc::clone(&access), closed.clone()));
-        let router = router(node, style, access, requests);
-        tracing::info!(%address, topic = settings.topic, "registry listens");
-        tasks.spawn(listener::serve(clients, router, closed));
+        tasks.spawn(watch_files(Arc::clone(&access), certificates.clone(), closed.clone()));
+        let router = guard::router(node, style, access, requests.clone(), settings.rate_limit);
+        tracing::info!(%address, topic = settings.topic, tls = certificates.is_some(), "registry listens");
+        let entrance = Entrance { router, certificates, requests, most: MAX_CONNECTIONS };
+        tasks.spawn(listener::serve(clients, entrance, closed));
         Ok(Self { address, admin, threads, closing, tasks })
     }
 
@@ -160,9 +162,9 @@ fn figures(node: &Node) -> ServerFigures {
     }
 }
 
-/// Reads the users again whenever their file changes.
-async fn watch_users(access: Arc<Access>, mut closed: watch::Receiver<bool>) {
-    while tokio::time::timeout(USERS_INTERVAL, closed.wait_for(|closing| *closing)).await.is_err() {
+/// Reads users and certificates again whenever their files change.
+async fn watch_files(access: Arc<Access>, certificates: Option<Arc<Certificates>>, mut closed: watch::Receiver<bool>) {
+    while tokio::time::timeout(FILES_INTERVAL, closed.wait_for(|closing| *closing)).await.is_err() {
         match access.reload() {
             Ok(false) => {}
             Ok(true) => tracing::info!("the registry's users were read again"),
@@ -170,45 +172,13 @@ async fn watch_users(access: Arc<Access>, mut closed: watch::Receiver<bool>) {
                 tracing::error!(mistakes = joined(&errors), "the registry's users are wrong, and stay as they were");
             }
         }
-    }
-}
-
-/// What stands before every route.
-#[derive(Debug, Clone)]
-struct Guard {
-    node: Arc<Node>,
-    access: Arc<Access>,
-    requests: ServerRequests,
-}
-
-fn router(node: Arc<Node>, style: Style, access: Arc<Access>, requests: ServerRequests) -> Router {
-    let judge = Arc::clone(&access);
-    let routes = api::guarded(Arc::clone(&node), style, move |request| judge.refusal(request));
-    routes.layer(from_fn_with_state(Guard { node, access, requests }, guard))
-}
-
-async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let route = routes::name(request.uri().path());
-    let method = request.method().clone();
-    let answer = tokio::time::timeout(REQUEST_LIMIT, guard.answer(request, next)).await;
-    let timed_out = |_| api::refusal(StatusCode::REQUEST_TIMEOUT, 408, "HTTP 408 Request Timeout");
-    let response = answer.unwrap_or_else(timed_out);
-    guard.requests.count(&method, route, response.status().as_u16(), began.elapsed());
-    response
-}
-
-impl Guard {
-    async fn answer(&self, mut request: Request, next: Next) -> Response {
-        let who = match self.access.who(request.headers()).await {
-            Ok(who) => who,
-            Err(response) => return *response,
-        };
-        if !self.node.is_ready() {
-            let message = "The registry is still reading its log";
-            return api::refusal(StatusCode::INTERNAL_SERVER_ERROR, 50001, message);
+        match certificates.as_deref().map_or(Ok(false), Certificates::reload) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the registry's certificate was read again"),
+            Err(error) => tracing::error!(%error, "the registry's certificate stays as it was"),
         }
-        request.extensions_mut().insert(who);
-        next.run(request).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use rustc_hash::FxHashMap;
 use self::clients::Clients;
 use self::families::Families;
 pub use self::registry::RegistryCounts;
-pub use self::server::{ServerFigures, ServerRequests};
+pub use self::server::{NoConnection, ServerFigures, ServerRequests};
 use super::HoldCause;
 use super::events::RebuildCause;
 use super::sample::Sampler;

@@ -19,6 +19,8 @@ mod nodes;
 mod outages;
 mod restarts;
 mod size;
+#[cfg(feature = "tls")]
+mod tls;
 mod topics;
 
 use std::time::Duration;

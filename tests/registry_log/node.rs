@@ -107,6 +107,11 @@ impl Node {
         (self.process.usage(), self.process.held())
     }
 
+    /// Returns what it has printed so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Reads one of its metrics; 0 where it has none.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = http::get(self.admin, "/metrics").map_or_else(String::new, |answer| answer.body);

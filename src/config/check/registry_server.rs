@@ -5,14 +5,19 @@ use std::net::SocketAddr;
 use super::leaf;
 use crate::config::registry_server::LOG_TOPIC;
 use crate::config::section::Section;
-use crate::config::{Anonymous, RegistryServer};
+use crate::config::{Anonymous, RegistryServer, ServerTls};
 
 /// `listen` where the operator sets none: Confluent's port.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8081);
 
+/// `rate_limit` where the operator sets none.
+const RATE_LIMIT: u32 = 2_000;
+
+/// More than that is none at all, and no clock tells it apart.
+const MOST_RATE_LIMIT: u32 = 1_000_000;
+
 /// Checks the section.
 pub(super) fn check(mut section: Section<'_>) -> RegistryServer {
-    section.later("tls");
     let listen = section.read("listen", leaf::address).unwrap_or(SocketAddr::from(LISTEN));
     let is_local = listen.ip().to_canonical().is_loopback();
     if !is_local && !section.has("anonymous") {
@@ -27,9 +32,30 @@ pub(super) fn check(mut section: Section<'_>) -> RegistryServer {
         topic: section.read("topic", leaf::topic).unwrap_or_else(|| LOG_TOPIC.to_owned()),
         has_new_fields: section.word("answers", &[("8", true), ("7", false)], &[]).unwrap_or(true),
         incompatible_code: section.word("incompatible_code", &[("409", 409), ("40901", 40901)], &[]).unwrap_or(409),
+        tls: section.given("tls").and_then(check_tls),
+        rate_limit: section.read("rate_limit", rate).unwrap_or(RATE_LIMIT),
         users,
         anonymous: anonymous.unwrap_or(otherwise),
     };
     section.finish();
     server
+}
+
+fn check_tls(mut section: Section<'_>) -> Option<ServerTls> {
+    if cfg!(not(feature = "tls")) {
+        section.mistake("certificate", "cannot be used: this build has no TLS; build with the default features");
+    }
+    section.require("certificate", "the file of the certificate that clients are shown, in PEM form");
+    section.require("key", "the file of the certificate's private key, in PEM form");
+    let file = |text: &str| super::registry::path(text, "is no path of a file");
+    let certificate = section.read("certificate", file);
+    let key = section.read("key", file);
+    let client_ca = section.read("client_ca", file);
+    section.finish();
+    Some(ServerTls { certificate: certificate?, key: key?, client_ca })
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=MOST_RATE_LIMIT).contains(rate));
+    rate.ok_or_else(|| format!("is no number of requests a second; give 1 to {MOST_RATE_LIMIT}"))
 }

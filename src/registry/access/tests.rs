@@ -24,7 +24,16 @@ fn users(folder: &Path, password: &str) -> PathBuf {
 fn access(anonymous: Anonymous, users: Option<PathBuf>) -> Access {
     let listen = "127.0.0.1:0".parse().unwrap();
     let topic = "_schemas".to_owned();
-    let settings = RegistryServer { listen, topic, has_new_fields: true, incompatible_code: 409, users, anonymous };
+    let settings = RegistryServer {
+        listen,
+        topic,
+        has_new_fields: true,
+        incompatible_code: 409,
+        tls: None,
+        rate_limit: 1,
+        users,
+        anonymous,
+    };
     Access::new(&settings).unwrap()
 }
 

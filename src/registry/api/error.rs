@@ -8,7 +8,7 @@ use crate::registry::entities::ErrorEntity;
 use crate::registry::{node, store};
 
 /// All codes, with what they say. The first three digits are the status of HTTP, unless the code is that itself.
-pub const CODES: [(i32, &str); 33] = [
+pub const CODES: [(i32, &str); 34] = [
     (400, "the body is not JSON, or not of the fields that are asked for"),
     (401, "no user, or a wrong password or token"),
     (404, "no such path; clients that probe for newer ones fall back"),
@@ -18,6 +18,7 @@ pub const CODES: [(i32, &str); 33] = [
     (413, "the body is too large"),
     (415, "the body is of a foreign media type"),
     (422, "there is no body"),
+    (429, "the client asks too much; `Retry-After` says when it may again"),
     (40301, "the user's rights do not allow it"),
     (40401, "no such subject"),
     (40402, "no such version of the subject"),

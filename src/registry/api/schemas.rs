@@ -1,20 +1,18 @@
 //! Schemas by ID and GUID, and all of them.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{Json, SchemaAnswer, Text};
 use super::body::TagsBody;
+use super::cache::Cache;
 use super::error::Answer;
 use super::query::{self, Parameters, Read};
 use super::{App, Shared};
 use crate::registry::entities::{ContextIdEntity, ReferenceEntity, SubjectVersionEntity};
 use crate::registry::store::{Found, Store, context_of, names};
 use crate::schema::{Format, SchemaId, Subject, Version};
-
-/// How long clients and proxies may keep a schema by its ID: it does not change, but may be deleted for good.
-const CACHED: &str = "public, max-age=300";
 
 pub(super) async fn by_id(
     State(shared): App,
@@ -25,29 +23,38 @@ pub(super) async fn by_id(
     let store = shared.store();
     let subject = query.text("subject").filter(|subject| !subject.is_empty());
     let found = store.by_id(subject, query::schema_id(&id)?)?;
-    let tag = format!("\"{}\"", found.content.guid);
-    let is_plain = query.0.iter().all(|(name, _)| name == "subject");
-    if is_plain && headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
-        return Ok(cached(StatusCode::NOT_MODIFIED.into_response(), &tag));
+    // 8.x says where the schema is when it is asked for a subject.
+    let is_placed = shared.style.has_new_fields && subject.is_some();
+    let cache = Cache::of(&found, is_placed, &query, &headers);
+    if let Some(unchanged) = cache.unchanged() {
+        return Ok(unchanged);
     }
     let mut answer = SchemaAnswer::new(&found, shared.style);
     answer.schema = rendered(&store, &found, &query)?;
     qualify(&mut answer.references, &found, &query);
     answer.schema_tags = tags(&store, &found, &query)?;
-    // 8.x says where the schema is when it is asked for a subject.
-    if shared.style.has_new_fields && subject.is_some() {
+    if is_placed {
         (answer.subject, answer.version) = (Some(&*found.subject.0), Some(found.version.0));
     }
     if query.flag("fetchMaxId") {
         answer.max_id = Some(store.highest_id(context_of(&found.subject)));
     }
-    Ok(cached(Json(answer).into_response(), &tag))
+    Ok(cache.allow(Json(answer).into_response()))
 }
 
-pub(super) async fn text_by_id(State(shared): App, Path(id): Path<String>, query: Parameters) -> Answer<Response> {
+pub(super) async fn text_by_id(
+    State(shared): App,
+    Path(id): Path<String>,
+    query: Parameters,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let store = shared.store();
     let found = store.by_id(query.text("subject"), query::schema_id(&id)?)?;
-    text(&store, &found, &query)
+    let cache = Cache::of(&found, false, &query, &headers);
+    if let Some(unchanged) = cache.unchanged() {
+        return Ok(unchanged);
+    }
+    Ok(cache.allow(text(&store, &found, &query)?))
 }
 
 pub(super) async fn subjects(
@@ -74,12 +81,21 @@ pub(super) async fn places(
     query.page(places.into_iter().map(entity), query::NAMES).map(Json)
 }
 
-pub(super) async fn by_guid(State(shared): App, Path(guid): Path<String>, query: Parameters) -> Answer<Response> {
+pub(super) async fn by_guid(
+    State(shared): App,
+    Path(guid): Path<String>,
+    query: Parameters,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let store = shared.store();
     let found = store.by_guid(query::schema_guid(&guid)?)?;
+    let cache = Cache::of(&found, false, &query, &headers);
+    if let Some(unchanged) = cache.unchanged() {
+        return Ok(unchanged);
+    }
     let mut answer = SchemaAnswer::new(&found, shared.style);
     answer.schema = rendered(&store, &found, &query)?;
-    Ok(Json(answer).into_response())
+    Ok(cache.allow(Json(answer).into_response()))
 }
 
 pub(super) async fn ids(State(shared): App, Path(guid): Path<String>) -> Answer<Json<Vec<ContextIdEntity>>> {
@@ -165,13 +181,4 @@ pub(super) fn qualify(references: &mut [ReferenceEntity], found: &Found, query: 
             reference.subject = names::qualified(context, &reference.subject).0.to_string();
         }
     }
-}
-
-fn cached(mut response: Response, tag: &str) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHED));
-    if let Ok(tag) = HeaderValue::from_str(tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    response
 }

@@ -1,7 +1,7 @@
 //! Names of routes for metrics, from the path alone.
 
 /// The routes, with `{}` for what differs. Nothing that a client sends becomes a label.
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 28] = [
     "/",
     "/schemas",
     "/schemas/types",
@@ -18,6 +18,7 @@ const ROUTES: [&str; 26] = [
     "/subjects/{}/versions/{}",
     "/subjects/{}/versions/{}/schema",
     "/subjects/{}/versions/{}/referencedby",
+    "/subjects/{}/versions/{}/tags",
     "/compatibility/subjects/{}/versions",
     "/compatibility/subjects/{}/versions/{}",
     "/config",
@@ -28,6 +29,7 @@ const ROUTES: [&str; 26] = [
     "/contexts/{}",
     "/v1/metadata/id",
     "/v1/metadata/version",
+    "/v1/metadata/deployment",
 ];
 
 /// The name of all other paths.
@@ -56,6 +58,22 @@ fn segments(path: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each route is a line of the API's source.
+    #[test]
+    fn every_route_of_the_api_has_its_name() {
+        let lines = include_str!("../api.rs").lines();
+        let paths = lines.filter_map(|line| line.trim().strip_prefix(".route(\"")?.split_once('"'));
+        let name = |path: &str| {
+            let part = |part| if str::starts_with(part, '{') { "{}" } else { part };
+            path.split('/').map(part).collect::<Vec<_>>().join("/")
+        };
+        let mut of_api: Vec<_> = paths.map(|(path, _)| name(path)).collect();
+        let mut here = ROUTES.map(str::to_owned);
+        of_api.sort_unstable();
+        here.sort_unstable();
+        assert_eq!(here.as_slice(), of_api);
+    }
 
     #[test]
     fn nothing_that_a_client_sends_becomes_a_name() {

@@ -29,14 +29,40 @@ pub struct ServerFigures {
     pub damaged: u64,
 }
 
+/// Why a client has no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoConnection {
+    /// There are as many as there may be.
+    TooMany,
+    /// It came to no terms about TLS.
+    Handshake,
+}
+
+impl NoConnection {
+    const ALL: [Self; 2] = [Self::TooMany, Self::Handshake];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::TooMany => "too_many",
+            Self::Handshake => "handshake",
+        }
+    }
+}
+
 /// The counters of requests; clones share them.
 #[derive(Debug, Clone)]
 pub struct ServerRequests {
     requests: IntCounterVec,
     seconds: HistogramVec,
+    no_connections: IntCounterVec,
 }
 
 impl ServerRequests {
+    /// Counts a client that has no connection.
+    pub fn no_connection(&self, cause: NoConnection) {
+        self.no_connections.with_label_values(&[cause.name()]).inc();
+    }
+
     /// Counts a request that has been answered.
     pub fn count(&self, method: &impl AsRef<str>, route: &str, status: u16, took: Duration) {
         // Methods are what clients send: those that no route has are one.
@@ -57,12 +83,19 @@ pub(super) fn register(
     let requests = IntCounterVec::new(opts, &["method", "route", "status"])?;
     let opts = HistogramOpts::new("sluice_registry_request_seconds", "Time from a request's head to its answer");
     let seconds = HistogramVec::new(opts.buckets(SECONDS.to_vec()), &["method", "route"])?;
+    let opts =
+        Opts::new("sluice_registry_connections_refused_total", "Connections of clients that were closed at once");
+    let no_connections = IntCounterVec::new(opts, &["cause"])?;
+    for cause in NoConnection::ALL {
+        no_connections.with_label_values(&[cause.name()]).inc_by(0);
+    }
+    registry.register(Box::new(no_connections.clone()))?;
     registry.register(Box::new(requests.clone()))?;
     registry.register(Box::new(seconds.clone()))?;
     let families = State::new()?;
     let descs = families.collectors().iter().flat_map(|one| one.desc()).cloned().collect();
     registry.register(Box::new(FromNode { read: Box::new(read), descs }))?;
-    Ok(ServerRequests { requests, seconds })
+    Ok(ServerRequests { requests, seconds, no_connections })
 }
 
 /// The families that are made at each scrape.

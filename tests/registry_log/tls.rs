@@ -1,0 +1,75 @@
+//! A node that speaks TLS: its certificate, those of its clients, and files that change under it.
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Identity};
+use serde_json::json;
+
+use crate::READY;
+use crate::common::certificates::{self, Authority};
+use crate::common::{kafka, unique, wait_for};
+use crate::node::Node;
+
+fn tls(identity: &certificates::Identity, client_ca: &Authority) -> serde_json::Value {
+    json!({ "tls": { "certificate": identity.certificate, "key": identity.key, "client_ca": client_ca.file() } })
+}
+
+/// A client that trusts this authority alone, and shows this certificate.
+fn client(authority: &Authority, identity: Option<&certificates::Identity>) -> Client {
+    // Without it reqwest has no TLS, and refuses to be made.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let ca = std::fs::read(authority.file()).unwrap();
+    let builder = Client::builder().tls_certs_only(Certificate::from_pem_bundle(&ca).unwrap());
+    let builder = builder.timeout(Duration::from_secs(20));
+    let identity = identity.map(|identity| Identity::from_pem(&std::fs::read(&identity.both).unwrap()).unwrap());
+    identity.into_iter().fold(builder, reqwest::ClientBuilder::identity).build().unwrap()
+}
+
+#[test]
+fn a_node_speaks_tls_and_takes_a_new_certificate() {
+    let cluster = kafka::shared();
+    let (authority, next) = (Authority::new("ours"), Authority::new("the next"));
+    let shown = authority.sign("server", &["localhost"]);
+    let known = authority.sign("client", &[]);
+    let mut node = Node::spawn_with(cluster.bootstrap(), &unique("_schemas"), &tls(&shown, &authority));
+    node.wait_ready();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let url = |scheme: &str| format!("{scheme}://localhost:{}/subjects/a/versions", node.port);
+    let kept = client(&authority, Some(&known));
+    let register = |client: &Client, url: String| {
+        let request = client.post(url).json(&json!({ "schema": "\"int\"" }));
+        runtime.block_on(async { request.send().await.map(|answer| answer.status().as_u16()) })
+    };
+    assert_eq!(register(&kept, url("https")).unwrap(), 200);
+    assert!(register(&client(&authority, None), url("https")).is_err(), "a client without a certificate");
+    assert!(register(&kept, url("http")).is_err(), "plain HTTP");
+
+    let wrong = next.sign("wrong", &[]);
+    std::fs::copy(&wrong.key, &shown.key).unwrap();
+    let told = format!("the file '{}' of 'registry_server.tls.key' cannot be used", shown.key.display());
+    wait_for("the log to tell of the wrong key", READY, || node.log().contains(&told).then_some(()));
+    assert_eq!(register(&client(&authority, Some(&known)), url("https")).unwrap(), 200, "with the old one");
+
+    let renewed = next.sign("renewed", &["localhost"]);
+    std::fs::copy(&renewed.certificate, &shown.certificate).unwrap();
+    std::fs::copy(&renewed.key, &shown.key).unwrap();
+    wait_for("the new certificate to be shown", READY, || {
+        register(&client(&next, Some(&known)), url("https")).is_ok_and(|status| status == 200).then_some(())
+    });
+    assert_eq!(register(&kept, url("https")).unwrap(), 200, "a connection under way");
+    assert_eq!(node.log().matches(&told).count(), 1, "told once: {}", node.log());
+}
+
+#[test]
+fn files_of_no_use_end_the_start() {
+    let authority = Authority::new("ours");
+    let (one, two) = (authority.sign("one", &["localhost"]), authority.sign("two", &["localhost"]));
+    let mixed = certificates::Identity { key: two.key.clone(), ..one.clone() };
+    let missing = certificates::Identity { certificate: "/nowhere/server.pem".into(), ..one };
+    for (identity, key, file) in [(&mixed, "key", "two.key"), (&missing, "certificate", "/nowhere/server.pem")] {
+        let node = Node::spawn_with("127.0.0.1:1", &unique("_schemas"), &tls(identity, &authority));
+        let (status, log) = node.wait_exit();
+        assert_eq!(status.code(), Some(2), "{log}");
+        assert!(log.contains(&format!("'registry_server.tls.{key}'")) && log.contains(file), "{log}");
+    }
+}
