@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The gate is the real one, started from a configuration text as an operator would write it, and so is the registry, whose
-//! log is in the broker; that one is small. Nothing that the demo says of records comes from the gate alone: `verify` reads the output topics as
-//! any consumer would, and `ledger` compares each record with what was sent. `traffic` makes good records and `damage`
-//! spoils some; `table` shows the work and `summary` its result.
+//! log is in the broker; that one is small. Nothing that the demo says of records comes from the gate alone: `verify` reads
+//! the output topics as any consumer would, and `ledger` compares each record with what was sent. `traffic` makes good
+//! records and `damage` spoils some; `table` shows the work and `summary` its result.
 
 pub(crate) mod cluster;
 mod damage;
