@@ -1,12 +1,10 @@
 //! Schemas by ID and GUID, and all of them.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{Json, SchemaAnswer};
+use super::answer::{Json, SchemaAnswer, Text};
 use super::body::TagsBody;
 use super::cache::Cache;
 use super::error::Answer;
@@ -31,9 +29,8 @@ pub(super) async fn by_id(
     if let Some(unchanged) = cache.unchanged() {
         return Ok(unchanged);
     }
-    let text = rendered(&store, &found, &query)?;
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = &text;
+    answer.schema = rendered(&store, &found, &query)?;
     qualify(&mut answer.references, &found, &query);
     answer.schema_tags = tags(&store, &found, &query)?;
     if is_placed {
@@ -57,7 +54,7 @@ pub(super) async fn text_by_id(
     if let Some(unchanged) = cache.unchanged() {
         return Ok(unchanged);
     }
-    Ok(cache.allow(rendered(&store, &found, &query)?.to_string().into_response()))
+    Ok(cache.allow(text(&store, &found, &query)?))
 }
 
 pub(super) async fn subjects(
@@ -96,9 +93,8 @@ pub(super) async fn by_guid(
     if let Some(unchanged) = cache.unchanged() {
         return Ok(unchanged);
     }
-    let text = rendered(&store, &found, &query)?;
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = &text;
+    answer.schema = rendered(&store, &found, &query)?;
     Ok(cache.allow(Json(answer).into_response()))
 }
 
@@ -146,11 +142,22 @@ fn answers<'a>(shared: &Shared, store: &'a Store, page: &'a [Found], with_aliase
 }
 
 /// Returns the text of a schema in the form that is asked for; one that we do not know is the stored one.
-pub(super) fn rendered(store: &Store, found: &Found, query: &Parameters) -> Answer<Arc<str>> {
-    match query.text("format") {
-        Some("resolved") if !found.content.references.is_empty() => Ok(store.resolved(found)?.into()),
-        Some(_) | None => Ok(Arc::clone(&found.content.text)),
-    }
+pub(super) fn rendered<'f>(store: &Store, found: &'f Found, query: &Parameters) -> Answer<Text<'f>> {
+    Ok(match resolved(store, found, query)? {
+        Some(text) => Text::Made(text),
+        None => Text::Kept(found.content.json()),
+    })
+}
+
+/// Answers with the text alone, in the form that is asked for.
+pub(super) fn text(store: &Store, found: &Found, query: &Parameters) -> Answer<Response> {
+    let text = resolved(store, found, query)?;
+    Ok(text.unwrap_or_else(|| found.content.text.to_string()).into_response())
+}
+
+fn resolved(store: &Store, found: &Found, query: &Parameters) -> Answer<Option<String>> {
+    let is_asked = query.text("format") == Some("resolved") && !found.content.references.is_empty();
+    Ok(is_asked.then(|| store.resolved(found)).transpose()?)
 }
 
 /// Lists the tags that are asked for, or all where `*` is.
