@@ -3,6 +3,7 @@
 //! Commands that design decided and this version lacks are not among the types: whoever
 //! asks for one gets an answer that says so ([`Later`]), not a guess at a misspelling.
 
+mod bench;
 mod schema;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::bench::{BenchCommand, BenchRegistry};
 pub use self::schema::{
     Check, Compatibility, Diff, Export, Get, Import, List, NamedReference, Register, RegistryAt, RegistryCommand,
     SchemaCommand, SchemaType,
@@ -20,7 +22,7 @@ pub use self::schema::{
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: migrate, dead-letters, tail, bench.")]
+#[command(after_help = "Not there yet in this version: migrate, dead-letters, tail, bench gate, bench convert.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -42,6 +44,9 @@ pub enum Command {
     /// Check, compare, register and read schemas, of any Confluent-compatible registry
     #[command(subcommand)]
     Schema(SchemaCommand),
+    /// Measure throughput and cost on your own machines
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print completions for a shell, or the man pages
     Completions(Completions),
 }
@@ -126,11 +131,12 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 4] = [
+pub const LATER: [Later; 5] = [
     Later { name: "migrate", purpose: "move a topic and its consumer groups to another schema version" },
     Later { name: "dead-letters", purpose: "list, explain and redrive dead letters" },
     Later { name: "tail", purpose: "print the records of a topic decoded" },
-    Later { name: "bench", purpose: "measure throughput and cost on your own machines" },
+    Later { name: "bench gate", purpose: "measure what a gate does per second, and what that costs" },
+    Later { name: "bench convert", purpose: "measure what a converter does per second, and what that costs" },
 ];
 
 impl Later {
@@ -141,6 +147,7 @@ impl Later {
             return None;
         }
         let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-        LATER.into_iter().find(|later| later.name == asked)
+        // Of commands within commands clap knows the last word.
+        LATER.into_iter().find(|later| later.name.rsplit(' ').next() == Some(asked))
     }
 }

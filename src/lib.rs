@@ -34,6 +34,7 @@
 //! - Rebalances are noted inside `poll` and answered by the loop, after its transaction has ended.
 
 pub mod admin;
+mod bench;
 pub mod cli;
 pub mod commands;
 pub mod config;

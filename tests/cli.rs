@@ -34,6 +34,8 @@ fn help_is_as_written() {
         ("run.txt", &["run", "--help"]),
         ("demo.txt", &["demo", "--help"]),
         ("check-config.txt", &["check-config", "--help"]),
+        ("bench.txt", &["bench", "--help"]),
+        ("bench-registry.txt", &["bench", "registry", "--help"]),
         ("completions.txt", &["completions", "--help"]),
         ("registry.txt", &["registry", "--help"]),
         ("registry-export.txt", &["registry", "export", "--help"]),
@@ -62,6 +64,7 @@ fn a_wrong_command_line_is_refused_with_2() {
         (&["demo", "--for", "soon"], "invalid value 'soon' for '--for <TIME>'"),
         (&["demo", "--rate", "0"], "0 is not in 1..=1000000"),
         (&["demo", "--for", "3s", "--keep-running"], "cannot be used with"),
+        (&["bench", "registry", "--connections", "0"], "0 is not in 1..=1000"),
         (&["check-config", "--output", "xml"], "[possible values: text, json]"),
         (&["completions", "tcsh"], "[possible values: bash, elvish, fish, powershell, zsh, man]"),
     ] {
@@ -79,8 +82,9 @@ fn a_wrong_command_line_is_refused_with_2() {
 #[test]
 fn commands_to_come_say_so() {
     for later in sluice::cli::LATER {
-        for args in [&[later.name][..], &[later.name, "list", "--any", "x"], &[later.name, "--help"]] {
-            let output = sluice(args);
+        for rest in [&[][..], &["list", "--any", "x"], &["--help"]] {
+            let args: Vec<_> = later.name.split(' ').chain(rest.iter().copied()).collect();
+            let output = sluice(&args);
             let expected = format!(
                 "error: 'sluice {}' is not there yet in version {}: it will {}\n\
                  hint: 'sluice --help' lists the commands of this version\n",

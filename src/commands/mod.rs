@@ -4,6 +4,7 @@
 //! ends with an [`Exit`] or a [`Failure`]. Logs and failures go to standard error. No
 //! command ends the process itself, so all of them can be called from tests.
 
+mod bench;
 mod check_config;
 mod completions;
 mod demo;
@@ -107,6 +108,7 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
         Command::Demo(asked) => demo::run(asked, out).await,
         Command::Registry(asked) => registry::run(asked, out).await,
         Command::Schema(asked) => schema::run(asked, out).await,
+        Command::Bench(asked) => bench::run(asked, out).await,
     }
 }
 

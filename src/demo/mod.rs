@@ -7,12 +7,12 @@
 //!     └────────── enter ─────────────────> ledger <────────────── strike out ─────────────────┘
 //! ```
 //!
-//! The gate is the real one, started from a configuration text as an operator would write it; broker and registry are
-//! small. Nothing that the demo says of records comes from the gate alone: `verify` reads the output topics as
+//! The gate is the real one, started from a configuration text as an operator would write it, and so is the registry, whose
+//! log is in the broker; that one is small. Nothing that the demo says of records comes from the gate alone: `verify` reads the output topics as
 //! any consumer would, and `ledger` compares each record with what was sent. `traffic` makes good records and `damage`
 //! spoils some; `table` shows the work and `summary` its result.
 
-mod cluster;
+pub(crate) mod cluster;
 mod damage;
 mod ledger;
 mod orders;
@@ -40,7 +40,7 @@ use self::summary::Report;
 use self::table::View;
 use self::traffic::Traffic;
 use self::verify::Reader;
-use crate::config::{self, Config, Environment, Syntax};
+use crate::config::{self, Config, Environment, LOG_TOPIC, Syntax};
 use crate::gate::verdict::Route;
 use crate::service::{self, Service};
 use crate::telemetry::{Health, Metrics};
@@ -114,11 +114,14 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts everything, and `rate` records per second.
     pub(crate) async fn start(rate: u32) -> Result<Self, Error> {
-        let topics = [SOURCE, OUTPUTS[0].0, OUTPUTS[1].0, OUTPUTS[2].0];
-        let cluster = Cluster::start(&topics).map_err(Error::Cluster)?;
-        let registry = Registry::start().await.map_err(|error| Error::Io("embedded registry", error))?;
+        let topics = [SOURCE, OUTPUTS[0].0, OUTPUTS[1].0, OUTPUTS[2].0].map(|topic| (topic, PARTITIONS));
+        let cluster = Cluster::start(&[&topics[..], &[(LOG_TOPIC, 1)]].concat()).map_err(Error::Cluster)?;
         let brokers = cluster.bootstrap_servers();
-        let mut service = match Service::start(configuration(&brokers, registry.address, ADMIN)?).await {
+        let of_registry = |error| Error::Io("embedded registry", error);
+        let listener = registry::listener().await.map_err(of_registry)?;
+        let config = configuration(&brokers, listener.1, ADMIN)?;
+        let registry = Registry::start(listener, config.kafka.clone()).await.map_err(of_registry)?;
+        let mut service = match Service::start(config).await {
             Err(service::Error::Listen { .. }) => {
                 Service::start(configuration(&brokers, registry.address, ANY_PORT)?).await?
             }
@@ -177,6 +180,7 @@ impl Demo {
         let unstopped = self.service.stop().await;
         let reader = self.reader;
         blocking(|| reader.finish()).await;
+        self.registry.stop().await;
         let ledger = std::mem::take(&mut *self.books.lock().unwrap_or_else(PoisonError::into_inner));
         let mut report = Report::new(ledger, &self.metrics.gate(GATE).outcomes(), self.time, self.rate);
         if unstopped > 0 {

@@ -1,18 +1,25 @@
-//! The embedded registry: the pure store behind its HTTP face, with the demo's schemas registered.
+//! The embedded registry: a node over the embedded broker's `_schemas`, with the demo's schemas registered.
 //!
 //! Three versions of an order under the subject of the raw topic: v2 reads v1, v3 is read by neither, which a registry
 //! without compatibility rules takes. A payment stands under a subject of its own, for the producer that mixes up
 //! its topics.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
+use futures::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::{PAUSE, START_LIMIT};
+use crate::config::{Kafka, LOG_TOPIC};
 use crate::registry::api::{Style, router};
+use crate::registry::log;
 use crate::registry::node::{Error, Node};
-use crate::registry::store::{Command, Content, Draft, Outcome, Store};
+use crate::registry::settings::{Compatibility, ConfigPatch};
+use crate::registry::store::{Command, Content, Draft, Outcome};
 use crate::schema::{SchemaGuid, SchemaId, Subject};
 
 /// The subject of the values of `orders.raw`.
@@ -41,38 +48,66 @@ pub(super) struct Ids {
 
 /// A running registry; it ends when this is dropped.
 pub(super) struct Registry {
-    pub(super) address: SocketAddr,
     pub(super) ids: Ids,
+    pub(super) address: SocketAddr,
+    threads: log::Threads,
     _server: JoinSet<()>,
 }
 
+/// Where the registry will be found: the configuration names it before it is there.
+pub(super) async fn listener() -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
 impl Registry {
-    /// Registers the schemas and serves them on a free port of this machine.
-    pub(super) async fn start() -> std::io::Result<Self> {
-        let node = Arc::new(Node::in_memory(Store::unchecked()));
-        let ids = register(&node).await.map_err(std::io::Error::other)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+    /// Starts a node over the topic [`LOG_TOPIC`], registers the schemas and serves them.
+    pub(super) async fn start((listener, address): (TcpListener, SocketAddr), kafka: Kafka) -> io::Result<Self> {
+        let (node, threads) = Node::over_log(log::Settings::new(kafka, LOG_TOPIC)).map_err(io::Error::other)?;
+        let node = Arc::new(node);
+        let began = Instant::now();
+        while !node.is_ready() {
+            if began.elapsed() > START_LIMIT {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("its log was not read in {START_LIMIT:?}"),
+                ));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        let ids = register(&node).await.map_err(io::Error::other)?;
         let mut server = JoinSet::new();
         server.spawn(async move {
             if let Err(error) = axum::serve(listener, router(node, Style::default())).await {
                 tracing::error!(%error, "the embedded registry ended");
             }
         });
-        Ok(Self { address, ids, _server: server })
+        Ok(Self { ids, address, threads, _server: server })
+    }
+
+    /// Ends the log's threads, which would otherwise miss their broker.
+    pub(super) async fn stop(self) {
+        self.threads.stop().await;
     }
 }
 
-/// Registers the demo's schemas.
+/// Registers the demo's schemas, all in one write: the embedded broker takes its time for each.
 pub(super) async fn register(node: &Node) -> Result<Ids, Error> {
-    let mut found = Vec::new();
-    for (subject, text) in SCHEMAS {
+    let level = Compatibility::None.name().to_owned();
+    let patch = ConfigPatch { compatibility: Some(Some(level)), ..ConfigPatch::default() };
+    let unchecked = Command::SetConfig { scope: None, patch };
+    let registered = SCHEMAS.map(|(subject, text)| {
         let draft = Draft { text: text.to_owned(), ..Draft::default() };
-        let command = Command::Register { subject: Subject(subject.into()), draft, normalize: false };
-        if let Outcome::Registered(version) = node.write(&command).await? {
-            found.push((version.id, version.content));
-        }
-    }
+        Command::Register { subject: Subject(subject.into()), draft, normalize: false }
+    });
+    let commands: Vec<_> = std::iter::once(unchecked).chain(registered).collect();
+    let outcomes = try_join_all(commands.iter().map(|command| node.write(command))).await?;
+    let found = outcomes.into_iter().filter_map(|outcome| match outcome {
+        Outcome::Registered(version) => Some((version.id, version.content)),
+        Outcome::Versions(_) | Outcome::Config(_) | Outcome::Mode(_) | Outcome::Done => None,
+    });
+    let found: Vec<_> = found.collect();
     let [v1, v2, v3, payment] = std::array::from_fn::<(SchemaId, Arc<Content>), 4, _>(|index| found[index].clone());
     Ok(Ids { orders: [v1.0, v2.0, v3.0], guid: v2.1.guid, payment: payment.0, nobodys: SchemaId(404) })
 }

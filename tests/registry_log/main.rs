@@ -1,4 +1,4 @@
-//! A registry whose state is a topic: restarts, deaths, several nodes, outages, and logs of other registries.
+//! A registry whose state is a topic: restarts, deaths, several nodes, outages, large logs, and logs of other registries.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,6 +20,7 @@ mod node;
 mod nodes;
 mod outages;
 mod restarts;
+mod size;
 mod topics;
 
 use std::time::Duration;

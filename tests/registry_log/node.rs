@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::READY;
-use crate::common::process::{Process, free_port};
+use crate::common::process::{Held, Process, Usage, free_port};
 use crate::common::{gate, http, wait_for};
 
 /// How long a client waits for an answer: longer than any request may take.
@@ -100,6 +100,11 @@ impl Node {
     pub(crate) fn wait_exit(mut self) -> (ExitStatus, String) {
         let status = self.process.wait(READY);
         (status, self.process.log())
+    }
+
+    /// Returns what it has used so far, and what it holds now.
+    pub(crate) fn usage(&self) -> (Usage, Held) {
+        (self.process.usage(), self.process.held())
     }
 
     /// Reads one of its metrics; 0 where it has none.

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::Style;
 use super::body::TagsBody;
@@ -38,6 +39,22 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
+/// The text of a schema.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Text<'a> {
+    /// As it is kept, in JSON already.
+    Kept(&'a RawValue),
+    /// Made for this answer.
+    Made(String),
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self::Made(String::new())
+    }
+}
+
 /// A schema, with as much of its place as the path asks for.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,7 +75,7 @@ pub(super) struct SchemaAnswer<'a> {
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_set: Option<&'a RuleSet>,
-    pub(super) schema: &'a str,
+    pub(super) schema: Text<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) schema_tags: Vec<TagsBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +99,7 @@ impl<'a> SchemaAnswer<'a> {
             references: content.references.iter().map(ReferenceEntity::from).collect(),
             metadata: content.metadata.as_ref(),
             rule_set: content.rule_set.as_ref(),
-            schema: &content.text,
+            schema: Text::Kept(content.json()),
             ts: (is_new && found.timestamp > 0).then_some(found.timestamp),
             deleted: is_new.then_some(found.deleted),
             ..Self::default()

@@ -1,12 +1,10 @@
 //! Schemas by ID and GUID, and all of them.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{Json, SchemaAnswer};
+use super::answer::{Json, SchemaAnswer, Text};
 use super::body::TagsBody;
 use super::error::Answer;
 use super::query::{self, Parameters, Read};
@@ -32,9 +30,8 @@ pub(super) async fn by_id(
     if is_plain && headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return Ok(cached(StatusCode::NOT_MODIFIED.into_response(), &tag));
     }
-    let text = rendered(&store, &found, &query)?;
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = &text;
+    answer.schema = rendered(&store, &found, &query)?;
     qualify(&mut answer.references, &found, &query);
     answer.schema_tags = tags(&store, &found, &query)?;
     // 8.x says where the schema is when it is asked for a subject.
@@ -50,7 +47,7 @@ pub(super) async fn by_id(
 pub(super) async fn text_by_id(State(shared): App, Path(id): Path<String>, query: Parameters) -> Answer<Response> {
     let store = shared.store();
     let found = store.by_id(query.text("subject"), query::schema_id(&id)?)?;
-    Ok(rendered(&store, &found, &query)?.to_string().into_response())
+    text(&store, &found, &query)
 }
 
 pub(super) async fn subjects(
@@ -80,9 +77,8 @@ pub(super) async fn places(
 pub(super) async fn by_guid(State(shared): App, Path(guid): Path<String>, query: Parameters) -> Answer<Response> {
     let store = shared.store();
     let found = store.by_guid(query::schema_guid(&guid)?)?;
-    let text = rendered(&store, &found, &query)?;
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = &text;
+    answer.schema = rendered(&store, &found, &query)?;
     Ok(Json(answer).into_response())
 }
 
@@ -130,11 +126,22 @@ fn answers<'a>(shared: &Shared, store: &'a Store, page: &'a [Found], with_aliase
 }
 
 /// Returns the text of a schema in the form that is asked for; one that we do not know is the stored one.
-pub(super) fn rendered(store: &Store, found: &Found, query: &Parameters) -> Answer<Arc<str>> {
-    match query.text("format") {
-        Some("resolved") if !found.content.references.is_empty() => Ok(store.resolved(found)?.into()),
-        Some(_) | None => Ok(Arc::clone(&found.content.text)),
-    }
+pub(super) fn rendered<'f>(store: &Store, found: &'f Found, query: &Parameters) -> Answer<Text<'f>> {
+    Ok(match resolved(store, found, query)? {
+        Some(text) => Text::Made(text),
+        None => Text::Kept(found.content.json()),
+    })
+}
+
+/// Answers with the text alone, in the form that is asked for.
+pub(super) fn text(store: &Store, found: &Found, query: &Parameters) -> Answer<Response> {
+    let text = resolved(store, found, query)?;
+    Ok(text.unwrap_or_else(|| found.content.text.to_string()).into_response())
+}
+
+fn resolved(store: &Store, found: &Found, query: &Parameters) -> Answer<Option<String>> {
+    let is_asked = query.text("format") == Some("resolved") && !found.content.references.is_empty();
+    Ok(is_asked.then(|| store.resolved(found)).transpose()?)
 }
 
 /// Lists the tags that are asked for, or all where `*` is.

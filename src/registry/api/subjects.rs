@@ -28,9 +28,8 @@ pub(super) async fn lookup(
     let (store, draft) = (shared.store(), body::draft(&body)?);
     let subject = query::subject(&subject);
     let found = store.lookup_anywhere(&subject, &draft, query.flag("normalize"), query.deleted())?;
-    let text = super::schemas::rendered(&store, &found, &query)?;
     let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = &text;
+    answer.schema = super::schemas::rendered(&store, &found, &query)?;
     Ok(Json(answer).into_response())
 }
 
@@ -43,9 +42,8 @@ pub(super) async fn by_metadata(
     let (keys, values) = (query::all(&query, "key"), query::all(&query, "value"));
     let wanted: BTreeMap<_, _> = keys.into_iter().zip(values).collect();
     let found = store.with_metadata(&query::subject(&subject), &wanted, query.deleted())?;
-    let text = super::schemas::rendered(&store, &found, &query)?;
     let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = &text;
+    answer.schema = super::schemas::rendered(&store, &found, &query)?;
     Ok(Json(answer).into_response())
 }
 

@@ -35,9 +35,8 @@ pub(super) async fn get(State(shared): App, Path((subject, version)): Place, que
     let store = shared.store();
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
-    let text = schemas::rendered(&store, &found, &query)?;
     let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = &text;
+    answer.schema = schemas::rendered(&store, &found, &query)?;
     schemas::qualify(&mut answer.references, &found, &query);
     answer.schema_tags = schemas::tags(&store, &found, &query)?;
     Ok(Json(answer).into_response())
@@ -47,7 +46,7 @@ pub(super) async fn text(State(shared): App, Path((subject, version)): Place, qu
     let store = shared.store();
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
-    Ok(schemas::rendered(&store, &found, &query)?.to_string().into_response())
+    schemas::text(&store, &found, &query)
 }
 
 pub(super) async fn referenced_by(

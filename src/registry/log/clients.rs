@@ -14,6 +14,7 @@ use super::Settings;
 use super::error::Error;
 use crate::config::Kafka;
 use crate::kafka::clients::{self, Latest, wait_before_retries};
+use crate::kafka::topics::ATTEMPT;
 use crate::telemetry::logging;
 
 /// What the clients are called in logs, and by brokers.
@@ -86,7 +87,8 @@ fn consumer(kafka: &Kafka, topic: &str) -> ClientConfig {
         ("fetch.error.backoff.ms", "50"),
         // The end of the log is told after so long without records; records come at once.
         ("fetch.wait.max.ms", "100"),
-        ("queued.max.messages.kbytes", "65536"),
+        // What is read ahead comes on top of what is kept of it, and is gone in a moment.
+        ("queued.max.messages.kbytes", "16384"),
         ("enable.metrics.push", "false"),
     ];
     set(&mut client, &defaults);
@@ -114,6 +116,9 @@ pub(super) fn reader(settings: &Settings) -> Result<Consumer, Error> {
     let mut client = consumer(&settings.kafka, &settings.topic);
     client.set("statistics.interval.ms", "5000");
     let consumer: Consumer = client.create_with_context(Context::default()).map_err(Error::Client)?;
+    // Who does not know the leader yet waits half a second before the begin of the log is asked for. Where nobody answers,
+    // the consumer asks for itself.
+    rdkafka::consumer::Consumer::fetch_metadata(&consumer, Some(&settings.topic), ATTEMPT).ok();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&settings.topic, 0, rdkafka::Offset::Beginning).map_err(Error::Client)?;
     rdkafka::consumer::Consumer::assign(&consumer, &list).map_err(Error::Client)?;

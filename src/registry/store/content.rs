@@ -1,14 +1,15 @@
 //! What a schema is, apart from where it is registered: text, references and contract, and the GUID made of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use md5::{Digest as _, Md5};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::registry::contract::{Metadata, RuleSet};
 use crate::schema::{Format, Reference, SchemaGuid};
 
 /// A schema without a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Content {
     /// Its language.
     pub format: Format,
@@ -22,7 +23,17 @@ pub struct Content {
     pub rule_set: Option<RuleSet>,
     /// Its 128-bit name.
     pub guid: SchemaGuid,
+    /// The text as JSON has it, once somebody has asked for it: escaping is most of the work of an answer.
+    json: OnceLock<Box<RawValue>>,
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.guid == other.guid && self.is_same(other)
+    }
+}
+
+impl Eq for Content {}
 
 impl Content {
     pub(super) fn new(
@@ -32,7 +43,8 @@ impl Content {
         metadata: Option<Metadata>,
         rule_set: Option<RuleSet>,
     ) -> Self {
-        let mut content = Self { format, text, references, metadata, rule_set, guid: SchemaGuid([0; 16]) };
+        let (guid, json) = (SchemaGuid([0; 16]), OnceLock::new());
+        let mut content = Self { format, text, references, metadata, rule_set, guid, json };
         content.guid = content.hash();
         content
     }
@@ -55,6 +67,11 @@ impl Content {
             rules.update(&mut hash);
         }
         SchemaGuid(hash.finalize().into())
+    }
+
+    /// Returns the text as a string of JSON, which is made once.
+    pub(crate) fn json(&self) -> &RawValue {
+        self.json.get_or_init(|| to_raw_value(&*self.text).expect("a text is JSON"))
     }
 
     /// Tells whether two schemas are the same, whatever their names say: MD5 can be made to meet.

@@ -3,12 +3,13 @@
 //! All maps share what two states of the registry have in common, so that the next one is made beside the one that
 //! readers look at, in a time that does not depend on how many schemas there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
 use super::content::Content;
+use super::places::Places;
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
 
 /// A version of a subject.
@@ -27,7 +28,7 @@ pub(super) type Versions = BTreeMap<Version, Stored>;
 #[derive(Debug, Clone)]
 pub(super) struct Registered {
     pub(super) content: Arc<Content>,
-    pub(super) places: Arc<BTreeSet<(Subject, Version)>>,
+    pub(super) places: Places,
 }
 
 /// One numbering of schemas.
@@ -45,20 +46,27 @@ impl Context {
     /// Puts a version in its place; returns the content that was there before, if it is gone by that.
     pub(super) fn put(&mut self, subject: &Subject, version: Version, stored: Stored, content: Content) {
         self.highest = self.highest.max(stored.id.0);
-        let mut versions = self.subjects.get(subject).cloned().unwrap_or_default();
-        let replaced = Arc::make_mut(&mut versions).insert(version, stored);
-        self.subjects.insert_mut(subject.clone(), versions);
+        // One name for all that the subject has.
+        let subject = &self.subjects.get_key_value(subject).map_or(subject, |(known, _)| known).clone();
+        let replaced = match self.subjects.get_mut(subject) {
+            Some(versions) => Arc::make_mut(versions).insert(version, stored),
+            None => {
+                self.subjects.insert_mut(subject.clone(), Arc::new(Versions::from([(version, stored)])));
+                None
+            }
+        };
         if let Some(replaced) = replaced.filter(|replaced| replaced.id != stored.id) {
             self.leave(replaced.id, subject, version);
         }
-        let registered = self.schemas.get(&stored.id).cloned();
-        let mut registered = registered.unwrap_or_else(|| {
-            if !self.ids.contains_key(&content.guid) {
-                self.ids.insert_mut(content.guid, stored.id);
-            }
-            Registered { content: Arc::new(content), places: Arc::default() }
-        });
-        Arc::make_mut(&mut registered.places).insert((subject.clone(), version));
+        let place = (subject.clone(), version);
+        if let Some(registered) = self.schemas.get_mut(&stored.id) {
+            registered.places.insert(place);
+            return;
+        }
+        if !self.ids.contains_key(&content.guid) {
+            self.ids.insert_mut(content.guid, stored.id);
+        }
+        let registered = Registered { content: Arc::new(content), places: Places::One(place) };
         self.schemas.insert_mut(stored.id, registered);
     }
 
@@ -85,8 +93,7 @@ impl Context {
     /// Forgets a place of a schema, and the schema where that was the last one; its ID is not given again.
     fn leave(&mut self, id: SchemaId, subject: &Subject, version: Version) {
         let Some(mut registered) = self.schemas.get(&id).cloned() else { return };
-        Arc::make_mut(&mut registered.places).remove(&(subject.clone(), version));
-        if !registered.places.is_empty() {
+        if !registered.places.remove(&(subject.clone(), version)) {
             self.schemas.insert_mut(id, registered);
             return;
         }

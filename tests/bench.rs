@@ -1,0 +1,111 @@
+//! `sluice bench registry`: its figures, over the embedded broker and a real cluster, and what it leaves there.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use common::client::Content;
+use common::gate::binary;
+use common::kafka::{self, Cluster};
+use common::wait_for;
+use serde_json::{Value, json};
+
+/// What the command has in a cluster.
+const TOPIC: &str = "sluice.bench.registry";
+
+const KINDS: [&str; 4] = ["get_by_id", "get_latest", "post_known", "post_new"];
+
+fn bench(args: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(["bench", "registry", "--schemas", "50", "--connections", "4"]).args(args);
+    command.env_remove("SLUICE_CONFIG").stdin(Stdio::null());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// All figures of a run that went well.
+fn figures(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let measured = found["measured"].as_array().unwrap();
+    assert_eq!(measured.iter().map(|one| one["request"].as_str().unwrap()).collect::<Vec<_>>(), KINDS);
+    for one in measured {
+        for name in ["requests", "per_second", "p50_us", "p99_us", "cpu_us"] {
+            assert!(one[name].as_f64().unwrap() > 0.0, "{name} in {found:#}");
+        }
+        assert_eq!(one["refused"], json!(0), "{found:#}");
+        assert!(one["p50_us"].as_f64() <= one["p99_us"].as_f64(), "{found:#}");
+    }
+    found
+}
+
+#[test]
+fn all_kinds_are_measured_with_nothing_needed() {
+    let found = figures(&bench(&["--for", "1s", "--output", "json"]).output().unwrap());
+    assert_eq!((&found["log"], &found["schemas"]), (&json!("the embedded broker"), &json!(50)));
+    let output = bench(&["--for", "100ms"]).output().unwrap();
+    let table = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{table}{}", text(&output.stderr));
+    assert!(table.starts_with("a node of the registry, its log in the embedded broker\n50 schemas of "), "{table}");
+    let titles = ["GET by ID", "GET latest version", "POST what is there", "POST a new schema"];
+    assert!(titles.iter().all(|title| table.lines().any(|line| line.starts_with(title))), "{table}");
+}
+
+fn is_there(cluster: &Cluster) -> bool {
+    cluster.partitions(TOPIC).is_some()
+}
+
+fn gone(cluster: &Cluster) {
+    wait_for("the topic to go", Duration::from_secs(30), || (!is_there(cluster)).then_some(()));
+}
+
+fn interrupted(cluster: &Cluster, config: &Path) {
+    let mut child = bench(&["--for", "10m", "--config"]).arg(config).spawn().unwrap();
+    wait_for("the topic to come", Duration::from_secs(60), || is_there(cluster).then_some(()));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let status = wait_for("the end", Duration::from_secs(60), || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    gone(cluster);
+}
+
+/// One test, since there is one topic.
+#[test]
+fn a_real_cluster_is_left_as_it_was() {
+    let cluster = kafka::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sluice.yaml");
+    let server = json!({ "topic": "somebody-elses" });
+    let text_of = json!({ "kafka": { "bootstrap.servers": cluster.bootstrap() }, "registry_server": server });
+    std::fs::write(&config, text_of.to_string()).unwrap();
+    let run = |time: &str| bench(&["--for", time, "--output", "json", "--config"]).arg(&config).output().unwrap();
+
+    let found = figures(&run("1s"));
+    let log = format!("topic '{TOPIC}' of {}", cluster.bootstrap());
+    assert_eq!(found["log"], json!(log));
+    gone(&cluster);
+    interrupted(&cluster, &config);
+
+    cluster.create_topic(TOPIC, 1, &[("cleanup.policy", "compact")]);
+    let output = run("200ms");
+    assert_eq!(output.status.code(), Some(0), "an empty one will do: {}", text(&output.stderr));
+    let stays = format!("topic '{TOPIC}' was there before and stays; to delete it: kafka-topics.sh");
+    assert!(text(&output.stderr).contains(&stays), "{}", text(&output.stderr));
+    let records = cluster.read(&[TOPIC]).len();
+    assert!(records > 50, "{records}");
+
+    let foreign = Content { key: Some(b"{}".to_vec()), value: Some(b"{}".to_vec()), headers: Vec::new(), timestamp: 1 };
+    cluster.writer().write(TOPIC, [(0, &foreign)], || {});
+    let output = run("200ms");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("has records") && told.contains(&format!("--delete --topic {TOPIC}")), "{told}");
+    assert_eq!(cluster.read(&[TOPIC]).len(), records + 1, "nothing is written where others write");
+    assert!(cluster.partitions("somebody-elses").is_none(), "the registry's own topic is not touched");
+}
