@@ -55,7 +55,9 @@ fn rewritten(uri: &Uri, store: &Store) -> Result<Option<Uri>, Error> {
         path.push('/');
         if is_subject {
             let follows_subjects = segments[index - 1] == "subjects";
-            let name = qualified(&decoded(segment));
+            // The default context alone has no other form.
+            let name = Some(qualified(&decoded(segment))).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| decoded(segment));
             let name = if follows_subjects { meant(store, name) } else { name };
             path.extend(utf8_percent_encode(&name, ESCAPED));
         } else {
@@ -150,6 +152,11 @@ mod tests {
             ("/contexts/.eu/mode", "/mode/:.eu:"),
             ("/contexts/.eu/compatibility/subjects/a/versions/1", "/compatibility/subjects/:.eu:a/versions/1"),
             ("/contexts/./subjects/a", "/subjects/a"),
+            ("/contexts/.eu/subjects/:.:a", "/subjects/a"),
+            ("/subjects/:.::.:a/versions", "/subjects/a/versions"),
+            ("/subjects/:.:/versions", "/subjects/:.:/versions"),
+            ("/config/:.:", "/config/:.:"),
+            ("/config/:.eu", "/config/:.eu:"),
             ("/contexts/.eu", "/contexts/.eu"),
             ("/contexts", "/contexts"),
             ("/subjects/o/versions", "/subjects/orders/versions"),

@@ -192,7 +192,7 @@ impl Store {
     pub(super) fn elsewhere(&self, subject: &Subject) -> impl Iterator<Item = Subject> {
         let is_open = context_of(subject) == DEFAULT_CONTEXT;
         let others = self.contexts.keys().filter(move |name| is_open && *name != DEFAULT_CONTEXT);
-        others.map(|name| names::qualified(name, &subject.0)).filter(|subject| self.all(subject).is_ok())
+        others.map(|name| names::within(name, &subject.0)).filter(|subject| self.all(subject).is_ok())
     }
 
     /// Finds the newest version of a subject with these properties.
