@@ -31,9 +31,9 @@ pub(super) async fn by_id(
         return Ok(cached(StatusCode::NOT_MODIFIED.into_response(), &tag));
     }
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = rendered(&store, &found, &query)?;
+    answer.schema = rendered(&shared, &found, &query).await?;
     qualify(&mut answer.references, &found, &query);
-    answer.schema_tags = tags(&store, &found, &query)?;
+    answer.schema_tags = tags(&shared, &found, &query).await?;
     // 8.x says where the schema is when it is asked for a subject.
     if shared.style.has_new_fields && subject.is_some() {
         (answer.subject, answer.version) = (Some(&*found.subject.0), Some(found.version.0));
@@ -47,7 +47,7 @@ pub(super) async fn by_id(
 pub(super) async fn text_by_id(State(shared): App, Path(id): Path<String>, query: Parameters) -> Answer<Response> {
     let store = shared.store();
     let found = store.by_id(query.text("subject"), query::schema_id(&id)?)?;
-    text(&store, &found, &query)
+    text(&shared, &found, &query).await
 }
 
 pub(super) async fn subjects(
@@ -78,7 +78,7 @@ pub(super) async fn by_guid(State(shared): App, Path(guid): Path<String>, query:
     let store = shared.store();
     let found = store.by_guid(query::schema_guid(&guid)?)?;
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = rendered(&store, &found, &query)?;
+    answer.schema = rendered(&shared, &found, &query).await?;
     Ok(Json(answer).into_response())
 }
 
@@ -126,35 +126,37 @@ fn answers<'a>(shared: &Shared, store: &'a Store, page: &'a [Found], with_aliase
 }
 
 /// Returns the text of a schema in the form that is asked for; one that we do not know is the stored one.
-pub(super) fn rendered<'f>(store: &Store, found: &'f Found, query: &Parameters) -> Answer<Text<'f>> {
-    Ok(match resolved(store, found, query)? {
+pub(super) async fn rendered<'f>(shared: &Shared, found: &'f Found, query: &Parameters) -> Answer<Text<'f>> {
+    Ok(match resolved(shared, found, query).await? {
         Some(text) => Text::Made(text),
         None => Text::Kept(found.content.json()),
     })
 }
 
 /// Answers with the text alone, in the form that is asked for.
-pub(super) fn text(store: &Store, found: &Found, query: &Parameters) -> Answer<Response> {
-    let text = resolved(store, found, query)?;
+pub(super) async fn text(shared: &Shared, found: &Found, query: &Parameters) -> Answer<Response> {
+    let text = resolved(shared, found, query).await?;
     Ok(text.unwrap_or_else(|| found.content.text.to_string()).into_response())
 }
 
-fn resolved(store: &Store, found: &Found, query: &Parameters) -> Answer<Option<String>> {
-    let is_asked = query.text("format") == Some("resolved") && !found.content.references.is_empty();
-    Ok(is_asked.then(|| store.resolved(found)).transpose()?)
+async fn resolved(shared: &Shared, found: &Found, query: &Parameters) -> Answer<Option<String>> {
+    if query.text("format") != Some("resolved") || found.content.references.is_empty() {
+        return Ok(None);
+    }
+    let found = found.clone();
+    Ok(Some(shared.node.ask(move |store| store.resolved(&found)).await??))
 }
 
-/// Lists the tags that are asked for, or all where `*` is.
-pub(super) fn tags(store: &Store, found: &Found, query: &Parameters) -> Answer<Vec<TagsBody>> {
+/// Lists the records and fields that have one of the tags that are asked for, or any where `*` is, with all their tags.
+pub(super) async fn tags(shared: &Shared, found: &Found, query: &Parameters) -> Answer<Vec<TagsBody>> {
     let wanted: Vec<_> = query::all(query, "findTags").into_iter().flat_map(|names| names.split(',')).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let mut tags = store.tags(found)?;
-    for found in &mut tags {
-        found.tags.retain(|tag| wanted.iter().any(|wanted| *wanted == "*" || wanted == tag));
-    }
-    Ok(tags.into_iter().filter(|found| !found.tags.is_empty()).map(TagsBody::from).collect())
+    let found = found.clone();
+    let tags = shared.node.ask(move |store| store.tags(&found)).await??;
+    let is_wanted = |tag: &String| wanted.iter().any(|wanted| *wanted == "*" || wanted == tag);
+    Ok(tags.into_iter().filter(|found| found.tags.iter().any(is_wanted)).map(TagsBody::from).collect())
 }
 
 /// Names the contexts of references where that is asked for.

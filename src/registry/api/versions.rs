@@ -36,9 +36,9 @@ pub(super) async fn get(State(shared): App, Path((subject, version)): Place, que
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
     let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = schemas::rendered(&store, &found, &query)?;
+    answer.schema = schemas::rendered(&shared, &found, &query).await?;
     schemas::qualify(&mut answer.references, &found, &query);
-    answer.schema_tags = schemas::tags(&store, &found, &query)?;
+    answer.schema_tags = schemas::tags(&shared, &found, &query).await?;
     Ok(Json(answer).into_response())
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn text(State(shared): App, Path((subject, version)): Place, qu
     let store = shared.store();
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
-    schemas::text(&store, &found, &query)
+    schemas::text(&shared, &found, &query).await
 }
 
 pub(super) async fn referenced_by(

@@ -4,15 +4,16 @@
 //! levels ask all versions, newest first, and stop at the first that does not go with it, the others only the newest.
 //! With a compatibility group only versions of the same value of that metadata property count.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::readings::Reading;
-use super::{Content, Error, Found, Store};
+use super::{Content, Error, Found, Place, Store};
 use crate::registry::settings::{Compatibility, Config};
 use crate::schema::avro;
 use crate::schema::avro::compatibility::{Failure, Obstacle, ObstacleKind, obstacles};
 use crate::schema::avro::tree::Tree;
-use crate::schema::{Format, Reference, Subject, Version};
+use crate::schema::{Format, Reference, Subject};
 
 use super::query::{Deleted, Wanted};
 
@@ -27,6 +28,13 @@ const TOLD_CHARACTERS: usize = 10 * 1024;
 pub(super) struct Parsed {
     pub(super) content: Arc<Content>,
     pub(super) reading: Arc<Reading>,
+}
+
+/// What a schema refers to, directly and by others.
+#[derive(Default)]
+struct Collected {
+    places: HashSet<Place>,
+    texts: Vec<Arc<str>>,
 }
 
 impl Parsed {
@@ -60,33 +68,27 @@ impl Store {
 
     /// Collects the texts of references, each once, those that others refer to first.
     pub(super) fn texts(&self, subject: &Subject, references: &[Reference]) -> Result<Vec<Arc<str>>, Error> {
-        let mut found = Vec::new();
-        self.collect(subject, references, &mut Vec::new(), &mut found)?;
-        Ok(found)
+        let mut found = Collected::default();
+        self.collect(subject, references, &mut found)?;
+        Ok(found.texts)
     }
 
-    fn collect(
-        &self,
-        subject: &Subject,
-        references: &[Reference],
-        open: &mut Vec<(Subject, Version)>,
-        texts: &mut Vec<Arc<str>>,
-    ) -> Result<(), Error> {
+    fn collect(&self, subject: &Subject, references: &[Reference], found: &mut Collected) -> Result<(), Error> {
         for reference in references {
             let place = super::target(subject, reference);
-            if open.contains(&place) {
+            // Once for all ways that lead to it, of which there may be more than anybody can walk.
+            if found.places.contains(&place) {
                 continue;
             }
-            if open.len() >= MAX_REFERENCES || texts.len() >= MAX_REFERENCES {
+            if found.places.len() >= MAX_REFERENCES {
                 return Err(too_many_references());
             }
-            let found = self.version(&place.0, Wanted::Version(place.1), Deleted::With)?;
-            open.push(place.clone());
-            self.collect(&place.0, &found.content.references, open, texts)?;
-            open.pop();
+            found.places.insert(place.clone());
+            let referred = self.version(&place.0, Wanted::Version(place.1), Deleted::With)?.content;
+            self.collect(&place.0, &referred.references, found)?;
             // The same type may be registered under several subjects.
-            if !texts.contains(&found.content.text) {
-                texts.push(Arc::clone(&found.content.text));
+            if !found.texts.contains(&referred.text) {
+                found.texts.push(Arc::clone(&referred.text));
             }
         }
         Ok(())

@@ -190,6 +190,22 @@ fn guid_is_the_md5_of_text_and_references() {
     delete(&mut store, "b-value", Some(3), false).unwrap();
 }
 
+/// Ten levels with twenty ways from one to the next: nobody could walk them all.
+#[test]
+fn references_are_followed_once_however_many_ways_lead_to_them() {
+    let mut store = Store::unchecked();
+    register(&mut store, "t0", draft(r#"{"type":"record","name":"T0","fields":[]}"#));
+    for level in 1..=10 {
+        let below = level - 1;
+        let text =
+            format!(r#"{{"type":"record","name":"T{level}","fields":[{{"name":"f","type":"T{below}"}}]}}"#);
+        let references = (0..20).map(|way| reference(&format!("{way}"), &format!("t{below}"), 1)).collect();
+        register(&mut store, &format!("t{level}"), Draft { references, ..draft(&text) });
+    }
+    let top = store.version(&subject("t10"), Wanted::Latest, Deleted::Without).unwrap();
+    assert_eq!(store.texts(&subject("t10"), &top.content.references).unwrap().len(), 10);
+}
+
 #[test]
 fn bad_drafts_are_refused_with_confluents_words() {
     let mut store = Store::unchecked();
