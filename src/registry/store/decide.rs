@@ -1,6 +1,8 @@
 //! What a command adds to the log. Decided on one state, and true while the log ends where that state does.
 
 mod delete;
+mod draft;
+mod lookup;
 mod register;
 mod settings;
 
@@ -89,7 +91,7 @@ pub struct Draft {
     pub rule_set: Option<RuleSet>,
     /// The ID that it must have, in import mode.
     pub id: Option<SchemaId>,
-    /// The version that it must become.
+    /// The version that it must become; one below 1 is the next, whichever that is.
     pub version: Option<Version>,
     /// Tags that are put into its text.
     pub tags_to_add: Vec<Tags>,
@@ -158,7 +160,7 @@ type Changes = Vec<Change>;
 type Decided = Result<(Changes, Outcome), Error>;
 
 fn not_permitted(scope: Option<&Subject>, why: &str) -> Error {
-    let context = scope.map_or(super::DEFAULT_CONTEXT, context_of);
-    let name = scope.map_or("null", |scope| names::parts(&scope.0).1);
+    let context = names::within(scope.map_or(super::DEFAULT_CONTEXT, context_of), "");
+    let name = scope.map_or("null", |scope| &scope.0);
     Error::NotPermitted(format!("Subject {name} in context {context} {why}"))
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::readings::Reading;
 use super::{Content, Error, Found, Place, Store};
+use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::settings::{Compatibility, Config};
 use crate::schema::avro;
 use crate::schema::avro::compatibility::{Failure, Obstacle, ObstacleKind, obstacles};
@@ -40,6 +41,13 @@ struct Collected {
 impl Parsed {
     pub(super) fn tree(&self) -> &Tree {
         &self.reading.tree
+    }
+
+    /// Returns the same schema with another contract.
+    pub(super) fn with_contract(&self, metadata: Option<Metadata>, rules: Option<RuleSet>) -> Self {
+        let Content { format, text, references, .. } = &*self.content;
+        let content = Content::new(*format, Arc::clone(text), references.clone(), metadata, rules);
+        Self { content: Arc::new(content), reading: Arc::clone(&self.reading) }
     }
 }
 

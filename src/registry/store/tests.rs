@@ -259,7 +259,7 @@ fn bad_drafts_are_refused_with_confluents_words() {
         (
             "s",
             Draft { id: Some(SchemaId(7)), ..draft(r#""int""#) },
-            "Subject s in context . is not in import mode",
+            "Subject s in context  is not in import mode",
             42205,
         ),
     ];
@@ -310,6 +310,14 @@ fn versions_must_go_with_those_before_them() {
         assert_eq!(found, expected, "{level}");
     }
     assert!(store.compatibility(&subject("new"), &draft("\"int\""), false, latest).unwrap().is_empty());
+    let error = store.compatibility(&subject("s"), &draft(""), false, latest).unwrap_err();
+    assert_eq!(error.to_string(), "Empty schema");
+    set(&mut store, Some("s"), r#"{"compatibility":"NONE"}"#);
+    let wrong = draft(r#"{"type":"fixed","name":"a-b","size":1}"#);
+    let judged = |store: &Store| store.compatibility(&subject("s"), &wrong, false, latest).is_ok();
+    assert!(!judged(&store));
+    set(&mut store, Some("s"), r#"{"validateNewSchemas":false}"#);
+    assert!(judged(&store), "names are judged as at registration");
     let error =
         store.compatibility(&subject("s"), &draft("\"int\""), false, Some(Wanted::Version(Version(9)))).unwrap_err();
     assert_eq!(error, Error::VersionNotFound(Version(9)));
@@ -327,9 +335,17 @@ fn what_means_the_same_is_not_registered_twice() {
     assert_eq!(numbers(&second), (2, 2), "another contract is another schema");
     assert_eq!(
         numbers(&register(&mut store, "s", draft(a))),
-        (2, 2),
-        "the contract is taken over from the version before"
+        (1, 1),
+        "what was sent without a contract is still the version without one"
     );
+    let c = r#"{"type":"record","name":"R","x":3,"fields":[]}"#;
+    let third = register(&mut store, "s", draft(c));
+    assert_eq!(third.content.metadata, second.content.metadata, "the contract is taken over from the version before");
+    let found = store.lookup(&subject("s"), &draft(a), false, Deleted::Without).unwrap();
+    assert_eq!(numbers(&found), (1, 1), "as it was sent");
+    let found = store.lookup(&subject("s"), &draft(c), false, Deleted::Without).unwrap();
+    assert_eq!(numbers(&found), (3, 3), "with the contract of the latest");
+    assert_eq!(store.lookup(&subject("s"), &draft(""), false, Deleted::Without).unwrap_err(), Error::ContentNotFound);
     let found =
         store.lookup(&subject("s"), &contract(r#"{"properties":{"owner":"a"}}"#), false, Deleted::Without).unwrap();
     assert_eq!(numbers(&found), (2, 2));
@@ -340,7 +356,7 @@ fn modes_allow_and_refuse() {
     let mut store = Store::default();
     register(&mut store, "s", draft("\"int\""));
     set_mode(&mut store, Some("s"), "readonly", false).unwrap();
-    let refused = "Subject s in context . is in read-only mode";
+    let refused = "Subject s in context  is in read-only mode";
     assert_eq!(try_register(&mut store, "s", draft("\"long\"")).unwrap_err().to_string(), refused);
     assert_eq!(delete(&mut store, "s", None, false).unwrap_err().to_string(), refused);
     assert_eq!(numbers(&register(&mut store, "s", draft("\"int\""))), (1, 1), "what is there needs no writing");
@@ -351,17 +367,67 @@ fn modes_allow_and_refuse() {
     );
     run(&mut store, &Command::DeleteMode { scope: Some(subject("s")), recursive: false }).unwrap();
     set_mode(&mut store, Some("in"), "IMPORT", false).unwrap();
-    let imported = |id, version, text| Draft { id: Some(SchemaId(id)), version: Some(Version(version)), ..draft(text) };
     assert_eq!(numbers(&register(&mut store, "in", imported(70, 5, "\"long\""))), (70, 5));
     assert_eq!(
         try_register(&mut store, "in", imported(70, 6, "\"string\"")).unwrap_err().to_string(),
-        "Overwrite new schema with id 70 in context . is not permitted."
+        "Overwrite new schema with id 70 in context  is not permitted."
     );
     assert_eq!(
         try_register(&mut store, "in", draft("\"string\"")).unwrap_err().to_string(),
-        "Subject in in context . is not in read-write mode"
+        "Subject in in context  is not in read-write mode"
     );
     assert_eq!(numbers(&register(&mut store, "t", draft("\"string\""))), (71, 1), "IDs go on after those that came");
+}
+
+fn imported(id: i32, version: i32, text: &str) -> Draft {
+    Draft { id: Some(SchemaId(id)), version: Some(Version(version)), ..draft(text) }
+}
+
+#[test]
+fn imports_keep_ids_versions_and_contracts() {
+    let mut store = Store::default();
+    set_mode(&mut store, None, "IMPORT", false).unwrap();
+    register(&mut store, "s", imported(7, 1, "\"int\""));
+    assert_eq!(numbers(&register(&mut store, "s", imported(7, 2, "\"int\""))), (7, 2), "one schema, two versions");
+    assert_eq!(numbers(&register(&mut store, "s", imported(8, 3, "\"int\""))), (8, 3), "and under two IDs");
+    let contract = serde_json::from_str(r#"{"properties":{"owner":"a"}}"#).unwrap();
+    let other = Draft { metadata: contract, ..imported(7, 1, "\"int\"") };
+    let refused = "Overwrite new schema with id 7 in context  is not permitted.";
+    for name in ["s", "t"] {
+        assert_eq!(try_register(&mut store, name, other.clone()).unwrap_err().to_string(), refused, "{name}");
+    }
+    let again = run(&mut store, &command("s", imported(7, 2, "\"int\""))).unwrap();
+    assert_eq!(again.1, [], "what is there already is not written again");
+    let error = try_register(&mut store, "s", Draft { id: Some(SchemaId(9)), ..draft("\"int\"") }).unwrap_err();
+    assert_eq!(error, Error::IdMismatch { found: SchemaId(8), given: SchemaId(9) });
+    for (id, version) in [(i32::MAX, 9), (9, i32::MAX)] {
+        assert_eq!(try_register(&mut store, "s", imported(id, version, "\"long\"")).unwrap_err().code(), 42201);
+    }
+}
+
+#[test]
+fn an_import_leaves_newer_versions_that_are_deleted_alone() {
+    let mut store = Store::default();
+    set_mode(&mut store, None, "IMPORT", false).unwrap();
+    register(&mut store, "s", imported(7, 5, "\"int\""));
+    delete(&mut store, "s", Some(5), false).unwrap();
+    register(&mut store, "s", imported(7, 3, "\"int\""));
+    assert_eq!(store.versions(&subject("s"), Deleted::With).unwrap(), [Version(3), Version(5)]);
+    delete(&mut store, "s", Some(3), false).unwrap();
+    register(&mut store, "s", imported(7, 4, "\"int\""));
+    assert_eq!(store.versions(&subject("s"), Deleted::With).unwrap(), [Version(4), Version(5)]);
+}
+
+/// Compaction keeps the last record of each key alone.
+#[test]
+fn an_id_whose_record_is_written_over_is_not_given_again() {
+    let mut store = Store::default();
+    set_mode(&mut store, Some("s"), "IMPORT", false).unwrap();
+    register(&mut store, "s", imported(70, 1, "\"int\""));
+    let (_, records) = run(&mut store, &command("s", imported(5, 1, "\"long\""))).unwrap();
+    let mut compacted = Store::default();
+    records.iter().for_each(|record| compacted.apply(record).unwrap());
+    assert_eq!(numbers(&register(&mut compacted, "t", draft("\"string\""))), (71, 1));
 }
 
 #[test]
@@ -491,4 +557,5 @@ fn numbers_at_their_end_do_not_wrap() {
     store.apply(&schema_record("s", i32::MAX, i32::MAX, "\"int\"", false)).unwrap();
     assert_eq!(try_register(&mut store, "s", draft("\"long\"")).unwrap_err(), Error::Exhausted("versions"));
     assert_eq!(try_register(&mut store, "t", draft("\"long\"")).unwrap_err(), Error::Exhausted("IDs"));
+    assert_eq!(numbers(&register(&mut store, "s", draft("\"int\""))), (i32::MAX, i32::MAX), "what is there answers");
 }
