@@ -143,8 +143,8 @@ impl Store {
             Command::DeleteMode { scope, recursive } => self.delete_mode(scope.as_ref(), *recursive)?,
             Command::DeleteContext { name } => self.delete_context(name)?,
         };
-        let records = changes.iter().map(|change| self.record(change)).collect::<Result<_, _>>()?;
-        Ok(Decision { records, outcome })
+        let records = changes.iter().map(|change| self.records(change)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Decision { records: records.concat(), outcome })
     }
 
     /// Refuses where the mode of a scope allows no writing.

@@ -1,5 +1,8 @@
 //! Log records in, state out; and what commands append.
 
+mod imports;
+mod records;
+
 use super::*;
 use crate::registry::settings::ConfigPatch;
 use crate::schema::Version;
@@ -112,55 +115,6 @@ fn ids_belong_to_contents_and_versions_to_subjects() {
     assert_eq!(store.contexts().collect::<Vec<_>>(), [".", ".eu"]);
     assert_eq!(&*store.by_id(Some(":.eu:a"), SchemaId(2)).unwrap().content.text, r#""string""#);
     assert_eq!(&*store.by_id(Some("a"), SchemaId(2)).unwrap().content.text, r#""int""#);
-}
-
-#[test]
-fn log_keys_are_confluents_byte_for_byte() {
-    let store = Store::default();
-    let records = store.decide(&command(":.eu:o\"1", draft(r#""int""#))).unwrap().records;
-    assert_eq!(
-        keys(&records),
-        [
-            r#"{"keytype":"CONTEXT","tenant":"default","context":".eu","magic":0}"#,
-            r#"{"keytype":"SCHEMA","subject":":.eu:o\"1","version":1,"magic":1}"#
-        ]
-    );
-    let value: serde_json::Value = serde_json::from_slice(records[1].value.as_deref().unwrap()).unwrap();
-    let expected = serde_json::json!({
-        "subject": ":.eu:o\"1", "version": 1, "id": 1, "md5": value["md5"],
-        "schemaType": "AVRO", "schema": "\"int\"", "deleted": false
-    });
-    assert_eq!(value, expected);
-    let patch: ConfigPatch = serde_json::from_str(r#"{"compatibility":"FULL"}"#).unwrap();
-    let config = |scope: Option<&str>| Command::SetConfig { scope: scope.map(subject), patch: patch.clone() };
-    let mode =
-        |scope: Option<&str>| Command::SetMode { scope: scope.map(subject), mode: "READONLY".into(), force: false };
-    for (command, key, value) in [
-        (config(None), r#"{"keytype":"CONFIG","magic":0}"#, r#"{"compatibilityLevel":"FULL"}"#),
-        (
-            config(Some("s")),
-            r#"{"keytype":"CONFIG","subject":"s","magic":0}"#,
-            r#"{"subject":"s","compatibilityLevel":"FULL"}"#,
-        ),
-        (mode(None), r#"{"keytype":"MODE","magic":0}"#, r#"{"mode":"READONLY"}"#),
-        (mode(Some("s")), r#"{"keytype":"MODE","subject":"s","magic":0}"#, r#"{"subject":"s","mode":"READONLY"}"#),
-    ] {
-        assert_eq!(store.decide(&command).unwrap().records, [record(key, Some(value))]);
-    }
-}
-
-/// What another registry has written with a key of its own form is written again in that form, or compaction would keep both.
-#[test]
-fn keys_keep_the_form_that_they_have_in_the_log() {
-    let mut store = Store::default();
-    let global = r#"{"keytype":"CONFIG","subject":null,"magic":0}"#;
-    store.apply(&record(global, Some(r#"{"compatibilityLevel":"FULL"}"#))).unwrap();
-    let karapace = r#"{"subject":"s","version":1,"magic":1,"keytype":"SCHEMA"}"#;
-    store.apply(&record(karapace, Some(r#"{"subject":"s","version":1,"id":1,"schema":"\"int\""}"#))).unwrap();
-    let patch: ConfigPatch = serde_json::from_str(r#"{"compatibility":"NONE"}"#).unwrap();
-    let (_, records) = run(&mut store, &Command::SetConfig { scope: None, patch }).unwrap();
-    assert_eq!(keys(&records), [global]);
-    assert_eq!(keys(&delete(&mut store, "s", Some(1), false).unwrap()), [karapace]);
 }
 
 /// The GUIDs were computed with Python's hashlib by the description of Confluent's `Schema.updateHash`.
@@ -384,53 +338,6 @@ fn imported(id: i32, version: i32, text: &str) -> Draft {
 }
 
 #[test]
-fn imports_keep_ids_versions_and_contracts() {
-    let mut store = Store::default();
-    set_mode(&mut store, None, "IMPORT", false).unwrap();
-    register(&mut store, "s", imported(7, 1, "\"int\""));
-    assert_eq!(numbers(&register(&mut store, "s", imported(7, 2, "\"int\""))), (7, 2), "one schema, two versions");
-    assert_eq!(numbers(&register(&mut store, "s", imported(8, 3, "\"int\""))), (8, 3), "and under two IDs");
-    let contract = serde_json::from_str(r#"{"properties":{"owner":"a"}}"#).unwrap();
-    let other = Draft { metadata: contract, ..imported(7, 1, "\"int\"") };
-    let refused = "Overwrite new schema with id 7 in context  is not permitted.";
-    for name in ["s", "t"] {
-        assert_eq!(try_register(&mut store, name, other.clone()).unwrap_err().to_string(), refused, "{name}");
-    }
-    let again = run(&mut store, &command("s", imported(7, 2, "\"int\""))).unwrap();
-    assert_eq!(again.1, [], "what is there already is not written again");
-    let error = try_register(&mut store, "s", Draft { id: Some(SchemaId(9)), ..draft("\"int\"") }).unwrap_err();
-    assert_eq!(error, Error::IdMismatch { found: SchemaId(8), given: SchemaId(9) });
-    for (id, version) in [(i32::MAX, 9), (9, i32::MAX)] {
-        assert_eq!(try_register(&mut store, "s", imported(id, version, "\"long\"")).unwrap_err().code(), 42201);
-    }
-}
-
-#[test]
-fn an_import_leaves_newer_versions_that_are_deleted_alone() {
-    let mut store = Store::default();
-    set_mode(&mut store, None, "IMPORT", false).unwrap();
-    register(&mut store, "s", imported(7, 5, "\"int\""));
-    delete(&mut store, "s", Some(5), false).unwrap();
-    register(&mut store, "s", imported(7, 3, "\"int\""));
-    assert_eq!(store.versions(&subject("s"), Deleted::With).unwrap(), [Version(3), Version(5)]);
-    delete(&mut store, "s", Some(3), false).unwrap();
-    register(&mut store, "s", imported(7, 4, "\"int\""));
-    assert_eq!(store.versions(&subject("s"), Deleted::With).unwrap(), [Version(4), Version(5)]);
-}
-
-/// Compaction keeps the last record of each key alone.
-#[test]
-fn an_id_whose_record_is_written_over_is_not_given_again() {
-    let mut store = Store::default();
-    set_mode(&mut store, Some("s"), "IMPORT", false).unwrap();
-    register(&mut store, "s", imported(70, 1, "\"int\""));
-    let (_, records) = run(&mut store, &command("s", imported(5, 1, "\"long\""))).unwrap();
-    let mut compacted = Store::default();
-    records.iter().for_each(|record| compacted.apply(record).unwrap());
-    assert_eq!(numbers(&register(&mut compacted, "t", draft("\"string\""))), (71, 1));
-}
-
-#[test]
 fn what_is_deleted_for_good_leaves_its_id_behind() {
     let mut store = Store::unchecked();
     register(&mut store, "s", draft("\"int\""));
@@ -469,76 +376,6 @@ fn what_is_deleted_for_good_leaves_its_id_behind() {
     // Confluent's leader writes over the record; what was seen stays.
     compacted.apply(&record(r#"{"keytype":"NOOP","magic":0}"#, None)).unwrap();
     assert_eq!(compacted.highest(), BTreeMap::from([(".".to_owned(), 3)]));
-}
-
-#[test]
-fn soft_deleted_versions_are_hidden_and_still_there() {
-    let mut store = Store::unchecked();
-    for (version, text) in [(1, "\"int\""), (2, "\"long\"")] {
-        store.apply(&schema_record("s", version, version, text, false)).unwrap();
-    }
-    store.apply(&schema_record("s", 2, 2, "\"long\"", true)).unwrap();
-    let s = subject("s");
-    assert_eq!(
-        store.version(&s, Wanted::Latest, Deleted::With).unwrap().version,
-        Version(1),
-        "latest is never a deleted one"
-    );
-    assert!(matches!(
-        store.version(&s, Wanted::Version(Version(2)), Deleted::Without),
-        Err(Error::VersionNotFound(Version(2)))
-    ));
-    assert_eq!(store.version(&s, Wanted::Version(Version(2)), Deleted::With).unwrap().id, SchemaId(2));
-    assert_eq!(store.places(None, SchemaId(2), Deleted::Without).unwrap(), []);
-    assert_eq!(store.places(None, SchemaId(2), Deleted::With).unwrap(), [(s.clone(), Version(2))]);
-    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (2, 3), "its ID stays, its version does not");
-}
-
-#[test]
-fn subject_deletes_and_tombstones_follow_the_log() {
-    let mut store = Store::unchecked();
-    let s = subject("s");
-    store.apply(&schema_record("s", 1, 1, "\"int\"", false)).unwrap();
-    store.apply(&schema_record("s", 2, 2, "\"long\"", false)).unwrap();
-    let key = r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#;
-    store.apply(&record(key, Some(r#"{"subject":"s","version":2}"#))).unwrap();
-    assert!(matches!(store.versions(&s, Deleted::Without), Err(Error::SubjectNotFound(_))));
-    assert_eq!(store.versions(&s, Deleted::With).unwrap(), [Version(1), Version(2)]);
-    assert_eq!(store.subjects(&names::Prefix::new(""), Deleted::Without).count(), 0);
-
-    // Karapace writes an empty value where Confluent writes null.
-    for (version, value) in [(2, None), (1, Some(""))] {
-        let key = format!(r#"{{"keytype":"SCHEMA","subject":"s","version":{version},"magic":1}}"#);
-        store.apply(&record(&key, value)).unwrap();
-    }
-    assert!(matches!(store.versions(&s, Deleted::With), Err(Error::SubjectNotFound(_))));
-    assert!(matches!(store.by_id(None, SchemaId(2)), Err(Error::SchemaNotFound(_))));
-    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (3, 1), "an ID is not given twice");
-}
-
-#[test]
-fn records_that_say_nothing_about_schemas_change_nothing() {
-    let mut store = Store::unchecked();
-    store.apply(&schema_record("s", 1, 7, "\"int\"", false)).unwrap();
-    let before = format!("{store:?}");
-    let passed_over = [record(r#"{"keytype":"NOOP","magic":0}"#, None), record(r#"{"keytype":"ELSE"}"#, Some("?"))];
-    for record in passed_over {
-        store.apply(&record).unwrap();
-    }
-    let refused = [
-        (record("", None), "the log record is not the JSON of a registry"),
-        (record(r#"{"keytype":"SCHEMA","subject":"s","version":2}"#, Some("{}")), "the log record is not the JSON"),
-        (
-            schema_record("t", 1, 7, "\"long\"", false),
-            "the log record gives ID 7 of context '.' to another schema, registered as version 1 of subject 't'",
-        ),
-    ];
-    for (record, expected) in refused {
-        let message = store.apply(&record).unwrap_err().to_string();
-        assert!(message.starts_with(expected), "{message}");
-    }
-    assert_eq!(format!("{store:?}"), before);
-    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (8, 2));
 }
 
 #[test]

@@ -131,8 +131,7 @@ impl Store {
             let known = context.and_then(|context| context.id_of(content));
             return known.map_or_else(|| next_id(context.map_or(0, |context| context.highest)), Ok);
         };
-        let other = context.and_then(|context| context.schemas.get(&id));
-        if other.is_some_and(|other| !other.content.is_same(content)) {
+        if context.is_some_and(|context| !context.is_free_for(id, content)) {
             let context = names::within(context_of(subject), "");
             return Err(Error::NotPermitted(format!(
                 "Overwrite new schema with id {id} in context {context} is not permitted."
