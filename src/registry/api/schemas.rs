@@ -1,5 +1,8 @@
 //! Schemas by ID and GUID, and all of them.
 
+use std::collections::BTreeMap;
+
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +13,7 @@ use super::error::Answer;
 use super::query::{self, Parameters, Read};
 use super::{App, Shared};
 use crate::registry::entities::{ContextIdEntity, ReferenceEntity, SubjectVersionEntity};
-use crate::registry::store::{Found, Store, context_of, names};
+use crate::registry::store::{Deleted, Found, context_of, names};
 use crate::schema::{Format, SchemaId, Subject, Version};
 
 /// How long clients and proxies may keep a schema by its ID: it does not change, but may be deleted for good.
@@ -94,11 +97,15 @@ pub(super) async fn types() -> Json<[&'static str; 1]> {
 }
 
 pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Response> {
-    let store = shared.store();
+    let (store, style) = (shared.store(), shared.style);
     let prefix = query.prefix("");
-    let (latest, rule_type) = (query.flag("latestOnly"), query.text("ruleType"));
-    let all = store.subjects(&prefix, query.deleted()).flat_map(|subject| {
-        let mut versions = store.history(subject, query.deleted());
+    let (latest, deleted, rule_type) = (query.flag("latestOnly"), query.deleted(), query.text("ruleType"));
+    let aliases = if query.flag("aliases") { store.aliases(&prefix) } else { BTreeMap::new() };
+    let mut subjects: Vec<_> = store.subjects(&prefix, Deleted::With).chain(aliases.keys()).collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    let all = subjects.into_iter().flat_map(|subject| {
+        let mut versions = store.history(subject, deleted);
         if latest {
             versions.drain(..versions.len().saturating_sub(1));
         }
@@ -111,18 +118,24 @@ pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Respon
         })
     });
     let page = query.page(wanted, query::SCHEMAS)?;
-    Ok(Json(answers(&shared, &store, &page, query.flag("aliases"))).into_response())
+    let items = page.into_iter().map(move |found| {
+        let mut answer = SchemaAnswer::listed(&found, style);
+        answer.aliases = aliases.get(&found.subject).into_iter().flatten().map(|alias| &*alias.0).collect();
+        serde_json::to_vec(&answer)
+    });
+    Ok(streamed(items))
 }
 
-fn answers<'a>(shared: &Shared, store: &'a Store, page: &'a [Found], with_aliases: bool) -> Vec<SchemaAnswer<'a>> {
-    let answer = |found: &'a Found| {
-        let mut answer = SchemaAnswer::placed(found, shared.style);
-        if with_aliases {
-            answer.aliases = store.aliases(&found.subject).map(|alias| &*alias.0).collect();
-        }
-        answer
-    };
-    page.iter().map(answer).collect()
+/// Answers with a list, of which no more is made than has been sent: a thousand schemas may be a gigabyte.
+fn streamed(items: impl Iterator<Item = serde_json::Result<Vec<u8>>> + Send + 'static) -> Response {
+    let parts = items.enumerate().map(|(number, item)| {
+        let before = if number == 0 { "[" } else { "," };
+        Ok([before.as_bytes(), &item?].concat())
+    });
+    let mut parts = parts.peekable();
+    let end = if parts.peek().is_none() { "[]" } else { "]" };
+    let end = std::iter::once(serde_json::Result::Ok(end.as_bytes().to_vec()));
+    Body::from_stream(futures::stream::iter(parts.chain(end))).into_response()
 }
 
 /// Returns the text of a schema in the form that is asked for; one that we do not know is the stored one.

@@ -75,7 +75,7 @@ impl Context {
                 if before.is_same(&content) {
                     return;
                 }
-                if !matches!(registered.places, Places::One(_)) {
+                if registered.places.iter().nth(1).is_some() {
                     self.variants.insert_mut(place, content);
                     return;
                 }
