@@ -31,7 +31,7 @@ use std::sync::Arc;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
 pub use content::Content;
-pub use decide::{Command, Decision, Draft, Outcome};
+pub use decide::{Command, Decision, Draft, Outcome, Retag};
 pub use error::Error;
 #[cfg(test)]
 pub(crate) use judge::MAX_REFERENCES;

@@ -73,10 +73,8 @@ pub(super) async fn register(
 }
 
 pub(super) async fn tag(State(shared): App, Path((subject, version)): Place, body: Bytes) -> Answer<Response> {
-    let subject = query::subject(&subject);
-    let found = shared.store().version(&subject, query::wanted(&version)?, Deleted::Without)?;
-    let draft = body::retagged(&found, &body)?;
-    registered(&shared, &Command::Register { subject, draft, normalize: false }).await
+    let (subject, wanted) = (query::subject(&subject), query::wanted(&version)?);
+    registered(&shared, &Command::Retag { subject, wanted, change: body::retag(&body)? }).await
 }
 
 async fn registered(shared: &Shared, command: &Command) -> Answer<Response> {

@@ -4,8 +4,10 @@ mod delete;
 mod draft;
 mod lookup;
 mod register;
+mod retag;
 mod settings;
 
+pub use self::retag::Retag;
 use super::log::Change;
 use super::{Error, Found, LogRecord, Store, Wanted, context_of, names};
 use crate::registry::contract::{Metadata, RuleSet};
@@ -24,6 +26,15 @@ pub enum Command {
         draft: Draft,
         /// Whether it is brought into the one form of what means the same.
         normalize: bool,
+    },
+    /// Tags and rules of a version change, which makes another one.
+    Retag {
+        /// The subject.
+        subject: Subject,
+        /// The version.
+        wanted: Wanted,
+        /// What changes.
+        change: Retag,
     },
     /// A version goes.
     DeleteVersion {
@@ -133,6 +144,7 @@ impl Store {
     pub fn decide(&self, command: &Command) -> Result<Decision, Error> {
         let (changes, outcome) = match command {
             Command::Register { subject, draft, normalize } => self.register(subject, draft, *normalize)?,
+            Command::Retag { subject, wanted, change } => self.retag(subject, *wanted, change)?,
             Command::DeleteVersion { subject, wanted, permanent } => {
                 self.delete_version(subject, *wanted, *permanent)?
             }

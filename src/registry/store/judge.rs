@@ -4,7 +4,7 @@
 //! levels ask all versions, newest first, and stop at the first that does not go with it, the others only the newest.
 //! With a compatibility group only versions of the same value of that metadata property count.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::readings::Reading;
@@ -20,6 +20,9 @@ use super::query::{Deleted, Wanted};
 
 /// How many texts a schema may pull in by reference: far more than any real one, and quick to parse.
 pub(crate) const MAX_REFERENCES: usize = 200;
+
+/// The metadata property that lists the fields which no version may have.
+const RESERVED_PROPERTY: &str = "confluent:reserved";
 
 /// Characters of an old schema that are told to whoever sends one that does not go with it.
 const TOLD_CHARACTERS: usize = 10 * 1024;
@@ -105,17 +108,19 @@ impl Store {
     /// Lists what speaks against a new version, beside those of `versions`, oldest first; nothing where it goes with them.
     pub(super) fn objections(&self, new: &Parsed, config: &Config, versions: &[Found]) -> Vec<String> {
         let level = config.compatibility_level.unwrap_or(Compatibility::Backward);
+        let validates = config.validate_fields.unwrap_or(false);
         let group = config.compatibility_group.as_deref();
         let is_peer =
             |old: &&Found| group.is_none_or(|group| property(&old.content, group) == property(&new.content, group));
         let count = if level.is_transitive() { usize::MAX } else { 1 };
+        let mut messages = if validates { against_reserved(new, versions.last()) } else { Vec::new() };
         let older = versions.iter().rev().filter(is_peer).take(count);
-        let mut found = older.map(|old| self.against(new, old, level)).find(|found| !found.is_empty());
-        if let Some(messages) = &mut found {
-            let validates = config.validate_fields.unwrap_or(false);
+        messages
+            .extend(older.map(|old| self.against(new, old, level)).find(|found| !found.is_empty()).unwrap_or_default());
+        if !messages.is_empty() {
             messages.push(format!("{{validateFields: '{validates}', compatibility: '{}'}}", level.name()));
         }
-        found.unwrap_or_default()
+        messages
     }
 
     /// Lists what speaks against a new version beside one old one.
@@ -145,6 +150,23 @@ impl Store {
         }
         messages
     }
+}
+
+/// Lists what speaks against a new version because of the fields that are kept free: none is given up, and none is used.
+fn against_reserved(new: &Parsed, latest: Option<&Found>) -> Vec<String> {
+    let reserved = reserved_fields(&new.content);
+    let before = latest.map(|latest| reserved_fields(&latest.content)).unwrap_or_default();
+    let removed = before.difference(&reserved).map(|field| {
+        format!("The new schema has reserved field {field} removed from its metadata which is present in the old schema's metadata.")
+    });
+    let used = reserved.iter().filter(|field| new.tree().has_field(field));
+    let used = used.map(|field| format!("The new schema has field that conflicts with the reserved field {field}."));
+    removed.chain(used).collect()
+}
+
+fn reserved_fields(content: &Content) -> BTreeSet<&str> {
+    let names = property(content, RESERVED_PROPERTY).map_or("", String::as_str);
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
 fn property<'c>(content: &'c Content, name: &str) -> Option<&'c String> {

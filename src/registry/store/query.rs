@@ -88,9 +88,8 @@ impl Store {
             let subject = names::within(context, short);
             return places.iter().filter(|(of, _)| *of == subject).last();
         }
-        let is_live = |(subject, version): &&Place| {
-            self.stored_at(subject, *version).is_some_and(|stored| !stored.deleted)
-        };
+        let is_live =
+            |(subject, version): &&Place| self.stored_at(subject, *version).is_some_and(|stored| !stored.deleted);
         places.iter().find(is_live).or_else(|| places.iter().next())
     }
 

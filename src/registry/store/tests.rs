@@ -151,8 +151,7 @@ fn references_are_followed_once_however_many_ways_lead_to_them() {
     register(&mut store, "t0", draft(r#"{"type":"record","name":"T0","fields":[]}"#));
     for level in 1..=10 {
         let below = level - 1;
-        let text =
-            format!(r#"{{"type":"record","name":"T{level}","fields":[{{"name":"f","type":"T{below}"}}]}}"#);
+        let text = format!(r#"{{"type":"record","name":"T{level}","fields":[{{"name":"f","type":"T{below}"}}]}}"#);
         let references = (0..20).map(|way| reference(&format!("{way}"), &format!("t{below}"), 1)).collect();
         register(&mut store, &format!("t{level}"), Draft { references, ..draft(&text) });
     }

@@ -55,13 +55,7 @@ impl Store {
 
     /// Looks for a draft as it was sent: what lacks a contract is not a new version because the latest has one. A draft that
     /// names its version, or gets something else from tags or the configuration, is not meant so.
-    fn sent(
-        &self,
-        subject: &Subject,
-        draft: &Draft,
-        config: &Config,
-        normalize: bool,
-    ) -> Result<Option<Found>, Error> {
+    fn sent(&self, subject: &Subject, draft: &Draft, config: &Config, normalize: bool) -> Result<Option<Found>, Error> {
         let is_tagged = draft.keeps_tags || !draft.tags_to_add.is_empty() || !draft.tags_to_remove.is_empty();
         let has_contract = config.default_metadata.is_some()
             || config.override_metadata.is_some()

@@ -50,7 +50,9 @@ fn keys_keep_the_form_that_they_have_in_the_log() {
     assert_eq!(keys(&records), [global]);
     assert_eq!(keys(&delete(&mut store, "s", Some(1), false).unwrap()), [karapace]);
     let spaced = r#"{"keytype": "SCHEMA", "subject": "s", "version": 1, "magic": 1}"#;
-    store.apply(&record(spaced, Some(r#"{"subject":"s","version":1,"id":1,"schema":"\"int\"","deleted":true}"#))).unwrap();
+    store
+        .apply(&record(spaced, Some(r#"{"subject":"s","version":1,"id":1,"schema":"\"int\"","deleted":true}"#)))
+        .unwrap();
     let own = r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#;
     let gone = delete(&mut store, "s", None, true).unwrap();
     assert_eq!(keys(&gone), [karapace, spaced, own, r#"{"keytype":"NOOP","magic":0}"#], "none of them comes back");
@@ -125,9 +127,8 @@ fn records_that_say_nothing_about_schemas_change_nothing() {
 /// What would be registered in their place would take it in the log too, and compaction would leave nothing of them.
 #[test]
 fn records_that_cannot_be_taken_keep_their_ids_and_versions() {
-    let key = |name: &str, version| {
-        format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#)
-    };
+    let key =
+        |name: &str, version| format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#);
     let mut store = Store::unchecked();
     store.apply(&schema_record("s", 1, 7, "\"int\"", false)).unwrap();
     let other = r#"{"subject":"s","version":2,"id":9,"schemaType":"THRIFT","schema":"struct"}"#;
