@@ -7,9 +7,11 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use super::log::{self, Log};
 use super::store::{self, Command, Decision, Outcome, Store};
@@ -22,6 +24,8 @@ pub type State = Arc<ArcSwap<Store>>;
 pub struct Node {
     state: State,
     log: Backing,
+    /// One permit for each processor.
+    work: Arc<Semaphore>,
 }
 
 /// Where what is written goes.
@@ -64,7 +68,7 @@ impl Node {
     /// Makes a node whose log is its memory: the registry inside `sluice demo`, and the stub of the tests.
     #[must_use]
     pub fn in_memory(store: Store) -> Self {
-        Self { state: Arc::new(ArcSwap::from_pointee(store)), log: Backing::Memory(Mutex::default()) }
+        Self::new(Arc::new(ArcSwap::from_pointee(store)), Backing::Memory(Mutex::default()))
     }
 
     /// Makes a node whose log is a topic, and begins to read it; what it answers is whole once it [`Node::is_ready`].
@@ -74,7 +78,12 @@ impl Node {
     pub fn over_log(settings: log::Settings) -> Result<(Self, log::Threads), log::Error> {
         let state = State::default();
         let (log, threads) = Log::open(settings, Arc::clone(&state))?;
-        Ok((Self { state, log: Backing::Log(log) }, threads))
+        Ok((Self::new(state, Backing::Log(log)), threads))
+    }
+
+    fn new(state: State, log: Backing) -> Self {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Self { state, log, work: Arc::new(Semaphore::new(processors)) }
     }
 
     /// Tells whether the state is whole: the log has been read to its end once.
@@ -110,6 +119,26 @@ impl Node {
         self.state.load_full()
     }
 
+    /// Asks the present state for what takes a processor's time, which is most that reads schemas: beside the threads that
+    /// serve, as many questions at once as there are processors.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the process is at its end.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let at_its_end = || Error::Unavailable("the process is at its end".to_owned());
+        let permit = Arc::clone(&self.work).acquire_owned().await.map_err(|_| at_its_end())?;
+        let state = self.state();
+        let asked = tokio::task::spawn_blocking(move || {
+            // Kept by the work itself: whoever asked may have gone.
+            let _one_of_few = permit;
+            question(&state)
+        });
+        asked.await.map_err(|_| at_its_end())
+    }
+
     /// Returns the ID of the cluster that has the log; nothing where there is none.
     #[must_use]
     pub fn kafka_cluster(&self) -> &str {
@@ -126,7 +155,7 @@ impl Node {
     pub async fn write(&self, command: &Command) -> Result<Outcome, Error> {
         match &self.log {
             Backing::Memory(writing) => self.write_to_memory(writing, command),
-            Backing::Log(log) => match self.known(command) {
+            Backing::Log(log) => match self.known(command).await? {
                 Some(outcome) => Ok(outcome),
                 None => log.write(command.clone()).await,
             },
@@ -134,12 +163,13 @@ impl Node {
     }
 
     /// Registering what is there already is a read.
-    fn known(&self, command: &Command) -> Option<Outcome> {
+    async fn known(&self, command: &Command) -> Result<Option<Outcome>, Error> {
         if !matches!(command, Command::Register { .. }) {
-            return None;
+            return Ok(None);
         }
-        let decision = self.state.load().decide(command).ok()?;
-        decision.records.is_empty().then_some(decision.outcome)
+        let command = command.clone();
+        let decided = self.ask(move |state| state.decide(&command)).await?;
+        Ok(decided.ok().filter(|decision| decision.records.is_empty()).map(|decision| decision.outcome))
     }
 
     fn write_to_memory(&self, writing: &Mutex<()>, command: &Command) -> Result<Outcome, Error> {

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
 pub use content::Content;
-pub use decide::{Command, Decision, Draft, Outcome};
+pub use decide::{Command, Decision, Draft, Outcome, Retag};
 pub use error::Error;
 #[cfg(test)]
 pub(crate) use judge::MAX_REFERENCES;
@@ -56,8 +56,9 @@ pub struct Store {
     modes: RedBlackTreeMapSync<Option<Subject>, Mode>,
     /// Who refers to a version, deleted or not.
     referrers: HashTrieMapSync<Place, Arc<BTreeSet<Place>>>,
-    /// The keys that another registry has written in a form of its own; what is written under them again has that form.
-    forms: HashTrieMapSync<Key, Arc<[u8]>>,
+    /// The keys that another registry has written in a form of its own, or in several; what is written under them again
+    /// has the first.
+    forms: HashTrieMapSync<Key, Arc<Vec<Vec<u8>>>>,
     readings: Readings,
 }
 
@@ -74,15 +75,28 @@ impl Store {
     /// Takes one record of the log.
     ///
     /// # Errors
-    /// [`Error::LogRecord`] and [`Error::IdTaken`]; the state stays as it was, and the next record can be taken.
+    /// [`Error::LogRecord`] and [`Error::IdTaken`]; all that there was stays, and the next record can be taken. The version
+    /// and the ID of a schema that is not taken are not given to another one, which would write over its record.
     pub fn apply(&mut self, record: &LogRecord) -> Result<(), Error> {
-        let (key, change) = record.read()?;
-        let Some(key) = key else { return Ok(()) };
-        self.change(change, record.timestamp)?;
-        if key.bytes()? != record.key && !self.forms.contains_key(&key) {
-            self.forms.insert_mut(key, record.key.as_slice().into());
+        let Some(key) = Key::read(&record.key)? else { return Ok(()) };
+        let read = Change::read(key.clone(), record.value.as_deref()).map_err(Error::from);
+        let taken = read.and_then(|change| self.change(change, record.timestamp));
+        if let (Err(_), Key::Schema { subject, version }) = (&taken, &key) {
+            let id = log::id_in(record.value.as_deref().unwrap_or_default());
+            self.with_context(context_of(subject), |context| context.reserve(subject, *version, id));
         }
-        Ok(())
+        if key.bytes()? != record.key {
+            self.note_form(key, &record.key);
+        }
+        taken
+    }
+
+    fn note_form(&mut self, key: Key, bytes: &[u8]) {
+        let mut forms = self.forms.get(&key).cloned().unwrap_or_default();
+        if !forms.iter().any(|form| form == bytes) {
+            Arc::make_mut(&mut forms).push(bytes.to_vec());
+            self.forms.insert_mut(key, forms);
+        }
     }
 
     fn change(&mut self, change: Change, timestamp: i64) -> Result<(), Error> {
@@ -90,6 +104,9 @@ impl Store {
             Change::Nothing => {}
             Change::Put { subject, version, id, content, deleted } => {
                 self.put(&subject, version, Stored { id, deleted, timestamp }, content)?;
+            }
+            Change::Unknown { subject, version, id } => {
+                self.with_context(context_of(&subject), |context| context.reserve(&subject, version, Some(id)));
             }
             Change::Remove { subject, version } => self.remove(&subject, version),
             Change::DeleteUpTo { subject, version } => {
@@ -190,19 +207,21 @@ impl Store {
     }
 
     fn content_at(&self, subject: &Subject, version: Version) -> Option<Arc<Content>> {
-        let Stored { id, .. } = self.stored_at(subject, version)?;
-        let registered = self.contexts.get(context_of(subject))?.schemas.get(&id)?;
-        Some(Arc::clone(&registered.content))
+        self.contexts.get(context_of(subject))?.content(subject, version)
     }
 
-    /// Writes the record of a change, its key in the form that the log has it in.
-    fn record(&self, change: &Change) -> Result<LogRecord, Error> {
+    /// Writes the record of a change, its key in the form that the log has it in. What is deleted is so in all forms: one
+    /// that was left would come back once the log is compacted.
+    fn records(&self, change: &Change) -> Result<Vec<LogRecord>, Error> {
         let (key, value) = change.write()?;
-        let key = match self.forms.get(&key) {
-            Some(form) => form.to_vec(),
-            None => key.bytes()?,
-        };
-        Ok(LogRecord { key, value, timestamp: 0 })
+        let own = key.bytes()?;
+        let record = |key, value| LogRecord { key, value, timestamp: 0 };
+        let forms = self.forms.get(&key).map(|forms| forms.as_slice()).unwrap_or_default();
+        Ok(match (value, forms) {
+            (value, []) => vec![record(own, value)],
+            (Some(value), [first, ..]) => vec![record(first.clone(), Some(value))],
+            (None, forms) => forms.iter().cloned().chain([own]).map(|key| record(key, None)).collect(),
+        })
     }
 
     /// Counts subjects and schemas of all contexts.

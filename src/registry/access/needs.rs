@@ -7,12 +7,13 @@ use percent_encoding::percent_decode_str;
 
 use crate::config::{Grant, Right};
 use crate::registry::store::names;
+use crate::schema::Subject;
 
 /// Where a right is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    /// For one subject, or a scope.
-    Subject(String),
+    /// For one subject, or a scope, by the one name that it has.
+    Subject(Subject),
     /// For anything at all.
     Anything,
     /// Everywhere.
@@ -30,7 +31,11 @@ impl Need {
     /// Reads it off a path in its one form.
     pub(super) fn of(method: &Method, path: &str) -> Self {
         let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let named = |name: &str| Place::Subject(percent_decode_str(name).decode_utf8_lossy().into_owned());
+        let named = |name: &str| match names::normalised(&percent_decode_str(name).decode_utf8_lossy()) {
+            // The default context without a subject is that of all.
+            Subject(name) if name.is_empty() => Place::Everything,
+            subject => Place::Subject(subject),
+        };
         let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         let right = |otherwise| if is_read { Right::Read } else { otherwise };
         let (right, place) = match segments.as_slice() {
@@ -58,8 +63,8 @@ impl Need {
         let is_there = match &self.place {
             Place::Anything => true,
             Place::Everything => grant.prefix.is_empty() && grant.context.is_none(),
-            Place::Subject(name) => {
-                let (context, name) = names::parts(name);
+            Place::Subject(subject) => {
+                let (context, name) = names::parts(&subject.0);
                 grant.context.as_deref().is_none_or(|granted| granted == context) && name.starts_with(&grant.prefix)
             }
         };
@@ -71,7 +76,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "User is denied operation {:?} on ", self.right)?;
         match &self.place {
-            Place::Subject(name) => write!(f, "Subject: {name}"),
+            Place::Subject(subject) => write!(f, "Subject: {subject}"),
             Place::Anything | Place::Everything => f.write_str("this registry"),
         }
     }
@@ -109,10 +114,39 @@ mod tests {
             (&put, "/config/orders-value", [false, false, false, true]),
             (&delete, "/mode/:.eu:a", [false, false, false, true]),
             (&delete, "/contexts/.eu", [false, false, false, true]),
+            // However often the default context is named, it is another one that counts.
+            (&post, "/subjects/:.::.:orders-value/versions", [true, false, false, true]),
+            (&post, "/subjects/:.::.eu:orders-value/versions", [false, false, false, true]),
+            (&delete, "/subjects/:.::.eu:a", [false, false, true, true]),
+            (&get, "/subjects/:.::.eu:orders-value/versions/1", [false, true, true, true]),
         ] {
             let need = Need::of(method, path);
             let met = grants.map(|grant| need.is_met_by(grant));
             assert_eq!(met, who, "{method} {path}: {need}");
+        }
+    }
+
+    /// Settings reach further than their names say, however they are put.
+    #[test]
+    fn settings_of_all_need_more_than_a_context() {
+        let grant = |context: Option<&str>| Grant {
+            rights: vec![Right::Admin],
+            prefix: String::new(),
+            context: context.map(str::to_owned),
+        };
+        let grants = [grant(Some(".")), grant(Some(".eu")), grant(None)];
+        for (path, who) in [
+            ("/config/orders", [true, false, true]),
+            ("/config/:.eu:", [false, true, true]),
+            ("/config/:.eu", [false, true, true]),
+            ("/config", [false, false, true]),
+            ("/config/:.:", [false, false, true]),
+            ("/mode/:.::.:", [false, false, true]),
+            ("/mode/:.::.__GLOBAL:", [false, false, true]),
+        ] {
+            let need = Need::of(&Method::PUT, path);
+            let met = [0, 1, 2].map(|number| need.is_met_by(&grants[number]));
+            assert_eq!(met, who, "{path}: {need}");
         }
     }
 }

@@ -45,6 +45,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 pub(super) enum Text<'a> {
     /// As it is kept, in JSON already.
     Kept(&'a RawValue),
+    /// As it is kept, to be put into JSON for this answer alone: of long lists nothing is to stay.
+    Passing(&'a str),
     /// Made for this answer.
     Made(String),
 }
@@ -91,6 +93,10 @@ pub(super) struct SchemaAnswer<'a> {
 impl<'a> SchemaAnswer<'a> {
     /// A schema without a place.
     pub(super) fn new(found: &'a Found, style: Style) -> Self {
+        Self::with(found, style, Text::Kept(found.content.json()))
+    }
+
+    fn with(found: &'a Found, style: Style, schema: Text<'a>) -> Self {
         let content = &found.content;
         let is_new = style.has_new_fields;
         Self {
@@ -99,7 +105,7 @@ impl<'a> SchemaAnswer<'a> {
             references: content.references.iter().map(ReferenceEntity::from).collect(),
             metadata: content.metadata.as_ref(),
             rule_set: content.rule_set.as_ref(),
-            schema: Text::Kept(content.json()),
+            schema,
             ts: (is_new && found.timestamp > 0).then_some(found.timestamp),
             deleted: is_new.then_some(found.deleted),
             ..Self::default()
@@ -108,12 +114,17 @@ impl<'a> SchemaAnswer<'a> {
 
     /// A version of a subject.
     pub(super) fn placed(found: &'a Found, style: Style) -> Self {
-        Self {
-            subject: Some(&found.subject.0),
-            version: Some(found.version.0),
-            id: Some(found.id.0),
-            ..Self::new(found, style)
-        }
+        Self::new(found, style).at(found)
+    }
+
+    /// A version of a subject among many.
+    pub(super) fn listed(found: &'a Found, style: Style) -> Self {
+        Self::with(found, style, Text::Passing(&found.content.text)).at(found)
+    }
+
+    fn at(self, found: &'a Found) -> Self {
+        let (version, id) = (Some(found.version.0), Some(found.id.0));
+        Self { subject: Some(&found.subject.0), version, id, ..self }
     }
 }
 

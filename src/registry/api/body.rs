@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Answer, Error};
 use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::entities::{DEFAULT_SCHEMA_TYPE, ReferenceEntity};
-use crate::registry::store::{Draft, Found};
+use crate::registry::store::{Draft, Retag};
 use crate::schema::avro::tree::{Tagged, Tags};
 use crate::schema::{Format, Reference, SchemaId, Version};
 
@@ -110,6 +110,7 @@ pub(super) fn draft(body: &Bytes) -> Answer<Draft> {
     let body: SchemaBody = read(body)?;
     let name = body.schema_type.as_deref().filter(|name| !name.is_empty()).unwrap_or(DEFAULT_SCHEMA_TYPE);
     let format = Format::from_schema_type(name).ok_or_else(|| Error::schema_type(name))?;
+    let (to_add, to_remove) = (tags(body.schema_tags_to_add), tags(body.schema_tags_to_remove));
     Ok(Draft {
         format: Some(format),
         text: body.schema.unwrap_or_default(),
@@ -118,36 +119,31 @@ pub(super) fn draft(body: &Bytes) -> Answer<Draft> {
         rule_set: body.rule_set,
         // Clients send what they have: nothing is asked for by a number that is none.
         id: body.id.filter(|id| *id >= 0).map(SchemaId),
-        version: body.version.filter(|version| *version > 0).map(Version),
-        tags_to_add: tags(body.schema_tags_to_add),
-        tags_to_remove: tags(body.schema_tags_to_remove),
+        // Whoever changes tags wants a new version.
+        version: version(body.version.or((!to_add.is_empty() || !to_remove.is_empty()).then_some(-1))),
+        tags_to_add: to_add,
+        tags_to_remove: to_remove,
         keeps_tags: body.propagate_schema_tags.unwrap_or(false),
     })
 }
 
-/// Reads what is to be changed in a version, and returns the version that comes of it.
-pub(super) fn retagged(found: &Found, body: &Bytes) -> Answer<Draft> {
+/// Reads what is to be changed in a version.
+pub(super) fn retag(body: &Bytes) -> Answer<Retag> {
     let body: TagBody = read(body)?;
-    let content = &found.content;
-    let mut rules = body.rule_set.or_else(|| content.rule_set.clone());
-    rules = RuleSet::merge(rules, body.rules_to_merge);
-    for name in body.rules_to_remove.unwrap_or_default() {
-        if let Some(rules) = &mut rules {
-            rules.remove(&name);
-        }
-    }
-    Ok(Draft {
-        format: Some(content.format),
-        text: content.text.to_string(),
-        references: content.references.clone(),
-        metadata: body.metadata.or_else(|| content.metadata.clone()),
-        rule_set: rules,
-        id: None,
-        version: body.new_version.filter(|version| *version > 0).map(Version),
+    Ok(Retag {
+        version: version(body.new_version),
         tags_to_add: tags(body.tags_to_add),
         tags_to_remove: tags(body.tags_to_remove),
-        keeps_tags: false,
+        metadata: body.metadata,
+        rule_set: body.rule_set,
+        rules_to_merge: body.rules_to_merge,
+        rules_to_remove: body.rules_to_remove,
     })
+}
+
+/// Reads a version: 0 is none, and what is below is the next one, whichever that is.
+fn version(number: Option<i32>) -> Option<Version> {
+    number.filter(|number| *number != 0).map(|number| Version(number.max(-1)))
 }
 
 fn tags(bodies: Option<Vec<TagsBody>>) -> Vec<Tags> {

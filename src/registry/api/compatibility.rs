@@ -23,7 +23,7 @@ pub(super) async fn beside_one(
     query: Parameters,
     body: Bytes,
 ) -> Answer<Json<Verdict>> {
-    verdict(&shared, &subject, Some(query::wanted(&version)?), &query, &body)
+    verdict(&shared, &subject, Some(query::wanted(&version)?), &query, &body).await
 }
 
 pub(super) async fn beside_all(
@@ -32,10 +32,10 @@ pub(super) async fn beside_all(
     query: Parameters,
     body: Bytes,
 ) -> Answer<Json<Verdict>> {
-    verdict(&shared, &subject, None, &query, &body)
+    verdict(&shared, &subject, None, &query, &body).await
 }
 
-fn verdict(
+async fn verdict(
     shared: &Shared,
     subject: &str,
     beside: Option<Wanted>,
@@ -43,8 +43,9 @@ fn verdict(
     body: &Bytes,
 ) -> Answer<Json<Verdict>> {
     let (draft, is_verbose) = (body::draft(body)?, query.flag("verbose"));
-    let store = shared.store();
-    let messages = match store.compatibility(&query::subject(subject), &draft, query.flag("normalize"), beside) {
+    let (subject, normalize) = (query::subject(subject), query.flag("normalize"));
+    let asked = shared.node.ask(move |store| store.compatibility(&subject, &draft, normalize, beside));
+    let messages = match asked.await? {
         Ok(messages) => messages,
         Err(error @ Error::InvalidSchema(_)) if is_verbose => vec![error.to_string()],
         Err(error) => return Err(error.into()),

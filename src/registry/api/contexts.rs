@@ -18,7 +18,7 @@ pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Json<V
 }
 
 pub(super) async fn delete(State(shared): App, Path(name): Path<String>) -> Answer<StatusCode> {
-    let command = Command::DeleteContext { name: name.trim_matches(':').to_owned() };
+    let command = Command::DeleteContext { name: query::context(&name)? };
     shared.node.write(&command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -41,13 +41,13 @@ fn rewritten(uri: &Uri, store: &Store) -> Result<Option<Uri>, Error> {
     let mut segments: Vec<&str> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
     let context = match segments.as_slice() {
         // `/contexts/.eu` alone is a context itself.
-        ["contexts", context, _, ..] => Some(decoded(context)),
+        ["contexts", context, _, ..] => Some(query::context(&decoded(context))?),
         _ => None,
     };
     if context.is_some() {
         segments.drain(..2);
     }
-    let place = context.as_deref().map_or(DEFAULT_CONTEXT, |context| context.trim_matches(':'));
+    let place = context.as_deref().unwrap_or(DEFAULT_CONTEXT);
     let qualified = |name: &str| names::qualified(place, name).0.to_string();
     let mut path = String::new();
     let mut is_subject = false;
@@ -55,7 +55,9 @@ fn rewritten(uri: &Uri, store: &Store) -> Result<Option<Uri>, Error> {
         path.push('/');
         if is_subject {
             let follows_subjects = segments[index - 1] == "subjects";
-            let name = qualified(&decoded(segment));
+            // The default context alone has no other form.
+            let name = Some(qualified(&decoded(segment))).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| decoded(segment));
             let name = if follows_subjects { meant(store, name) } else { name };
             path.extend(utf8_percent_encode(&name, ESCAPED));
         } else {
@@ -67,7 +69,7 @@ fn rewritten(uri: &Uri, store: &Store) -> Result<Option<Uri>, Error> {
         path.push('/');
         path.extend(utf8_percent_encode(&format!(":{place}:"), ESCAPED));
     }
-    let query = rewritten_query(&segments, uri.query(), store, qualified);
+    let query = rewritten_query(&segments, uri.query(), store, context.as_deref());
     let whole = match query.as_deref().or(uri.query()).filter(|query| !query.is_empty()) {
         Some(query) => format!("{path}?{query}"),
         None => path,
@@ -79,12 +81,7 @@ fn rewritten(uri: &Uri, store: &Store) -> Result<Option<Uri>, Error> {
 }
 
 /// Returns the query with its subject, or prefix of subjects, in the context of the path.
-fn rewritten_query(
-    segments: &[&str],
-    query: Option<&str>,
-    store: &Store,
-    qualified: impl Fn(&str) -> String,
-) -> Option<String> {
+fn rewritten_query(segments: &[&str], query: Option<&str>, store: &Store, context: Option<&str>) -> Option<String> {
     let name = match segments {
         ["schemas", "ids", ..] => "subject",
         ["schemas" | "subjects"] => "subjectPrefix",
@@ -92,15 +89,14 @@ fn rewritten_query(
     };
     let pairs: Vec<_> = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
     let given = pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let is_all = given.is_some_and(|given| given.starts_with(":*:"));
-    let mut meant_here = match given {
-        Some(given) if is_all => given.to_owned(),
-        given => qualified(given.unwrap_or_default()),
-    };
+    let place = context.unwrap_or(DEFAULT_CONTEXT);
+    let mut meant_here = names::qualified(place, given.unwrap_or_default()).0.to_string();
     if name == "subject" {
         meant_here = meant(store, meant_here);
     }
-    if meant_here == given.unwrap_or_default() {
+    // To name no prefix is one thing after a context, the default one too, and another without.
+    let is_narrowed = context.is_some() && name == "subjectPrefix" && given.is_none();
+    if meant_here == given.unwrap_or_default() && !is_narrowed {
         return None;
     }
     let others = pairs.iter().filter(|(key, _)| key != name);
@@ -111,8 +107,7 @@ fn rewritten_query(
 
 /// Returns the subject that a name stands for.
 fn meant(store: &Store, name: String) -> String {
-    let config = store.own_config(Some(&query::subject(&name)));
-    config.and_then(|config| config.alias.clone()).filter(|alias| !alias.is_empty()).unwrap_or(name)
+    store.meant(&query::subject(&name)).map_or(name, |subject| subject.0.to_string())
 }
 
 fn decoded(segment: &str) -> String {
@@ -129,10 +124,12 @@ mod tests {
     #[test]
     fn contexts_go_into_subjects_and_aliases_become_subjects() {
         let mut store = Store::default();
-        let patch: ConfigPatch = serde_json::from_str(r#"{"alias":"orders"}"#).unwrap();
-        let command = Command::SetConfig { scope: Some(Subject("o".into())), patch };
-        for record in store.decide(&command).unwrap().records {
-            store.apply(&record).unwrap();
+        for name in ["o", ":.eu:o"] {
+            let patch: ConfigPatch = serde_json::from_str(r#"{"alias":"orders"}"#).unwrap();
+            let command = Command::SetConfig { scope: Some(Subject(name.into())), patch };
+            for record in store.decide(&command).unwrap().records {
+                store.apply(&record).unwrap();
+            }
         }
         for (given, expected) in [
             ("/subjects/a%2Fb/versions/1?deleted=true", "/subjects/a%2Fb/versions/1?deleted=true"),
@@ -150,9 +147,20 @@ mod tests {
             ("/contexts/.eu/mode", "/mode/:.eu:"),
             ("/contexts/.eu/compatibility/subjects/a/versions/1", "/compatibility/subjects/:.eu:a/versions/1"),
             ("/contexts/./subjects/a", "/subjects/a"),
+            ("/contexts/.eu/subjects/:.:a", "/subjects/a"),
+            ("/subjects/:.::.:a/versions", "/subjects/a/versions"),
+            ("/subjects/:.:/versions", "/subjects/:.:/versions"),
+            ("/config/:.:", "/config/:.:"),
+            ("/config/:.eu", "/config/:.eu:"),
             ("/contexts/.eu", "/contexts/.eu"),
             ("/contexts", "/contexts"),
+            ("/contexts/eu/subjects/a", "/subjects/:.eu:a"),
+            ("/contexts/./subjects", "/subjects?subjectPrefix="),
+            ("/contexts/:.:/schemas?deleted=true", "/schemas?subjectPrefix=&deleted=true"),
+            ("/subjects?deleted=true", "/subjects?deleted=true"),
             ("/subjects/o/versions", "/subjects/orders/versions"),
+            ("/contexts/.eu/subjects/o/versions", "/subjects/:.eu:orders/versions"),
+            ("/schemas/ids/1?subject=:.eu:o", "/schemas/ids/1?subject=%3A.eu%3Aorders"),
             ("/compatibility/subjects/o/versions", "/compatibility/subjects/orders/versions"),
             ("/config/o", "/config/o"),
             ("/schemas/ids/1?subject=o", "/schemas/ids/1?subject=orders"),
@@ -163,5 +171,6 @@ mod tests {
             let rewritten = rewritten(&uri, &store).unwrap().unwrap_or(uri);
             assert_eq!(rewritten.to_string(), expected, "{given}");
         }
+        assert!(rewritten(&"/contexts/.eu:x/subjects".parse().unwrap(), &store).is_err());
     }
 }

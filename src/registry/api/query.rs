@@ -1,6 +1,7 @@
 //! What stands in paths and queries: flags, numbers, pages, versions and IDs.
 
 use axum::extract::Query;
+use axum::http::StatusCode;
 
 use super::error::{Answer, Error};
 use crate::registry::store::names::{self, Prefix};
@@ -50,7 +51,9 @@ pub(super) trait Read {
             None => Ok(default),
         };
         let offset = usize::try_from(number("offset", 0)?).unwrap_or(0);
-        let limit = usize::try_from(number("limit", -1)?).map_or(most, |limit| limit.min(most));
+        // None, and more than there may be, is as many as there may be.
+        let limit = usize::try_from(number("limit", -1)?).ok().filter(|limit| (1..=most).contains(limit));
+        let limit = limit.unwrap_or(most);
         Ok(list.skip(offset).take(limit).collect())
     }
 }
@@ -91,6 +94,16 @@ pub(super) fn schema_guid(text: &str) -> Answer<SchemaGuid> {
         Ok(guid) if well_formed => Ok(SchemaGuid(guid.to_be_bytes())),
         Ok(_) | Err(_) => Err(store::Error::SchemaNotFound(text.to_owned()).into()),
     }
+}
+
+/// Reads the name of a context, which may stand between colons and lack its dot.
+pub(super) fn context(text: &str) -> Answer<String> {
+    let name = text.strip_prefix(':').unwrap_or(text);
+    let name = name.strip_suffix(':').unwrap_or(name);
+    if name.contains(':') {
+        return Err(Error::http(StatusCode::BAD_REQUEST, "Context name cannot contain a colon"));
+    }
+    Ok(if name.starts_with('.') { name.to_owned() } else { format!(".{name}") })
 }
 
 /// Reads the name of a subject.

@@ -1,5 +1,8 @@
 //! Schemas by ID and GUID, and all of them.
 
+use std::collections::BTreeMap;
+
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +14,7 @@ use super::error::Answer;
 use super::query::{self, Parameters, Read};
 use super::{App, Shared};
 use crate::registry::entities::{ContextIdEntity, ReferenceEntity, SubjectVersionEntity};
-use crate::registry::store::{Found, Store, context_of, names};
+use crate::registry::store::{Deleted, Found, context_of, names};
 use crate::schema::{Format, SchemaId, Subject, Version};
 
 pub(super) async fn by_id(
@@ -30,9 +33,9 @@ pub(super) async fn by_id(
         return Ok(unchanged);
     }
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = rendered(&store, &found, &query)?;
+    answer.schema = rendered(&shared, &found, &query).await?;
     qualify(&mut answer.references, &found, &query);
-    answer.schema_tags = tags(&store, &found, &query)?;
+    answer.schema_tags = tags(&shared, &found, &query).await?;
     if is_placed {
         (answer.subject, answer.version) = (Some(&*found.subject.0), Some(found.version.0));
     }
@@ -54,7 +57,7 @@ pub(super) async fn text_by_id(
     if let Some(unchanged) = cache.unchanged() {
         return Ok(unchanged);
     }
-    Ok(cache.allow(text(&store, &found, &query)?))
+    Ok(cache.allow(text(&shared, &found, &query).await?))
 }
 
 pub(super) async fn subjects(
@@ -94,7 +97,7 @@ pub(super) async fn by_guid(
         return Ok(unchanged);
     }
     let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = rendered(&store, &found, &query)?;
+    answer.schema = rendered(&shared, &found, &query).await?;
     Ok(cache.allow(Json(answer).into_response()))
 }
 
@@ -110,11 +113,15 @@ pub(super) async fn types() -> Json<[&'static str; 1]> {
 }
 
 pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Response> {
-    let store = shared.store();
+    let (store, style) = (shared.store(), shared.style);
     let prefix = query.prefix("");
-    let (latest, rule_type) = (query.flag("latestOnly"), query.text("ruleType"));
-    let all = store.subjects(&prefix, query.deleted()).flat_map(|subject| {
-        let mut versions = store.history(subject, query.deleted());
+    let (latest, deleted, rule_type) = (query.flag("latestOnly"), query.deleted(), query.text("ruleType"));
+    let aliases = if query.flag("aliases") { store.aliases(&prefix) } else { BTreeMap::new() };
+    let mut subjects: Vec<_> = store.subjects(&prefix, Deleted::With).chain(aliases.keys()).collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    let all = subjects.into_iter().flat_map(|subject| {
+        let mut versions = store.history(subject, deleted);
         if latest {
             versions.drain(..versions.len().saturating_sub(1));
         }
@@ -127,50 +134,58 @@ pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Respon
         })
     });
     let page = query.page(wanted, query::SCHEMAS)?;
-    Ok(Json(answers(&shared, &store, &page, query.flag("aliases"))).into_response())
+    let items = page.into_iter().map(move |found| {
+        let mut answer = SchemaAnswer::listed(&found, style);
+        answer.aliases = aliases.get(&found.subject).into_iter().flatten().map(|alias| &*alias.0).collect();
+        serde_json::to_vec(&answer)
+    });
+    Ok(streamed(items))
 }
 
-fn answers<'a>(shared: &Shared, store: &'a Store, page: &'a [Found], with_aliases: bool) -> Vec<SchemaAnswer<'a>> {
-    let answer = |found: &'a Found| {
-        let mut answer = SchemaAnswer::placed(found, shared.style);
-        if with_aliases {
-            answer.aliases = store.aliases(&found.subject).map(|alias| &*alias.0).collect();
-        }
-        answer
-    };
-    page.iter().map(answer).collect()
+/// Answers with a list, of which no more is made than has been sent: a thousand schemas may be a gigabyte.
+fn streamed(items: impl Iterator<Item = serde_json::Result<Vec<u8>>> + Send + 'static) -> Response {
+    let parts = items.enumerate().map(|(number, item)| {
+        let before = if number == 0 { "[" } else { "," };
+        Ok([before.as_bytes(), &item?].concat())
+    });
+    let mut parts = parts.peekable();
+    let end = if parts.peek().is_none() { "[]" } else { "]" };
+    let end = std::iter::once(serde_json::Result::Ok(end.as_bytes().to_vec()));
+    Body::from_stream(futures::stream::iter(parts.chain(end))).into_response()
 }
 
 /// Returns the text of a schema in the form that is asked for; one that we do not know is the stored one.
-pub(super) fn rendered<'f>(store: &Store, found: &'f Found, query: &Parameters) -> Answer<Text<'f>> {
-    Ok(match resolved(store, found, query)? {
+pub(super) async fn rendered<'f>(shared: &Shared, found: &'f Found, query: &Parameters) -> Answer<Text<'f>> {
+    Ok(match resolved(shared, found, query).await? {
         Some(text) => Text::Made(text),
         None => Text::Kept(found.content.json()),
     })
 }
 
 /// Answers with the text alone, in the form that is asked for.
-pub(super) fn text(store: &Store, found: &Found, query: &Parameters) -> Answer<Response> {
-    let text = resolved(store, found, query)?;
+pub(super) async fn text(shared: &Shared, found: &Found, query: &Parameters) -> Answer<Response> {
+    let text = resolved(shared, found, query).await?;
     Ok(text.unwrap_or_else(|| found.content.text.to_string()).into_response())
 }
 
-fn resolved(store: &Store, found: &Found, query: &Parameters) -> Answer<Option<String>> {
-    let is_asked = query.text("format") == Some("resolved") && !found.content.references.is_empty();
-    Ok(is_asked.then(|| store.resolved(found)).transpose()?)
+async fn resolved(shared: &Shared, found: &Found, query: &Parameters) -> Answer<Option<String>> {
+    if query.text("format") != Some("resolved") || found.content.references.is_empty() {
+        return Ok(None);
+    }
+    let found = found.clone();
+    Ok(Some(shared.node.ask(move |store| store.resolved(&found)).await??))
 }
 
-/// Lists the tags that are asked for, or all where `*` is.
-pub(super) fn tags(store: &Store, found: &Found, query: &Parameters) -> Answer<Vec<TagsBody>> {
+/// Lists the records and fields that have one of the tags that are asked for, or any where `*` is, with all their tags.
+pub(super) async fn tags(shared: &Shared, found: &Found, query: &Parameters) -> Answer<Vec<TagsBody>> {
     let wanted: Vec<_> = query::all(query, "findTags").into_iter().flat_map(|names| names.split(',')).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let mut tags = store.tags(found)?;
-    for found in &mut tags {
-        found.tags.retain(|tag| wanted.iter().any(|wanted| *wanted == "*" || wanted == tag));
-    }
-    Ok(tags.into_iter().filter(|found| !found.tags.is_empty()).map(TagsBody::from).collect())
+    let found = found.clone();
+    let tags = shared.node.ask(move |store| store.tags(&found)).await??;
+    let is_wanted = |tag: &String| wanted.iter().any(|wanted| *wanted == "*" || wanted == tag);
+    Ok(tags.into_iter().filter(|found| found.tags.iter().any(is_wanted)).map(TagsBody::from).collect())
 }
 
 /// Names the contexts of references where that is asked for.

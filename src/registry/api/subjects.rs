@@ -25,11 +25,11 @@ pub(super) async fn lookup(
     query: Parameters,
     body: Bytes,
 ) -> Answer<Response> {
-    let (store, draft) = (shared.store(), body::draft(&body)?);
-    let subject = query::subject(&subject);
-    let found = store.lookup_anywhere(&subject, &draft, query.flag("normalize"), query.deleted())?;
+    let (subject, draft) = (query::subject(&subject), body::draft(&body)?);
+    let (normalize, deleted) = (query.flag("normalize"), query.deleted());
+    let found = shared.node.ask(move |store| store.lookup_anywhere(&subject, &draft, normalize, deleted)).await??;
     let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = super::schemas::rendered(&store, &found, &query)?;
+    answer.schema = super::schemas::rendered(&shared, &found, &query).await?;
     Ok(Json(answer).into_response())
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn by_metadata(
     let wanted: BTreeMap<_, _> = keys.into_iter().zip(values).collect();
     let found = store.with_metadata(&query::subject(&subject), &wanted, query.deleted())?;
     let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = super::schemas::rendered(&store, &found, &query)?;
+    answer.schema = super::schemas::rendered(&shared, &found, &query).await?;
     Ok(Json(answer).into_response())
 }
 

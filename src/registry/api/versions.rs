@@ -36,9 +36,9 @@ pub(super) async fn get(State(shared): App, Path((subject, version)): Place, que
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
     let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = schemas::rendered(&store, &found, &query)?;
+    answer.schema = schemas::rendered(&shared, &found, &query).await?;
     schemas::qualify(&mut answer.references, &found, &query);
-    answer.schema_tags = schemas::tags(&store, &found, &query)?;
+    answer.schema_tags = schemas::tags(&shared, &found, &query).await?;
     Ok(Json(answer).into_response())
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn text(State(shared): App, Path((subject, version)): Place, qu
     let store = shared.store();
     let wanted = query::wanted(&version)?;
     let found = store.version_anywhere(&query::subject(&subject), wanted, query.deleted())?;
-    schemas::text(&store, &found, &query)
+    schemas::text(&shared, &found, &query).await
 }
 
 pub(super) async fn referenced_by(
@@ -73,10 +73,8 @@ pub(super) async fn register(
 }
 
 pub(super) async fn tag(State(shared): App, Path((subject, version)): Place, body: Bytes) -> Answer<Response> {
-    let subject = query::subject(&subject);
-    let found = shared.store().version(&subject, query::wanted(&version)?, Deleted::Without)?;
-    let draft = body::retagged(&found, &body)?;
-    registered(&shared, &Command::Register { subject, draft, normalize: false }).await
+    let (subject, wanted) = (query::subject(&subject), query::wanted(&version)?);
+    registered(&shared, &Command::Retag { subject, wanted, change: body::retag(&body)? }).await
 }
 
 async fn registered(shared: &Shared, command: &Command) -> Answer<Response> {

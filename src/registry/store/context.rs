@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
+use super::Place;
 use super::content::Content;
 use super::places::Places;
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
@@ -40,6 +41,11 @@ pub(super) struct Context {
     pub(super) highest: i32,
     /// Whether the log says that it has been used.
     pub(super) is_declared: bool,
+    /// What versions say whose ID stands for another contract: the text of an ID is one, and nothing else is certain of what
+    /// other registries have written.
+    variants: HashTrieMapSync<Place, Arc<Content>>,
+    /// The versions whose records cannot be read, and their IDs where these can: nothing else may take their place.
+    unread: RedBlackTreeMapSync<Place, Option<SchemaId>>,
 }
 
 impl Context {
@@ -59,19 +65,63 @@ impl Context {
             self.leave(replaced.id, subject, version);
         }
         let place = (subject.clone(), version);
-        if let Some(registered) = self.schemas.get_mut(&stored.id) {
-            registered.places.insert(place);
-            return;
+        self.unread.remove_mut(&place);
+        self.variants.remove_mut(&place);
+        let content = Arc::new(content);
+        match self.schemas.get_mut(&stored.id) {
+            Some(registered) => {
+                registered.places.insert(place.clone());
+                let before = Arc::clone(&registered.content);
+                if before.is_same(&content) {
+                    return;
+                }
+                if registered.places.iter().nth(1).is_some() {
+                    self.variants.insert_mut(place, content);
+                    return;
+                }
+                // The record of the one place that it has was written anew.
+                registered.content = Arc::clone(&content);
+                self.forget_guid(&before, stored.id);
+            }
+            None => {
+                let registered = Registered { content: Arc::clone(&content), places: Places::One(place) };
+                self.schemas.insert_mut(stored.id, registered);
+            }
         }
         if !self.ids.contains_key(&content.guid) {
             self.ids.insert_mut(content.guid, stored.id);
         }
-        let registered = Registered { content: Arc::new(content), places: Places::One(place) };
-        self.schemas.insert_mut(stored.id, registered);
+    }
+
+    /// Keeps the place of a version whose record cannot be read.
+    pub(super) fn reserve(&mut self, subject: &Subject, version: Version, id: Option<SchemaId>) {
+        self.highest = self.highest.max(id.map_or(0, |id| id.0));
+        if self.subjects.get(subject).is_none_or(|versions| !versions.contains_key(&version)) {
+            self.unread.insert_mut((subject.clone(), version), id);
+        }
+    }
+
+    /// Returns what a version says.
+    pub(super) fn content(&self, subject: &Subject, version: Version) -> Option<Arc<Content>> {
+        let Stored { id, .. } = self.subjects.get(subject)?.get(&version)?;
+        // Nearly all contexts have none.
+        let variant = (!self.variants.is_empty()).then(|| self.variants.get(&(subject.clone(), version))).flatten();
+        variant.or_else(|| self.schemas.get(id).map(|registered| &registered.content)).cloned()
+    }
+
+    /// Tells whether an ID can be that of a content: nothing else has it.
+    pub(super) fn is_free_for(&self, id: SchemaId, content: &Content) -> bool {
+        match self.schemas.get(&id) {
+            Some(known) => known.content.is_same(content),
+            None => !self.unread.values().any(|unread| *unread == Some(id)),
+        }
     }
 
     /// Takes a version out for good.
     pub(super) fn remove(&mut self, subject: &Subject, version: Version) -> Option<Stored> {
+        let place = (subject.clone(), version);
+        self.unread.remove_mut(&place);
+        self.variants.remove_mut(&place);
         let mut versions = self.subjects.get(subject).cloned()?;
         let removed = Arc::make_mut(&mut versions).remove(&version)?;
         if versions.is_empty() {
@@ -97,11 +147,15 @@ impl Context {
             self.schemas.insert_mut(id, registered);
             return;
         }
-        // Logs of other registries may hold one content under two IDs.
-        if self.ids.get(&registered.content.guid) == Some(&id) {
-            self.ids.remove_mut(&registered.content.guid);
-        }
+        self.forget_guid(&registered.content, id);
         self.schemas.remove_mut(&id);
+    }
+
+    fn forget_guid(&mut self, content: &Content, id: SchemaId) {
+        // Logs of other registries may hold one content under two IDs.
+        if self.ids.get(&content.guid) == Some(&id) {
+            self.ids.remove_mut(&content.guid);
+        }
     }
 
     /// Returns the ID of a content that the context has.
@@ -115,9 +169,11 @@ impl Context {
         self.ids.get(&guid).copied()
     }
 
-    /// Returns the version after the newest, deleted or not.
+    /// Returns the version after the newest, whether that is deleted or cannot be read.
     pub(super) fn next_version(&self, subject: &Subject) -> Option<Version> {
-        let versions = self.subjects.get(subject).map(|versions| versions.keys().last().copied());
-        versions.flatten().unwrap_or(Version(0)).0.checked_add(1).map(Version)
+        let newest = self.subjects.get(subject).and_then(|versions| versions.keys().last().copied());
+        let all = (subject.clone(), Version(i32::MIN))..=(subject.clone(), Version(i32::MAX));
+        let unread = self.unread.range(all).next_back().map(|((_, version), _)| *version);
+        newest.max(unread).unwrap_or(Version(0)).0.checked_add(1).map(Version)
     }
 }

@@ -1,9 +1,13 @@
 //! What a command adds to the log. Decided on one state, and true while the log ends where that state does.
 
 mod delete;
+mod draft;
+mod lookup;
 mod register;
+mod retag;
 mod settings;
 
+pub use self::retag::Retag;
 use super::log::Change;
 use super::{Error, Found, LogRecord, Store, Wanted, context_of, names};
 use crate::registry::contract::{Metadata, RuleSet};
@@ -22,6 +26,15 @@ pub enum Command {
         draft: Draft,
         /// Whether it is brought into the one form of what means the same.
         normalize: bool,
+    },
+    /// Tags and rules of a version change, which makes another one.
+    Retag {
+        /// The subject.
+        subject: Subject,
+        /// The version.
+        wanted: Wanted,
+        /// What changes.
+        change: Retag,
     },
     /// A version goes.
     DeleteVersion {
@@ -89,7 +102,7 @@ pub struct Draft {
     pub rule_set: Option<RuleSet>,
     /// The ID that it must have, in import mode.
     pub id: Option<SchemaId>,
-    /// The version that it must become.
+    /// The version that it must become; one below 1 is the next, whichever that is.
     pub version: Option<Version>,
     /// Tags that are put into its text.
     pub tags_to_add: Vec<Tags>,
@@ -131,6 +144,7 @@ impl Store {
     pub fn decide(&self, command: &Command) -> Result<Decision, Error> {
         let (changes, outcome) = match command {
             Command::Register { subject, draft, normalize } => self.register(subject, draft, *normalize)?,
+            Command::Retag { subject, wanted, change } => self.retag(subject, *wanted, change)?,
             Command::DeleteVersion { subject, wanted, permanent } => {
                 self.delete_version(subject, *wanted, *permanent)?
             }
@@ -141,8 +155,8 @@ impl Store {
             Command::DeleteMode { scope, recursive } => self.delete_mode(scope.as_ref(), *recursive)?,
             Command::DeleteContext { name } => self.delete_context(name)?,
         };
-        let records = changes.iter().map(|change| self.record(change)).collect::<Result<_, _>>()?;
-        Ok(Decision { records, outcome })
+        let records = changes.iter().map(|change| self.records(change)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Decision { records: records.concat(), outcome })
     }
 
     /// Refuses where the mode of a scope allows no writing.
@@ -158,7 +172,7 @@ type Changes = Vec<Change>;
 type Decided = Result<(Changes, Outcome), Error>;
 
 fn not_permitted(scope: Option<&Subject>, why: &str) -> Error {
-    let context = scope.map_or(super::DEFAULT_CONTEXT, context_of);
-    let name = scope.map_or("null", |scope| names::parts(&scope.0).1);
+    let context = names::within(scope.map_or(super::DEFAULT_CONTEXT, context_of), "");
+    let name = scope.map_or("null", |scope| &scope.0);
     Error::NotPermitted(format!("Subject {name} in context {context} {why}"))
 }

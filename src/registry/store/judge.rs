@@ -4,20 +4,25 @@
 //! levels ask all versions, newest first, and stop at the first that does not go with it, the others only the newest.
 //! With a compatibility group only versions of the same value of that metadata property count.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::readings::Reading;
-use super::{Content, Error, Found, Store};
+use super::{Content, Error, Found, Place, Store};
+use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::settings::{Compatibility, Config};
 use crate::schema::avro;
 use crate::schema::avro::compatibility::{Failure, Obstacle, ObstacleKind, obstacles};
 use crate::schema::avro::tree::Tree;
-use crate::schema::{Format, Reference, Subject, Version};
+use crate::schema::{Format, Reference, Subject};
 
 use super::query::{Deleted, Wanted};
 
 /// How many texts a schema may pull in by reference: far more than any real one, and quick to parse.
 pub(crate) const MAX_REFERENCES: usize = 200;
+
+/// The metadata property that lists the fields which no version may have.
+const RESERVED_PROPERTY: &str = "confluent:reserved";
 
 /// Characters of an old schema that are told to whoever sends one that does not go with it.
 const TOLD_CHARACTERS: usize = 10 * 1024;
@@ -29,9 +34,23 @@ pub(super) struct Parsed {
     pub(super) reading: Arc<Reading>,
 }
 
+/// What a schema refers to, directly and by others.
+#[derive(Default)]
+struct Collected {
+    places: HashSet<Place>,
+    texts: Vec<Arc<str>>,
+}
+
 impl Parsed {
     pub(super) fn tree(&self) -> &Tree {
         &self.reading.tree
+    }
+
+    /// Returns the same schema with another contract.
+    pub(super) fn with_contract(&self, metadata: Option<Metadata>, rules: Option<RuleSet>) -> Self {
+        let Content { format, text, references, .. } = &*self.content;
+        let content = Content::new(*format, Arc::clone(text), references.clone(), metadata, rules);
+        Self { content: Arc::new(content), reading: Arc::clone(&self.reading) }
     }
 }
 
@@ -60,33 +79,27 @@ impl Store {
 
     /// Collects the texts of references, each once, those that others refer to first.
     pub(super) fn texts(&self, subject: &Subject, references: &[Reference]) -> Result<Vec<Arc<str>>, Error> {
-        let mut found = Vec::new();
-        self.collect(subject, references, &mut Vec::new(), &mut found)?;
-        Ok(found)
+        let mut found = Collected::default();
+        self.collect(subject, references, &mut found)?;
+        Ok(found.texts)
     }
 
-    fn collect(
-        &self,
-        subject: &Subject,
-        references: &[Reference],
-        open: &mut Vec<(Subject, Version)>,
-        texts: &mut Vec<Arc<str>>,
-    ) -> Result<(), Error> {
+    fn collect(&self, subject: &Subject, references: &[Reference], found: &mut Collected) -> Result<(), Error> {
         for reference in references {
             let place = super::target(subject, reference);
-            if open.contains(&place) {
+            // Once for all ways that lead to it, of which there may be more than anybody can walk.
+            if found.places.contains(&place) {
                 continue;
             }
-            if open.len() >= MAX_REFERENCES || texts.len() >= MAX_REFERENCES {
+            if found.places.len() >= MAX_REFERENCES {
                 return Err(too_many_references());
             }
-            let found = self.version(&place.0, Wanted::Version(place.1), Deleted::With)?;
-            open.push(place.clone());
-            self.collect(&place.0, &found.content.references, open, texts)?;
-            open.pop();
+            found.places.insert(place.clone());
+            let referred = self.version(&place.0, Wanted::Version(place.1), Deleted::With)?.content;
+            self.collect(&place.0, &referred.references, found)?;
             // The same type may be registered under several subjects.
-            if !texts.contains(&found.content.text) {
-                texts.push(Arc::clone(&found.content.text));
+            if !found.texts.contains(&referred.text) {
+                found.texts.push(Arc::clone(&referred.text));
             }
         }
         Ok(())
@@ -95,17 +108,19 @@ impl Store {
     /// Lists what speaks against a new version, beside those of `versions`, oldest first; nothing where it goes with them.
     pub(super) fn objections(&self, new: &Parsed, config: &Config, versions: &[Found]) -> Vec<String> {
         let level = config.compatibility_level.unwrap_or(Compatibility::Backward);
+        let validates = config.validate_fields.unwrap_or(false);
         let group = config.compatibility_group.as_deref();
         let is_peer =
             |old: &&Found| group.is_none_or(|group| property(&old.content, group) == property(&new.content, group));
         let count = if level.is_transitive() { usize::MAX } else { 1 };
+        let mut messages = if validates { against_reserved(new, versions.last()) } else { Vec::new() };
         let older = versions.iter().rev().filter(is_peer).take(count);
-        let mut found = older.map(|old| self.against(new, old, level)).find(|found| !found.is_empty());
-        if let Some(messages) = &mut found {
-            let validates = config.validate_fields.unwrap_or(false);
+        messages
+            .extend(older.map(|old| self.against(new, old, level)).find(|found| !found.is_empty()).unwrap_or_default());
+        if !messages.is_empty() {
             messages.push(format!("{{validateFields: '{validates}', compatibility: '{}'}}", level.name()));
         }
-        found.unwrap_or_default()
+        messages
     }
 
     /// Lists what speaks against a new version beside one old one.
@@ -135,6 +150,23 @@ impl Store {
         }
         messages
     }
+}
+
+/// Lists what speaks against a new version because of the fields that are kept free: none is given up, and none is used.
+fn against_reserved(new: &Parsed, latest: Option<&Found>) -> Vec<String> {
+    let reserved = reserved_fields(&new.content);
+    let before = latest.map(|latest| reserved_fields(&latest.content)).unwrap_or_default();
+    let removed = before.difference(&reserved).map(|field| {
+        format!("The new schema has reserved field {field} removed from its metadata which is present in the old schema's metadata.")
+    });
+    let used = reserved.iter().filter(|field| new.tree().has_field(field));
+    let used = used.map(|field| format!("The new schema has field that conflicts with the reserved field {field}."));
+    removed.chain(used).collect()
+}
+
+fn reserved_fields(content: &Content) -> BTreeSet<&str> {
+    let names = property(content, RESERVED_PROPERTY).map_or("", String::as_str);
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
 fn property<'c>(content: &'c Content, name: &str) -> Option<&'c String> {

@@ -11,7 +11,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::content::Content;
 use crate::registry::contract::{Metadata, RuleSet};
 use crate::registry::entities::{DEFAULT_SCHEMA_TYPE, ReferenceEntity};
@@ -56,6 +55,8 @@ pub(super) enum Key {
 pub(super) enum Change {
     /// A version of a subject is there.
     Put { subject: Subject, version: Version, id: SchemaId, content: Content, deleted: bool },
+    /// A version of a subject is there in a language that we do not know.
+    Unknown { subject: Subject, version: Version, id: SchemaId },
     /// A version of a subject is gone for good.
     Remove { subject: Subject, version: Version },
     /// All versions of a subject up to this one are soft-deleted.
@@ -268,7 +269,7 @@ impl Change {
                 let value = NoopValue { highest_ids: highest_ids.clone() };
                 (Key::Noop, Some(serde_json::to_vec(&value)?))
             }
-            Self::Nothing => (Key::Noop, None),
+            Self::Unknown { .. } | Self::Nothing => (Key::Noop, None),
         })
     }
 }
@@ -294,21 +295,24 @@ impl SchemaValue {
 fn put(subject: Subject, version: Version, value: &[u8]) -> Result<Change, serde_json::Error> {
     let value: SchemaValue = serde_json::from_slice(value)?;
     let schema_type = value.schema_type.as_deref().unwrap_or(DEFAULT_SCHEMA_TYPE);
-    let Some(format) = Format::from_schema_type(schema_type) else { return Ok(Change::Nothing) };
+    let id = SchemaId(value.id);
+    let Some(format) = Format::from_schema_type(schema_type) else {
+        return Ok(Change::Unknown { subject, version, id });
+    };
     let references: Vec<Reference> = value.references.unwrap_or_default().into_iter().map(Reference::from).collect();
     let mut content = Content::new(format, value.schema.into(), references, value.metadata, value.rule_set);
     // What was given out under one name keeps it, should we count otherwise.
     if let Some(guid) = value.md5.and_then(|md5| STANDARD.decode(md5).ok()?.try_into().ok()) {
         content.guid = SchemaGuid(guid);
     }
-    Ok(Change::Put { subject, version, id: SchemaId(value.id), content, deleted: value.deleted })
+    Ok(Change::Put { subject, version, id, content, deleted: value.deleted })
 }
 
-impl LogRecord {
-    /// Reads the record.
-    pub(super) fn read(&self) -> Result<(Option<Key>, Change), Error> {
-        let Some(key) = Key::read(&self.key)? else { return Ok((None, Change::Nothing)) };
-        let change = Change::read(key.clone(), self.value.as_deref())?;
-        Ok((Some(key), change))
+/// Returns the ID in the value of a schema that cannot be read otherwise.
+pub(super) fn id_in(value: &[u8]) -> Option<SchemaId> {
+    #[derive(Deserialize)]
+    struct AnyValue {
+        id: i32,
     }
+    serde_json::from_slice(value).ok().map(|AnyValue { id }| SchemaId(id))
 }

@@ -12,6 +12,9 @@ pub const DEFAULT_CONTEXT: &str = ".";
 /// The context whose settings hold for all.
 pub const GLOBAL_CONTEXT: &str = ".__GLOBAL";
 
+/// What stands for all contexts where subjects are listed; no subject can be in it.
+const WILDCARD: &str = "*";
+
 /// Names that Confluent keeps for itself.
 const RESERVED: [&str; 2] = ["__GLOBAL", "__EMPTY"];
 
@@ -24,26 +27,44 @@ pub fn context_of(subject: &Subject) -> &str {
     parts(&subject.0).0
 }
 
-/// Splits a name into its context and what it is called there.
+/// Splits a name into its context and what it is called there. A context without a second colon is one all the same.
 pub(crate) fn parts(name: &str) -> (&str, &str) {
-    let qualified = name.strip_prefix(':').and_then(|rest| rest.split_once(':'));
-    qualified.filter(|(context, _)| context.starts_with('.')).unwrap_or((DEFAULT_CONTEXT, name))
+    let Some(rest) = name.strip_prefix(':') else { return (DEFAULT_CONTEXT, name) };
+    if let Some(short) = rest.strip_prefix("*:") {
+        return (WILDCARD, short);
+    }
+    if !rest.starts_with('.') {
+        return (DEFAULT_CONTEXT, name);
+    }
+    rest.split_once(':').unwrap_or((rest, ""))
 }
 
 /// Returns the subject of this name in a context; one that names its context stays there.
 #[must_use]
 pub fn qualified(context: &str, name: &str) -> Subject {
-    if context == DEFAULT_CONTEXT || parts(name).0 != DEFAULT_CONTEXT {
-        return Subject(name.into());
-    }
-    Subject(format!(":{context}:{name}").into())
+    if name.starts_with(":.") || name.starts_with(":*:") { normalised(name) } else { within(context, name) }
 }
 
-/// Brings a name into its one form: the default context is not named.
+/// Returns the subject that is called so in a context.
+pub(super) fn within(context: &str, short: &str) -> Subject {
+    if context == DEFAULT_CONTEXT {
+        return Subject(short.into());
+    }
+    Subject(format!(":{context}:{short}").into())
+}
+
+/// Brings a name into its one form: the default context is not named, however often it was, and others end with a colon.
+/// Whatever decides by a name must have it in this form, or there would be several names for one subject.
 #[must_use]
 pub fn normalised(name: &str) -> Subject {
-    let default = name.strip_prefix(":.:");
-    Subject(default.unwrap_or(name).into())
+    let mut name = name;
+    loop {
+        match parts(name) {
+            (DEFAULT_CONTEXT, short) if short.len() < name.len() => name = short,
+            (DEFAULT_CONTEXT, short) => return Subject(short.into()),
+            (context, short) => return within(context, short),
+        }
+    }
 }
 
 /// Tells whether a name can be that of a subject.
@@ -90,11 +111,9 @@ impl Prefix {
     /// Reads a prefix: `:*:` is that of all contexts, and no context means the default one.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        if let Some(name) = text.strip_prefix(":*:") {
-            return Self { context: None, name: name.to_owned(), is_whole: false };
-        }
         let (context, name) = parts(text);
-        Self { context: Some(context.to_owned()), name: name.to_owned(), is_whole: false }
+        let context = (context != WILDCARD).then(|| context.to_owned());
+        Self { context, name: name.to_owned(), is_whole: false }
     }
 
     /// Returns the subjects of a scope: one, or all of a context.
@@ -134,13 +153,36 @@ mod tests {
             (":eu:orders", (".", ":eu:orders")),
             (":.:orders", (".", "orders")),
             ("a:b", (".", "a:b")),
+            (":.eu", (".eu", "")),
+            (":.", (".", "")),
+            (":*:orders", ("*", "orders")),
+            (":*", (".", ":*")),
         ] {
             assert_eq!(parts(name), expected, "{name}");
         }
         assert_eq!(qualified(".eu", "orders"), subject(":.eu:orders"));
         assert_eq!(qualified(".eu", ":.us:orders"), subject(":.us:orders"));
         assert_eq!(qualified(".", "orders"), subject("orders"));
-        assert_eq!(normalised(":.:orders"), subject("orders"));
+        assert_eq!(qualified(".eu", ":.:orders"), subject("orders"));
+    }
+
+    #[test]
+    fn a_subject_has_one_name() {
+        for (name, expected) in [
+            ("orders", "orders"),
+            (":.:orders", "orders"),
+            (":.::.:orders", "orders"),
+            (":.::.::.:orders", "orders"),
+            (":.::.eu:orders", ":.eu:orders"),
+            (":.::.__GLOBAL:", ":.__GLOBAL:"),
+            (":.:", ""),
+            (":.", ""),
+            (":.eu", ":.eu:"),
+            (":.eu::.:orders", ":.eu::.:orders"),
+        ] {
+            assert_eq!(normalised(name), subject(expected), "{name}");
+            assert_eq!(normalised(expected), subject(expected), "{name}");
+        }
     }
 
     #[test]
@@ -148,7 +190,7 @@ mod tests {
         for name in ["orders", ":.eu:orders", "a b", "é"] {
             assert!(is_subject(&subject(name)), "{name}");
         }
-        for name in ["", "a\nb", "__GLOBAL", "__EMPTY", ":.eu:__EMPTY", ":.eu:", ":.__GLOBAL:x"] {
+        for name in ["", "a\nb", "__GLOBAL", "__EMPTY", ":.eu:__EMPTY", ":.eu:", ":.eu", ":*:x", ":.__GLOBAL:x"] {
             assert!(!is_subject(&subject(name)), "{name}");
         }
         assert!(is_scope(&subject(":.eu:")));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::context::{Context, Registered, Stored, Versions};
+use super::context::{Context, Stored, Versions};
 use super::names::{self, Prefix};
-use super::{Content, DEFAULT_CONTEXT, Error, Store, context_of, judge};
+use super::{Content, DEFAULT_CONTEXT, Error, Place, Store, context_of, judge};
 use crate::registry::settings::{Compatibility, Config, Mode};
 use crate::schema::avro::tree::Tags;
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
@@ -59,24 +59,38 @@ impl Deleted {
 }
 
 impl Store {
-    /// Finds a schema by ID; soft-deleted ones are still there. The subject says which context is meant; one that names none
+    /// Finds a schema by ID; soft-deleted ones are still there. The subject says which context is meant. One that names none
     /// is looked for in all, its own first, and an ID that is not the subject's is still that of the context.
     ///
     /// # Errors
     /// [`Error::SchemaNotFound`].
     pub fn by_id(&self, subject: Option<&str>, id: SchemaId) -> Result<Found, Error> {
-        let (name, short) = subject.map_or((DEFAULT_CONTEXT, ""), names::parts);
-        let of = |name: &str| Some((name.to_owned(), self.contexts.get(name)?.schemas.get(&id)?));
-        let is_of = |registered: &Registered, subject: &Subject| registered.places.iter().any(|(of, _)| of == subject);
-        let own = of(name);
-        if short.is_empty() || own.as_ref().is_some_and(|(name, found)| is_of(found, &names::qualified(name, short))) {
-            return own.and_then(|(_, found)| self.placed(found, None)).ok_or_else(|| unknown(id));
+        self.placed(subject, id).and_then(|(subject, version)| self.at(subject, *version)).ok_or_else(|| unknown(id))
+    }
+
+    /// Returns the place that an ID and a subject mean together.
+    fn placed(&self, subject: Option<&str>, id: SchemaId) -> Option<&Place> {
+        let subject = names::normalised(subject.unwrap_or_default());
+        let (name, short) = names::parts(&subject.0);
+        let own = self.placed_in(name, short, id);
+        if own.is_some() || short.is_empty() || name != DEFAULT_CONTEXT {
+            return own;
         }
-        let elsewhere = self.contexts.keys().filter(|_| name == DEFAULT_CONTEXT).filter_map(|name| of(name));
-        let fitting = elsewhere
-            .filter(|(name, found)| is_of(found, &names::qualified(name, short)))
-            .find_map(|(name, found)| self.placed(found, Some(&names::qualified(&name, short))));
-        fitting.or_else(|| own.and_then(|(_, found)| self.placed(found, None))).ok_or_else(|| unknown(id))
+        let elsewhere = self.contexts.keys().find_map(|name| self.placed_in(name, short, id));
+        elsewhere.or_else(|| self.placed_in(name, "", id))
+    }
+
+    /// Returns the newest place of an ID under what a context calls so, deleted or not; without that the first of all, rather
+    /// one that is not deleted.
+    fn placed_in(&self, context: &str, short: &str, id: SchemaId) -> Option<&Place> {
+        let places = &self.contexts.get(context)?.schemas.get(&id)?.places;
+        if !short.is_empty() {
+            let subject = names::within(context, short);
+            return places.iter().filter(|(of, _)| *of == subject).last();
+        }
+        let is_live =
+            |(subject, version): &&Place| self.stored_at(subject, *version).is_some_and(|stored| !stored.deleted);
+        places.iter().find(is_live).or_else(|| places.iter().next())
     }
 
     /// Finds a schema by GUID, in any context.
@@ -84,8 +98,11 @@ impl Store {
     /// # Errors
     /// [`Error::SchemaNotFound`].
     pub fn by_guid(&self, guid: SchemaGuid) -> Result<Found, Error> {
-        let in_context = |context: &Context| self.placed(context.schemas.get(&context.id_of_guid(guid)?)?, None);
-        self.contexts.values().find_map(in_context).ok_or_else(|| Error::SchemaNotFound(guid.to_string()))
+        let in_context = |(name, context): (&String, &Context)| {
+            let (subject, version) = self.placed_in(name, "", context.id_of_guid(guid)?)?;
+            self.at(subject, *version)
+        };
+        self.contexts.iter().find_map(in_context).ok_or_else(|| Error::SchemaNotFound(guid.to_string()))
     }
 
     /// Lists the IDs of a GUID with their contexts; at least one.
@@ -104,7 +121,7 @@ impl Store {
             .collect())
     }
 
-    /// Lists where a schema is registered, by subject and version.
+    /// Lists where a schema is registered, by subject and version, in the context that ID and subject mean ([`Store::by_id`]).
     ///
     /// # Errors
     /// [`Error::SchemaNotFound`].
@@ -114,8 +131,8 @@ impl Store {
         id: SchemaId,
         deleted: Deleted,
     ) -> Result<Vec<(Subject, Version)>, Error> {
-        let name = subject.map_or(DEFAULT_CONTEXT, |subject| names::parts(subject).0);
-        let registered = self.contexts.get(name).and_then(|context| context.schemas.get(&id));
+        let (place, _) = self.placed(subject, id).ok_or_else(|| unknown(id))?;
+        let registered = self.contexts.get(context_of(place)).and_then(|context| context.schemas.get(&id));
         let places = registered.ok_or_else(|| unknown(id))?.places.iter();
         let is_taken = |(subject, version): &&(Subject, Version)| {
             self.stored_at(subject, *version).is_some_and(|stored| deleted.takes(stored.deleted))
@@ -152,7 +169,7 @@ impl Store {
         if versions.is_empty() { Err(Error::SubjectNotFound(subject.clone())) } else { Ok(versions) }
     }
 
-    /// Finds a version of a subject.
+    /// Finds a version of a subject. The latest is never a deleted one.
     ///
     /// # Errors
     /// [`Error::SubjectNotFound`] and [`Error::VersionNotFound`].
@@ -165,12 +182,16 @@ impl Store {
             Wanted::Version(version) => version,
             Wanted::Latest => {
                 let live = versions.iter().rev().find(|(_, stored)| !stored.deleted);
-                *live.ok_or_else(|| Error::SubjectNotFound(subject.clone()))?.0
+                *live.ok_or(Error::VersionNotFound(Version(-1)))?.0
             }
         };
         let stored = versions.get(&version).filter(|stored| deleted.takes(stored.deleted));
         let stored = *stored.ok_or(Error::VersionNotFound(version))?;
         self.found(subject, version, stored).ok_or_else(|| unknown(stored.id))
+    }
+
+    fn at(&self, subject: &Subject, version: Version) -> Option<Found> {
+        self.found(subject, version, self.stored_at(subject, version)?)
     }
 
     fn found(&self, subject: &Subject, version: Version, stored: Stored) -> Option<Found> {
@@ -192,10 +213,10 @@ impl Store {
     pub(super) fn elsewhere(&self, subject: &Subject) -> impl Iterator<Item = Subject> {
         let is_open = context_of(subject) == DEFAULT_CONTEXT;
         let others = self.contexts.keys().filter(move |name| is_open && *name != DEFAULT_CONTEXT);
-        others.map(|name| names::qualified(name, &subject.0)).filter(|subject| self.all(subject).is_ok())
+        others.map(|name| names::within(name, &subject.0)).filter(|subject| self.all(subject).is_ok())
     }
 
-    /// Finds the newest version of a subject with these properties.
+    /// Finds the newest version of a subject with these properties; one without metadata has none.
     ///
     /// # Errors
     /// [`Error::SubjectNotFound`] and [`Error::ContentNotFound`].
@@ -207,11 +228,8 @@ impl Store {
     ) -> Result<Found, Error> {
         self.versions(subject, deleted)?;
         let fits = |found: &Found| {
-            let properties = found.content.metadata.as_ref().map(|metadata| &metadata.properties);
-            let has = |(key, value): (&&str, &&str)| {
-                properties.and_then(|properties| properties.get(*key)).is_some_and(|found| found == value)
-            };
-            wanted.iter().all(has)
+            let Some(metadata) = &found.content.metadata else { return false };
+            wanted.iter().all(|(key, value)| metadata.properties.get(*key).is_some_and(|found| found == value))
         };
         self.history(subject, deleted).into_iter().rev().find(fits).ok_or(Error::ContentNotFound)
     }
@@ -239,10 +257,23 @@ impl Store {
         self.contexts.get(context).map_or(0, |context| context.highest)
     }
 
-    /// Lists the names that stand for a subject.
-    pub fn aliases<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = &'a Subject> {
-        let is_alias = |config: &Config| config.alias.as_deref() == Some(&*subject.0);
-        self.configs.iter().filter(move |(_, config)| is_alias(config)).filter_map(|(scope, _)| scope.as_ref())
+    /// Lists the subjects that others of these names stand for, with those names.
+    #[must_use]
+    pub fn aliases(&self, prefix: &Prefix) -> BTreeMap<Subject, Vec<Subject>> {
+        let mut found = BTreeMap::<_, Vec<_>>::new();
+        for scope in self.configs.keys().flatten().filter(|scope| prefix.matches(scope)) {
+            if let Some(subject) = self.meant(scope) {
+                found.entry(subject).or_default().push(scope.clone());
+            }
+        }
+        found
+    }
+
+    /// Returns the subject that a name stands for, if it is an alias: one of the same context unless it says otherwise.
+    #[must_use]
+    pub fn meant(&self, name: &Subject) -> Option<Subject> {
+        let alias = self.own_config(Some(name))?.alias.as_deref().filter(|alias| !alias.is_empty())?;
+        Some(names::qualified(context_of(name), alias))
     }
 
     /// Lists the versions of a subject with their schemas, oldest first.
@@ -295,19 +326,6 @@ impl Store {
     #[must_use]
     pub fn mode(&self, scope: Option<&Subject>) -> Mode {
         names::scopes(scope).find_map(|scope| self.own_mode(scope.as_ref())).unwrap_or(Mode::ReadWrite)
-    }
-
-    /// Returns a schema at one of its places: this subject's newest, or the first of all, rather one that is not deleted.
-    fn placed(&self, registered: &Registered, subject: Option<&Subject>) -> Option<Found> {
-        let places = registered.places.iter().filter(|(of, _)| subject.is_none_or(|subject| of == subject));
-        let mut found: Vec<_> =
-            places.filter_map(|(of, version)| Some((of, *version, self.stored_at(of, *version)?))).collect();
-        if subject.is_some() {
-            found.reverse();
-        }
-        let live = found.iter().find(|(_, _, stored)| !stored.deleted);
-        let (subject, version, stored) = live.or(found.first())?;
-        self.found(subject, *version, *stored)
     }
 
     pub(super) fn all(&self, subject: &Subject) -> Result<&Versions, Error> {

@@ -1,5 +1,8 @@
 //! Log records in, state out; and what commands append.
 
+mod imports;
+mod records;
+
 use super::*;
 use crate::registry::settings::ConfigPatch;
 use crate::schema::Version;
@@ -114,55 +117,6 @@ fn ids_belong_to_contents_and_versions_to_subjects() {
     assert_eq!(&*store.by_id(Some("a"), SchemaId(2)).unwrap().content.text, r#""int""#);
 }
 
-#[test]
-fn log_keys_are_confluents_byte_for_byte() {
-    let store = Store::default();
-    let records = store.decide(&command(":.eu:o\"1", draft(r#""int""#))).unwrap().records;
-    assert_eq!(
-        keys(&records),
-        [
-            r#"{"keytype":"CONTEXT","tenant":"default","context":".eu","magic":0}"#,
-            r#"{"keytype":"SCHEMA","subject":":.eu:o\"1","version":1,"magic":1}"#
-        ]
-    );
-    let value: serde_json::Value = serde_json::from_slice(records[1].value.as_deref().unwrap()).unwrap();
-    let expected = serde_json::json!({
-        "subject": ":.eu:o\"1", "version": 1, "id": 1, "md5": value["md5"],
-        "schemaType": "AVRO", "schema": "\"int\"", "deleted": false
-    });
-    assert_eq!(value, expected);
-    let patch: ConfigPatch = serde_json::from_str(r#"{"compatibility":"FULL"}"#).unwrap();
-    let config = |scope: Option<&str>| Command::SetConfig { scope: scope.map(subject), patch: patch.clone() };
-    let mode =
-        |scope: Option<&str>| Command::SetMode { scope: scope.map(subject), mode: "READONLY".into(), force: false };
-    for (command, key, value) in [
-        (config(None), r#"{"keytype":"CONFIG","magic":0}"#, r#"{"compatibilityLevel":"FULL"}"#),
-        (
-            config(Some("s")),
-            r#"{"keytype":"CONFIG","subject":"s","magic":0}"#,
-            r#"{"subject":"s","compatibilityLevel":"FULL"}"#,
-        ),
-        (mode(None), r#"{"keytype":"MODE","magic":0}"#, r#"{"mode":"READONLY"}"#),
-        (mode(Some("s")), r#"{"keytype":"MODE","subject":"s","magic":0}"#, r#"{"subject":"s","mode":"READONLY"}"#),
-    ] {
-        assert_eq!(store.decide(&command).unwrap().records, [record(key, Some(value))]);
-    }
-}
-
-/// What another registry has written with a key of its own form is written again in that form, or compaction would keep both.
-#[test]
-fn keys_keep_the_form_that_they_have_in_the_log() {
-    let mut store = Store::default();
-    let global = r#"{"keytype":"CONFIG","subject":null,"magic":0}"#;
-    store.apply(&record(global, Some(r#"{"compatibilityLevel":"FULL"}"#))).unwrap();
-    let karapace = r#"{"subject":"s","version":1,"magic":1,"keytype":"SCHEMA"}"#;
-    store.apply(&record(karapace, Some(r#"{"subject":"s","version":1,"id":1,"schema":"\"int\""}"#))).unwrap();
-    let patch: ConfigPatch = serde_json::from_str(r#"{"compatibility":"NONE"}"#).unwrap();
-    let (_, records) = run(&mut store, &Command::SetConfig { scope: None, patch }).unwrap();
-    assert_eq!(keys(&records), [global]);
-    assert_eq!(keys(&delete(&mut store, "s", Some(1), false).unwrap()), [karapace]);
-}
-
 /// The GUIDs were computed with Python's hashlib by the description of Confluent's `Schema.updateHash`.
 #[test]
 fn guid_is_the_md5_of_text_and_references() {
@@ -188,6 +142,21 @@ fn guid_is_the_md5_of_text_and_references() {
     );
     delete(&mut store, "a-value", None, false).unwrap();
     delete(&mut store, "b-value", Some(3), false).unwrap();
+}
+
+/// Ten levels with twenty ways from one to the next: nobody could walk them all.
+#[test]
+fn references_are_followed_once_however_many_ways_lead_to_them() {
+    let mut store = Store::unchecked();
+    register(&mut store, "t0", draft(r#"{"type":"record","name":"T0","fields":[]}"#));
+    for level in 1..=10 {
+        let below = level - 1;
+        let text = format!(r#"{{"type":"record","name":"T{level}","fields":[{{"name":"f","type":"T{below}"}}]}}"#);
+        let references = (0..20).map(|way| reference(&format!("{way}"), &format!("t{below}"), 1)).collect();
+        register(&mut store, &format!("t{level}"), Draft { references, ..draft(&text) });
+    }
+    let top = store.version(&subject("t10"), Wanted::Latest, Deleted::Without).unwrap();
+    assert_eq!(store.texts(&subject("t10"), &top.content.references).unwrap().len(), 10);
 }
 
 #[test]
@@ -243,7 +212,7 @@ fn bad_drafts_are_refused_with_confluents_words() {
         (
             "s",
             Draft { id: Some(SchemaId(7)), ..draft(r#""int""#) },
-            "Subject s in context . is not in import mode",
+            "Subject s in context  is not in import mode",
             42205,
         ),
     ];
@@ -294,6 +263,14 @@ fn versions_must_go_with_those_before_them() {
         assert_eq!(found, expected, "{level}");
     }
     assert!(store.compatibility(&subject("new"), &draft("\"int\""), false, latest).unwrap().is_empty());
+    let error = store.compatibility(&subject("s"), &draft(""), false, latest).unwrap_err();
+    assert_eq!(error.to_string(), "Empty schema");
+    set(&mut store, Some("s"), r#"{"compatibility":"NONE"}"#);
+    let wrong = draft(r#"{"type":"fixed","name":"a-b","size":1}"#);
+    let judged = |store: &Store| store.compatibility(&subject("s"), &wrong, false, latest).is_ok();
+    assert!(!judged(&store));
+    set(&mut store, Some("s"), r#"{"validateNewSchemas":false}"#);
+    assert!(judged(&store), "names are judged as at registration");
     let error =
         store.compatibility(&subject("s"), &draft("\"int\""), false, Some(Wanted::Version(Version(9)))).unwrap_err();
     assert_eq!(error, Error::VersionNotFound(Version(9)));
@@ -311,9 +288,17 @@ fn what_means_the_same_is_not_registered_twice() {
     assert_eq!(numbers(&second), (2, 2), "another contract is another schema");
     assert_eq!(
         numbers(&register(&mut store, "s", draft(a))),
-        (2, 2),
-        "the contract is taken over from the version before"
+        (1, 1),
+        "what was sent without a contract is still the version without one"
     );
+    let c = r#"{"type":"record","name":"R","x":3,"fields":[]}"#;
+    let third = register(&mut store, "s", draft(c));
+    assert_eq!(third.content.metadata, second.content.metadata, "the contract is taken over from the version before");
+    let found = store.lookup(&subject("s"), &draft(a), false, Deleted::Without).unwrap();
+    assert_eq!(numbers(&found), (1, 1), "as it was sent");
+    let found = store.lookup(&subject("s"), &draft(c), false, Deleted::Without).unwrap();
+    assert_eq!(numbers(&found), (3, 3), "with the contract of the latest");
+    assert_eq!(store.lookup(&subject("s"), &draft(""), false, Deleted::Without).unwrap_err(), Error::ContentNotFound);
     let found =
         store.lookup(&subject("s"), &contract(r#"{"properties":{"owner":"a"}}"#), false, Deleted::Without).unwrap();
     assert_eq!(numbers(&found), (2, 2));
@@ -324,7 +309,7 @@ fn modes_allow_and_refuse() {
     let mut store = Store::default();
     register(&mut store, "s", draft("\"int\""));
     set_mode(&mut store, Some("s"), "readonly", false).unwrap();
-    let refused = "Subject s in context . is in read-only mode";
+    let refused = "Subject s in context  is in read-only mode";
     assert_eq!(try_register(&mut store, "s", draft("\"long\"")).unwrap_err().to_string(), refused);
     assert_eq!(delete(&mut store, "s", None, false).unwrap_err().to_string(), refused);
     assert_eq!(numbers(&register(&mut store, "s", draft("\"int\""))), (1, 1), "what is there needs no writing");
@@ -335,17 +320,20 @@ fn modes_allow_and_refuse() {
     );
     run(&mut store, &Command::DeleteMode { scope: Some(subject("s")), recursive: false }).unwrap();
     set_mode(&mut store, Some("in"), "IMPORT", false).unwrap();
-    let imported = |id, version, text| Draft { id: Some(SchemaId(id)), version: Some(Version(version)), ..draft(text) };
     assert_eq!(numbers(&register(&mut store, "in", imported(70, 5, "\"long\""))), (70, 5));
     assert_eq!(
         try_register(&mut store, "in", imported(70, 6, "\"string\"")).unwrap_err().to_string(),
-        "Overwrite new schema with id 70 in context . is not permitted."
+        "Overwrite new schema with id 70 in context  is not permitted."
     );
     assert_eq!(
         try_register(&mut store, "in", draft("\"string\"")).unwrap_err().to_string(),
-        "Subject in in context . is not in read-write mode"
+        "Subject in in context  is not in read-write mode"
     );
     assert_eq!(numbers(&register(&mut store, "t", draft("\"string\""))), (71, 1), "IDs go on after those that came");
+}
+
+fn imported(id: i32, version: i32, text: &str) -> Draft {
+    Draft { id: Some(SchemaId(id)), version: Some(Version(version)), ..draft(text) }
 }
 
 #[test]
@@ -390,76 +378,6 @@ fn what_is_deleted_for_good_leaves_its_id_behind() {
 }
 
 #[test]
-fn soft_deleted_versions_are_hidden_and_still_there() {
-    let mut store = Store::unchecked();
-    for (version, text) in [(1, "\"int\""), (2, "\"long\"")] {
-        store.apply(&schema_record("s", version, version, text, false)).unwrap();
-    }
-    store.apply(&schema_record("s", 2, 2, "\"long\"", true)).unwrap();
-    let s = subject("s");
-    assert_eq!(
-        store.version(&s, Wanted::Latest, Deleted::With).unwrap().version,
-        Version(1),
-        "latest is never a deleted one"
-    );
-    assert!(matches!(
-        store.version(&s, Wanted::Version(Version(2)), Deleted::Without),
-        Err(Error::VersionNotFound(Version(2)))
-    ));
-    assert_eq!(store.version(&s, Wanted::Version(Version(2)), Deleted::With).unwrap().id, SchemaId(2));
-    assert_eq!(store.places(None, SchemaId(2), Deleted::Without).unwrap(), []);
-    assert_eq!(store.places(None, SchemaId(2), Deleted::With).unwrap(), [(s.clone(), Version(2))]);
-    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (2, 3), "its ID stays, its version does not");
-}
-
-#[test]
-fn subject_deletes_and_tombstones_follow_the_log() {
-    let mut store = Store::unchecked();
-    let s = subject("s");
-    store.apply(&schema_record("s", 1, 1, "\"int\"", false)).unwrap();
-    store.apply(&schema_record("s", 2, 2, "\"long\"", false)).unwrap();
-    let key = r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#;
-    store.apply(&record(key, Some(r#"{"subject":"s","version":2}"#))).unwrap();
-    assert!(matches!(store.versions(&s, Deleted::Without), Err(Error::SubjectNotFound(_))));
-    assert_eq!(store.versions(&s, Deleted::With).unwrap(), [Version(1), Version(2)]);
-    assert_eq!(store.subjects(&names::Prefix::new(""), Deleted::Without).count(), 0);
-
-    // Karapace writes an empty value where Confluent writes null.
-    for (version, value) in [(2, None), (1, Some(""))] {
-        let key = format!(r#"{{"keytype":"SCHEMA","subject":"s","version":{version},"magic":1}}"#);
-        store.apply(&record(&key, value)).unwrap();
-    }
-    assert!(matches!(store.versions(&s, Deleted::With), Err(Error::SubjectNotFound(_))));
-    assert!(matches!(store.by_id(None, SchemaId(2)), Err(Error::SchemaNotFound(_))));
-    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (3, 1), "an ID is not given twice");
-}
-
-#[test]
-fn records_that_say_nothing_about_schemas_change_nothing() {
-    let mut store = Store::unchecked();
-    store.apply(&schema_record("s", 1, 7, "\"int\"", false)).unwrap();
-    let before = format!("{store:?}");
-    let passed_over = [record(r#"{"keytype":"NOOP","magic":0}"#, None), record(r#"{"keytype":"ELSE"}"#, Some("?"))];
-    for record in passed_over {
-        store.apply(&record).unwrap();
-    }
-    let refused = [
-        (record("", None), "the log record is not the JSON of a registry"),
-        (record(r#"{"keytype":"SCHEMA","subject":"s","version":2}"#, Some("{}")), "the log record is not the JSON"),
-        (
-            schema_record("t", 1, 7, "\"long\"", false),
-            "the log record gives ID 7 of context '.' to another schema, registered as version 1 of subject 't'",
-        ),
-    ];
-    for (record, expected) in refused {
-        let message = store.apply(&record).unwrap_err().to_string();
-        assert!(message.starts_with(expected), "{message}");
-    }
-    assert_eq!(format!("{store:?}"), before);
-    assert_eq!(numbers(&register(&mut store, "s", draft("\"long\""))), (8, 2));
-}
-
-#[test]
 fn lookup_tells_a_missing_subject_from_a_missing_schema() {
     let mut store = Store::default();
     register(&mut store, "s", draft("\"int\""));
@@ -475,4 +393,5 @@ fn numbers_at_their_end_do_not_wrap() {
     store.apply(&schema_record("s", i32::MAX, i32::MAX, "\"int\"", false)).unwrap();
     assert_eq!(try_register(&mut store, "s", draft("\"long\"")).unwrap_err(), Error::Exhausted("versions"));
     assert_eq!(try_register(&mut store, "t", draft("\"long\"")).unwrap_err(), Error::Exhausted("IDs"));
+    assert_eq!(numbers(&register(&mut store, "s", draft("\"int\""))), (i32::MAX, i32::MAX), "what is there answers");
 }

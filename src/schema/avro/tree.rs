@@ -143,6 +143,15 @@ impl Tree {
         matches!(root.kind, Kind::Record { .. }).then_some(&root.name.as_ref()?.full)
     }
 
+    /// Tells whether the root is a record with a field of this name.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        match &self.get(self.root).kind {
+            Kind::Record { fields, .. } => fields.iter().any(|field| &*field.name == name),
+            _ => false,
+        }
+    }
+
     /// Tells whether a reference defines this type, so that it is not written again.
     pub(super) fn is_known(&self, name: &Name) -> bool {
         self.known.contains(&name.full)

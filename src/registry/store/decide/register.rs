@@ -1,300 +1,162 @@
-//! Registering a schema, and looking for one that is registered: both see the draft in the form that would be stored.
+//! Registering a schema.
 
-use std::sync::Arc;
-
-use super::super::judge::{MAX_REFERENCES, Parsed, invalid, too_many_references};
+use super::super::judge::{Parsed, invalid};
 use super::super::log::Change;
 use super::super::query::{Deleted, Wanted};
-use super::super::readings::Reading;
 use super::super::{Content, DEFAULT_CONTEXT, Error, Found, Store, context_of, names, next_id, plain_chain};
-use super::{Decided, Draft, Outcome, not_permitted};
-use crate::registry::contract::{Metadata, RuleSet};
+use super::{Changes, Decided, Draft, Outcome, not_permitted};
 use crate::registry::settings::Config;
-use crate::schema::avro::limits::TEXT_BYTES;
-use crate::schema::{Format, Reference, SchemaId, Subject, Version};
-
-/// The metadata property in which clients may note the version.
-const VERSION_PROPERTY: &str = "confluent:version";
+use crate::schema::{SchemaId, Subject, Version};
 
 impl Store {
     pub(super) fn register(&self, subject: &Subject, draft: &Draft, normalize: bool) -> Decided {
         if !names::is_subject(subject) {
             return Err(Error::InvalidSubject(subject.0.to_string()));
         }
+        if let Some(rules) = &draft.rule_set {
+            rules.check().map_err(Error::InvalidRules)?;
+        }
         let config = self.config(Some(subject));
         let mode = self.mode(Some(subject));
         let is_import = draft.id.is_some() && mode.is_import();
-        let context = self.contexts.get(context_of(subject));
-        let next = context.map_or(Some(Version(1)), |context| context.next_version(subject));
-        let next = next.ok_or(Error::Exhausted("versions"))?;
+        // What another registry has judged is taken as it is.
+        let normalize = !is_import && (normalize || config.normalize.unwrap_or(false));
+        if let Some(found) = self.sent(subject, draft, &config, normalize)? {
+            return known(found, draft.id);
+        }
+        let next = self.next_version(subject);
         let parsed = if is_import {
-            self.imported(subject, draft)?
+            self.as_sent(subject, draft, false)?
         } else {
-            self.drafted(subject, draft, &config, normalize, Some(next))?
+            self.drafted(subject, draft, &config, normalize, next)?
         };
-        if let Some(found) = self.same(subject, &parsed, Deleted::Without) {
-            if let Some(given) = draft.id.filter(|given| *given != found.id) {
-                return Err(Error::IdMismatch { found: found.id, given });
-            }
-            if draft.version.is_none_or(|version| version == found.version) {
-                return Ok((Vec::new(), Outcome::Registered(Box::new(found))));
-            }
+        if let Some(found) = self.registered(subject, draft, &parsed) {
+            return known(found, draft.id);
         }
         self.check_writable(Some(subject))?;
         match draft.id {
-            Some(_) if !mode.is_import() => return Err(not_permitted(Some(subject), "is not in import mode")),
+            Some(_) if !is_import => return Err(not_permitted(Some(subject), "is not in import mode")),
             None if mode.is_import() => return Err(not_permitted(Some(subject), "is not in read-write mode")),
-            Some(_) | None => {}
+            Some(_) => check_room(draft)?,
+            None => self.check_new(subject, &parsed, &config)?,
         }
-        let history = self.history(subject, Deleted::With);
-        if !is_import {
-            if config.validate_new_schemas.unwrap_or(true) {
-                let why = |error: crate::schema::avro::Error| invalid(&parsed.content.text, &plain_chain(&error));
-                parsed.tree().check_strictly().map_err(why)?;
-            }
-            let live: Vec<_> = history.iter().filter(|found| !found.deleted).cloned().collect();
-            let messages = self.objections(&parsed, &config, &live);
-            if !messages.is_empty() {
-                return Err(Error::Incompatible { subject: subject.clone(), messages });
-            }
-        }
-        let version = match draft.version {
+        let version = match draft.version.filter(|version| version.0 > 0) {
             Some(version) if is_import => version,
-            Some(version) if version != next => {
+            Some(version) if Some(version) != next => {
                 return Err(Error::InvalidSchema("Version is not one more than previous version".to_owned()));
             }
-            Some(_) | None => next,
+            Some(_) | None => next.ok_or(Error::Exhausted("versions"))?,
         };
         let id = self.id_for(subject, draft.id, &parsed.content)?;
-        let mut changes = Vec::new();
-        let name = context_of(subject);
+        let found =
+            Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false, timestamp: 0 };
+        Ok((self.additions(&found), Outcome::Registered(Box::new(found))))
+    }
+
+    /// Looks for a draft as it was sent: what lacks a contract is not a new version because the latest has one. A draft that
+    /// names its version, or gets something else from tags or the configuration, is not meant so.
+    fn sent(&self, subject: &Subject, draft: &Draft, config: &Config, normalize: bool) -> Result<Option<Found>, Error> {
+        let is_tagged = draft.keeps_tags || !draft.tags_to_add.is_empty() || !draft.tags_to_remove.is_empty();
+        let has_contract = config.default_metadata.is_some()
+            || config.override_metadata.is_some()
+            || config.default_rule_set.is_some()
+            || config.override_rule_set.is_some();
+        if draft.version.is_some() || is_tagged || has_contract || draft.text.trim().is_empty() {
+            return Ok(None);
+        }
+        let parsed = self.as_sent(subject, draft, normalize)?;
+        Ok(self.same(subject, &parsed, Deleted::Without))
+    }
+
+    /// Looks for a draft in the form in which it would be stored; one that names its version must be that.
+    fn registered(&self, subject: &Subject, draft: &Draft, parsed: &Parsed) -> Option<Found> {
+        let Some(version) = draft.version else { return self.same(subject, parsed, Deleted::Without) };
+        let found = self.version(subject, Wanted::Version(version), Deleted::Without).ok()?;
+        let is_it = draft.id.is_none_or(|id| id == found.id)
+            && (found.content.is_same(&parsed.content) || draft.id.is_none() && self.means_the_same(&found, parsed));
+        is_it.then_some(found)
+    }
+
+    /// Returns the version after all that a subject has had.
+    fn next_version(&self, subject: &Subject) -> Option<Version> {
+        let context = self.contexts.get(context_of(subject));
+        context.map_or(Some(Version(1)), |context| context.next_version(subject))
+    }
+
+    /// Refuses what may not stand beside the versions that there are.
+    fn check_new(&self, subject: &Subject, parsed: &Parsed, config: &Config) -> Result<(), Error> {
+        check_names(parsed, config)?;
+        let messages = self.objections(parsed, config, &self.history(subject, Deleted::Without));
+        if messages.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Incompatible { subject: subject.clone(), messages })
+    }
+
+    /// Lists what a new version adds to the log.
+    fn additions(&self, found: &Found) -> Changes {
+        let Found { subject, version, id, .. } = found;
+        let (name, mut changes) = (context_of(subject), Changes::new());
+        let context = self.contexts.get(name);
         if name != DEFAULT_CONTEXT && context.is_none_or(|context| !context.is_declared) {
             changes.push(Change::Context(name.to_owned(), true));
         }
         // What is registered again is not deleted any more: its earlier versions would come back with it.
-        let earlier = history.iter().filter(|found| found.deleted && found.id == id && found.version != version);
-        for found in earlier.filter(|found| self.referenced_by(subject, found.version, Deleted::With).is_empty()) {
-            changes.push(Change::Remove { subject: subject.clone(), version: found.version });
+        let history = self.history(subject, Deleted::Only);
+        let earlier = history.iter().filter(|earlier| earlier.id == *id && earlier.version < *version);
+        for earlier in earlier.filter(|earlier| self.referenced_by(subject, earlier.version, Deleted::With).is_empty())
+        {
+            changes.push(Change::Remove { subject: subject.clone(), version: earlier.version });
         }
-        let content = (*parsed.content).clone();
-        changes.push(Change::Put { subject: subject.clone(), version, id, content, deleted: false });
-        let found =
-            Found { subject: subject.clone(), version, id, content: parsed.content, deleted: false, timestamp: 0 };
-        Ok((changes, Outcome::Registered(Box::new(found))))
-    }
-
-    /// Finds a schema in its subject.
-    ///
-    /// # Errors
-    /// [`Error::SubjectNotFound`], [`Error::ContentNotFound`], [`Error::InvalidSchema`].
-    pub fn lookup(&self, subject: &Subject, draft: &Draft, normalize: bool, deleted: Deleted) -> Result<Found, Error> {
-        self.versions(subject, deleted)?;
-        let config = self.config(Some(subject));
-        let parsed = self.drafted(subject, draft, &config, normalize, None)?;
-        self.same(subject, &parsed, deleted).ok_or(Error::ContentNotFound)
-    }
-
-    /// Finds a schema in its subject; one that names no context is looked for in all where the default one lacks it.
-    ///
-    /// # Errors
-    /// As [`Store::lookup`].
-    pub fn lookup_anywhere(
-        &self,
-        subject: &Subject,
-        draft: &Draft,
-        normalize: bool,
-        deleted: Deleted,
-    ) -> Result<Found, Error> {
-        let own = self.lookup(subject, draft, normalize, deleted);
-        let found = |of: Subject| self.lookup(&of, draft, normalize, deleted).ok();
-        own.or_else(|error| self.elsewhere(subject).find_map(found).ok_or(error))
-    }
-
-    /// Lists what speaks against a schema beside one version, or beside all that its level asks; nothing where it goes with
-    /// them.
-    ///
-    /// # Errors
-    /// [`Error::VersionNotFound`], [`Error::InvalidSchema`].
-    pub fn compatibility(
-        &self,
-        subject: &Subject,
-        draft: &Draft,
-        normalize: bool,
-        beside: Option<Wanted>,
-    ) -> Result<Vec<String>, Error> {
-        let config = self.config(Some(subject));
-        let versions = match beside {
-            None => self.history(subject, Deleted::Without),
-            Some(wanted) => match self.version(subject, wanted, Deleted::Without) {
-                Ok(found) => vec![found],
-                // A subject that is still to come goes with everything.
-                Err(Error::SubjectNotFound(_)) if wanted == Wanted::Latest => return Ok(Vec::new()),
-                Err(Error::SubjectNotFound(_)) => match wanted {
-                    Wanted::Version(version) => return Err(Error::VersionNotFound(version)),
-                    Wanted::Latest => return Ok(Vec::new()),
-                },
-                Err(error) => return Err(error),
-            },
-        };
-        let parsed = self.drafted(subject, draft, &config, normalize, None)?;
-        parsed.tree().check_strictly().map_err(|error| invalid(&parsed.content.text, &plain_chain(&error)))?;
-        Ok(self.objections(&parsed, &config, &versions))
-    }
-
-    /// Brings a draft into the form in which it would be stored: with what it leaves to the version before it and to the
-    /// configuration, its text canonical.
-    fn drafted(
-        &self,
-        subject: &Subject,
-        draft: &Draft,
-        config: &Config,
-        normalize: bool,
-        next: Option<Version>,
-    ) -> Result<Parsed, Error> {
-        if let Some(rules) = &draft.rule_set {
-            rules.check().map_err(Error::InvalidRules)?;
+        // An import may write over the one record that tells of the highest ID.
+        let replaced = self.stored_at(subject, *version).filter(|replaced| replaced.id != *id);
+        if replaced.is_some_and(|replaced| context.is_some_and(|context| context.highest == replaced.id.0)) {
+            changes.push(Change::Highest(self.highest()));
         }
-        let before = self.version(subject, Wanted::Latest, Deleted::Without).ok();
-        let before = before.as_ref().map(|found| &found.content);
-        let mut draft = draft.clone();
-        if draft.text.trim().is_empty() {
-            let before = before.ok_or_else(|| Error::InvalidSchema("Empty schema".to_owned()))?;
-            draft.text = before.text.to_string();
-            draft.format = Some(before.format);
-            draft.references.clone_from(&before.references);
-        }
-        let metadata = draft.metadata.clone().or_else(|| before.and_then(|before| before.metadata.clone()));
-        let metadata = Metadata::merge(config.default_metadata.clone(), metadata);
-        let mut metadata = Metadata::merge(metadata, config.override_metadata.clone());
-        let rules = draft.rule_set.clone().or_else(|| before.and_then(|before| before.rule_set.clone()));
-        let rules = RuleSet::merge(config.default_rule_set.clone(), rules);
-        let rules = RuleSet::merge(rules, config.override_rule_set.clone());
-        note_version(&mut metadata, draft.version, next);
-        let normalize = normalize || config.normalize.unwrap_or(false);
-        if draft.keeps_tags {
-            let before = before.map(|content| self.parsed(subject, content)).transpose()?;
-            draft.tags_to_add.extend(before.into_iter().flat_map(|before| before.tree().tags()));
-        }
-        self.read(subject, &draft, metadata, rules, normalize)
-    }
-
-    /// Takes a draft as it is: another registry has judged it.
-    fn imported(&self, subject: &Subject, draft: &Draft) -> Result<Parsed, Error> {
-        self.read(subject, draft, draft.metadata.clone(), draft.rule_set.clone(), false)
-    }
-
-    fn read(
-        &self,
-        subject: &Subject,
-        draft: &Draft,
-        metadata: Option<Metadata>,
-        rules: Option<RuleSet>,
-        normalize: bool,
-    ) -> Result<Parsed, Error> {
-        let format = draft.format.unwrap_or(Format::Avro);
-        if !format.is_supported() {
-            return Err(Error::InvalidSchema(format!("Invalid schema type {}", format.schema_type())));
-        }
-        if draft.text.trim().is_empty() {
-            return Err(Error::InvalidSchema("Empty schema".to_owned()));
-        }
-        if draft.text.len() > TEXT_BYTES {
-            return Err(Error::TooLarge { found: draft.text.len(), limit: TEXT_BYTES });
-        }
-        if draft.references.len() > MAX_REFERENCES {
-            return Err(too_many_references());
-        }
-        let mut references =
-            draft.references.iter().map(|one| self.settled(subject, one)).collect::<Result<Vec<_>, _>>()?;
-        let mut reading = self.reading(subject, &draft.text, &references)?;
-        if normalize || !draft.tags_to_add.is_empty() || !draft.tags_to_remove.is_empty() {
-            let mut tree = reading.tree.clone();
-            let mut unknown = tree.tag(&draft.tags_to_add, true);
-            unknown.extend(tree.tag(&draft.tags_to_remove, false));
-            if let Some(path) = unknown.first().filter(|_| !draft.keeps_tags) {
-                return Err(invalid(&draft.text, &format!("no record or field '{path}' to be tagged")));
-            }
-            if normalize {
-                tree = tree.normalized();
-                references
-                    .sort_unstable_by(|a, b| (&a.name, &a.subject, a.version).cmp(&(&b.name, &b.subject, b.version)));
-                references.dedup();
-            }
-            let changed = Reading::new(tree).map_err(|error| invalid(&draft.text, &plain_chain(&error)))?;
-            reading = Arc::new(changed);
-        }
-        let content = Content::new(format, Arc::clone(&reading.canonical), references, metadata, rules);
-        Ok(Parsed { content: Arc::new(content), reading })
-    }
-
-    /// Checks that a reference leads to a schema; version -1 becomes the latest.
-    fn settled(&self, subject: &Subject, reference: &Reference) -> Result<Reference, Error> {
-        let (place, version) = super::super::target(subject, reference);
-        let (wanted, deleted) = match version {
-            Version(-1) => (Wanted::Latest, Deleted::Without),
-            version => (Wanted::Version(version), Deleted::With),
-        };
-        let found = self.version(&place, wanted, deleted).map_err(|error| {
-            let Reference { name, subject, version } = reference;
-            Error::InvalidSchema(format!("Invalid schema, its reference '{name}' to version {version} of subject '{subject}' leads nowhere: {error}"))
-        })?;
-        Ok(Reference { version: found.version, ..reference.clone() })
-    }
-
-    /// Finds the newest version of a subject with this schema: word for word, or but for the order of what has none.
-    fn same(&self, subject: &Subject, parsed: &Parsed, deleted: Deleted) -> Option<Found> {
-        let history = self.history(subject, deleted);
-        let exact = history.iter().rev().find(|found| found.content.is_same(&parsed.content));
-        exact.or_else(|| history.iter().rev().find(|found| self.means_the_same(found, parsed))).cloned()
-    }
-
-    fn means_the_same(&self, found: &Found, parsed: &Parsed) -> bool {
-        let (old, new) = (&found.content, &parsed.content);
-        if old.format != new.format || old.rule_set != new.rule_set || !same_metadata(old, new) {
-            return false;
-        }
-        let Ok(known) = self.parsed(&found.subject, old) else { return false };
-        if old.references == new.references {
-            return known.reading.normal().is_some_and(|normal| Some(normal) == parsed.reading.normal());
-        }
-        // References may be resolved in the one and not in the other.
-        let resolved = |parsed: &Parsed| parsed.tree().normalized().resolved().ok();
-        resolved(&known).is_some_and(|text| Some(text) == resolved(parsed))
+        let content = (*found.content).clone();
+        changes.push(Change::Put { subject: subject.clone(), version: *version, id: *id, content, deleted: false });
+        changes
     }
 
     /// Returns the ID of a new version: the one that it must have, the one that its content has, or the next.
     fn id_for(&self, subject: &Subject, id: Option<SchemaId>, content: &Content) -> Result<SchemaId, Error> {
-        let name = context_of(subject);
-        let context = self.contexts.get(name);
-        let known = context.and_then(|context| context.id_of(content));
+        let context = self.contexts.get(context_of(subject));
         let Some(id) = id else {
+            let known = context.and_then(|context| context.id_of(content));
             return known.map_or_else(|| next_id(context.map_or(0, |context| context.highest)), Ok);
         };
-        let other = context.and_then(|context| context.schemas.get(&id));
-        if other.is_some_and(|other| other.content.text != content.text) {
+        if context.is_some_and(|context| !context.is_free_for(id, content)) {
+            let context = names::within(context_of(subject), "");
             return Err(Error::NotPermitted(format!(
-                "Overwrite new schema with id {id} in context {name} is not permitted."
+                "Overwrite new schema with id {id} in context {context} is not permitted."
             )));
         }
         Ok(id)
     }
 }
 
-fn same_metadata(old: &Content, new: &Content) -> bool {
-    let without_version = |content: &Content| {
-        let mut metadata = content.metadata.clone().unwrap_or_default();
-        metadata.properties.remove(VERSION_PROPERTY);
-        metadata
-    };
-    without_version(old) == without_version(new)
+/// Answers with what is there already, under the ID that it must have.
+fn known(found: Found, given: Option<SchemaId>) -> Decided {
+    match given.filter(|given| *given != found.id) {
+        Some(given) => Err(Error::IdMismatch { found: found.id, given }),
+        None => Ok((Vec::new(), Outcome::Registered(Box::new(found)))),
+    }
 }
 
-/// Notes the version among the properties where the draft names one, or has the property already.
-fn note_version(metadata: &mut Option<Metadata>, wanted: Option<Version>, next: Option<Version>) {
-    let Some(next) = next else { return };
-    let has_it = metadata.as_ref().is_some_and(|metadata| metadata.properties.contains_key(VERSION_PROPERTY));
-    if wanted.is_some() || has_it {
-        let metadata = metadata.get_or_insert_default();
-        metadata.properties.insert(VERSION_PROPERTY.to_owned(), next.to_string());
+/// Refuses the last numbers that there are: nothing could be registered after them.
+fn check_room(draft: &Draft) -> Result<(), Error> {
+    let last = |number: Option<i32>| number.is_some_and(|number| number == i32::MAX);
+    if last(draft.version.map(|version| version.0)) || last(draft.id.map(|id| id.0)) {
+        return Err(Error::InvalidSchema(format!("Version and ID must be less than {}", i32::MAX)));
     }
+    Ok(())
+}
+
+/// Judges names and defaults, unless the configuration says not to.
+pub(super) fn check_names(parsed: &Parsed, config: &Config) -> Result<(), Error> {
+    if !config.validate_new_schemas.unwrap_or(true) {
+        return Ok(());
+    }
+    let why = |error: crate::schema::avro::Error| invalid(&parsed.content.text, &plain_chain(&error));
+    parsed.tree().check_strictly().map_err(why)
 }
