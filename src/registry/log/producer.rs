@@ -4,14 +4,14 @@
 //! `transactional.id`, and its start ends what this one has left open. So there is no abort here, and a producer whose
 //! commit may have been sent twice is never used again ([`crate::pipeline`] tells why at length).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::{ClientContext, Message as _};
 
 use super::clients::{NAME, RETRY_WAIT};
 use super::progress::WriteId;
@@ -73,15 +73,24 @@ impl Trouble {
     }
 }
 
+/// What brokers have said of the records of a transaction.
+#[derive(Debug, Clone, Copy, Default)]
+struct Delivered {
+    /// Why they did not take the first one that they did not take.
+    refused: Option<RDKafkaErrorCode>,
+    /// The lowest and the highest offset that they gave.
+    offsets: Option<(i64, i64)>,
+}
+
 /// Receives librdkafka's events for one producer.
 #[derive(Debug, Default)]
 struct Context {
-    refused: Mutex<Option<RDKafkaErrorCode>>,
+    delivered: Mutex<Delivered>,
 }
 
 impl Context {
-    fn refused(&self) -> Option<RDKafkaErrorCode> {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    fn delivered(&self) -> MutexGuard<'_, Delivered> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,9 +112,16 @@ impl ProducerContext for Context {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, _: usize) {
-        if let Err((error, _)) = result {
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(code);
+        let mut delivered = self.delivered();
+        match result {
+            Ok(message) => {
+                let offset = message.offset();
+                let (first, last) = delivered.offsets.unwrap_or((offset, offset));
+                delivered.offsets = Some((first.min(offset), last.max(offset)));
+            }
+            Err((error, _)) => {
+                delivered.refused.get_or_insert(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
+            }
         }
     }
 }
@@ -116,6 +132,8 @@ pub(super) struct Writing {
     /// Always there but while it is dropped.
     producer: Option<Producer<Context>>,
     topic: TopicHandle,
+    /// The offset that the next record gets if nobody else writes: the state that decides has all before it.
+    pub(super) due: i64,
 }
 
 impl Writing {
@@ -144,18 +162,22 @@ impl Writing {
         let client: BaseProducer<Context> = made.map_err(|error| Trouble::of("make a producer", &error))?;
         let mut producer = Producer::new(client);
         let topic = producer.topic(topic).map_err(|error| Trouble::of("write to the topic", &error))?;
-        Ok(Self { producer: Some(producer), topic })
+        Ok(Self { producer: Some(producer), topic, due: 0 })
     }
 
-    /// Begins a transaction, and waits until the brokers have all of its records. It is not committed, and never will be
-    /// unless [`Writing::commit`] is called.
+    /// Begins a transaction, and waits until the brokers have all of its records; returns the offset of the last one. It is
+    /// not committed, and never will be unless [`Writing::commit`] is called.
+    ///
+    /// The records must stand where they are due. Where they do not there is something before them that the state lacks:
+    /// of a producer that is none of ours, behind the open transaction of one, or beyond what an old leader told.
     pub(super) fn append(
-        &self,
+        &mut self,
         write: WriteId,
         records: &[LogRecord],
         is_over: impl Fn() -> bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<i64, Trouble> {
         let Some(producer) = &self.producer else { return Err(Trouble::new("the producer is gone")) };
+        *producer.client().context().delivered() = Delivered::default();
         producer.client().begin_transaction().map_err(|error| Trouble::of("begin a transaction", &error))?;
         for (index, record) in records.iter().enumerate() {
             let mut headers = OwnedHeaders::new();
@@ -171,7 +193,17 @@ impl Writing {
             };
             producer.produce(outgoing).map_err(|code| Trouble::new(format!("could not write a record: {code}")))?;
         }
-        self.drain(producer.client(), is_over)
+        self.drain(producer.client(), is_over)?;
+        let (first, last) = producer.client().context().delivered().offsets.unwrap_or((-1, -1));
+        let extent = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        if first != self.due || last - first + 1 != extent {
+            let due = self.due;
+            let why = format!("offset {due} was next, and {first} was given: another producer uses the topic");
+            return Err(Trouble::new(why));
+        }
+        // Behind it comes the marker of the commit.
+        self.due = last + 2;
+        Ok(last)
     }
 
     fn drain(&self, client: &BaseProducer<Context>, is_over: impl Fn() -> bool) -> Result<(), Trouble> {
@@ -182,7 +214,7 @@ impl Writing {
             if let Some((code, why)) = client.client().fatal_error() {
                 return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
             }
-            if let Some(code) = client.context().refused() {
+            if let Some(code) = client.context().delivered().refused {
                 let why = format!("the brokers took no record: {code}");
                 return Err(Trouble { is_refused: true, ..Trouble::new(why) });
             }

@@ -88,11 +88,14 @@ impl Reader<'_> {
     fn apply(&mut self, Taken { offset, record, write }: Taken) {
         self.next = offset + 1;
         self.unseen += 1;
-        self.writes.extend(write);
-        if let Err(error) = self.state.apply(&record) {
-            self.shared.damaged.fetch_add(1, Ordering::Relaxed);
-            let topic = &self.settings.topic;
-            tracing::error!(%topic, offset, %error, "a record of the registry's log cannot be read, and is passed over");
+        match self.state.apply(&record) {
+            Ok(()) => self.writes.extend(write),
+            // What has no effect is not what its writer has decided: it must decide again.
+            Err(error) => {
+                self.shared.damaged.fetch_add(1, Ordering::Relaxed);
+                let topic = &self.settings.topic;
+                tracing::error!(%topic, offset, %error, "a record of the registry's log cannot be read, and is passed over");
+            }
         }
         if self.unseen >= MOST_UNSEEN && self.shared.is_ready() {
             self.show();

@@ -43,6 +43,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 struct Unsettled {
     plan: Plan,
     requests: Vec<Request>,
+    /// The offset of its last record.
+    last: i64,
 }
 
 struct Writer<'a> {
@@ -129,12 +131,18 @@ impl Writer<'_> {
     }
 
     /// Finds out what became of a transaction whose commit had no answer: once the role is ours and the log is read to its
-    /// end, it is there or will never be.
+    /// end, it is there or will never be. That end must lie behind it: the open transaction of a foreign producer hides all
+    /// that comes after it, whether it was committed or not.
     fn settle(&mut self, waiting: &mut Vec<Request>) -> Result<(), Trouble> {
-        if self.unsettled.is_some() && !self.shared.is_seen() && self.role.is_none() {
-            self.take_role()?;
+        let last = self.unsettled.as_ref().map(|unsettled| unsettled.last);
+        if let Some(last) = last.filter(|_| !self.shared.is_seen()) {
+            let end = self.take_role()?;
+            if end <= last && !self.shared.is_seen() {
+                let why = format!("the log is hidden from offset {end} on: another producer has a transaction open");
+                return Err(Trouble::new(why));
+            }
         }
-        let Some(Unsettled { plan, requests }) = self.unsettled.take() else { return Ok(()) };
+        let Some(Unsettled { plan, requests, .. }) = self.unsettled.take() else { return Ok(()) };
         if self.shared.is_seen() {
             plan.answer(requests);
         } else {
@@ -144,25 +152,28 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn read_to_end(&self) -> Result<(), Trouble> {
+    /// Has all read that was committed before, and returns the end.
+    fn read_to_end(&self) -> Result<i64, Trouble> {
         let asked = self.asker.fetch_watermarks(&self.settings.topic, 0, ASK_LIMIT);
         let (_, end) = asked.map_err(|error| Trouble::new(format!("the end of the log is not known: {error}")))?;
         if self.shared.wait_reached(end, READ_LIMIT) {
-            return Ok(());
+            return Ok(end);
         }
         Err(Trouble::new(format!("the log was not read to offset {end} in {READ_LIMIT:?}")))
     }
 
-    fn take_role(&mut self) -> Result<(), Trouble> {
-        let role = Writing::take(&self.config, &self.settings.topic, || self.shared.is_stopping())?;
-        self.read_to_end()?;
+    /// Takes the role, reads the log to its end, and returns that.
+    fn take_role(&mut self) -> Result<i64, Trouble> {
+        let mut role = Writing::take(&self.config, &self.settings.topic, || self.shared.is_stopping())?;
+        role.due = self.read_to_end()?;
+        let end = role.due;
         self.role = Some(role);
         self.shared.set_role(Role::Writer);
-        Ok(())
+        Ok(end)
     }
 
     fn write(&mut self, plan: Plan, waiting: &mut Vec<Request>) -> Result<(), Trouble> {
-        let Some(role) = self.role.take() else { return Ok(()) };
+        let Some(mut role) = self.role.take() else { return Ok(()) };
         let requests: Vec<Request> = waiting.drain(..plan.len()).collect();
         if !plan.claim(&requests) {
             self.role = Some(role);
@@ -172,19 +183,22 @@ impl Writer<'_> {
         let write = WriteId::random();
         self.shared.expect(write);
         let is_over = || self.shared.is_stopping();
-        if let Err(trouble) = role.append(write, &plan.records, is_over) {
-            requests.iter().for_each(Request::release);
-            waiting.splice(..0, requests);
-            return Err(trouble);
-        }
+        let last = match role.append(write, &plan.records, is_over) {
+            Ok(last) => last,
+            Err(trouble) => {
+                requests.iter().for_each(Request::release);
+                waiting.splice(..0, requests);
+                return Err(trouble);
+            }
+        };
         // From here on it may happen, whatever we hear of it.
-        self.unsettled = Some(Unsettled { plan, requests });
+        self.unsettled = Some(Unsettled { plan, requests, last });
         let is_clean = role.commit(is_over)?;
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         if !self.shared.wait_seen(READ_LIMIT) {
             return Err(Trouble::new(format!("what was written was not read back in {READ_LIMIT:?}")));
         }
-        if let Some(Unsettled { plan, requests }) = self.unsettled.take() {
+        if let Some(Unsettled { plan, requests, .. }) = self.unsettled.take() {
             plan.answer(requests);
         }
         if is_clean {
