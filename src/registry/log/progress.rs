@@ -9,9 +9,6 @@ use rand::Rng as _;
 use crate::registry::node::State;
 use crate::registry::store::Store;
 
-/// How long the last records of a log take to come; behind them there may be such as nobody sees.
-const USUAL: Duration = Duration::from_millis(250);
-
 /// What is said of a log that nobody has a complaint about.
 const NO_REASON: &str = "the log was not reached in time";
 
@@ -67,8 +64,6 @@ struct Progress {
     next: i64,
     /// The end, when somebody last asked.
     end: i64,
-    /// An end that stands where no record is, and that the reader is asked to go to.
-    asked: Option<i64>,
     /// The write that is waited for, and whether it is in the state.
     expected: Option<(WriteId, bool)>,
 }
@@ -212,16 +207,7 @@ impl Shared {
     /// Waits until all before `end` is in the state; tells whether it is.
     pub(super) fn wait_reached(&self, end: i64, limit: Duration) -> bool {
         self.lock().end = end;
-        if self.wait(limit.min(USUAL), |progress| progress.next >= end) {
-            return true;
-        }
-        self.lock().asked = Some(end);
         self.wait(limit, |progress| progress.next >= end)
-    }
-
-    /// Takes the end that the reader is asked to go to.
-    pub(super) fn take_asked(&self) -> Option<i64> {
-        self.lock().asked.take()
     }
 
     fn wait(&self, limit: Duration, is_there: impl Fn(&Progress) -> bool) -> bool {

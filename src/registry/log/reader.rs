@@ -2,18 +2,15 @@
 //!
 //! It alone changes the state. While the log is read for the first time nobody sees the states between; afterwards what
 //! has come together is shown together. How far it is, is what librdkafka says of its position, which counts the markers
-//! of transactions as well; what compaction has emptied behind the last record it does not count. So whoever waits
-//! for an end that seems never to be reached has the reader go to its position once more: the end of the log that it
-//! then meets lies at or behind the one that was asked for.
+//! of transactions as well; what compaction has emptied behind the last record counts with the end of the log, which the
+//! broker tells that was read from. What another broker tells proves nothing: followers and new leaders lag behind.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::Settings;
 use super::clients::{self, Consumer};
@@ -21,14 +18,12 @@ use super::error::Error;
 use super::producer::HEADER;
 use super::progress::Shared;
 use super::topic;
-use crate::kafka::ffi;
+use crate::kafka::ffi::{self, Met};
+use crate::kafka::probe::Fault;
 use crate::registry::store::{LogRecord, Store};
 
 /// How long one look for records takes: as late is seen that markers have come, or that the process stops.
 const STEP: Duration = Duration::from_millis(20);
-
-/// How long librdkafka may take to change its position.
-const SEEK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Records after which a state is shown although more wait.
 const MOST_UNSEEN: usize = 1_000;
@@ -45,8 +40,6 @@ struct Reader<'a> {
     unseen: usize,
     /// The names of writes among them.
     writes: Vec<Vec<u8>>,
-    /// The end that the next end of the log proves.
-    proves: Option<i64>,
 }
 
 /// Reads the log until the process stops.
@@ -56,7 +49,7 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
     }
     let consumer = clients::reader(settings)?;
     let state = Store::clone(&shared.state());
-    let mut reader = Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new(), proves: None };
+    let mut reader = Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new() };
     while !shared.is_stopping() {
         reader.turn()?;
     }
@@ -65,30 +58,23 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
 
 impl Reader<'_> {
     fn turn(&mut self) -> Result<(), Error> {
-        if let Some(end) = self.shared.take_asked() {
-            self.look_again(end);
-        }
         let wait = if self.unseen > 0 { Duration::ZERO } else { STEP };
-        // The consumer stays borrowed by its message.
-        let entry = match self.consumer.poll(wait) {
-            None => Entry::Nothing,
-            Some(Ok(message)) => Entry::Record(Box::new(taken(&message))),
-            Some(Err(KafkaError::PartitionEOF(_))) => Entry::End,
-            Some(Err(error)) => Entry::Fault(error),
-        };
-        match entry {
-            Entry::Record(record) => self.apply(*record),
-            Entry::End => self.reach_end(),
-            Entry::Fault(error) => self.judge(&error)?,
-            Entry::Nothing => self.follow(),
+        match ffi::meet(self.consumer.client(), HEADER, wait) {
+            Some(Met::Record { offset, key, value, timestamp, header }) => {
+                let record = LogRecord { key: key.unwrap_or_default(), value, timestamp };
+                self.apply(offset, &record, header);
+            }
+            Some(Met::End(end)) => self.reach_end(end),
+            Some(Met::Fault(_, fault)) => self.judge(&fault)?,
+            None => self.follow(),
         }
         Ok(())
     }
 
-    fn apply(&mut self, Taken { offset, record, write }: Taken) {
+    fn apply(&mut self, offset: i64, record: &LogRecord, write: Option<Vec<u8>>) {
         self.next = offset + 1;
         self.unseen += 1;
-        match self.state.apply(&record) {
+        match self.state.apply(record) {
             Ok(()) => self.writes.extend(write),
             // What has no effect is not what its writer has decided: it must decide again.
             Err(error) => {
@@ -116,8 +102,8 @@ impl Reader<'_> {
         }
     }
 
-    fn reach_end(&mut self) {
-        self.next = self.next.max(self.position()).max(self.proves.take().unwrap_or(0));
+    fn reach_end(&mut self, end: i64) {
+        self.next = self.next.max(end);
         self.show();
         if !self.shared.is_ready() {
             let (topic, next) = (&self.settings.topic, self.next);
@@ -133,18 +119,6 @@ impl Reader<'_> {
         self.writes.clear();
     }
 
-    /// Goes to where it is, so that the end of the log comes once more.
-    fn look_again(&mut self, end: i64) {
-        if self.next >= end {
-            return;
-        }
-        let sought = self.consumer.seek(&self.settings.topic, 0, rdkafka::Offset::Offset(self.next), SEEK_LIMIT);
-        match sought {
-            Ok(()) => self.proves = Some(end),
-            Err(error) => tracing::debug!(%error, "the end of the registry's log cannot be looked for"),
-        }
-    }
-
     /// Returns the *next* offset by librdkafka's count; 0 before the first record.
     fn position(&self) -> i64 {
         let position = self.consumer.position().ok();
@@ -155,46 +129,21 @@ impl Reader<'_> {
         }
     }
 
-    fn judge(&self, error: &KafkaError) -> Result<(), Error> {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+    fn judge(&self, Fault { code, reason }: &Fault) -> Result<(), Error> {
+        match code {
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next })
             }
-            Some(RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::InvalidMessage) => {
+            RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::InvalidMessage => {
                 self.shared.damaged.fetch_add(1, Ordering::Relaxed);
                 let (topic, next) = (&self.settings.topic, self.next);
-                tracing::error!(%topic, next, %error, "a batch of the registry's log cannot be read, and is passed over");
+                tracing::error!(%topic, next, reason, "a batch of the registry's log cannot be read, and is passed over");
                 Ok(())
             }
             _ => {
-                tracing::debug!(%error, "reading the registry's log");
+                tracing::debug!(reason, "reading the registry's log");
                 Ok(())
             }
         }
     }
-}
-
-/// A record and the name of its write.
-struct Taken {
-    offset: i64,
-    record: LogRecord,
-    write: Option<Vec<u8>>,
-}
-
-enum Entry {
-    Record(Box<Taken>),
-    End,
-    Fault(KafkaError),
-    Nothing,
-}
-
-fn taken(message: &BorrowedMessage<'_>) -> Taken {
-    let headers = ffi::headers(message);
-    let write = headers.iter().rev().find(|header| header.name == HEADER).and_then(|header| header.value);
-    let record = LogRecord {
-        key: message.key().unwrap_or_default().to_vec(),
-        value: message.payload().map(<[u8]>::to_vec),
-        timestamp: message.timestamp().to_millis().unwrap_or(0),
-    };
-    Taken { offset: message.offset(), record, write: write.map(<[u8]>::to_vec) }
 }
