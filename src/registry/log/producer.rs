@@ -41,6 +41,15 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The part of [`RETRY_WAIT`] from which a commit may have been sent twice: librdkafka's jitter takes up to 20 % away.
 const DOUBT: f64 = 0.7;
 
+/// What is said of a record that will never be taken as it is.
+const REFUSALS: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::MessageSizeTooLarge,
+    RDKafkaErrorCode::MessageBatchTooLarge,
+    RDKafkaErrorCode::InvalidRecord,
+    RDKafkaErrorCode::InvalidTimestamp,
+    RDKafkaErrorCode::PolicyViolation,
+];
+
 /// What librdkafka says where nodes take a role from each other, which is their daily bread.
 const USUAL: [&str; 3] = ["fenced", "old epoch", "another concurrent operation on the same transaction"];
 
@@ -51,15 +60,15 @@ pub(super) struct Trouble {
     pub(super) why: String,
     /// Whether another node has taken the role.
     pub(super) is_fenced: bool,
-    /// Whether brokers refused a record.
-    pub(super) is_refused: bool,
+    /// Why a record was refused, which another attempt would not change.
+    pub(super) refused: Option<RDKafkaErrorCode>,
     /// Whether the transaction before is still being ended.
     is_busy: bool,
 }
 
 impl Trouble {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), is_fenced: false, is_refused: false, is_busy: false }
+        Self { why: why.into(), is_fenced: false, refused: None, is_busy: false }
     }
 
     fn of(step: &str, error: &KafkaError) -> Self {
@@ -70,6 +79,12 @@ impl Trouble {
         let text = if let KafkaError::Transaction(error) = error { error.string() } else { error.to_string() };
         let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
         Self { is_fenced, is_busy, ..Self::new(format!("could not {step}: {text}")) }
+    }
+
+    /// A record that was not taken: for its own sake, or because something else has ended the transaction.
+    fn not_taken(code: RDKafkaErrorCode) -> Self {
+        let refused = Some(code).filter(|code| REFUSALS.contains(code));
+        Self { refused, ..Self::new(format!("the brokers took no record: {code}")) }
     }
 }
 
@@ -191,7 +206,7 @@ impl Writing {
                 headers: Some(headers),
                 tag: index,
             };
-            producer.produce(outgoing).map_err(|code| Trouble::new(format!("could not write a record: {code}")))?;
+            producer.produce(outgoing).map_err(Trouble::not_taken)?;
         }
         self.drain(producer.client(), is_over)?;
         let (first, last) = producer.client().context().delivered().offsets.unwrap_or((-1, -1));
@@ -215,8 +230,7 @@ impl Writing {
                 return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
             }
             if let Some(code) = client.context().delivered().refused {
-                let why = format!("the brokers took no record: {code}");
-                return Err(Trouble { is_refused: true, ..Trouble::new(why) });
+                return Err(Trouble::not_taken(code));
             }
             if is_drained {
                 return Ok(());
@@ -266,6 +280,20 @@ impl Drop for Writing {
         let ended = thread::Builder::new().name("registry-producer-end".to_owned()).spawn(move || drop(producer));
         if let Err(error) = ended {
             tracing::debug!(%error, "no thread for the end of a producer");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_with_a_record_counts_as_its_refusal() {
+        let too_large = Trouble::not_taken(RDKafkaErrorCode::MessageSizeTooLarge);
+        assert_eq!(too_large.refused, Some(RDKafkaErrorCode::MessageSizeTooLarge));
+        for code in [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::InvalidProducerIdMapping] {
+            assert_eq!(Trouble::not_taken(code).refused, None);
         }
     }
 }

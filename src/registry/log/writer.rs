@@ -57,8 +57,8 @@ struct Writer<'a> {
     unsettled: Option<Unsettled>,
     /// Troubles since the last success.
     troubles: u32,
-    /// Whether each command gets a transaction of its own: brokers have refused a record, and nobody knows which.
-    is_careful: bool,
+    /// Commands in one transaction: half as many after each refusal of a record, until it is known whose it is.
+    most: usize,
 }
 
 /// Serves requests until the process stops.
@@ -72,7 +72,7 @@ pub(super) fn run(settings: &Settings, shared: &Shared, requests: &Requests) -> 
         role: None,
         unsettled: None,
         troubles: 0,
-        is_careful: false,
+        most: usize::MAX,
     };
     while !shared.is_stopping() {
         let waiting = requests.take(IDLE);
@@ -93,7 +93,7 @@ impl Writer<'_> {
             waiting.retain(Request::is_wanted);
             self.unsettled.take_if(|unsettled| !unsettled.requests.iter().any(Request::is_wanted));
             if waiting.is_empty() && self.unsettled.is_none() {
-                self.is_careful = false;
+                self.most = usize::MAX;
                 return;
             }
             match self.attempt(&mut waiting) {
@@ -126,8 +126,7 @@ impl Writer<'_> {
     }
 
     fn plan(&self, waiting: &[Request]) -> Plan {
-        let most = if self.is_careful { 1 } else { usize::MAX };
-        Plan::of(&self.shared.state(), waiting, most, self.shared.record_limit())
+        Plan::of(&self.shared.state(), waiting, self.most, self.shared.record_limit())
     }
 
     /// Finds out what became of a transaction whose commit had no answer: once the role is ours and the log is read to its
@@ -186,8 +185,7 @@ impl Writer<'_> {
         let last = match role.append(write, &plan.records, is_over) {
             Ok(last) => last,
             Err(trouble) => {
-                requests.iter().for_each(Request::release);
-                waiting.splice(..0, requests);
+                self.take_back(&trouble, &plan, requests, waiting);
                 return Err(trouble);
             }
         };
@@ -201,6 +199,7 @@ impl Writer<'_> {
         if let Some(Unsettled { plan, requests, .. }) = self.unsettled.take() {
             plan.answer(requests);
         }
+        self.most = self.most.saturating_mul(2);
         if is_clean {
             self.role = Some(role);
         } else {
@@ -209,11 +208,22 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Nothing of a plan was committed, nor will be: its requests wait again, but for one whose own record was refused.
+    fn take_back(&mut self, trouble: &Trouble, plan: &Plan, mut requests: Vec<Request>, waiting: &mut Vec<Request>) {
+        if let Some(code) = trouble.refused {
+            self.most = (requests.len() / 2).max(1);
+            if let Some(culprit) = requests.pop_if(|_| plan.len() == 1) {
+                culprit.answer(Err(plan.refusal(code, self.shared.record_limit())));
+            }
+        }
+        requests.iter().for_each(Request::release);
+        waiting.splice(..0, requests);
+    }
+
     /// The role is gone. Waits, so that nodes which write at the same time do not fence each other for ever.
     fn suffer(&mut self, trouble: &Trouble) {
         self.role = None;
         self.shared.set_role(Role::Reader);
-        self.is_careful |= trouble.is_refused;
         let is_news = self.shared.complain(Some(&trouble.why));
         if trouble.is_fenced {
             self.shared.fences.fetch_add(1, Ordering::Relaxed);
