@@ -12,7 +12,7 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use rdkafka::config::ClientConfig;
@@ -35,6 +35,10 @@ const ASK_LIMIT: Duration = Duration::from_secs(1);
 /// How long the reader may take to get to the end, or to read back what was written, before the writer looks up.
 const READ_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long the log may seem to end before what was read of it: a broker that was just cut off says so for a while. Beyond
+/// that it is another log.
+const SHORT_LIMIT: Duration = Duration::from_secs(5);
+
 /// The wait after being fenced, or after another trouble: it grows from the one to the other.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
@@ -55,6 +59,8 @@ struct Writer<'a> {
     config: ClientConfig,
     role: Option<Writing>,
     unsettled: Option<Unsettled>,
+    /// Since when the log has ended before what was read of it, and what was to be read next.
+    short: Option<(Instant, i64)>,
     /// Troubles since the last success.
     troubles: u32,
     /// Commands in one transaction: half as many after each refusal of a record, until it is known whose it is.
@@ -71,13 +77,17 @@ pub(super) fn run(settings: &Settings, shared: &Shared, requests: &Requests) -> 
         config: clients::producer(settings),
         role: None,
         unsettled: None,
+        short: None,
         troubles: 0,
         most: usize::MAX,
     };
     while !shared.is_stopping() {
         let waiting = requests.take(IDLE);
         if !waiting.is_empty() {
-            writer.serve(waiting);
+            writer.serve(waiting)?;
+        }
+        if writer.short.is_some() && writer.read_to_end().is_err() {
+            writer.check_cut()?;
         }
         // Errors of a connection wait in its queue.
         drop(writer.asker.poll(Duration::ZERO));
@@ -87,22 +97,36 @@ pub(super) fn run(settings: &Settings, shared: &Shared, requests: &Requests) -> 
 
 impl Writer<'_> {
     /// Works until nobody waits any more.
-    fn serve(&mut self, mut waiting: Vec<Request>) {
+    fn serve(&mut self, mut waiting: Vec<Request>) -> Result<(), Error> {
         while !self.shared.is_stopping() {
             waiting.extend(self.incoming.take(Duration::ZERO));
             waiting.retain(Request::is_wanted);
             self.unsettled.take_if(|unsettled| !unsettled.requests.iter().any(Request::is_wanted));
             if waiting.is_empty() && self.unsettled.is_none() {
                 self.most = usize::MAX;
-                return;
+                break;
             }
             match self.attempt(&mut waiting) {
                 Ok(()) => {
                     self.troubles = 0;
                     self.shared.complain(None);
                 }
-                Err(trouble) => self.suffer(&trouble),
+                Err(trouble) => {
+                    self.suffer(&trouble);
+                    self.check_cut()?;
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// Ends the node where the log has ended too early for too long.
+    fn check_cut(&self) -> Result<(), Error> {
+        match self.short {
+            Some((since, offset)) if since.elapsed() > SHORT_LIMIT => {
+                Err(Error::Cut { topic: self.settings.topic.clone(), offset })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -152,9 +176,15 @@ impl Writer<'_> {
     }
 
     /// Has all read that was committed before, and returns the end.
-    fn read_to_end(&self) -> Result<i64, Trouble> {
+    fn read_to_end(&mut self) -> Result<i64, Trouble> {
         let asked = self.asker.fetch_watermarks(&self.settings.topic, 0, ASK_LIMIT);
         let (_, end) = asked.map_err(|error| Trouble::new(format!("the end of the log is not known: {error}")))?;
+        let next = self.shared.figures().next;
+        if end < next {
+            self.short.get_or_insert((Instant::now(), next));
+            return Err(Trouble::new(format!("the log ends at offset {end}, and was read to {next}: was it made again?")));
+        }
+        self.short = None;
         if self.shared.wait_reached(end, READ_LIMIT) {
             return Ok(end);
         }
