@@ -28,6 +28,12 @@ const STEP: Duration = Duration::from_millis(20);
 /// Records after which a state is shown although more wait.
 const MOST_UNSEEN: usize = 1_000;
 
+/// How often a batch is fetched that cannot be read.
+const ATTEMPTS: u32 = 5;
+
+/// How long librdkafka may take to change its position.
+const SEEK_LIMIT: Duration = Duration::from_secs(1);
+
 struct Reader<'a> {
     settings: &'a Settings,
     shared: &'a Shared,
@@ -40,6 +46,8 @@ struct Reader<'a> {
     unseen: usize,
     /// The names of writes among them.
     writes: Vec<Vec<u8>>,
+    /// The batch that could not be read last: where it begins, and how often it was met.
+    damage: Option<(i64, u32)>,
 }
 
 /// Reads the log until the process stops.
@@ -49,7 +57,7 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
     }
     let consumer = clients::reader(settings)?;
     let state = Store::clone(&shared.state());
-    let mut reader = Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new() };
+    let mut reader = Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new(), damage: None };
     while !shared.is_stopping() {
         reader.turn()?;
     }
@@ -65,7 +73,7 @@ impl Reader<'_> {
                 self.apply(offset, &record, header);
             }
             Some(Met::End(end)) => self.reach_end(end),
-            Some(Met::Fault(_, fault)) => self.judge(&fault)?,
+            Some(Met::Fault(offset, fault)) => self.judge(offset, &fault)?,
             None => self.follow(),
         }
         Ok(())
@@ -129,21 +137,45 @@ impl Reader<'_> {
         }
     }
 
-    fn judge(&self, Fault { code, reason }: &Fault) -> Result<(), Error> {
+    fn judge(&mut self, offset: i64, Fault { code, reason }: &Fault) -> Result<(), Error> {
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next })
             }
-            RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::InvalidMessage => {
-                self.shared.damaged.fetch_add(1, Ordering::Relaxed);
-                let (topic, next) = (&self.settings.topic, self.next);
-                tracing::error!(%topic, next, reason, "a batch of the registry's log cannot be read, and is passed over");
+            RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::InvalidMessage
+            | RDKafkaErrorCode::BadCompression
+            | RDKafkaErrorCode::NotImplemented => {
+                self.meet_damage(offset, reason);
                 Ok(())
             }
             _ => {
-                tracing::debug!(reason, "reading the registry's log");
+                if self.shared.complain(Some(reason)) {
+                    tracing::warn!(topic = self.settings.topic, reason, "the registry's log cannot be read");
+                }
                 Ok(())
             }
+        }
+    }
+
+    /// A batch cannot be read that begins at this offset. librdkafka passes over one whose checksum is wrong if another
+    /// batch comes with it, and otherwise fetches the same again for ever. Where it ends is not told: so after a few
+    /// attempts one offset after the other is left out, until what comes is another one.
+    fn meet_damage(&mut self, offset: i64, reason: &str) {
+        let times = self.damage.filter(|(known, _)| *known == offset).map_or(1, |(_, times)| times + 1);
+        self.damage = Some((offset, times));
+        if times == 1 {
+            self.shared.damaged.fetch_add(1, Ordering::Relaxed);
+            let topic = &self.settings.topic;
+            tracing::error!(%topic, offset, reason, "a batch of the registry's log cannot be read, and is passed over");
+        }
+        if times < ATTEMPTS {
+            return;
+        }
+        let next = self.next.max(self.position()).max(offset) + 1;
+        match self.consumer.seek(&self.settings.topic, 0, rdkafka::Offset::Offset(next), SEEK_LIMIT) {
+            Ok(()) => self.next = next,
+            Err(error) => tracing::debug!(%error, next, "cannot go on behind a batch that cannot be read"),
         }
     }
 }
