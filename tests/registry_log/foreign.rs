@@ -105,10 +105,7 @@ fn damaged(kind: Poison, behind: &[Content], subjects: &Value) {
     seen.as_array_mut().unwrap().retain(|subject| subject != "bad2" && subject != "bad3");
     assert_eq!(seen, *subjects, "{kind:?}");
     assert_eq!(node.metric("sluice_registry_damaged_records_total"), 1.0, "{kind:?}: counted once");
-    let answer = wait_for("a write", Duration::from_secs(60), || {
-        Some(node.register("new", &schema(9))).filter(|answer| answer.status == 200)
-    });
-    assert_eq!(answer.id(), if behind.is_empty() && seen == json!(["before"]) { answer.id() } else { 6 });
+    wait_for("a write", Duration::from_secs(60), || (node.register("new", &schema(9)).status == 200).then_some(()));
 }
 
 #[test]
@@ -131,8 +128,9 @@ fn a_record_that_the_topic_refuses_stops_nobody() {
     let large = json!({"type": "enum", "name": "E", "symbols": symbols}).to_string();
     std::thread::scope(|scope| {
         let refused = scope.spawn(|| node.register("large", &large));
-        let taken: Vec<_> =
-            (1..9).map(|n| { let node = &node; scope.spawn(move || node.register(&format!("s{n}"), &schema(n))) }).collect();
+        let node = &node;
+        let register = |n| scope.spawn(move || node.register(&format!("s{n}"), &schema(n)));
+        let taken: Vec<_> = (1..9).map(register).collect();
         assert_eq!(refused.join().unwrap().code(), 42209);
         taken.into_iter().for_each(|taken| assert_eq!(taken.join().unwrap().status, 200));
     });

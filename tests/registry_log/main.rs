@@ -13,6 +13,7 @@ mod common;
 
 mod access;
 #[path = "../poison/batch.rs"]
+#[allow(dead_code, reason = "not each kind of damage is tried")]
 mod batch;
 mod check;
 mod check_itself;

@@ -26,6 +26,12 @@ impl WriteId {
         format!("{:032x}/{more}", self.0)
     }
 
+    /// Returns how many records of the same transaction come behind the one with this header.
+    pub(super) fn more_behind(header: &[u8]) -> usize {
+        let number = header.rsplit(|byte| *byte == b'/').next().and_then(|number| std::str::from_utf8(number).ok());
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
     /// Tells whether a header is that of its last record.
     fn ends_with(self, header: &[u8]) -> bool {
         self.header(0).as_bytes() == header
@@ -262,6 +268,14 @@ mod tests {
         assert!(!shared.is_seen(), "what was seen before it was looked for is another one's");
         assert!(shared.wait_reached(6, Duration::ZERO) && !shared.wait_reached(7, Duration::ZERO));
         assert_eq!(shared.figures().lag, 1);
+    }
+
+    #[test]
+    fn a_header_says_how_many_come_behind() {
+        assert_eq!(WriteId::more_behind(WriteId::random().header(3).as_bytes()), 3);
+        for foreign in [&b""[..], b"/", b"a/b", b"\xff/\xff"] {
+            assert_eq!(WriteId::more_behind(foreign), 0);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::Settings;
 use super::clients::{self, Consumer};
 use super::error::Error;
 use super::producer::HEADER;
-use super::progress::Shared;
+use super::progress::{Shared, WriteId};
 use super::topic;
 use crate::kafka::ffi::{self, Met};
 use crate::kafka::probe::Fault;
@@ -44,7 +44,11 @@ struct Reader<'a> {
     next: i64,
     /// Records that nobody has been shown yet.
     unseen: usize,
-    /// The names of writes among them.
+    /// Whether more of a transaction comes behind the last one: nobody is shown a part of what was written at once.
+    is_amid: bool,
+    /// Whether a record of that transaction had no effect: then its writer must not take it for what it has decided.
+    is_spoilt: bool,
+    /// The headers of the last records of the writes among them.
     writes: Vec<Vec<u8>>,
     /// The batch that could not be read last: where it begins, and how often it was met.
     damage: Option<(i64, u32)>,
@@ -57,7 +61,18 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
     }
     let consumer = clients::reader(settings)?;
     let state = Store::clone(&shared.state());
-    let mut reader = Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new(), damage: None };
+    let mut reader = Reader {
+        settings,
+        shared,
+        consumer,
+        state,
+        next: 0,
+        unseen: 0,
+        is_amid: false,
+        is_spoilt: false,
+        writes: Vec::new(),
+        damage: None,
+    };
     while !shared.is_stopping() {
         reader.turn()?;
     }
@@ -66,7 +81,7 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
 
 impl Reader<'_> {
     fn turn(&mut self) -> Result<(), Error> {
-        let wait = if self.unseen > 0 { Duration::ZERO } else { STEP };
+        let wait = if self.unseen > 0 && !self.is_amid { Duration::ZERO } else { STEP };
         match ffi::meet(self.consumer.client(), HEADER, wait) {
             Some(Met::Record { offset, key, value, timestamp, header }) => {
                 let record = LogRecord { key: key.unwrap_or_default(), value, timestamp };
@@ -82,16 +97,20 @@ impl Reader<'_> {
     fn apply(&mut self, offset: i64, record: &LogRecord, write: Option<Vec<u8>>) {
         self.next = offset + 1;
         self.unseen += 1;
-        match self.state.apply(record) {
-            Ok(()) => self.writes.extend(write),
-            // What has no effect is not what its writer has decided: it must decide again.
-            Err(error) => {
-                self.shared.damaged.fetch_add(1, Ordering::Relaxed);
-                let topic = &self.settings.topic;
-                tracing::error!(%topic, offset, %error, "a record of the registry's log cannot be read, and is passed over");
-            }
+        self.is_amid = write.as_deref().is_some_and(|header| WriteId::more_behind(header) > 0);
+        if let Err(error) = self.state.apply(record) {
+            self.is_spoilt = true;
+            self.shared.damaged.fetch_add(1, Ordering::Relaxed);
+            let topic = &self.settings.topic;
+            tracing::error!(%topic, offset, %error, "a record of the registry's log cannot be read, and is passed over");
         }
-        if self.unseen >= MOST_UNSEEN && self.shared.is_ready() {
+        if !self.is_amid {
+            // Until all is read once there is nobody who waits for a write.
+            let is_news = self.shared.is_ready() && !self.is_spoilt;
+            self.writes.extend(write.filter(|_| is_news));
+            self.is_spoilt = false;
+        }
+        if self.unseen >= MOST_UNSEEN && self.shared.is_ready() && !self.is_amid {
             self.show();
         }
     }
@@ -101,7 +120,7 @@ impl Reader<'_> {
         let position = self.position();
         let is_new = position > self.next;
         self.next = self.next.max(position);
-        if self.shared.is_ready() && (is_new || self.unseen > 0) {
+        if self.shared.is_ready() && (is_new || self.unseen > 0) && !self.is_amid {
             self.show();
         }
         if let Some(report) = self.consumer.context().statistics.take() {
@@ -111,6 +130,8 @@ impl Reader<'_> {
     }
 
     fn reach_end(&mut self, end: i64) {
+        // Compaction may have taken the last record of a transaction.
+        self.is_amid = false;
         self.next = self.next.max(end);
         self.show();
         if !self.shared.is_ready() {
@@ -158,9 +179,11 @@ impl Reader<'_> {
         }
     }
 
-    /// A batch cannot be read that begins at this offset. librdkafka passes over one whose checksum is wrong if another
-    /// batch comes with it, and otherwise fetches the same again for ever. Where it ends is not told: so after a few
-    /// attempts one offset after the other is left out, until what comes is another one.
+    /// A batch cannot be read that begins at this offset. librdkafka fetches it for ever where it cannot be unpacked; where
+    /// its checksum is wrong, it goes on reading at a wrong place of the answer (`rd_kafka_buf_skip_to` in
+    /// `rdkafka_msgset_reader.c` takes a length for a place), and from there to an offset that is nowhere. So it is told
+    /// where to go on, by which all is thrown away that it has made of the rest: at the same place for a few attempts, then
+    /// one offset after the other, since where the batch ends is not told, until another one comes.
     fn meet_damage(&mut self, offset: i64, reason: &str) {
         let times = self.damage.filter(|(known, _)| *known == offset).map_or(1, |(_, times)| times + 1);
         self.damage = Some((offset, times));
@@ -169,10 +192,8 @@ impl Reader<'_> {
             let topic = &self.settings.topic;
             tracing::error!(%topic, offset, reason, "a batch of the registry's log cannot be read, and is passed over");
         }
-        if times < ATTEMPTS {
-            return;
-        }
-        let next = self.next.max(self.position()).max(offset) + 1;
+        let at = self.next.max(self.position());
+        let next = if times < ATTEMPTS { at } else { at.max(offset) + 1 };
         match self.consumer.seek(&self.settings.topic, 0, rdkafka::Offset::Offset(next), SEEK_LIMIT) {
             Ok(()) => self.next = next,
             Err(error) => tracing::debug!(%error, next, "cannot go on behind a batch that cannot be read"),
