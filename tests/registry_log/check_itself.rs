@@ -76,8 +76,7 @@ fn each_fault_is_found() {
     let unknown = |is_unwritten| Told::Unknown { is_unwritten };
     let register = Asked::Register { subject: "a".into(), schema: "q".into() };
     let set = Asked::Config { subject: "a".into(), level: "FULL" };
-    let with_version =
-        Exchange { told: Told::Done(json!({ "id": 2, "version": 3 })), ..registered("a", "y", 2) };
+    let with_version = Exchange { told: Told::Done(json!({ "id": 2, "version": 3 })), ..registered("a", "y", 2) };
     let missing = Exchange { is_missing: true, ..registered("a", "y", 2) };
     let removed = |at| with(vec![delete(3, "a", 2), gone(at, "a", 2), gone(at, "a", 1)]);
     let permanently = |told| Asked::DeleteSubject { subject: told, permanent: true };

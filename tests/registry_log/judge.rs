@@ -81,9 +81,7 @@ pub(super) fn written_twice(log: &[Record], exchanges: &[Exchange]) -> Vec<Strin
             if state.live(subject).iter().any(|(_, live)| live.schema == schema) {
                 faults.push(format!("{schema} of '{subject}' was written twice"));
             }
-            let asks = |exchange: &&Exchange| {
-                matches!(&exchange.asked, Asked::Register { subject: s, schema: text } if s == subject && text == schema)
-            };
+            let asks = |exchange: &&Exchange| matches!(&exchange.asked, Asked::Register { subject: s, schema: text } if s == subject && text == schema);
             let by_nobody = |told: &Told| matches!(told, Told::Unknown { is_unwritten: true } | Told::Refused(_));
             let mut asked = exchanges.iter().filter(asks).peekable();
             if asked.peek().is_some() && asked.all(|exchange| by_nobody(&exchange.told)) {

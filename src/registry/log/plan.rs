@@ -55,13 +55,12 @@ impl Plan {
 
     /// Returns what to answer when brokers refuse this plan's records, which are those of one command.
     pub(super) fn refusal(&self, code: RDKafkaErrorCode, limit: usize) -> node::Error {
-        let found = self.records.iter().map(size).max().unwrap_or(0);
-        match code {
+        if matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge) {
+            let found = self.records.iter().map(size).max().unwrap_or(0);
             // The topic may take less than it did when it was last asked.
-            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge => {
-                store::Error::TooLarge { found, limit: limit.min(found.saturating_sub(1)) }.into()
-            }
-            _ => node::Error::Unavailable(format!("the brokers took no record: {code}")),
+            store::Error::TooLarge { found, limit: limit.min(found.saturating_sub(1)) }.into()
+        } else {
+            node::Error::Unavailable(format!("the brokers took no record: {code}"))
         }
     }
 

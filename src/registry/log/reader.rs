@@ -28,6 +28,14 @@ const STEP: Duration = Duration::from_millis(20);
 /// Records after which a state is shown although more wait.
 const MOST_UNSEEN: usize = 1_000;
 
+/// What is said of a batch that cannot be read.
+const DAMAGE: [RDKafkaErrorCode; 4] = [
+    RDKafkaErrorCode::BadMessage,
+    RDKafkaErrorCode::InvalidMessage,
+    RDKafkaErrorCode::BadCompression,
+    RDKafkaErrorCode::NotImplemented,
+];
+
 /// How often a batch is fetched that cannot be read.
 const ATTEMPTS: u32 = 5;
 
@@ -159,24 +167,15 @@ impl Reader<'_> {
     }
 
     fn judge(&mut self, offset: i64, Fault { code, reason }: &Fault) -> Result<(), Error> {
-        match code {
-            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
-                Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next })
-            }
-            RDKafkaErrorCode::BadMessage
-            | RDKafkaErrorCode::InvalidMessage
-            | RDKafkaErrorCode::BadCompression
-            | RDKafkaErrorCode::NotImplemented => {
-                self.meet_damage(offset, reason);
-                Ok(())
-            }
-            _ => {
-                if self.shared.complain(Some(reason)) {
-                    tracing::warn!(topic = self.settings.topic, reason, "the registry's log cannot be read");
-                }
-                Ok(())
-            }
+        if matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) {
+            return Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next });
         }
+        if DAMAGE.contains(code) {
+            self.meet_damage(offset, reason);
+        } else if self.shared.complain(Some(reason)) {
+            tracing::warn!(topic = self.settings.topic, reason, "the registry's log cannot be read");
+        }
+        Ok(())
     }
 
     /// A batch cannot be read that begins at this offset. librdkafka fetches it for ever where it cannot be unpacked; where

@@ -182,7 +182,9 @@ impl Writer<'_> {
         let next = self.shared.figures().next;
         if end < next {
             self.short.get_or_insert((Instant::now(), next));
-            return Err(Trouble::new(format!("the log ends at offset {end}, and was read to {next}: was it made again?")));
+            return Err(Trouble::new(format!(
+                "the log ends at offset {end}, and was read to {next}: was it made again?"
+            )));
         }
         self.short = None;
         if self.shared.wait_reached(end, READ_LIMIT) {
