@@ -3,7 +3,7 @@
 //! Four things are missing there. Headers: its reader panics on a header name that is not
 //! UTF-8, and names are data from the outside. Producing: it makes a C string of the topic's
 //! name and looks the topic up for every record; a handle made once does neither. Errors: it
-//! drops topic and partition of what a consumer cannot read. Commits: it waits for the group's
+//! drops topic, partition and offset of what a consumer cannot read, and of ends. Commits: it waits for the group's
 //! coordinator for as long as that takes. Everything here is safe to call: handles live in the
 //! [`Producer`] that they were made for, and borrowed headers cannot outlive their message.
 
@@ -33,11 +33,19 @@ pub type Headers<'m> = SmallVec<[Header<'m>; 8]>;
 /// A name that is not UTF-8 can be none that a gate asks for; [`OwnedHeaders::copy_of`] keeps it.
 #[must_use]
 pub fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
+    // SAFETY: the message is valid while it is borrowed, for 'm.
+    unsafe { headers_of(message.ptr()) }
+}
+
+/// # Safety
+/// The message must be valid for 'm.
+unsafe fn headers_of<'m>(message: *const sys::rd_kafka_message_t) -> Headers<'m> {
     let mut headers = Headers::new();
-    let Some(native) = native_headers(message) else { return headers };
+    // SAFETY: the caller's promise.
+    let Some(native) = (unsafe { native_headers(message) }) else { return headers };
     for index in 0.. {
         let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: the native headers belong to the message, which is borrowed for 'm; the out pointers are ours.
+        // SAFETY: the native headers belong to the message, which is valid for 'm; the out pointers are ours.
         let error = unsafe { sys::rd_kafka_header_get_all(native.as_ptr(), index, &mut name, &mut value, &mut size) };
         if error.is_error() {
             break;
@@ -55,10 +63,12 @@ pub fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
     headers
 }
 
-fn native_headers(message: &BorrowedMessage<'_>) -> Option<NonNull<sys::rd_kafka_headers_t>> {
+/// # Safety
+/// The message must be valid.
+unsafe fn native_headers(message: *const sys::rd_kafka_message_t) -> Option<NonNull<sys::rd_kafka_headers_t>> {
     let mut native = ptr::null_mut();
-    // SAFETY: the message pointer is valid while the message is borrowed; the out pointer is ours.
-    let error = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut native) };
+    // SAFETY: the message is valid by the caller's promise; the out pointer is ours.
+    let error = unsafe { sys::rd_kafka_message_headers(message, &mut native) };
     if error.is_error() { None } else { NonNull::new(native) }
 }
 
@@ -84,6 +94,96 @@ pub fn look<C: ClientContext>(client: &Client<C>, wait: Duration) -> Option<Foun
     // SAFETY: the message is ours and not used after this.
     unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
     found
+}
+
+/// What a consumer of one partition meets.
+#[derive(Debug)]
+pub enum Met {
+    /// A record.
+    Record {
+        /// Its offset.
+        offset: i64,
+        /// Its key.
+        key: Option<Vec<u8>>,
+        /// Its value; `None` is a tombstone.
+        value: Option<Vec<u8>>,
+        /// Milliseconds since 1970-01-01 UTC.
+        timestamp: i64,
+        /// The last header of the name that was asked for.
+        header: Option<Vec<u8>>,
+    },
+    /// The end of the log, as the broker that was read from has it: all before this offset has been met.
+    End(i64),
+    /// What stands at this offset cannot be read, or nothing can.
+    Fault(i64, Fault),
+}
+
+/// Takes what comes next from a consumer that has assigned one partition itself. Errors of no partition and statistics go
+/// to the client's context.
+#[must_use]
+pub fn meet<C: ClientContext>(client: &Client<C>, header: &str, wait: Duration) -> Option<Met> {
+    let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is alive and outlives the queue's handle, which is ours until it is destroyed below.
+    let queue = NonNull::new(unsafe { sys::rd_kafka_queue_get_consumer(client.native_ptr()) })?;
+    // SAFETY: the queue is alive, and what it gives is ours until we destroy it.
+    let event = unsafe { sys::rd_kafka_queue_poll(queue.as_ptr(), wait) };
+    // SAFETY: the event, null or not, is whole until it is destroyed, and neither it nor the queue is used after that; a
+    // message belongs to its event; text that librdkafka gives is NUL-terminated and lives as long as the event.
+    unsafe {
+        let met = match sys::rd_kafka_event_type(event) {
+            sys::RD_KAFKA_EVENT_FETCH => record(sys::rd_kafka_event_message_next(event), header),
+            sys::RD_KAFKA_EVENT_ERROR => fault(client, event),
+            sys::RD_KAFKA_EVENT_STATS => {
+                client.context().stats_raw(CStr::from_ptr(sys::rd_kafka_event_stats(event)).to_bytes());
+                None
+            }
+            _ => None,
+        };
+        sys::rd_kafka_event_destroy(event);
+        sys::rd_kafka_queue_destroy(queue.as_ptr());
+        met
+    }
+}
+
+/// # Safety
+/// The message must be null or valid.
+unsafe fn record(message: *const sys::rd_kafka_message_t, header: &str) -> Option<Met> {
+    // SAFETY: the caller's promise.
+    let sys::rd_kafka_message_t { key, key_len, payload, len, offset, .. } = *unsafe { message.as_ref() }?;
+    let bytes = |start: *mut c_void, size| {
+        // SAFETY: a part that is not null has so many bytes, which live as long as the message.
+        (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast::<u8>(), size) }.to_vec())
+    };
+    let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the message is valid; the out pointer is ours.
+    let (timestamp, headers) = unsafe { (sys::rd_kafka_message_timestamp(message, &mut kind), headers_of(message)) };
+    let header = headers.iter().rev().find(|found| found.name == header).and_then(|found| found.value);
+    let (key, value) = (bytes(key, key_len), bytes(payload, len));
+    Some(Met::Record { offset, key, value, timestamp: timestamp.max(0), header: header.map(<[u8]>::to_vec) })
+}
+
+/// # Safety
+/// The event must be an error's.
+unsafe fn fault<C: ClientContext>(client: &Client<C>, event: *mut sys::rd_kafka_event_t) -> Option<Met> {
+    // SAFETY: the event is whole by the caller's promise, and its text lives as long as it.
+    let (code, reason) = unsafe {
+        let reason = CStr::from_ptr(sys::rd_kafka_event_error_string(event)).to_string_lossy().into_owned();
+        (RDKafkaErrorCode::from(sys::rd_kafka_event_error(event)), reason)
+    };
+    // SAFETY: the same; the partition is a copy, ours until it is destroyed.
+    let offset = NonNull::new(unsafe { sys::rd_kafka_event_topic_partition(event) }).map(|partition| unsafe {
+        let offset = partition.as_ref().offset;
+        sys::rd_kafka_topic_partition_destroy(partition.as_ptr());
+        offset
+    });
+    match offset {
+        Some(offset) if code == RDKafkaErrorCode::PartitionEOF => Some(Met::End(offset)),
+        Some(offset) => Some(Met::Fault(offset, Fault { code, reason })),
+        None => {
+            client.context().error(KafkaError::Global(code), &reason);
+            None
+        }
+    }
 }
 
 /// Commits offsets to a consumer's group and waits for the answer until `is_over`; a commit that nobody waits for any
@@ -160,7 +260,8 @@ impl OwnedHeaders {
     /// Copies the headers of a message, byte by byte; `None` if it has none.
     #[must_use]
     pub fn copy_of(message: &BorrowedMessage<'_>) -> Option<Self> {
-        let native = native_headers(message)?;
+        // SAFETY: the message is valid while it is borrowed.
+        let native = unsafe { native_headers(message.ptr()) }?;
         // SAFETY: the native headers are valid while the message is borrowed; the copy is ours.
         NonNull::new(unsafe { sys::rd_kafka_headers_copy(native.as_ptr()) }).map(Self)
     }

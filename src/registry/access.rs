@@ -56,7 +56,7 @@ pub struct Access {
     /// The password that was right for a hash, itself hashed with the salt.
     right: Mutex<HashMap<String, [u8; 32]>>,
     salt: [u8; 16],
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
 }
 
 /// What a client says to prove who it is.
@@ -93,7 +93,7 @@ impl Access {
             users: ArcSwap::default(),
             right: Mutex::default(),
             salt: rand::rng().random(),
-            checks: Semaphore::new(CHECKS),
+            checks: Arc::new(Semaphore::new(CHECKS)),
         };
         access.reload()?;
         Ok(access)
@@ -178,9 +178,13 @@ impl Access {
 
     async fn check(&self, name: &str, password: String) -> Option<Arc<User>> {
         let (user, hash) = self.named(name)?;
-        let _one_of_few = self.checks.acquire().await.ok()?;
+        let one_of_few = Arc::clone(&self.checks).acquire_owned().await.ok()?;
         let (own, checked) = (self.salted(&password), hash.clone());
-        let check = move || bcrypt::verify(&password, &checked).unwrap_or(false);
+        let check = move || {
+            // A check goes on where whoever asked has gone: it counts until it ends.
+            let _one_of_few = one_of_few;
+            bcrypt::verify(&password, &checked).unwrap_or(false)
+        };
         if !tokio::task::spawn_blocking(check).await.unwrap_or(false) {
             return None;
         }

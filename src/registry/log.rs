@@ -24,6 +24,7 @@ mod request;
 mod topic;
 mod writer;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -91,20 +92,10 @@ impl Log {
         let requests = Requests::default();
         let (sender, ended) = mpsc::unbounded_channel();
         let settings = Arc::new(settings);
-        let spawn = |name: &str, work: Box<dyn FnOnce() -> Result<(), Error> + Send>| {
-            let (ended, shared) = (sender.clone(), Arc::clone(&shared));
-            let run = move || {
-                let result = work();
-                shared.note_end();
-                // Nobody listens any more once the process has given up waiting.
-                ended.send(result).ok();
-            };
-            thread::Builder::new().name(name.to_owned()).spawn(run).map(drop).map_err(Error::Thread)
-        };
         let (of_reader, settings_of_reader) = (Arc::clone(&shared), Arc::clone(&settings));
-        spawn("registry-reader", Box::new(move || reader::run(&settings_of_reader, &of_reader)))?;
+        spawn("registry-reader", &shared, &sender, move || reader::run(&settings_of_reader, &of_reader))?;
         let (of_writer, work, limit) = (Arc::clone(&shared), requests.clone(), settings.write_limit);
-        spawn("registry-writer", Box::new(move || writer::run(&settings, &of_writer, &work)))?;
+        spawn("registry-writer", &shared, &sender, move || writer::run(&settings, &of_writer, &work))?;
         let threads = Threads { shared: Arc::clone(&shared), requests: requests.clone(), ended, running: 2 };
         Ok((Self { shared, requests, limit }, threads))
     }
@@ -153,6 +144,24 @@ impl Log {
     }
 }
 
+/// Starts one of the two threads, whose end is told however it comes about: without it a node would look well, and answer
+/// with a state that nothing changes any more.
+fn spawn(
+    name: &str,
+    shared: &Arc<Shared>,
+    ended: &mpsc::UnboundedSender<Result<(), Error>>,
+    work: impl FnOnce() -> Result<(), Error> + Send + 'static,
+) -> Result<(), Error> {
+    let (ended, shared, of_panic) = (ended.clone(), Arc::clone(shared), name.to_owned());
+    let run = move || {
+        let result = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Panicked(of_panic)));
+        shared.note_end();
+        // Nobody listens any more once the process has given up waiting.
+        ended.send(result).ok();
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop).map_err(Error::Thread)
+}
+
 impl Threads {
     /// Waits until one of the threads ends by itself; pending for ever while both run.
     pub async fn failed(&mut self) -> Error {
@@ -188,5 +197,21 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.stop();
         self.requests.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_the_node() {
+        let shared = Arc::new(Shared::new(State::default()));
+        let (sender, ended) = mpsc::unbounded_channel();
+        spawn("registry-reader", &shared, &sender, || panic!("a bug")).unwrap();
+        let mut threads = Threads { shared: Arc::clone(&shared), requests: Requests::default(), ended, running: 1 };
+        assert!(matches!(threads.failed().await, Error::Panicked(name) if name == "registry-reader"));
+        assert!(shared.is_stopping(), "the other thread ends too");
+        assert_eq!(threads.stop().await, 0);
     }
 }

@@ -4,6 +4,9 @@
 //! answered 200 is there, once; what was refused was so at some moment while it was asked. The rules are written down
 //! here anew, from the promises; nothing of the registry's own code is used.
 
+#[path = "judge.rs"]
+mod judge;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -60,6 +63,8 @@ pub(crate) struct Exchange {
     /// When it was asked and answered, in milliseconds since 1970.
     pub(crate) from: i64,
     pub(crate) to: i64,
+    /// Whether whoever was told so did not find at once what they had registered.
+    pub(crate) is_missing: bool,
 }
 
 /// One version of a subject.
@@ -207,24 +212,31 @@ pub(crate) fn check(log: &[Record], exchanges: &[Exchange], visible_ms: i64) -> 
     }
     faults.extend(registrations(log, exchanges));
     faults.extend(deletions(&states, log, exchanges));
-    faults.extend(refusals(&states, exchanges, visible_ms));
+    faults.extend(judge::unread(&states, exchanges, visible_ms));
+    faults.extend(judge::written_twice(log, exchanges));
+    faults.extend(judge::levels(log, exchanges));
+    faults.extend(judge::lost_for_good(&states, exchanges));
+    faults.extend(refusals(&judge::ends(&states, log, exchanges, visible_ms), &states, exchanges));
     faults
 }
 
-/// Each schema that was registered is in the log, with the ID that was told.
+/// Each schema that was registered is in the log before it was answered, with the ID and version that were told.
 fn registrations(log: &[Record], exchanges: &[Exchange]) -> Vec<String> {
-    let puts: BTreeSet<(String, i64, String)> = log
-        .iter()
-        .filter(|record| record.key["keytype"] == "SCHEMA")
-        .filter_map(|record| {
-            let value = record.value.as_ref()?;
-            Some((value["subject"].as_str()?.to_owned(), value["id"].as_i64()?, value["schema"].as_str()?.to_owned()))
-        })
-        .collect();
+    let mut puts: BTreeMap<(&str, i64, &str), Vec<(i64, i64)>> = BTreeMap::new();
+    for record in log.iter().filter(|record| record.key["keytype"] == "SCHEMA") {
+        let Some(value) = &record.value else { continue };
+        let text = |name: &str| value[name].as_str().unwrap();
+        let put = (text("subject"), value["id"].as_i64().unwrap(), text("schema"));
+        puts.entry(put).or_default().push((record.at, value["version"].as_i64().unwrap()));
+    }
     let lost = exchanges.iter().filter_map(|exchange| match (&exchange.asked, &exchange.told) {
         (Asked::Register { subject, schema }, Told::Done(body)) => {
-            let put = (subject.clone(), body["id"].as_i64().unwrap(), schema.clone());
-            (!puts.contains(&put)).then(|| format!("a write was lost: {put:?} was answered and is not in the log"))
+            let put = (subject.as_str(), body["id"].as_i64().unwrap(), schema.as_str());
+            let is_it = |(at, version): &(i64, i64)| {
+                *at <= exchange.to && body["version"].as_i64().is_none_or(|told| told == *version)
+            };
+            let is_there = puts.get(&put).is_some_and(|found| found.iter().any(is_it));
+            (!is_there).then(|| format!("a write was lost: {put:?} was answered with {body} and is not in the log"))
         }
         _ => None,
     });
@@ -279,13 +291,12 @@ fn deletions(states: &[(i64, State)], log: &[Record], exchanges: &[Exchange]) ->
     deeds.iter().filter_map(judge).collect()
 }
 
-/// What was refused was so at some moment between question and answer.
-fn refusals(states: &[(i64, State)], exchanges: &[Exchange], visible_ms: i64) -> Vec<String> {
+/// What was refused was so at some moment between question and answer. A state has an end: when the next one was there.
+fn refusals(ends: &[i64], states: &[(i64, State)], exchanges: &[Exchange]) -> Vec<String> {
     let false_one = |exchange: &Exchange| {
         let Told::Refused(code) = exchange.told else { return None };
-        let was = states.iter().enumerate().any(|(index, (since, state))| {
-            let until = states.get(index + 1).map_or(i64::MAX, |(next, _)| next.saturating_add(visible_ms));
-            *since <= exchange.to && until >= exchange.from && state.refuses(&exchange.asked, code)
+        let was = states.iter().zip(ends).any(|((since, state), until)| {
+            *since <= exchange.to && *until >= exchange.from && state.refuses(&exchange.asked, code)
         });
         (!was).then(|| format!("{code} was answered to {:?}, and never was so meanwhile", exchange.asked))
     };

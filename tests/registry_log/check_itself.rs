@@ -27,7 +27,7 @@ fn level(at: i64, level: &str) -> Record {
 }
 
 fn exchange(from: i64, to: i64, asked: Asked, told: Told) -> Exchange {
-    Exchange { asked, told, from, to }
+    Exchange { asked, told, from, to, is_missing: false }
 }
 
 fn registered(subject: &str, schema: &str, id: i64) -> Exchange {
@@ -75,6 +75,13 @@ fn each_fault_is_found() {
     let with = |more: Vec<Record>| [usual(), more].concat();
     let unknown = |is_unwritten| Told::Unknown { is_unwritten };
     let register = Asked::Register { subject: "a".into(), schema: "q".into() };
+    let set = Asked::Config { subject: "a".into(), level: "FULL" };
+    let with_version = Exchange { told: Told::Done(json!({ "id": 2, "version": 3 })), ..registered("a", "y", 2) };
+    let missing = Exchange { is_missing: true, ..registered("a", "y", 2) };
+    let removed = |at| with(vec![delete(3, "a", 2), gone(at, "a", 2), gone(at, "a", 1)]);
+    let permanently = |told| Asked::DeleteSubject { subject: told, permanent: true };
+    let for_good = |from, to| exchange(from, to, permanently("a".to_owned()), Told::Done(json!([1, 2])));
+    let late = exchange(30, 40, permanently("a".to_owned()), Told::Refused(40405));
     let cases: Vec<(&str, Vec<Record>, Vec<Exchange>, &str)> = vec![
         ("an ID twice", with(vec![put(3, "b", 1, 2, "z")]), vec![], "ID 2 was given twice"),
         ("two IDs for one schema", with(vec![put(3, "b", 1, 3, "x")]), vec![], "and another one elsewhere"),
@@ -120,6 +127,24 @@ fn each_fault_is_found() {
             vec![deleting("a", 8_999, 9_001, done()), deleting("a", 10, 20, Told::Refused(40404))],
             "40404 was answered",
         ),
+        ("a version that was not told", usual(), vec![with_version], "a write was lost"),
+        ("written twice", with(vec![put(3, "a", 3, 2, "y")]), vec![], "was written twice"),
+        (
+            "there, though said not to be",
+            with(vec![put(3, "a", 3, 3, "q")]),
+            vec![exchange(2, 9, register.clone(), unknown(true))],
+            "said not to be written",
+        ),
+        ("a level that is not there", usual(), vec![exchange(0, 9, set, done())], "is not in the log"),
+        ("not gone for good", with(vec![delete(3, "a", 2)]), vec![for_good(4, 9)], "never went meanwhile"),
+        ("gone for good later", removed(12), vec![for_good(4, 9)], "never went meanwhile"),
+        ("not found by its writer", usual(), vec![missing.clone()], "nobody has removed it"),
+        (
+            "not there yet, they said, after another was told that it is",
+            with(vec![delete(10, "a", 2)]),
+            vec![deleting("a", 9, 20, done()), deleting("c", 0, 1, Told::Refused(40401)), late],
+            "40405 was answered",
+        ),
         (
             "incompatible, they said, and nothing was checked",
             usual(),
@@ -132,5 +157,7 @@ fn each_fault_is_found() {
         assert!(faults.iter().any(|fault| fault.contains(expected)), "{name}: {faults:?}");
     }
     let allowed = check(&with(vec![delete(3, "a", 2)]), &[deleting("a", 0, 9, unknown(false))], VISIBLE_MS);
+    assert!(allowed.is_empty(), "{allowed:?}");
+    let allowed = check(&removed(5), &[deleting("a", 0, 4, done()), for_good(4, 9), missing], VISIBLE_MS);
     assert!(allowed.is_empty(), "{allowed:?}");
 }

@@ -78,14 +78,17 @@ fn step(port: u16, rng: &mut StdRng, seen: &Mutex<Seen>) {
     let answer = ask(port, method, &path, &body);
     let to = now();
     let unread = answer.as_ref().and_then(|answer| unread(port, &asked, answer));
+    let is_missing = unread == Some(Unread::Missing);
     if answer.as_ref().is_none_or(|answer| answer.status == 500) {
         // The node is down, or reads its log.
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let mut seen = seen.lock().unwrap();
     seen.times.extend(answer.as_ref().map(|answer| answer.took.as_millis()));
-    seen.unread.extend(unread);
-    seen.exchanges.push(Exchange { asked, told: told(answer), from, to });
+    if let Some(Unread::Other(what)) = unread {
+        seen.unread.push(what);
+    }
+    seen.exchanges.push(Exchange { asked, told: told(answer), from, to, is_missing });
 }
 
 fn choose(rng: &mut StdRng) -> Asked {
@@ -123,15 +126,28 @@ fn told(answer: Option<Answer>) -> Told {
     }
 }
 
-/// Tells what a client does not find on the node that has just told it that it is there. The subject may be deleted
-/// meanwhile, and for good: then the ID is gone.
-fn unread(port: u16, asked: &Asked, answer: &Answer) -> Option<String> {
+/// What a client finds who reads what they have just been told to have written, where it is not that.
+#[derive(Debug, PartialEq, Eq)]
+enum Unread {
+    /// Nothing: it must have been deleted for good meanwhile, which the log tells.
+    Missing,
+    /// Something else.
+    Other(String),
+}
+
+/// Reads what was registered from the node that has just told that it is there.
+fn unread(port: u16, asked: &Asked, answer: &Answer) -> Option<Unread> {
     let Asked::Register { subject, schema } = asked else { return None };
     if answer.status != 200 {
         return None;
     }
     let path = format!("/schemas/ids/{}?subject={subject}", answer.id());
     let found = ask(port, "GET", &path, &Value::Null)?;
-    let is_it = found.body["schema"].as_str() == Some(schema) || found.status == 404;
-    (!is_it).then(|| format!("{path}: {schema} was registered, and {} is there", found.body))
+    match (found.status, found.body["schema"].as_str()) {
+        (404, _) => Some(Unread::Missing),
+        (200, Some(text)) if text == schema => None,
+        // The node has been started again, and reads its log.
+        (500, _) => None,
+        _ => Some(Unread::Other(format!("{path}: {schema} was registered, and {} is there", found.body))),
+    }
 }

@@ -4,6 +4,7 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
     reason = "helpers of tests may"
 )]
 
@@ -11,10 +12,14 @@
 mod common;
 
 mod access;
+#[path = "../poison/batch.rs"]
+#[allow(dead_code, reason = "not each kind of damage is tried")]
+mod batch;
 mod check;
 mod check_itself;
 mod clients;
 mod compaction;
+mod foreign;
 mod hammer;
 mod node;
 mod nodes;

@@ -96,6 +96,11 @@ impl Node {
         (status, began.elapsed())
     }
 
+    /// Tells whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.exited().is_some()
+    }
+
     /// Waits for it to end by itself; returns how, and what it printed.
     pub(crate) fn wait_exit(mut self) -> (ExitStatus, String) {
         let status = self.process.wait(READY);

@@ -126,3 +126,20 @@ async fn where_nobody_can_be_known_what_clients_say_of_themselves_is_passed_over
         assert_eq!(refused(&with, Some(&authorization), "GET", "/subjects").await, of_some, "{authorization}");
     }
 }
+
+#[tokio::test]
+async fn a_check_counts_until_it_ends_whoever_still_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users.yaml");
+    // Slow enough to be looked at.
+    let hash = bcrypt::hash("hunter2", 10).unwrap();
+    let text = format!("users:\n  alice: {{ password: '{hash}', grants: [{{ rights: admin }}] }}\n");
+    std::fs::write(&users, text).unwrap();
+    let access = access(Anonymous::Nothing, Some(users));
+    let said = headers(Some(&basic("alice:wrong")));
+    let soon = std::time::Duration::from_millis(1);
+    assert!(tokio::time::timeout(soon, access.who(&said)).await.is_err(), "the check goes on");
+    assert_eq!(access.checks.available_permits(), CHECKS - 1);
+    let all = u32::try_from(CHECKS).unwrap();
+    drop(access.checks.acquire_many(all).await.unwrap());
+}

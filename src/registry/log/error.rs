@@ -11,6 +11,9 @@ pub enum Error {
     /// The operating system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
+    /// A thread has panicked; the log has why.
+    #[error("{0} has panicked")]
+    Panicked(String),
     /// librdkafka makes no client of the properties.
     #[error("no Kafka client can be made for the registry's log")]
     Client(#[source] KafkaError),
@@ -49,7 +52,7 @@ impl Error {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Client(_) | Self::Topic { .. } | Self::Unsuitable { .. } => true,
-            Self::Thread(_) | Self::Cut { .. } => false,
+            Self::Thread(_) | Self::Panicked(_) | Self::Cut { .. } => false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the commands that wait come to, each decided on the state with its predecessors applied.
 
+use rdkafka::error::RDKafkaErrorCode;
+
 use super::request::Request;
 use crate::registry::node;
 use crate::registry::store::{self, Decision, LogRecord, Outcome, Store};
@@ -49,6 +51,17 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// Returns what to answer when brokers refuse this plan's records, which are those of one command.
+    pub(super) fn refusal(&self, code: RDKafkaErrorCode, limit: usize) -> node::Error {
+        if matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge) {
+            let found = self.records.iter().map(size).max().unwrap_or(0);
+            // The topic may take less than it did when it was last asked.
+            store::Error::TooLarge { found, limit: limit.min(found.saturating_sub(1)) }.into()
+        } else {
+            node::Error::Unavailable(format!("the brokers took no record: {code}"))
+        }
     }
 
     /// Tells whether there is nothing to append.

@@ -4,14 +4,14 @@
 //! `transactional.id`, and its start ends what this one has left open. So there is no abort here, and a producer whose
 //! commit may have been sent twice is never used again ([`crate::pipeline`] tells why at length).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::{ClientContext, Message as _};
 
 use super::clients::{NAME, RETRY_WAIT};
 use super::progress::WriteId;
@@ -41,6 +41,15 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The part of [`RETRY_WAIT`] from which a commit may have been sent twice: librdkafka's jitter takes up to 20 % away.
 const DOUBT: f64 = 0.7;
 
+/// What is said of a record that will never be taken as it is.
+const REFUSALS: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::MessageSizeTooLarge,
+    RDKafkaErrorCode::MessageBatchTooLarge,
+    RDKafkaErrorCode::InvalidRecord,
+    RDKafkaErrorCode::InvalidTimestamp,
+    RDKafkaErrorCode::PolicyViolation,
+];
+
 /// What librdkafka says where nodes take a role from each other, which is their daily bread.
 const USUAL: [&str; 3] = ["fenced", "old epoch", "another concurrent operation on the same transaction"];
 
@@ -51,15 +60,15 @@ pub(super) struct Trouble {
     pub(super) why: String,
     /// Whether another node has taken the role.
     pub(super) is_fenced: bool,
-    /// Whether brokers refused a record.
-    pub(super) is_refused: bool,
+    /// Why a record was refused, which another attempt would not change.
+    pub(super) refused: Option<RDKafkaErrorCode>,
     /// Whether the transaction before is still being ended.
     is_busy: bool,
 }
 
 impl Trouble {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), is_fenced: false, is_refused: false, is_busy: false }
+        Self { why: why.into(), is_fenced: false, refused: None, is_busy: false }
     }
 
     fn of(step: &str, error: &KafkaError) -> Self {
@@ -71,17 +80,32 @@ impl Trouble {
         let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
         Self { is_fenced, is_busy, ..Self::new(format!("could not {step}: {text}")) }
     }
+
+    /// A record that was not taken: for its own sake, or because something else has ended the transaction.
+    fn not_taken(code: RDKafkaErrorCode) -> Self {
+        let refused = Some(code).filter(|code| REFUSALS.contains(code));
+        Self { refused, ..Self::new(format!("the brokers took no record: {code}")) }
+    }
+}
+
+/// What brokers have said of the records of a transaction.
+#[derive(Debug, Clone, Copy, Default)]
+struct Delivered {
+    /// Why they did not take the first one that they did not take.
+    refused: Option<RDKafkaErrorCode>,
+    /// The lowest and the highest offset that they gave.
+    offsets: Option<(i64, i64)>,
 }
 
 /// Receives librdkafka's events for one producer.
 #[derive(Debug, Default)]
 struct Context {
-    refused: Mutex<Option<RDKafkaErrorCode>>,
+    delivered: Mutex<Delivered>,
 }
 
 impl Context {
-    fn refused(&self) -> Option<RDKafkaErrorCode> {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    fn delivered(&self) -> MutexGuard<'_, Delivered> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,9 +127,16 @@ impl ProducerContext for Context {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, _: usize) {
-        if let Err((error, _)) = result {
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(code);
+        let mut delivered = self.delivered();
+        match result {
+            Ok(message) => {
+                let offset = message.offset();
+                let (first, last) = delivered.offsets.unwrap_or((offset, offset));
+                delivered.offsets = Some((first.min(offset), last.max(offset)));
+            }
+            Err((error, _)) => {
+                delivered.refused.get_or_insert(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
+            }
         }
     }
 }
@@ -116,6 +147,8 @@ pub(super) struct Writing {
     /// Always there but while it is dropped.
     producer: Option<Producer<Context>>,
     topic: TopicHandle,
+    /// The offset that the next record gets if nobody else writes: the state that decides has all before it.
+    pub(super) due: i64,
 }
 
 impl Writing {
@@ -144,18 +177,22 @@ impl Writing {
         let client: BaseProducer<Context> = made.map_err(|error| Trouble::of("make a producer", &error))?;
         let mut producer = Producer::new(client);
         let topic = producer.topic(topic).map_err(|error| Trouble::of("write to the topic", &error))?;
-        Ok(Self { producer: Some(producer), topic })
+        Ok(Self { producer: Some(producer), topic, due: 0 })
     }
 
-    /// Begins a transaction, and waits until the brokers have all of its records. It is not committed, and never will be
-    /// unless [`Writing::commit`] is called.
+    /// Begins a transaction, and waits until the brokers have all of its records; returns the offset of the last one. It is
+    /// not committed, and never will be unless [`Writing::commit`] is called.
+    ///
+    /// The records must stand where they are due. Where they do not there is something before them that the state lacks:
+    /// of a producer that is none of ours, behind the open transaction of one, or beyond what an old leader told.
     pub(super) fn append(
-        &self,
+        &mut self,
         write: WriteId,
         records: &[LogRecord],
         is_over: impl Fn() -> bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<i64, Trouble> {
         let Some(producer) = &self.producer else { return Err(Trouble::new("the producer is gone")) };
+        *producer.client().context().delivered() = Delivered::default();
         producer.client().begin_transaction().map_err(|error| Trouble::of("begin a transaction", &error))?;
         for (index, record) in records.iter().enumerate() {
             let mut headers = OwnedHeaders::new();
@@ -169,9 +206,19 @@ impl Writing {
                 headers: Some(headers),
                 tag: index,
             };
-            producer.produce(outgoing).map_err(|code| Trouble::new(format!("could not write a record: {code}")))?;
+            producer.produce(outgoing).map_err(Trouble::not_taken)?;
         }
-        self.drain(producer.client(), is_over)
+        self.drain(producer.client(), is_over)?;
+        let (first, last) = producer.client().context().delivered().offsets.unwrap_or((-1, -1));
+        let extent = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        if first != self.due || last - first + 1 != extent {
+            let due = self.due;
+            let why = format!("offset {due} was next, and {first} was given: another producer uses the topic");
+            return Err(Trouble::new(why));
+        }
+        // Behind it comes the marker of the commit.
+        self.due = last + 2;
+        Ok(last)
     }
 
     fn drain(&self, client: &BaseProducer<Context>, is_over: impl Fn() -> bool) -> Result<(), Trouble> {
@@ -182,9 +229,8 @@ impl Writing {
             if let Some((code, why)) = client.client().fatal_error() {
                 return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
             }
-            if let Some(code) = client.context().refused() {
-                let why = format!("the brokers took no record: {code}");
-                return Err(Trouble { is_refused: true, ..Trouble::new(why) });
+            if let Some(code) = client.context().delivered().refused {
+                return Err(Trouble::not_taken(code));
             }
             if is_drained {
                 return Ok(());
@@ -234,6 +280,20 @@ impl Drop for Writing {
         let ended = thread::Builder::new().name("registry-producer-end".to_owned()).spawn(move || drop(producer));
         if let Err(error) = ended {
             tracing::debug!(%error, "no thread for the end of a producer");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_with_a_record_counts_as_its_refusal() {
+        let too_large = Trouble::not_taken(RDKafkaErrorCode::MessageSizeTooLarge);
+        assert_eq!(too_large.refused, Some(RDKafkaErrorCode::MessageSizeTooLarge));
+        for code in [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::InvalidProducerIdMapping] {
+            assert_eq!(Trouble::not_taken(code).refused, None);
         }
     }
 }

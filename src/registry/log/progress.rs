@@ -9,9 +9,6 @@ use rand::Rng as _;
 use crate::registry::node::State;
 use crate::registry::store::Store;
 
-/// How long the last records of a log take to come; behind them there may be such as nobody sees.
-const USUAL: Duration = Duration::from_millis(250);
-
 /// What is said of a log that nobody has a complaint about.
 const NO_REASON: &str = "the log was not reached in time";
 
@@ -27,6 +24,12 @@ impl WriteId {
     /// Returns the header of one of its records, behind which so many more come.
     pub(super) fn header(self, more: usize) -> String {
         format!("{:032x}/{more}", self.0)
+    }
+
+    /// Returns how many records of the same transaction come behind the one with this header.
+    pub(super) fn more_behind(header: &[u8]) -> usize {
+        let number = header.rsplit(|byte| *byte == b'/').next().and_then(|number| std::str::from_utf8(number).ok());
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
     /// Tells whether a header is that of its last record.
@@ -67,8 +70,6 @@ struct Progress {
     next: i64,
     /// The end, when somebody last asked.
     end: i64,
-    /// An end that stands where no record is, and that the reader is asked to go to.
-    asked: Option<i64>,
     /// The write that is waited for, and whether it is in the state.
     expected: Option<(WriteId, bool)>,
 }
@@ -212,16 +213,7 @@ impl Shared {
     /// Waits until all before `end` is in the state; tells whether it is.
     pub(super) fn wait_reached(&self, end: i64, limit: Duration) -> bool {
         self.lock().end = end;
-        if self.wait(limit.min(USUAL), |progress| progress.next >= end) {
-            return true;
-        }
-        self.lock().asked = Some(end);
         self.wait(limit, |progress| progress.next >= end)
-    }
-
-    /// Takes the end that the reader is asked to go to.
-    pub(super) fn take_asked(&self) -> Option<i64> {
-        self.lock().asked.take()
     }
 
     fn wait(&self, limit: Duration, is_there: impl Fn(&Progress) -> bool) -> bool {
@@ -276,6 +268,14 @@ mod tests {
         assert!(!shared.is_seen(), "what was seen before it was looked for is another one's");
         assert!(shared.wait_reached(6, Duration::ZERO) && !shared.wait_reached(7, Duration::ZERO));
         assert_eq!(shared.figures().lag, 1);
+    }
+
+    #[test]
+    fn a_header_says_how_many_come_behind() {
+        assert_eq!(WriteId::more_behind(WriteId::random().header(3).as_bytes()), 3);
+        for foreign in [&b""[..], b"/", b"a/b", b"\xff/\xff"] {
+            assert_eq!(WriteId::more_behind(foreign), 0);
+        }
     }
 
     #[test]

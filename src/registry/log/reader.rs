@@ -2,36 +2,45 @@
 //!
 //! It alone changes the state. While the log is read for the first time nobody sees the states between; afterwards what
 //! has come together is shown together. How far it is, is what librdkafka says of its position, which counts the markers
-//! of transactions as well; what compaction has emptied behind the last record it does not count. So whoever waits
-//! for an end that seems never to be reached has the reader go to its position once more: the end of the log that it
-//! then meets lies at or behind the one that was asked for.
+//! of transactions as well; what compaction has emptied behind the last record counts with the end of the log, which the
+//! broker tells that was read from. What another broker tells proves nothing: followers and new leaders lag behind.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::Settings;
 use super::clients::{self, Consumer};
 use super::error::Error;
 use super::producer::HEADER;
-use super::progress::Shared;
+use super::progress::{Shared, WriteId};
 use super::topic;
-use crate::kafka::ffi;
+use crate::kafka::ffi::{self, Met};
+use crate::kafka::probe::Fault;
 use crate::registry::store::{LogRecord, Store};
 
 /// How long one look for records takes: as late is seen that markers have come, or that the process stops.
 const STEP: Duration = Duration::from_millis(20);
 
-/// How long librdkafka may take to change its position.
-const SEEK_LIMIT: Duration = Duration::from_secs(1);
-
 /// Records after which a state is shown although more wait.
 const MOST_UNSEEN: usize = 1_000;
+
+/// What is said of a batch that cannot be read.
+const DAMAGE: [RDKafkaErrorCode; 4] = [
+    RDKafkaErrorCode::BadMessage,
+    RDKafkaErrorCode::InvalidMessage,
+    RDKafkaErrorCode::BadCompression,
+    RDKafkaErrorCode::NotImplemented,
+];
+
+/// How often a batch is fetched that cannot be read.
+const ATTEMPTS: u32 = 5;
+
+/// How long librdkafka may take to change its position.
+const SEEK_LIMIT: Duration = Duration::from_secs(1);
 
 struct Reader<'a> {
     settings: &'a Settings,
@@ -43,10 +52,14 @@ struct Reader<'a> {
     next: i64,
     /// Records that nobody has been shown yet.
     unseen: usize,
-    /// The names of writes among them.
+    /// Whether more of a transaction comes behind the last one: nobody is shown a part of what was written at once.
+    is_amid: bool,
+    /// Whether a record of that transaction had no effect: then its writer must not take it for what it has decided.
+    is_spoilt: bool,
+    /// The headers of the last records of the writes among them.
     writes: Vec<Vec<u8>>,
-    /// The end that the next end of the log proves.
-    proves: Option<i64>,
+    /// The batch that could not be read last: where it begins, and how often it was met.
+    damage: Option<(i64, u32)>,
 }
 
 /// Reads the log until the process stops.
@@ -56,7 +69,18 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
     }
     let consumer = clients::reader(settings)?;
     let state = Store::clone(&shared.state());
-    let mut reader = Reader { settings, shared, consumer, state, next: 0, unseen: 0, writes: Vec::new(), proves: None };
+    let mut reader = Reader {
+        settings,
+        shared,
+        consumer,
+        state,
+        next: 0,
+        unseen: 0,
+        is_amid: false,
+        is_spoilt: false,
+        writes: Vec::new(),
+        damage: None,
+    };
     while !shared.is_stopping() {
         reader.turn()?;
     }
@@ -65,36 +89,36 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
 
 impl Reader<'_> {
     fn turn(&mut self) -> Result<(), Error> {
-        if let Some(end) = self.shared.take_asked() {
-            self.look_again(end);
-        }
-        let wait = if self.unseen > 0 { Duration::ZERO } else { STEP };
-        // The consumer stays borrowed by its message.
-        let entry = match self.consumer.poll(wait) {
-            None => Entry::Nothing,
-            Some(Ok(message)) => Entry::Record(Box::new(taken(&message))),
-            Some(Err(KafkaError::PartitionEOF(_))) => Entry::End,
-            Some(Err(error)) => Entry::Fault(error),
-        };
-        match entry {
-            Entry::Record(record) => self.apply(*record),
-            Entry::End => self.reach_end(),
-            Entry::Fault(error) => self.judge(&error)?,
-            Entry::Nothing => self.follow(),
+        let wait = if self.unseen > 0 && !self.is_amid { Duration::ZERO } else { STEP };
+        match ffi::meet(self.consumer.client(), HEADER, wait) {
+            Some(Met::Record { offset, key, value, timestamp, header }) => {
+                let record = LogRecord { key: key.unwrap_or_default(), value, timestamp };
+                self.apply(offset, &record, header);
+            }
+            Some(Met::End(end)) => self.reach_end(end),
+            Some(Met::Fault(offset, fault)) => self.judge(offset, &fault)?,
+            None => self.follow(),
         }
         Ok(())
     }
 
-    fn apply(&mut self, Taken { offset, record, write }: Taken) {
+    fn apply(&mut self, offset: i64, record: &LogRecord, write: Option<Vec<u8>>) {
         self.next = offset + 1;
         self.unseen += 1;
-        self.writes.extend(write);
-        if let Err(error) = self.state.apply(&record) {
+        self.is_amid = write.as_deref().is_some_and(|header| WriteId::more_behind(header) > 0);
+        if let Err(error) = self.state.apply(record) {
+            self.is_spoilt = true;
             self.shared.damaged.fetch_add(1, Ordering::Relaxed);
             let topic = &self.settings.topic;
             tracing::error!(%topic, offset, %error, "a record of the registry's log cannot be read, and is passed over");
         }
-        if self.unseen >= MOST_UNSEEN && self.shared.is_ready() {
+        if !self.is_amid {
+            // Until all is read once there is nobody who waits for a write.
+            let is_news = self.shared.is_ready() && !self.is_spoilt;
+            self.writes.extend(write.filter(|_| is_news));
+            self.is_spoilt = false;
+        }
+        if self.unseen >= MOST_UNSEEN && self.shared.is_ready() && !self.is_amid {
             self.show();
         }
     }
@@ -104,7 +128,7 @@ impl Reader<'_> {
         let position = self.position();
         let is_new = position > self.next;
         self.next = self.next.max(position);
-        if self.shared.is_ready() && (is_new || self.unseen > 0) {
+        if self.shared.is_ready() && (is_new || self.unseen > 0) && !self.is_amid {
             self.show();
         }
         if let Some(report) = self.consumer.context().statistics.take() {
@@ -113,8 +137,10 @@ impl Reader<'_> {
         }
     }
 
-    fn reach_end(&mut self) {
-        self.next = self.next.max(self.position()).max(self.proves.take().unwrap_or(0));
+    fn reach_end(&mut self, end: i64) {
+        // Compaction may have taken the last record of a transaction.
+        self.is_amid = false;
+        self.next = self.next.max(end);
         self.show();
         if !self.shared.is_ready() {
             let (topic, next) = (&self.settings.topic, self.next);
@@ -130,18 +156,6 @@ impl Reader<'_> {
         self.writes.clear();
     }
 
-    /// Goes to where it is, so that the end of the log comes once more.
-    fn look_again(&mut self, end: i64) {
-        if self.next >= end {
-            return;
-        }
-        let sought = self.consumer.seek(&self.settings.topic, 0, rdkafka::Offset::Offset(self.next), SEEK_LIMIT);
-        match sought {
-            Ok(()) => self.proves = Some(end),
-            Err(error) => tracing::debug!(%error, "the end of the registry's log cannot be looked for"),
-        }
-    }
-
     /// Returns the *next* offset by librdkafka's count; 0 before the first record.
     fn position(&self) -> i64 {
         let position = self.consumer.position().ok();
@@ -152,46 +166,36 @@ impl Reader<'_> {
         }
     }
 
-    fn judge(&self, error: &KafkaError) -> Result<(), Error> {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next })
-            }
-            Some(RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::InvalidMessage) => {
-                self.shared.damaged.fetch_add(1, Ordering::Relaxed);
-                let (topic, next) = (&self.settings.topic, self.next);
-                tracing::error!(%topic, next, %error, "a batch of the registry's log cannot be read, and is passed over");
-                Ok(())
-            }
-            _ => {
-                tracing::debug!(%error, "reading the registry's log");
-                Ok(())
-            }
+    fn judge(&mut self, offset: i64, Fault { code, reason }: &Fault) -> Result<(), Error> {
+        if matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) {
+            return Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next });
+        }
+        if DAMAGE.contains(code) {
+            self.meet_damage(offset, reason);
+        } else if self.shared.complain(Some(reason)) {
+            tracing::warn!(topic = self.settings.topic, reason, "the registry's log cannot be read");
+        }
+        Ok(())
+    }
+
+    /// A batch cannot be read that begins at this offset. librdkafka fetches it for ever where it cannot be unpacked; where
+    /// its checksum is wrong, it goes on reading at a wrong place of the answer (`rd_kafka_buf_skip_to` in
+    /// `rdkafka_msgset_reader.c` takes a length for a place), and from there to an offset that is nowhere. So it is told
+    /// where to go on, by which all is thrown away that it has made of the rest: at the same place for a few attempts, then
+    /// one offset after the other, since where the batch ends is not told, until another one comes.
+    fn meet_damage(&mut self, offset: i64, reason: &str) {
+        let times = self.damage.filter(|(known, _)| *known == offset).map_or(1, |(_, times)| times + 1);
+        self.damage = Some((offset, times));
+        if times == 1 {
+            self.shared.damaged.fetch_add(1, Ordering::Relaxed);
+            let topic = &self.settings.topic;
+            tracing::error!(%topic, offset, reason, "a batch of the registry's log cannot be read, and is passed over");
+        }
+        let at = self.next.max(self.position());
+        let next = if times < ATTEMPTS { at } else { at.max(offset) + 1 };
+        match self.consumer.seek(&self.settings.topic, 0, rdkafka::Offset::Offset(next), SEEK_LIMIT) {
+            Ok(()) => self.next = next,
+            Err(error) => tracing::debug!(%error, next, "cannot go on behind a batch that cannot be read"),
         }
     }
-}
-
-/// A record and the name of its write.
-struct Taken {
-    offset: i64,
-    record: LogRecord,
-    write: Option<Vec<u8>>,
-}
-
-enum Entry {
-    Record(Box<Taken>),
-    End,
-    Fault(KafkaError),
-    Nothing,
-}
-
-fn taken(message: &BorrowedMessage<'_>) -> Taken {
-    let headers = ffi::headers(message);
-    let write = headers.iter().rev().find(|header| header.name == HEADER).and_then(|header| header.value);
-    let record = LogRecord {
-        key: message.key().unwrap_or_default().to_vec(),
-        value: message.payload().map(<[u8]>::to_vec),
-        timestamp: message.timestamp().to_millis().unwrap_or(0),
-    };
-    Taken { offset: message.offset(), record, write: write.map(<[u8]>::to_vec) }
 }

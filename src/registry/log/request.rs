@@ -17,6 +17,10 @@ const WAITING: u8 = 0;
 const CLAIMED: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
+/// Commands that wait at most, and bytes of their schemas: clients that hang up leave theirs until the writer comes by.
+const MOST_WAITING: usize = 1_000;
+const MOST_BYTES: usize = 64 << 20;
+
 /// What a command comes to.
 pub(super) type Answer = Result<Outcome, node::Error>;
 
@@ -51,6 +55,11 @@ impl Request {
         !self.answer.is_closed() && (is_claimed || self.deadline > Instant::now())
     }
 
+    /// Returns the bytes of what makes a command large.
+    fn bytes(&self) -> usize {
+        if let Command::Register { draft, .. } = &self.command { draft.text.len() } else { 0 }
+    }
+
     /// Takes it into a transaction; `false` where it was given up.
     pub(super) fn claim(&self) -> bool {
         self.ticket.change(WAITING, CLAIMED)
@@ -79,13 +88,24 @@ struct Queue {
 }
 
 impl Requests {
-    /// Adds one.
+    /// Adds one, or answers at once that too many wait.
     pub(super) fn put(&self, command: Command, deadline: Instant) -> (Ticket, oneshot::Receiver<Answer>) {
         let ticket = Ticket::default();
         let (answer, receiver) = oneshot::channel();
         let request = Request { command, deadline, ticket: ticket.clone(), answer };
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-        self.0.changed.notify_one();
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = |waiting: &[Request]| waiting.iter().map(Request::bytes).sum::<usize>();
+        let is_full = |waiting: &[Request]| waiting.len() >= MOST_WAITING || bytes(waiting) > MOST_BYTES;
+        if is_full(&waiting) {
+            waiting.retain(Request::is_wanted);
+        }
+        if is_full(&waiting) {
+            drop(waiting);
+            request.answer(Err(node::Error::Unavailable("too many writes wait already".to_owned())));
+        } else {
+            waiting.push(request);
+            self.0.changed.notify_one();
+        }
         (ticket, receiver)
     }
 
@@ -110,6 +130,18 @@ mod tests {
 
     fn put(requests: &Requests, limit: Duration) -> (Ticket, oneshot::Receiver<Answer>) {
         requests.put(Command::DeleteContext { name: ".a".to_owned() }, Instant::now() + limit)
+    }
+
+    #[test]
+    fn more_than_a_limit_are_refused_at_once_but_not_for_those_who_have_gone() {
+        let requests = Requests::default();
+        let limit = Duration::from_secs(60);
+        let gone: Vec<_> = (0..MOST_WAITING).map(|_| put(&requests, limit).0).collect();
+        let mut kept: Vec<_> = (0..MOST_WAITING).map(|_| put(&requests, limit).1).collect();
+        assert!(kept.iter_mut().all(|answer| answer.try_recv().is_err()), "they wait");
+        let (_, mut refused) = put(&requests, limit);
+        assert_eq!(refused.try_recv().unwrap().map_err(|error| error.code()), Err(50001));
+        assert_eq!((gone.len(), requests.take(Duration::ZERO).len()), (MOST_WAITING, MOST_WAITING));
     }
 
     #[test]
