@@ -54,6 +54,10 @@ impl Default for Style {
     }
 }
 
+/// How many bytes of schemas an answer has whose length is not known while it is sent: an extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub struct Weight(pub usize);
+
 /// What all requests share.
 #[derive(Debug)]
 struct Shared {

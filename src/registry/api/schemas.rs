@@ -12,7 +12,7 @@ use super::body::TagsBody;
 use super::cache::Cache;
 use super::error::Answer;
 use super::query::{self, Parameters, Read};
-use super::{App, Shared};
+use super::{App, Shared, Weight};
 use crate::registry::entities::{ContextIdEntity, ReferenceEntity, SubjectVersionEntity};
 use crate::registry::store::{Deleted, Found, context_of, names};
 use crate::schema::{Format, SchemaId, Subject, Version};
@@ -134,12 +134,15 @@ pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Respon
         })
     });
     let page = query.page(wanted, query::SCHEMAS)?;
+    let weight = page.iter().map(|found| found.content.text.len()).sum();
     let items = page.into_iter().map(move |found| {
         let mut answer = SchemaAnswer::listed(&found, style);
         answer.aliases = aliases.get(&found.subject).into_iter().flatten().map(|alias| &*alias.0).collect();
         serde_json::to_vec(&answer)
     });
-    Ok(streamed(items))
+    let mut response = streamed(items);
+    response.extensions_mut().insert(Weight(weight));
+    Ok(response)
 }
 
 /// Answers with a list, of which no more is made than has been sent: a thousand schemas may be a gigabyte.

@@ -18,7 +18,7 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use super::super::access::{Access, Who};
-use super::super::api::{self, MAX_BODY_BYTES, Style};
+use super::super::api::{self, MAX_BODY_BYTES, Style, Weight};
 use super::super::node::Node;
 use super::listener::Peer;
 use super::rates::{BURST_SECONDS, Client, Rates, worth};
@@ -153,5 +153,6 @@ impl fmt::Display for Client<'_> {
 /// Returns how large an answer is, or would be where only its head is asked for.
 fn size(response: &Response) -> u64 {
     let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    length.unwrap_or(0).max(response.body().size_hint().lower())
+    let weight = response.extensions().get().map_or(0, |Weight(weight)| *weight as u64);
+    length.unwrap_or(0).max(response.body().size_hint().lower()).max(weight)
 }
