@@ -220,9 +220,12 @@ pub(crate) fn check(log: &[Record], exchanges: &[Exchange], visible_ms: i64) -> 
     faults
 }
 
+/// When and as which version a schema was put: by subject, ID and text.
+type Puts<'l> = BTreeMap<(&'l str, i64, &'l str), Vec<(i64, i64)>>;
+
 /// Each schema that was registered is in the log before it was answered, with the ID and version that were told.
 fn registrations(log: &[Record], exchanges: &[Exchange]) -> Vec<String> {
-    let mut puts: BTreeMap<(&str, i64, &str), Vec<(i64, i64)>> = BTreeMap::new();
+    let mut puts = Puts::new();
     for record in log.iter().filter(|record| record.key["keytype"] == "SCHEMA") {
         let Some(value) = &record.value else { continue };
         let text = |name: &str| value[name].as_str().unwrap();
