@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 
 use super::Settings;
 use super::clients::{self, Consumer};
@@ -39,6 +40,9 @@ const DAMAGE: [RDKafkaErrorCode; 4] = [
 /// How often a batch is fetched that cannot be read.
 const ATTEMPTS: u32 = 5;
 
+/// How often librdkafka may ask for an offset that is nowhere while it gets behind such a batch; then the log was cut.
+const STRAYS: u32 = 1_000;
+
 /// How long librdkafka may take to change its position.
 const SEEK_LIMIT: Duration = Duration::from_secs(1);
 
@@ -60,6 +64,8 @@ struct Reader<'a> {
     writes: Vec<Vec<u8>>,
     /// The batch that could not be read last: where it begins, and how often it was met.
     damage: Option<(i64, u32)>,
+    /// How often an offset was asked for since that is nowhere.
+    strays: u32,
 }
 
 /// Reads the log until the process stops.
@@ -80,6 +86,7 @@ pub(super) fn run(settings: &Settings, shared: &Shared) -> Result<(), Error> {
         is_spoilt: false,
         writes: Vec::new(),
         damage: None,
+        strays: 0,
     };
     while !shared.is_stopping() {
         reader.turn()?;
@@ -104,6 +111,7 @@ impl Reader<'_> {
 
     fn apply(&mut self, offset: i64, record: &LogRecord, write: Option<Vec<u8>>) {
         self.next = offset + 1;
+        (self.damage, self.strays) = (None, 0);
         self.unseen += 1;
         self.is_amid = write.as_deref().is_some_and(|header| WriteId::more_behind(header) > 0);
         if let Err(error) = self.state.apply(record) {
@@ -168,7 +176,15 @@ impl Reader<'_> {
 
     fn judge(&mut self, offset: i64, Fault { code, reason }: &Fault) -> Result<(), Error> {
         if matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) {
-            return Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next });
+            // Behind a wrong checksum librdkafka may have asked for an offset that is nowhere before it was told to go back.
+            self.strays += 1;
+            return match self.damage.filter(|_| self.strays <= STRAYS) {
+                Some((damaged, _)) => {
+                    self.meet_damage(damaged, reason);
+                    Ok(())
+                }
+                None => Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next }),
+            };
         }
         if DAMAGE.contains(code) {
             self.meet_damage(offset, reason);
@@ -193,9 +209,19 @@ impl Reader<'_> {
         }
         let at = self.next.max(self.position());
         let next = if times < ATTEMPTS { at } else { at.max(offset) + 1 };
-        match self.consumer.seek(&self.settings.topic, 0, rdkafka::Offset::Offset(next), SEEK_LIMIT) {
+        match self.go_to(next) {
             Ok(()) => self.next = next,
             Err(error) => tracing::debug!(%error, next, "cannot go on behind a batch that cannot be read"),
         }
+    }
+
+    /// Goes on reading at an offset; librdkafka has stopped where it asked for one that is nowhere, and begins anew then.
+    fn go_to(&self, offset: i64) -> KafkaResult<()> {
+        let topic = &self.settings.topic;
+        self.consumer.seek(topic, 0, rdkafka::Offset::Offset(offset), SEEK_LIMIT).or_else(|_| {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(topic, 0, rdkafka::Offset::Offset(offset))?;
+            self.consumer.assign(&list)
+        })
     }
 }
