@@ -122,7 +122,8 @@ fn the_rights_that_check_config_prints_are_enough_and_needed() {
         match then {
             Without::Serves => guest.scene.verify(line, &sent, Some(&gate)),
             Without::Ends(text) => {
-                let status = wait_for(name, Duration::from_secs(30), || gate.exited());
+                // Its clients end once a connection under way has ended, which has half a minute.
+                let status = wait_for(name, Duration::from_secs(60), || gate.exited());
                 assert_eq!(status.code(), Some(2), "{name}: {}", gate.log());
                 let log = gate.log();
                 assert!(log.contains(text) && log.contains("`sluice check-config`"), "{name}: {log}");

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -29,38 +28,19 @@ use crate::telemetry::{HoldCause, Probe};
 /// Time between two lists of the cluster's topics.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Time that a topic has to be known to every broker after it was made or changed: jobs that make topics and start a
-/// gate ask one broker for the first and another for the second.
-const SPREADING: Duration = Duration::from_secs(3);
-
 /// Finds the topics of a gate and adds those that can be served.
 pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<(), Fault> {
     match &settings.gate.source {
         Sources::Topics(topics) => {
-            let looked = Instant::now();
-            topics.iter().try_for_each(|topic| serve_named(settings, cluster, routes, topic, looked))
+            for topic in topics {
+                if let Some(reason) = serve(settings, cluster, routes, topic)? {
+                    return Err(Fault::Fatal(Error::Configuration { reason }));
+                }
+            }
+            Ok(())
         }
         Sources::Pattern(_) => find_matching(settings, cluster, routes),
     }
-}
-
-/// Adds a topic that the configuration names, or refuses to start. A refusal is logged here too: the process ends once
-/// its clients have ended, which may take half a minute where a connection is under way.
-fn serve_named(
-    settings: &Settings,
-    cluster: &Cluster,
-    routes: &mut Routes,
-    topic: &str,
-    looked: Instant,
-) -> Result<(), Fault> {
-    while let Some(reason) = serve(settings, cluster, routes, topic)? {
-        if looked.elapsed() > SPREADING || settings.stop.is_asked() {
-            tracing::error!(gate = settings.probe.gate(), reason, "the gate's topics are not as it needs them");
-            return Err(Fault::Fatal(Error::Configuration { reason }));
-        }
-        thread::sleep(SPREADING / 10);
-    }
-    Ok(())
 }
 
 fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<(), Fault> {
