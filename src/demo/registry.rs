@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -92,7 +91,7 @@ impl Registry {
     }
 }
 
-/// Registers the demo's schemas, all in one write: the embedded broker takes its time for each.
+/// Registers the demo's schemas, one after the other, since the versions of an order come in that order.
 pub(super) async fn register(node: &Node) -> Result<Ids, Error> {
     let level = Compatibility::None.name().to_owned();
     let patch = ConfigPatch { compatibility: Some(Some(level)), ..ConfigPatch::default() };
@@ -102,7 +101,10 @@ pub(super) async fn register(node: &Node) -> Result<Ids, Error> {
         Command::Register { subject: Subject(subject.into()), draft, normalize: false }
     });
     let commands: Vec<_> = std::iter::once(unchecked).chain(registered).collect();
-    let outcomes = try_join_all(commands.iter().map(|command| node.write(command))).await?;
+    let mut outcomes = Vec::new();
+    for command in &commands {
+        outcomes.push(node.write(command).await?);
+    }
     let found = outcomes.into_iter().filter_map(|outcome| match outcome {
         Outcome::Registered(version) => Some((version.id, version.content)),
         Outcome::Versions(_) | Outcome::Config(_) | Outcome::Mode(_) | Outcome::Done => None,
