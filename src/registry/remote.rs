@@ -1,7 +1,7 @@
 //! A remote registry as people and pipelines use it: everything that can be asked of it, and the orders that change it.
 //!
 //! Beside the client of the gates, which only reads, and over the same HTTP: addresses, TLS, credentials and limits are
-//! those of [`client`](super::client). What a registry says is an answer even where it says no ([`Error::Refused`]);
+//! those of [`client`]. What a registry says is an answer even where it says no ([`Error::Refused`]);
 //! everything else that goes wrong is the way to it. Bodies keep what we do not know, so that nothing is lost between two
 //! registries.
 //!

@@ -1,6 +1,6 @@
 //! An Avro schema as its author wrote it: with docs, defaults, orders, aliases and all other attributes.
 //!
-//! The gate needs none of these ([`types`](super::types) leaves them out); a registry stores, compares and shows them.
+//! The gate needs none of these (`types` leaves them out); a registry stores, compares and shows them.
 //! `read` takes the text, `write` gives it back in the form in which Java's `Schema.toString` does, by which schemas
 //! are stored and compared, and `normal` brings what means the same into one form. Types are held by number, and a
 //! named one appears once, so a recursive schema is a cycle of numbers.
