@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, TopicPartitionList};
 
@@ -16,6 +16,9 @@ use crate::config::Kafka;
 use crate::kafka::clients::{self, Latest, wait_before_retries};
 use crate::kafka::topics::ATTEMPT;
 use crate::telemetry::logging;
+
+/// How long one question for the end of the log, or for its leader, may take.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
 
 /// What the clients are called in logs, and by brokers.
 pub(super) const NAME: &str = "sluice-registry";
@@ -113,10 +116,10 @@ pub(super) fn reader(settings: &Settings) -> Result<Consumer, Error> {
     let consumer: Consumer = client.create_with_context(Context::default()).map_err(Error::Client)?;
     // Who does not know the leader yet waits half a second before the begin of the log is asked for. Where nobody answers,
     // the consumer asks for itself.
-    rdkafka::consumer::Consumer::fetch_metadata(&consumer, Some(&settings.topic), ATTEMPT).ok();
+    consumer.fetch_metadata(Some(&settings.topic), ATTEMPT).ok();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&settings.topic, 0, rdkafka::Offset::Beginning).map_err(Error::Client)?;
-    rdkafka::consumer::Consumer::assign(&consumer, &list).map_err(Error::Client)?;
+    consumer.assign(&list).map_err(Error::Client)?;
     Ok(consumer)
 }
 
@@ -125,6 +128,18 @@ pub(super) fn asker(settings: &Settings) -> Result<Consumer, Error> {
     let mut client = consumer(&settings.kafka, &settings.topic);
     client.set("statistics.interval.ms", "0");
     client.create_with_context(Context::default()).map_err(Error::Client)
+}
+
+/// Asks for the end of what was committed.
+///
+/// A client that reads nothing keeps it for minutes that a partition had no leader, and answers by that without asking
+/// (`rd_kafka_topic_partition_list_get_leaders`): so after each failure it is made to ask for the leader again.
+pub(super) fn ask_end(asker: &Consumer, topic: &str) -> Result<i64, KafkaError> {
+    let asked = asker.fetch_watermarks(topic, 0, ASK_LIMIT);
+    if asked.is_err() {
+        asker.fetch_metadata(Some(topic), ASK_LIMIT).ok();
+    }
+    asked.map(|(_, end)| end)
 }
 
 /// Returns the settings of the producer.

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::Consumer as _;
 
 use super::Settings;
 use super::clients::{self, Consumer};
@@ -28,9 +27,6 @@ use super::request::{Request, Requests};
 
 /// How long nothing may come before there is a look whether to stop.
 const IDLE: Duration = Duration::from_millis(200);
-
-/// How long one question for the end of the log may take.
-const ASK_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long the reader may take to get to the end, or to read back what was written, before the writer looks up.
 const READ_LIMIT: Duration = Duration::from_secs(3);
@@ -177,8 +173,8 @@ impl Writer<'_> {
 
     /// Has all read that was committed before, and returns the end.
     fn read_to_end(&mut self) -> Result<i64, Trouble> {
-        let asked = self.asker.fetch_watermarks(&self.settings.topic, 0, ASK_LIMIT);
-        let (_, end) = asked.map_err(|error| Trouble::new(format!("the end of the log is not known: {error}")))?;
+        let end = clients::ask_end(&self.asker, &self.settings.topic)
+            .map_err(|error| Trouble::new(format!("the end of the log is not known: {error}")))?;
         let next = self.shared.figures().next;
         if end < next {
             self.short.get_or_insert((Instant::now(), next));
