@@ -1,5 +1,7 @@
 //! What the commands that wait come to, each decided on the state with its predecessors applied.
 
+use std::time::{Duration, Instant};
+
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::request::Request;
@@ -11,6 +13,10 @@ const MOST_REQUESTS: usize = 500;
 
 /// Bytes in one transaction, beyond which the next command waits for the next one.
 const MOST_BYTES: usize = 8 << 20;
+
+/// Time to decide, beyond which the next command waits for the next transaction: a comparison with hundreds of large versions
+/// takes its time, and those that were decided before it have only so much.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// Bytes that Kafka needs for a record and its batch beside key and value.
 const FRAME: usize = 256;
@@ -30,7 +36,7 @@ impl Plan {
     pub(super) fn of(state: &Store, waiting: &[Request], most: usize, limit: usize) -> Self {
         let mut plan = Self::default();
         let mut state = state.clone();
-        let mut bytes = 0;
+        let (mut bytes, began) = (0, Instant::now());
         for request in waiting.iter().take(most.min(MOST_REQUESTS)) {
             let decided = state.decide(&request.command).and_then(|decision| fitting(decision, limit));
             let outcome = decided.and_then(|Decision { records, outcome }| {
@@ -46,7 +52,7 @@ impl Plan {
                 Ok(outcome)
             });
             plan.outcomes.push(outcome);
-            if bytes > MOST_BYTES {
+            if bytes > MOST_BYTES || began.elapsed() > LONGEST {
                 break;
             }
         }
@@ -105,8 +111,6 @@ fn fitting(decision: Decision, limit: usize) -> Result<Decision, store::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::super::request::{Answer, Requests};
     use super::*;
     use crate::registry::store::{Command, Draft};
