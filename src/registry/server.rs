@@ -52,7 +52,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The users cannot be read.
-    #[error("{} mistakes in the users of 'registry_server.users': {}", .0.len(), joined(.0))]
+    #[error("the users of 'registry_server.users' are wrong: {}", joined(.0))]
     Users(Vec<config::Error>),
     /// What clients are to be shown cannot be used.
     #[error(transparent)]
