@@ -24,6 +24,7 @@ use common::traffic::{Class, Planned, Sent};
 use common::{seed, wait_for};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
 use serde_json::Value;
 
 /// From the poison to the alarm, in a debug build on a busy machine.
@@ -88,6 +89,23 @@ impl Poisoned {
         let held = gate.metrics().sum("sluice_held_partitions", &[("cause", "unreadable_batch")]);
         assert!((held - 1.0).abs() < f64::EPSILON, "{held} partitions are held");
         assert_eq!(http::get(gate.admin(), "/livez").unwrap().status, 200);
+    }
+
+    /// A plain consumer tells of the batch, asks for an offset that is nowhere, and reads no more.
+    fn check_led_astray(&self) {
+        let mut config = self.scene.kafka.client();
+        config.set("group.id", "astray").set("auto.offset.reset", "error").set("check.crcs", "true");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.line().source, 0, rdkafka::Offset::Offset(self.offset)).unwrap();
+        consumer.assign(&list).unwrap();
+        let mut met = Vec::new();
+        wait_for("the consumer to be nowhere", ALARM, || {
+            let read = consumer.poll(Duration::from_millis(100))?;
+            met.push(read.expect_err("nothing behind the batch is read").rdkafka_error_code());
+            met.contains(&Some(RDKafkaErrorCode::AutoOffsetReset)).then_some(())
+        });
+        assert!(met.contains(&Some(RDKafkaErrorCode::BadMessage)), "{met:?}");
     }
 
     /// What stands before the batch is through, nothing behind it is, and the other partition flows.
@@ -160,10 +178,24 @@ fn unreadable(name: &str, kind: Poison, size: usize, words: &[&str]) {
     poisoned.go_on(gate);
 }
 
-/// A wrong checksum. librdkafka reports it and goes on behind it: the gate must not.
+/// A wrong checksum. librdkafka reports it and reads on from a wrong byte, whatever offset that leads to: the gate stays.
 #[test]
 fn fault_27_wrong_checksum() {
     unreadable("crc", Poison::Checksum, 20_000, &["failed CRC32C check"]);
+}
+
+/// A wrong checksum, and librdkafka comes to an offset that is nowhere: that is no log that was cut.
+#[test]
+fn fault_27_wrong_checksum_that_leads_nowhere() {
+    let _turn = turn();
+    let poisoned = Poisoned::new("nowhere", Poison::Fives, 20_000);
+    poisoned.check_led_astray();
+    let gate = Gate::start(&poisoned.scene.config());
+    poisoned.wait_named(&gate, &["failed CRC32C check"]);
+    poisoned.check_held(&gate);
+    assert!(!gate.log().contains("offset_out_of_range"), "{}", gate.log());
+    seen("27", &format!("Fives: held and named, peak {} MiB", gate.usage().peak_kib / 1024));
+    poisoned.go_on(gate);
 }
 
 /// Bytes that are no gzip. librdkafka fetches them for ever.

@@ -9,7 +9,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,15 +19,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::listener::{self, Limits};
 use super::resume;
 use super::status::Status;
 use crate::telemetry::health::Obstacle;
@@ -39,12 +36,6 @@ pub const MAX_CONNECTIONS: usize = 64;
 
 /// Bytes of a request's head: a path, and what browsers and proxies add.
 pub const MAX_HEAD: usize = 16 * 1024;
-
-/// Time for a request's head to arrive, also the time that an idle connection is kept.
-pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Life of a connection, after which it is closed between two requests: bounds those who read their answer slowly.
-pub const CONNECTION_LIFE: Duration = Duration::from_secs(300);
 
 /// Time for the answer in hand when a connection is closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -82,51 +73,22 @@ pub async fn serve(
     info!(%address, "admin server listens");
     let router = router(state, address);
     let (closing, closed) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) if connections.len() < MAX_CONNECTIONS => {
-                    connections.spawn(connection(stream, peer, router.clone(), closed.clone()));
-                }
-                Ok((_, peer)) => warn!(%peer, limit = MAX_CONNECTIONS, "admin connection refused: too many"),
-                Err(error) => {
-                    warn!(%error, "admin connection failed");
-                    // Out of file descriptors, most likely: do not spin.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
-    }
-    closing.send_replace(true);
-    while connections.join_next().await.is_some() {}
+    let of_connections = closed.clone();
+    let refused = |peer| warn!(%peer, limit = MAX_CONNECTIONS, "admin connection refused: too many");
+    let connection = |stream, peer| connection(stream, peer, router.clone(), of_connections.clone());
+    let close = async {
+        shutdown.await;
+        closing.send_replace(true);
+    };
+    tokio::join!(close, listener::accept(listener, MAX_CONNECTIONS, closed, refused, connection));
     Ok(())
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut closed: watch::Receiver<bool>) {
-    let service = TowerToHyperService::new(router);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    // Its time is over, or the server stops, or is gone: all the same.
-    let end = async { drop(tokio::time::timeout(CONNECTION_LIFE, closed.wait_for(|closed| *closed)).await) };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = end => close(connection).await,
-    };
-    if let Err(error) = ended {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closed: watch::Receiver<bool>) {
+    let limits = Limits { head: MAX_HEAD, grace: CLOSE_GRACE };
+    if let Err(error) = limits.converse(stream, TowerToHyperService::new(router), closed).await {
         debug!(%peer, %error, "admin connection ended");
     }
-}
-
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
-
-async fn close(mut connection: std::pin::Pin<&mut Connection>) -> hyper::Result<()> {
-    connection.as_mut().graceful_shutdown();
-    tokio::time::timeout(CLOSE_GRACE, connection).await.unwrap_or(Ok(()))
 }
 
 fn router(state: Arc<State>, address: SocketAddr) -> Router {

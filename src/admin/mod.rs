@@ -5,5 +5,6 @@
 //! of an unauthenticated port.
 
 pub mod http;
+pub(crate) mod listener;
 mod resume;
 pub mod status;

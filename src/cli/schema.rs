@@ -218,7 +218,7 @@ pub struct Get {
     /// Which registry.
     #[command(flatten)]
     pub at: RegistryAt,
-    /// text: the schema alone; json: all that the registry says of it
+    /// text: the schema alone; json: with its place, language, references, metadata and rules
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }

@@ -18,7 +18,7 @@ pub(super) fn remote(at: &RegistryAt) -> Result<Remote, Failure> {
 fn settings(at: &RegistryAt) -> Result<Registry, Failure> {
     match &at.registry {
         Some(url) => Registry::at(url).map_err(|problem| {
-            let hint = "credentials stand in a file: 'registry: { url: …, basic: { user: …, password: … } }', given by --config";
+            let hint = "credentials and several addresses stand in a file: 'registry: { url: …, basic: { user: …, password: … } }', given by --config";
             Failure::usage(anyhow::anyhow!("the address given by --registry {problem}")).hint(hint)
         }),
         None => Config::load_registry(&at.file.config).map_err(|errors| {

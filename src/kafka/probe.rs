@@ -1,10 +1,11 @@
 //! What stands at a position of a partition, asked without the group: a record, or what cannot be read.
 //!
 //! A consumer that meets a batch which it cannot read says that it met one, and not where:
-//! rdkafka drops topic and partition of such errors. Worse, a batch whose checksum is wrong
-//! is reported and *passed over*. So when an error of that kind comes, a client of its own
-//! reads a few records from where we stand, and its errors are read with everything that
-//! librdkafka knows of them.
+//! rdkafka drops topic and partition of such errors. Worse, behind a batch whose checksum is
+//! wrong librdkafka goes on at a wrong place of the answer, and takes what it finds there for
+//! batches: it asks for an offset that is nowhere, or for one further on. So when an error of
+//! that kind comes, a client of its own reads from where we stand, and its errors are read
+//! with everything that librdkafka knows of them.
 
 use std::time::{Duration, Instant};
 

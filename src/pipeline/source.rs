@@ -2,9 +2,10 @@
 //!
 //! librdkafka reports neither as a fault of a partition. A leader that is away it looks for
 //! for ever, without a word that names a partition; the statistics show it ([`Watch`]). A
-//! batch that cannot be decompressed it fetches again and again, and one whose checksum is
-//! wrong it *passes over*, with an error that rdkafka strips of topic and partition. So after
-//! such an error every partition goes back to the record that it waits for, and a probe reads
+//! batch that cannot be decompressed it fetches again and again; behind one whose checksum is
+//! wrong it goes on anywhere, after an error that rdkafka strips of topic and partition. So
+//! after such an error every partition goes back to the record that it waits for, by which all
+//! that came behind the error is thrown away, and a probe reads
 //! there; what it cannot read is held, named, and looked at again later. The same probe looks
 //! where the log goes on, and the client stands still without an error. A topic that is gone,
 //! or forbidden, leaves the group's assignment in silence: it is looked for by name ([`Missing`]).

@@ -15,6 +15,7 @@ mod routes;
 mod tls;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::listener::{Entrance, MAX_CONNECTIONS};
+use self::listener::{CLOSE_GRACE, Entrance, MAX_CONNECTIONS};
 use self::tls::Certificates;
 use super::access::Access;
 use super::api::Style;
@@ -51,7 +52,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The users cannot be read.
-    #[error("{} mistakes in the users of 'registry_server.users': {}", .0.len(), joined(.0))]
+    #[error("the users of 'registry_server.users' are wrong: {}", joined(.0))]
     Users(Vec<config::Error>),
     /// What clients are to be shown cannot be used.
     #[error(transparent)]
@@ -132,12 +133,16 @@ impl Server {
         self.threads.failed().await.into()
     }
 
-    /// Ends: requests under way are answered, as far as they end within seconds.
+    /// Ends within five seconds: requests under way are answered. The log comes last, since writes end by themselves as a
+    /// rule; those that the brokers hold up have half of the time, and are then told what is known of them.
     pub async fn stop(mut self) {
         self.closing.send_replace(true);
-        // The log comes last: what is under way is written and answered before.
-        while self.tasks.join_next().await.is_some() {}
+        let mut ended = pin!(async { while self.tasks.join_next().await.is_some() {} });
+        let is_over = tokio::time::timeout(CLOSE_GRACE / 2, ended.as_mut()).await.is_ok();
         self.threads.stop().await;
+        if !is_over {
+            ended.await;
+        }
     }
 }
 

@@ -21,6 +21,8 @@ const CHECKED: usize = 21;
 pub(crate) enum Poison {
     /// A bit of a record is another one.
     Checksum,
+    /// All of its records are fives: librdkafka takes them for a batch of a format to come, at an offset beyond all.
+    Fives,
     /// Said to be gzip, and is nothing.
     Garbage,
     /// Raw snappy that says it becomes 4 GiB.
@@ -66,6 +68,10 @@ fn replace(batch: &mut [u8], poison: Poison) {
     let (codec, content) = match poison {
         Poison::Checksum => {
             batch[HEADER + room / 2] ^= 1;
+            return;
+        }
+        Poison::Fives => {
+            batch[HEADER..].fill(5);
             return;
         }
         Poison::Garbage => (1, vec![0x55; room]),

@@ -26,6 +26,11 @@ fn level(at: i64, level: &str) -> Record {
     Record { at, key: json!({"keytype": "CONFIG", "magic": 0}), value: Some(json!({ "compatibilityLevel": level })) }
 }
 
+fn level_of(subject: &str, at: i64) -> Record {
+    let key = json!({"keytype": "CONFIG", "subject": subject, "magic": 0});
+    Record { key, ..level(at, "FULL") }
+}
+
 fn exchange(from: i64, to: i64, asked: Asked, told: Told) -> Exchange {
     Exchange { asked, told, from, to, is_missing: false }
 }
@@ -59,12 +64,14 @@ fn a_right_log_has_no_faults() {
         delete(9, "b", 1),
         gone(9, "b", 1),
         put(9, "b", 2, 1, "x"),
+        level_of("a", 9),
     ];
     let told = [
         registered("a", "x", 1),
         deleting("a", 3, 5, done()),
         deleting("b", 5, 7, done()),
         deleting("b", 8, 9, done()),
+        exchange(9, 9, Asked::Config { subject: "a".into(), level: "FULL" }, done()),
     ];
     assert_eq!(check(&log, &told, VISIBLE_MS), Vec::<String>::new());
 }
@@ -135,7 +142,9 @@ fn each_fault_is_found() {
             vec![exchange(2, 9, register.clone(), unknown(true))],
             "said not to be written",
         ),
-        ("a level that is not there", usual(), vec![exchange(0, 9, set, done())], "is not in the log"),
+        ("a level that is not there", usual(), vec![exchange(0, 9, set.clone(), done())], "was not written meanwhile"),
+        ("a level of before", with(vec![level_of("a", 3)]), vec![exchange(4, 9, set.clone(), done())], "meanwhile"),
+        ("a level of later", with(vec![level_of("a", 10)]), vec![exchange(4, 9, set, done())], "meanwhile"),
         ("not gone for good", with(vec![delete(3, "a", 2)]), vec![for_good(4, 9)], "never went meanwhile"),
         ("gone for good later", removed(12), vec![for_good(4, 9)], "never went meanwhile"),
         ("not found by its writer", usual(), vec![missing.clone()], "nobody has removed it"),

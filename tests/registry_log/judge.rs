@@ -93,19 +93,20 @@ pub(super) fn written_twice(log: &[Record], exchanges: &[Exchange]) -> Vec<Strin
     faults
 }
 
-/// What was set is in the log, while it was asked for.
+/// What was set was written while it was asked for, also where it was so before.
 pub(super) fn levels(log: &[Record], exchanges: &[Exchange]) -> Vec<String> {
-    let is_there = |subject: &str, level: &str| {
+    let is_there = |subject: &str, level: &str, exchange: &Exchange| {
         log.iter().any(|record| {
             let value = record.value.as_ref();
             record.key["keytype"] == "CONFIG"
                 && record.key["subject"] == subject
+                && (exchange.from..=exchange.to).contains(&record.at)
                 && value.is_some_and(|value| value["compatibilityLevel"] == level)
         })
     };
     let lost = |exchange: &Exchange| match (&exchange.asked, &exchange.told) {
-        (Asked::Config { subject, level }, Told::Done(_)) if !is_there(subject, level) => {
-            Some(format!("{level} of '{subject}' was answered and is not in the log"))
+        (Asked::Config { subject, level }, Told::Done(_)) if !is_there(subject, level, exchange) => {
+            Some(format!("{level} of '{subject}' was answered and was not written meanwhile"))
         }
         _ => None,
     };

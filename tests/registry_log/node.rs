@@ -139,6 +139,12 @@ impl Node {
         self.ask("POST", &format!("/subjects/{subject}/versions"), &json!({ "schema": schema }))
     }
 
+    /// Registers the first schema of a cluster, which may wait for the coordinator of transactions to be made.
+    pub(crate) fn register_first(&self, subject: &str, schema: &str) -> Answer {
+        let register = || Some(self.register(subject, schema)).filter(|answer| answer.status == 200);
+        wait_for("the first write", READY, register)
+    }
+
     /// Returns all that a client can see, in one order.
     pub(crate) fn dump(&self) -> Value {
         let mut schemas = self.get("/schemas?subjectPrefix=:*:&deleted=true").body;

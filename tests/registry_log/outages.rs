@@ -1,9 +1,12 @@
 //! Brokers that do not answer: reads go on, writes end within their limit, and nothing is made up.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::common::http;
 use crate::common::kafka::Cluster;
 use crate::common::unique;
 use crate::hammer::schema;
@@ -17,7 +20,7 @@ fn reads_go_on_and_writes_end_while_the_brokers_stand_still() {
     let cluster = Cluster::start();
     let topic = unique("_schemas");
     let node = Node::start(cluster.bootstrap(), &topic);
-    let id = node.register("a", &schema(0)).id();
+    let id = node.register_first("a", &schema(0)).id();
 
     cluster.halt();
     for (n, code) in [(1, 50002), (2, 50001)] {
@@ -49,10 +52,36 @@ fn reads_go_on_and_writes_end_while_the_brokers_stand_still() {
     assert_eq!(again.id(), 2, "a retry gets the ID that the first attempt got, if it was written");
 
     cluster.halt();
+    let mut write = under_way(&node);
     let (status, took) = node.stop();
     assert!(status.success(), "{status}");
     assert!(took < Duration::from_secs(5), "{took:?}");
+    let mut answer = Vec::new();
+    write.read_to_end(&mut answer).unwrap();
+    let answer = http::parse(&answer).expect("who waits for a write when the node stops is answered");
+    let code = serde_json::from_str::<Value>(&answer.body).unwrap()["error_code"].as_i64().unwrap();
+    assert!(answer.status == 500 && [50001, 50002].contains(&code), "{answer:?}");
     cluster.go_on();
+}
+
+/// Sends a request that registers a schema, and returns once the node is at it.
+fn under_way(node: &Node) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", node.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let body = serde_json::json!({ "schema": schema(3) }).to_string();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /subjects/late/versions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    // It is told to go on when somebody waits for the body.
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).unwrap();
+    assert!(told.starts_with(b"HTTP/1.1 100 ") && told.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&told));
+    stream.write_all(body.as_bytes()).unwrap();
+    stream
 }
 
 #[test]
@@ -60,7 +89,7 @@ fn a_node_waits_for_brokers_that_are_away_at_its_start() {
     let cluster = Cluster::start();
     let topic = unique("_schemas");
     let first = Node::start(cluster.bootstrap(), &topic);
-    let id = first.register("a", &schema(0)).id();
+    let id = first.register_first("a", &schema(0)).id();
     drop(first);
     cluster.halt();
     let mut node = Node::spawn(cluster.bootstrap(), &topic);

@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::*;
+use crate::admin::listener::{CONNECTION_LIFE, HEADER_TIMEOUT};
 use crate::gate::limit::{Limit, Share};
 use crate::gate::verdict::{Route, Tally};
 use crate::record::{Offset, Partition};

@@ -7,6 +7,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::error::Answer;
 use super::query::{Parameters, Read};
 use crate::registry::store::Found;
 
@@ -44,22 +45,18 @@ impl Cache {
         }
     }
 
-    /// Returns the answer to whoever has the schema already.
-    pub(super) fn unchanged(&self) -> Option<Response> {
-        self.is_known.then(|| self.allow(StatusCode::NOT_MODIFIED.into_response()))
-    }
-
-    /// Says in an answer how it may be kept.
-    pub(super) fn allow(&self, mut response: Response) -> Response {
+    /// Answers that nothing has changed to whoever has the schema already, else what is made, and says how it may be kept.
+    pub(super) async fn answer(self, made: impl Future<Output = Answer<Response>>) -> Answer<Response> {
+        let mut response = if self.is_known { StatusCode::NOT_MODIFIED.into_response() } else { made.await? };
         let headers = response.headers_mut();
-        if let Some(control) = &self.control {
-            headers.insert(header::CACHE_CONTROL, control.clone());
+        if let Some(control) = self.control {
+            headers.insert(header::CACHE_CONTROL, control);
             headers.insert(header::VARY, HeaderValue::from_static("accept"));
         }
-        if let Some(tag) = &self.tag {
-            headers.insert(header::ETAG, tag.clone());
+        if let Some(tag) = self.tag {
+            headers.insert(header::ETAG, tag);
         }
-        response
+        Ok(response)
     }
 }
 

@@ -28,21 +28,20 @@ pub(super) async fn by_id(
     let found = store.by_id(subject, query::schema_id(&id)?)?;
     // 8.x says where the schema is when it is asked for a subject.
     let is_placed = shared.style.has_new_fields && subject.is_some();
-    let cache = Cache::of(&found, is_placed, &query, &headers);
-    if let Some(unchanged) = cache.unchanged() {
-        return Ok(unchanged);
-    }
-    let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = rendered(&shared, &found, &query).await?;
-    qualify(&mut answer.references, &found, &query);
-    answer.schema_tags = tags(&shared, &found, &query).await?;
-    if is_placed {
-        (answer.subject, answer.version) = (Some(&*found.subject.0), Some(found.version.0));
-    }
-    if query.flag("fetchMaxId") {
-        answer.max_id = Some(store.highest_id(context_of(&found.subject)));
-    }
-    Ok(cache.allow(Json(answer).into_response()))
+    let made = async {
+        let mut answer = SchemaAnswer::new(&found, shared.style);
+        answer.schema = rendered(&shared, &found, &query).await?;
+        qualify(&mut answer.references, &found, &query);
+        answer.schema_tags = tags(&shared, &found, &query).await?;
+        if is_placed {
+            (answer.subject, answer.version) = (Some(&*found.subject.0), Some(found.version.0));
+        }
+        if query.flag("fetchMaxId") {
+            answer.max_id = Some(store.highest_id(context_of(&found.subject)));
+        }
+        Ok(Json(answer).into_response())
+    };
+    Cache::of(&found, is_placed, &query, &headers).answer(made).await
 }
 
 pub(super) async fn text_by_id(
@@ -53,11 +52,7 @@ pub(super) async fn text_by_id(
 ) -> Answer<Response> {
     let store = shared.store();
     let found = store.by_id(query.text("subject"), query::schema_id(&id)?)?;
-    let cache = Cache::of(&found, false, &query, &headers);
-    if let Some(unchanged) = cache.unchanged() {
-        return Ok(unchanged);
-    }
-    Ok(cache.allow(text(&shared, &found, &query).await?))
+    Cache::of(&found, false, &query, &headers).answer(text(&shared, &found, &query)).await
 }
 
 pub(super) async fn subjects(
@@ -65,7 +60,7 @@ pub(super) async fn subjects(
     Path(id): Path<String>,
     query: Parameters,
 ) -> Answer<Json<Vec<String>>> {
-    let places = shared.store().places(query.text("subject"), query::schema_id(&id)?, query.deleted())?;
+    let places = registered(&shared, &id, &query)?;
     let mut names: Vec<_> = places.into_iter().map(|(subject, _)| subject.0.to_string()).collect();
     names.dedup();
     query.page(names.into_iter(), query::NAMES).map(Json)
@@ -76,12 +71,16 @@ pub(super) async fn places(
     Path(id): Path<String>,
     query: Parameters,
 ) -> Answer<Json<Vec<SubjectVersionEntity>>> {
-    let places = shared.store().places(query.text("subject"), query::schema_id(&id)?, query.deleted())?;
     let entity = |(subject, version): (Subject, Version)| SubjectVersionEntity {
         subject: subject.0.to_string(),
         version: version.0,
     };
-    query.page(places.into_iter().map(entity), query::NAMES).map(Json)
+    query.page(registered(&shared, &id, &query)?.into_iter().map(entity), query::NAMES).map(Json)
+}
+
+/// Returns where the schema with an ID is registered.
+fn registered(shared: &Shared, id: &str, query: &Parameters) -> Answer<Vec<(Subject, Version)>> {
+    Ok(shared.store().places(query.text("subject"), query::schema_id(id)?, query.deleted())?)
 }
 
 pub(super) async fn by_guid(
@@ -92,13 +91,12 @@ pub(super) async fn by_guid(
 ) -> Answer<Response> {
     let store = shared.store();
     let found = store.by_guid(query::schema_guid(&guid)?)?;
-    let cache = Cache::of(&found, false, &query, &headers);
-    if let Some(unchanged) = cache.unchanged() {
-        return Ok(unchanged);
-    }
-    let mut answer = SchemaAnswer::new(&found, shared.style);
-    answer.schema = rendered(&shared, &found, &query).await?;
-    Ok(cache.allow(Json(answer).into_response()))
+    let made = async {
+        let mut answer = SchemaAnswer::new(&found, shared.style);
+        answer.schema = rendered(&shared, &found, &query).await?;
+        Ok(Json(answer).into_response())
+    };
+    Cache::of(&found, false, &query, &headers).answer(made).await
 }
 
 pub(super) async fn ids(State(shared): App, Path(guid): Path<String>) -> Answer<Json<Vec<ContextIdEntity>>> {
@@ -163,6 +161,13 @@ pub(super) async fn rendered<'f>(shared: &Shared, found: &'f Found, query: &Para
         Some(text) => Text::Made(text),
         None => Text::Kept(found.content.json()),
     })
+}
+
+/// Answers with a version of a subject, its text in the form that is asked for.
+pub(super) async fn placed(shared: &Shared, found: &Found, query: &Parameters) -> Answer<Response> {
+    let mut answer = SchemaAnswer::placed(found, shared.style);
+    answer.schema = rendered(shared, found, query).await?;
+    Ok(Json(answer).into_response())
 }
 
 /// Answers with the text alone, in the form that is asked for.

@@ -6,10 +6,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{Json, SchemaAnswer};
+use super::answer::Json;
 use super::error::Answer;
 use super::query::{self, Parameters, Read};
-use super::{App, body};
+use super::{App, body, schemas};
 use crate::registry::store::{Command, Outcome};
 
 pub(super) async fn list(State(shared): App, query: Parameters) -> Answer<Json<Vec<String>>> {
@@ -28,9 +28,7 @@ pub(super) async fn lookup(
     let (subject, draft) = (query::subject(&subject), body::draft(&body)?);
     let (normalize, deleted) = (query.flag("normalize"), query.deleted());
     let found = shared.node.ask(move |store| store.lookup_anywhere(&subject, &draft, normalize, deleted)).await??;
-    let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = super::schemas::rendered(&shared, &found, &query).await?;
-    Ok(Json(answer).into_response())
+    schemas::placed(&shared, &found, &query).await
 }
 
 pub(super) async fn by_metadata(
@@ -42,9 +40,7 @@ pub(super) async fn by_metadata(
     let (keys, values) = (query::all(&query, "key"), query::all(&query, "value"));
     let wanted: BTreeMap<_, _> = keys.into_iter().zip(values).collect();
     let found = store.with_metadata(&query::subject(&subject), &wanted, query.deleted())?;
-    let mut answer = SchemaAnswer::placed(&found, shared.style);
-    answer.schema = super::schemas::rendered(&shared, &found, &query).await?;
-    Ok(Json(answer).into_response())
+    schemas::placed(&shared, &found, &query).await
 }
 
 pub(super) async fn delete(State(shared): App, Path(subject): Path<String>, query: Parameters) -> Answer<Response> {

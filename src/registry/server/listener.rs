@@ -1,29 +1,25 @@
 //! The listener of the clients: connections, and the limits of each.
 //!
-//! It cannot be used against the registry: connections are counted, a handshake and a request's head must arrive whole
-//! within seconds, its body within the time of the request, and a connection ends after minutes, so that whoever reads an
-//! answer slowly is cut off. Clients keep connections and open others where one was closed. A handshake is part of its
-//! connection: it keeps nobody else waiting.
+//! It cannot be used against the registry: connections have the limits of [`crate::admin::listener`], a handshake must be
+//! over within seconds, and the body of a request within its time. Clients keep connections and open others where one was
+//! closed. A handshake is part of its connection: it keeps nobody else waiting.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::tls::Certificates;
+use crate::admin::listener::{self, Limits};
 use crate::telemetry::metrics::{NoConnection, ServerRequests};
 
 /// Connections at a time: clients hold a few each; more are closed at once.
@@ -35,14 +31,9 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// Time for a TLS handshake: two ways there and back.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time for a request's head to arrive, also the time that an idle connection is kept.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Life of a connection, after which it is closed between two requests.
-pub(super) const CONNECTION_LIFE: Duration = Duration::from_secs(300);
-
-/// Time for the answer in hand when a connection is closed.
-pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// Time for the answer in hand when a connection is closed. At a stop the log ends within it, and tells all writes under
+/// way what it knows of them: whoever waits for one has an answer.
+pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(4);
 
 /// The address that a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -62,31 +53,14 @@ pub(super) struct Entrance {
 }
 
 /// Serves until `closed` says so, then ends within seconds.
-pub(super) async fn serve(listener: TcpListener, entrance: Entrance, mut closed: watch::Receiver<bool>) {
-    let mut connections = JoinSet::new();
+pub(super) async fn serve(listener: TcpListener, entrance: Entrance, closed: watch::Receiver<bool>) {
     let of_connections = closed.clone();
-    let mut end = pin!(async { drop(closed.wait_for(|closed| *closed).await) });
-    loop {
-        tokio::select! {
-            () = &mut end => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) if connections.len() < entrance.most => {
-                    connections.spawn(connection(stream, peer, entrance.clone(), of_connections.clone()));
-                }
-                Ok((_, peer)) => {
-                    entrance.requests.no_connection(NoConnection::TooMany);
-                    debug!(%peer, limit = entrance.most, "connection to the registry refused: too many");
-                }
-                Err(error) => {
-                    warn!(%error, "connection to the registry failed");
-                    // Out of file descriptors, most likely: do not spin.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
-    }
-    while connections.join_next().await.is_some() {}
+    let refused = |peer| {
+        entrance.requests.no_connection(NoConnection::TooMany);
+        debug!(%peer, limit = entrance.most, "connection to the registry refused: too many");
+    };
+    let connection = |stream, peer| connection(stream, peer, entrance.clone(), of_connections.clone());
+    listener::accept(listener, entrance.most, closed, refused, connection).await;
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, mut closed: watch::Receiver<bool>) {
@@ -109,7 +83,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, mut
 }
 
 /// Answers requests until either side has enough.
-async fn converse<S>(stream: S, peer: SocketAddr, router: Router, mut closed: watch::Receiver<bool>)
+async fn converse<S>(stream: S, peer: SocketAddr, router: Router, closed: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -118,19 +92,8 @@ where
         request.extensions_mut().insert(Peer(peer.ip()));
         routes.call(request)
     });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    // Its time is over, or the server stops, or is gone: all the same.
-    let end = async { drop(tokio::time::timeout(CONNECTION_LIFE, closed.wait_for(|closed| *closed)).await) };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = end => {
-            connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(CLOSE_GRACE, connection).await.unwrap_or(Ok(()))
-        }
-    };
-    if let Err(error) = ended {
+    let limits = Limits { head: MAX_HEAD, grace: CLOSE_GRACE };
+    if let Err(error) = limits.converse(stream, service, closed).await {
         debug!(%peer, %error, "connection to the registry ended");
     }
 }

@@ -1,8 +1,9 @@
 //! Clients that are slow, and too many of them.
 
 use super::*;
+use crate::admin::listener::{CONNECTION_LIFE, HEADER_TIMEOUT};
 use crate::registry::server::guard::REQUEST_LIMIT;
-use crate::registry::server::listener::{CLOSE_GRACE, CONNECTION_LIFE, HEADER_TIMEOUT, MAX_HEAD};
+use crate::registry::server::listener::{CLOSE_GRACE, MAX_HEAD};
 
 /// Lets time go by in twenty steps for `most`, until the connection is closed; returns what came and how long that took.
 async fn closed_within(stream: &mut TcpStream, most: Duration) -> (String, Duration) {
