@@ -3,7 +3,10 @@
 //! The first that applies of: the configured mapping, the migration rules of the registry, schema resolution. Who makes a
 //! plan hands over what there is of the first two; resolution needs no more than the schemas.
 
+use std::sync::Arc;
+
 use super::resolution::Resolution;
+use super::rules::Chain;
 use super::{Codec, Failure, Loss, NoPath, Scratch};
 
 /// The way from a writer's schema to a target's.
@@ -17,6 +20,7 @@ pub struct Plan {
 #[derive(Debug)]
 enum Steps {
     Resolution(Resolution),
+    Rules { chain: Chain, writer: Arc<Codec>, target: Arc<Codec> },
 }
 
 /// The kind of a plan.
@@ -42,6 +46,12 @@ impl Plan {
         Ok(Self { steps: Steps::Resolution(resolution), losses })
     }
 
+    /// Plans the registry's migration rules. What they drop, nobody can tell beforehand.
+    #[must_use]
+    pub fn follow(chain: Chain, writer: Arc<Codec>, target: Arc<Codec>) -> Self {
+        Self { steps: Steps::Rules { chain, writer, target }, losses: Vec::new() }
+    }
+
     /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
     ///
     /// # Errors
@@ -50,6 +60,7 @@ impl Plan {
         let start = out.len();
         let done = match &self.steps {
             Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
+            Steps::Rules { chain, writer, target } => chain.convert(datum, writer, target, out),
         };
         if done.is_err() {
             out.truncate(start);
@@ -63,6 +74,7 @@ impl Plan {
         match &self.steps {
             Steps::Resolution(resolution) if resolution.copies() => Way::Same,
             Steps::Resolution(_) => Way::Resolution,
+            Steps::Rules { .. } => Way::Rules,
         }
     }
 
