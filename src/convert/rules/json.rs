@@ -84,10 +84,10 @@ impl Reader<'_> {
             (Value::Union(index, value), Kind::Union(branches)) => {
                 let branch = *branches.get(*index).ok_or_else(unfit)?;
                 let inner = self.value(value, branch)?;
-                match inner {
-                    JValue::Null => JValue::Null,
-                    inner => JValue::object([(branch_name(tree.get(branch)).to_owned(), inner)].into_iter().collect()),
+                if inner.is_null() {
+                    return Ok(JValue::Null);
                 }
+                JValue::object([(branch_name(tree.get(branch)).to_owned(), inner)].into_iter().collect())
             }
             _ => return Err(unfit()),
         })
@@ -176,6 +176,7 @@ impl Writer<'_> {
         if count > fields.len() { Err(mistake(EXTRA)) } else { Ok(Value::Record(values)) }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else may stand there")]
     fn union(&mut self, branches: &[NodeId], message: &JValue, level: usize) -> Result<Value, Mistake> {
         let (name, inner) = match message {
             JValue::Null => ("null", message),
@@ -195,6 +196,7 @@ impl Writer<'_> {
     }
 
     /// Takes a number, or the token of one, if the type holds it as it is.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else may stand there")]
     fn number(&self, primitive: Primitive, message: &JValue) -> Result<Value, Mistake> {
         let number = match message {
             JValue::Number(value) => Number::Double(*value),

@@ -122,8 +122,8 @@ fn numbers_that_json_cannot_hold_are_not_looked_into() {
         "$lookup({'a': 1}, v)",
         "{v: 1}",
         "$${v: 1}",
-        "[1, 2, 3][v]",
-        "[$]^(v)",
+        "[1, 2, 3][$$.v]",
+        "[$, $]^(v)",
         "[v, v]^($)",
         "$map([v], $string)",
         "$map([v], function($x) { $x = 1 })",
@@ -150,7 +150,7 @@ fn numbers_that_json_cannot_hold_are_not_looked_into() {
         "$merge([{'a': v}]).a = 1",
         "$pad(v, 30)",
         "$encodeUrl(v)",
-        "|v|{}|(v) & ''",
+        "$ ~> |$|{'v': v + 1}|",
     ];
     for (of, value) in [
         ("long", Value::Long(9_007_199_254_740_993)),
@@ -161,13 +161,13 @@ fn numbers_that_json_cannot_hold_are_not_looked_into() {
             let whole = format!("{{'v': ({expr})}}");
             let got = moved(&json!(of), value.clone(), &whole, &json!(["null", "boolean", "double", "string"]));
             let why = got.expect_err(expr);
-            assert!(why.contains("looks into a number") || why.contains("JSONata's error"), "{of}: {expr}: {why}");
+            assert!(why.contains("looks into a number"), "{of}: {expr}: {why}");
         }
     }
     let falsy = [
         "v ? 1 : 2",
         "$boolean(v) ? 1 : 2",
-        "$not(v) ? 1 : 2",
+        "$not(v) ? 2 : 1",
         "v and true ? 1 : 2",
         "(v ?: 1; 1)",
         "$count($filter([v], function($x) { $x }))",
@@ -335,8 +335,13 @@ fn texts_with_the_characters_of_tokens_do_not_meet_numbers() {
 #[test]
 fn results_are_bounded() {
     let of = json!({ "type": "array", "items": "string" });
-    let why = moved(&json!("string"), Value::String("a".repeat(1_000_000)), "{'v': $map([1..70], function($i) { $$.v })}", &of)
-        .expect_err("100 MB");
+    let why = moved(
+        &json!("string"),
+        Value::String("a".repeat(1_000_000)),
+        "{'v': $map([1..70], function($i) { $$.v })}",
+        &of,
+    )
+    .expect_err("100 MB");
     assert_eq!(why, "v[63]: the result is too large");
     let list = json!({ "type": "record", "name": "L", "fields": [{ "name": "next", "type": ["null", "L"] }] });
     let expr = "{'v': $reduce([1..400], function($a, $b) { {'next': {'L': $a}} }, {'next': null})}";

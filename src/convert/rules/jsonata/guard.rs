@@ -65,7 +65,8 @@ impl Meter {
     /// Makes a meter for an expression over a message.
     pub(super) fn of(message: &JValue, exact: &Rc<Exact>) -> Rc<Self> {
         let meter = Self { left: Cell::new(u64::MAX), stopped: Cell::new(None), exact: Rc::clone(exact) };
-        let _ = meter.look(message, Use::Carry);
+        let counted = meter.look(message, Use::Carry);
+        debug_assert_eq!(counted, Ok(()), "carrying stops for the cost only");
         let units = u64::MAX - meter.left.get();
         meter.left.set(COST.saturating_add(units.saturating_mul(COST_PER_UNIT)));
         Rc::new(meter)
@@ -169,10 +170,7 @@ impl Meter {
     fn charge_for(&self, name: &str, text: &JValue, rest: &[JValue]) -> Result<(), Stop> {
         let bytes = |value: &JValue| value.as_str().map_or(0, str::len) as u64;
         let is_regex = rest.first().is_some_and(|pattern| !matches!(pattern, JValue::String(_) | JValue::Number(_)));
-        let times = match text {
-            JValue::Array(items) => items.len() as u64,
-            other => bytes(other),
-        };
+        let times = text.as_array().map_or_else(|| bytes(text), |items| items.len() as u64);
         match name {
             "match" | "contains" | "split" | "replace" if is_regex && times > REGEX_TEXT as u64 => Err(Stop::RegexText),
             // An item for each character, at worst.
