@@ -73,7 +73,11 @@ impl Reader<'_> {
                     self.exact.saw(key);
                     Ok::<_, Mistake>((key.clone(), self.value(value, *of)?))
                 };
-                JValue::object(entries.iter().map(entry).collect::<Result<_, _>>()?)
+                let object = JValue::object(entries.iter().map(entry).collect::<Result<_, _>>()?);
+                if object.as_object().is_some_and(|object| object.len() < entries.len()) {
+                    return Err(mistake("a key stands twice in a map"));
+                }
+                object
             }
             (Value::Record(values), Kind::Record { fields, .. }) => {
                 let field = |(field, value): (&Field, &Value)| {
@@ -199,7 +203,8 @@ impl Writer<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else may stand there")]
     fn number(&self, primitive: Primitive, message: &JValue) -> Result<Value, Mistake> {
         let number = match message {
-            JValue::Number(value) => Number::Double(*value),
+            JValue::Number(value) if value.is_finite() => Number::Double(*value),
+            JValue::Number(_) => return Err(mistake("the result is not finite")),
             JValue::String(text) => self.exact.whole(text).ok_or_else(|| wrong(primitive.word(), message))?,
             other => return Err(wrong(primitive.word(), other)),
         };

@@ -1,3 +1,5 @@
+//! Values: each type with its edges, decoded and encoded.
+
 use super::*;
 
 fn codec(schema: &str) -> Codec {

@@ -1,3 +1,5 @@
+//! Values through rules: what is carried keeps its bits, what is made fits or fails.
+
 use serde_json::json;
 
 use super::super::limits::EXACT_NUMBERS;
@@ -190,6 +192,21 @@ fn results_fit_their_schema_exactly_or_fail() {
         (json!("int"), Value::Int(4), "{'v': v / 2}", json!("long"), Ok(Value::Long(2))),
         (json!("long"), Value::Long(EXACT_INTEGER), "{'v': v * 2}", json!("long"), inexact("long")),
         (json!("long"), Value::Long(EXACT_INTEGER), "{'v': v + 1}", json!("long"), inexact("long")),
+        (
+            json!("long"),
+            Value::Long(EXACT_INTEGER - 1),
+            "{'v': $floor(v * 1001 / 1001)}",
+            json!("long"),
+            Err(": it computes an integer beyond 2^53, which would be rounded".into()),
+        ),
+        (json!("long"), Value::Long(EXACT_INTEGER - 3), "{'v': v + 3}", json!("long"), Ok(Value::Long(EXACT_INTEGER))),
+        (
+            json!("double"),
+            Value::Double(1e308),
+            "{'v': v * 10}",
+            json!("double"),
+            Err("v: the result is not finite".into()),
+        ),
         (json!("long"), Value::Long(i64::from(i32::MAX) + 1), "$", json!("int"), inexact("int")),
         (json!("long"), Value::Long(i64::MAX), "$", json!("int"), inexact("int")),
         (json!("long"), Value::Long(i64::MAX), "$", json!("double"), inexact("double")),
@@ -356,4 +373,12 @@ fn so_many_numbers_are_kept() {
         exact.keep(Number::Long(i64::MAX)).unwrap_or_else(|mistake| panic!("{number}: {mistake:?}"));
     }
     assert!(exact.keep(Number::Long(i64::MAX)).is_err());
+}
+
+#[test]
+fn a_key_that_stands_twice_is_not_dropped() {
+    let entry = |value| ("k".to_owned(), Value::Int(value));
+    let why =
+        moved(&json!({ "type": "map", "values": "int" }), Value::Map(vec![entry(1), entry(2)]), "$", &json!("int"));
+    assert_eq!(why, Err(": a key stands twice in a map".into()));
 }

@@ -23,6 +23,10 @@ pub(super) fn harden(ast: AstNode) -> Result<AstNode, String> {
     Hardener { bound: HashSet::new(), level: 0, temporaries: 0 }.node(ast)
 }
 
+/// The stack that one level may take, in a build without optimisation, and what is taken where less is left.
+const RED_ZONE: usize = 128 << 10;
+const SEGMENT: usize = 1 << 20;
+
 type Hard = Result<AstNode, String>;
 
 struct Hardener {
@@ -38,7 +42,7 @@ impl Hardener {
         if self.level > 2 * EXPRESSION_NESTING {
             return Err(format!("the expression nests deeper than {EXPRESSION_NESTING} levels"));
         }
-        let node = self.any(node);
+        let node = stacker::maybe_grow(RED_ZONE, SEGMENT, || self.any(node));
         self.level -= 1;
         node
     }
@@ -165,6 +169,15 @@ impl Hardener {
     }
 
     fn binary(&mut self, op: BinaryOp, lhs: AstNode, rhs: AstNode) -> Hard {
+        let word = match op {
+            BinaryOp::Add => "+",
+            BinaryOp::Subtract => "-",
+            BinaryOp::Multiply => "*",
+            _ => "",
+        };
+        if !word.is_empty() {
+            return self.arithmetic(op, word, lhs, rhs);
+        }
         let (left, right) = match op {
             BinaryOp::ChainPipe => return self.chain(lhs, rhs),
             BinaryOp::ColonEqual => return self.bind(lhs, rhs),

@@ -1,3 +1,5 @@
+//! Expressions: hardened ones mean what plain ones mean, and none goes on without end.
+
 use super::super::limits::REGEX_TEXT;
 use super::*;
 

@@ -67,8 +67,26 @@ impl Hardener {
 
     /// Evaluates the arguments once, charges for the result, and calls the function.
     fn charged(&mut self, name: String, args: Vec<AstNode>, is_builtin: bool) -> AstNode {
+        let (mut block, args) = self.guarded_block(&name, args);
+        block.push(AstNode::Function { name, args, is_builtin });
+        AstNode::Block(block)
+    }
+
+    /// Evaluates both sides once, and looks whether doubles can hold the result.
+    pub(super) fn arithmetic(&mut self, op: BinaryOp, word: &str, lhs: AstNode, rhs: AstNode) -> Hard {
+        let args = vec![self.used(lhs, Use::Inspect)?, self.used(rhs, Use::Inspect)?];
+        let (mut block, args) = self.guarded_block(word, args);
+        let mut args = args.into_iter().map(Box::new);
+        if let (Some(lhs), Some(rhs)) = (args.next(), args.next()) {
+            block.push(AstNode::Binary { op, lhs, rhs });
+        }
+        Ok(AstNode::Block(block))
+    }
+
+    /// Binds arguments to variables and hands them to the guard; returns that, and the variables.
+    fn guarded_block(&mut self, name: &str, args: Vec<AstNode>) -> (Vec<AstNode>, Vec<AstNode>) {
         let mut block = Vec::with_capacity(args.len() + 2);
-        let mut charge = vec![AstNode::String(name.clone()), AstNode::Variable(String::new())];
+        let mut charge = vec![AstNode::String(name.to_owned()), AstNode::Variable(String::new())];
         let mut names = Vec::with_capacity(args.len());
         for arg in args {
             self.temporaries += 1;
@@ -78,8 +96,7 @@ impl Hardener {
             block.push(AstNode::Binary { op: BinaryOp::ColonEqual, lhs: Box::new(variable), rhs: Box::new(arg) });
         }
         block.push(AstNode::Function { name: CHARGE.into(), args: charge, is_builtin: true });
-        block.push(AstNode::Function { name, args: names, is_builtin });
-        AstNode::Block(block)
+        (block, names)
     }
 
     /// What is handed over as a function: the functions of the language get their arguments by a lambda, guarded.
