@@ -54,7 +54,12 @@ fn nested() -> Json {
     );
     let customer = record(
         "Customer",
-        &[("id", json!("long")), ("name", json!("string")), ("mail", json!(["null", "string"])), ("street", json!("string"))],
+        &[
+            ("id", json!("long")),
+            ("name", json!("string")),
+            ("mail", json!(["null", "string"])),
+            ("street", json!("string")),
+        ],
     );
     record(
         "Order",
@@ -136,7 +141,9 @@ fn value(schema: &Json, rng: &mut StdRng) -> Value {
                 Value::Record(fields.iter().map(|field| value(&field["type"], rng)).collect())
             }
             "array" => Value::Array((0..rng.random_range(3..8)).map(|_| value(&object["items"], rng)).collect()),
-            "map" => Value::Map((0..rng.random_range(2..6)).map(|_| (text(rng), value(&object["values"], rng))).collect()),
+            "map" => {
+                Value::Map((0..rng.random_range(2..6)).map(|_| (text(rng), value(&object["values"], rng))).collect())
+            }
             _ => Value::Enum(rng.random_range(0..3)),
         },
         name => match name.as_str().unwrap_or_default() {

@@ -108,7 +108,8 @@ fn as_java(value: Value) -> Value {
         Value::Record(fields) => Value::Record(fields.into_iter().map(as_java).collect()),
         Value::Union(index, value) => Value::Union(index, Box::new(as_java(*value))),
         Value::Map(entries) => {
-            let entries: BTreeMap<String, Value> = entries.into_iter().map(|(key, value)| (key, as_java(value))).collect();
+            let entries: BTreeMap<String, Value> =
+                entries.into_iter().map(|(key, value)| (key, as_java(value))).collect();
             Value::Map(entries.into_iter().collect())
         }
         other => other,
@@ -131,7 +132,11 @@ fn compare(ours: &Result<Vec<u8>, String>, java: &str, case: &Case, target: &Cod
                 return Err(format!("we say {}, Java {}", hex(bytes), hex(&theirs)));
             }
             let plain = !case.target.contains(r#""map""#) && again == *bytes && as_java(mine.clone()) == mine;
-            if plain { Err(format!("other bytes: {} and {}", hex(bytes), hex(&theirs))) } else { Ok("the same value".into()) }
+            if plain {
+                Err(format!("other bytes: {} and {}", hex(bytes), hex(&theirs)))
+            } else {
+                Ok("the same value".into())
+            }
         }
         (Err(_), None) => Ok("both refuse".into()),
         (Ok(_), None) => {
@@ -145,7 +150,8 @@ fn compare(ours: &Result<Vec<u8>, String>, java: &str, case: &Case, target: &Cod
 
 fn excuse(why: &str, case: &Case) -> Option<Excuse> {
     let renamed = case.writer.contains(r#"y","namespace""#) || case.target.contains(r#"y","namespace""#);
-    let record = why.contains("record '") && (why.contains("cannot be read as record '") || why.contains("no branch for"));
+    let record =
+        why.contains("record '") && (why.contains("cannot be read as record '") || why.contains("no branch for"));
     match why {
         _ if why.contains("would be rounded") => Some(Excuse::Inexact),
         _ if why.contains("not valid UTF-8, and the target") => Some(Excuse::Text),
@@ -176,7 +182,6 @@ fn convert(plan: &Result<Plan, NoPath>, datum: &[u8], writer: &Codec, target: &C
         }
     }
 }
-
 
 #[test]
 fn conversions_are_those_of_java() {
@@ -210,7 +215,8 @@ fn conversions_are_those_of_java() {
             }
         }
         for datum in &case.damaged {
-            let kind = if convert(&plan, datum, &writer, &target).is_ok() { "damaged, good" } else { "damaged, refused" };
+            let kind =
+                if convert(&plan, datum, &writer, &target).is_ok() { "damaged, good" } else { "damaged, refused" };
             *tally.entry(kind.into()).or_default() += 1;
         }
     }
