@@ -4,6 +4,12 @@
 //! change, one of sixty optional fields goes. The data differ from call to call, for a datum that is read again and again
 //! teaches the processor its branches. At the end stand the ratios and their geometric mean; compare within one run only.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "a benchmark prints, and looks at few kinds of JSON"
+)]
+
 use std::hint::black_box;
 use std::time::Instant;
 
