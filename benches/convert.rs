@@ -4,6 +4,12 @@
 //! change, one of sixty optional fields goes. The data differ from call to call, for a datum that is read again and again
 //! teaches the processor its branches. At the end stand the ratios and their geometric mean; compare within one run only.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "a benchmark prints, and looks at few kinds of JSON"
+)]
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -54,7 +60,12 @@ fn nested() -> Json {
     );
     let customer = record(
         "Customer",
-        &[("id", json!("long")), ("name", json!("string")), ("mail", json!(["null", "string"])), ("street", json!("string"))],
+        &[
+            ("id", json!("long")),
+            ("name", json!("string")),
+            ("mail", json!(["null", "string"])),
+            ("street", json!("string")),
+        ],
     );
     record(
         "Order",
@@ -136,7 +147,9 @@ fn value(schema: &Json, rng: &mut StdRng) -> Value {
                 Value::Record(fields.iter().map(|field| value(&field["type"], rng)).collect())
             }
             "array" => Value::Array((0..rng.random_range(3..8)).map(|_| value(&object["items"], rng)).collect()),
-            "map" => Value::Map((0..rng.random_range(2..6)).map(|_| (text(rng), value(&object["values"], rng))).collect()),
+            "map" => {
+                Value::Map((0..rng.random_range(2..6)).map(|_| (text(rng), value(&object["values"], rng))).collect())
+            }
             _ => Value::Enum(rng.random_range(0..3)),
         },
         name => match name.as_str().unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! Values: each type with its edges, decoded and encoded.
+//! Values come back as they were, and what is no value of its schema is refused.
 
 use super::*;
 
