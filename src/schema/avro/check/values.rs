@@ -6,12 +6,13 @@
 
 use super::super::limits;
 use super::super::program::NO_MARKS;
-use super::{Fault, Stop, Trail, Walk};
+use super::super::varint::{self, Unread, zigzag};
+use super::{Fault, Sink, Stop, Trail, Walk};
 
 /// The top bit of each byte of a word: set where a varint goes on, and where a byte is not ASCII.
 const TOP_BITS: u64 = 0x8080_8080_8080_8080;
 
-impl<T: Trail> Walk<'_, T> {
+impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
     /// Passes over integers, several at once where the next eight bytes hold them.
     pub(super) fn varints(&mut self, count: u32, longs: u32) -> Result<(), Stop> {
         let mut done = 0;
@@ -84,24 +85,19 @@ impl<T: Trail> Walk<'_, T> {
 
     #[inline(never)]
     pub(super) fn number(&mut self, long: bool) -> Result<i64, Stop> {
-        // The last byte may hold only what is left of 64 or 32 bits.
-        let (bytes, last) = if long { (limits::LONG_BYTES, 0x01) } else { (limits::INT_BYTES, 0x0f) };
-        let mut value = 0;
-        for (index, &byte) in self.rest.iter().take(bytes).enumerate() {
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte < 0x80 {
-                if index + 1 == bytes && byte > last {
-                    return self.stop(Fault::Varint { bytes });
-                }
-                self.rest = &self.rest[index + 1..];
-                return Ok(zigzag(value));
+        match varint::read(self.rest, long) {
+            Ok((value, bytes)) => {
+                self.rest = &self.rest[bytes..];
+                Ok(value)
+            }
+            Err(Unread::Long) => {
+                self.stop(Fault::Varint { bytes: if long { limits::LONG_BYTES } else { limits::INT_BYTES } })
+            }
+            Err(Unread::Short) => {
+                let left = self.left();
+                self.stop(Fault::Truncated { wanted: left + 1, left })
             }
         }
-        if self.rest.len() >= bytes {
-            return self.stop(Fault::Varint { bytes });
-        }
-        let left = self.left();
-        self.stop(Fault::Truncated { wanted: left + 1, left })
     }
 
     pub(super) fn opaque(&mut self, size: u32) -> Result<(), Stop> {
@@ -149,7 +145,7 @@ impl<T: Trail> Walk<'_, T> {
 
     /// Reads a length and that many bytes.
     #[inline]
-    pub(super) fn counted(&mut self) -> Result<&[u8], Stop> {
+    pub(super) fn counted(&mut self) -> Result<&'a [u8], Stop> {
         let length = self.long()?;
         match usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length)) {
             Some((bytes, rest)) => {
@@ -187,14 +183,10 @@ impl<T: Trail> Walk<'_, T> {
     }
 }
 
-fn zigzag(raw: u64) -> i64 {
-    (raw >> 1).cast_signed() ^ -(raw & 1).cast_signed()
-}
-
 /// Checks UTF-8. Most strings are short and ASCII: those are seen through in words of eight bytes, the last of
 /// which may overlap the one before.
 #[inline]
-fn is_utf8(bytes: &[u8]) -> bool {
+pub(super) fn is_utf8(bytes: &[u8]) -> bool {
     let word = |at: usize| bytes[at..].first_chunk().map_or(TOP_BITS, |bytes| u64::from_le_bytes(*bytes));
     let high = match bytes.len() {
         0..8 => bytes.iter().fold(0, |high, &byte| high | u64::from(byte) << 56),

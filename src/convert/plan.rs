@@ -1,0 +1,100 @@
+//! Plans: the way from one schema to another, chosen once, walked per record.
+//!
+//! The first that applies of: the configured mapping, the migration rules of the registry, schema resolution. Who makes a
+//! plan hands over what there is of the first two; resolution needs no more than the schemas.
+
+use std::sync::Arc;
+
+use super::resolution::Resolution;
+use super::rules::Chain;
+use super::{Codec, Failure, Loss, NoPath, Scratch};
+
+/// The way from a writer's schema to a target's.
+#[derive(Debug)]
+pub struct Plan {
+    steps: Steps,
+    losses: Vec<Loss>,
+}
+
+/// What is done with a record.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one per pair of schemas")]
+enum Steps {
+    Resolution(Resolution),
+    Rules { chain: Chain, writer: Arc<Codec>, target: Arc<Codec> },
+}
+
+/// The kind of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The bytes mean the same under both schemas, and are copied.
+    Same,
+    /// The configured mapping.
+    Mapping,
+    /// The registry's migration rules.
+    Rules,
+    /// Schema resolution of the Avro specification.
+    Resolution,
+}
+
+impl Plan {
+    /// Plans schema resolution.
+    ///
+    /// # Errors
+    /// Where no record, or not every value, could keep its meaning: the field and the reason.
+    pub fn resolve(writer: &Codec, target: &Codec) -> Result<Self, NoPath> {
+        let (resolution, losses) = Resolution::between(writer, target)?;
+        Ok(Self { steps: Steps::Resolution(resolution), losses })
+    }
+
+    /// Plans the registry's migration rules. What they drop, nobody can tell beforehand.
+    #[must_use]
+    pub fn follow(chain: Chain, writer: Arc<Codec>, target: Arc<Codec>) -> Self {
+        Self { steps: Steps::Rules { chain, writer, target }, losses: Vec::new() }
+    }
+
+    /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
+    ///
+    /// # Errors
+    /// Where the datum is damaged, or holds what the target cannot: the step, the field and the reason.
+    pub fn convert(&self, datum: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let start = out.len();
+        let done = match &self.steps {
+            Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
+            Steps::Rules { chain, writer, target } => chain.convert(datum, writer, target, out),
+        };
+        if done.is_err() {
+            out.truncate(start);
+        }
+        done
+    }
+
+    /// Returns which way this is.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        match &self.steps {
+            Steps::Resolution(resolution) if resolution.copies() => Way::Same,
+            Steps::Resolution(_) => Way::Resolution,
+            Steps::Rules { .. } => Way::Rules,
+        }
+    }
+
+    /// Returns what is dropped, in the order of the writer's schema.
+    #[must_use]
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+}
+
+impl Way {
+    /// Returns the name in logs, headers and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Mapping => "mapping",
+            Self::Rules => "rules",
+            Self::Resolution => "resolution",
+        }
+    }
+}
