@@ -58,6 +58,8 @@ pub enum Lost {
         /// The default that takes its place.
         default: Option<String>,
     },
+    /// Digits: a step of a mapping rounds them, in the way of this name.
+    Digits(&'static str),
 }
 
 impl Plan {
@@ -116,14 +118,14 @@ impl Way {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at: Cow<'_, str> =
-            if self.path.is_empty() { "the root".into() } else { format!("`{}`", self.path).into() };
+        let at: Cow<'_, str> = if self.path.is_empty() { "the root".into() } else { format!("`{}`", self.path).into() };
         match &self.what {
             Lost::Field => f.write_str(&at),
             Lost::Branch(branch) => write!(f, "{at} where it is {branch}"),
             Lost::Symbol { symbol, default: Some(default) } => {
                 write!(f, "{at} where it is '{symbol}', which becomes '{default}'")
             }
+            Lost::Digits(rounding) => write!(f, "digits of {at} ({rounding})"),
             Lost::Symbol { symbol, default: None } => write!(f, "{at} where it is '{symbol}'"),
         }
     }
