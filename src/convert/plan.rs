@@ -3,11 +3,10 @@
 //! The first that applies of: the configured mapping, the migration rules of the registry, schema resolution. Who makes a
 //! plan hands over what there is of the first two; resolution needs no more than the schemas.
 
-use std::borrow::Cow;
-use std::fmt;
-
+use super::mapping::{self, Mapping, Side};
 use super::resolution::Resolution;
-use super::{Codec, Failure, NoPath, Scratch};
+use super::value::Mistake;
+use super::{Codec, Failure, Loss, NoPath, Scratch};
 
 /// The way from a writer's schema to a target's.
 #[derive(Debug)]
@@ -19,7 +18,16 @@ pub struct Plan {
 /// What is done with a record.
 #[derive(Debug)]
 enum Steps {
+    Mapping(Box<Mapped>),
     Resolution(Resolution),
+}
+
+/// A configured mapping with what it reads and writes by.
+#[derive(Debug)]
+struct Mapped {
+    mapping: Mapping,
+    writer: Codec,
+    target: Codec,
 }
 
 /// The kind of a plan.
@@ -35,33 +43,6 @@ pub enum Way {
     Resolution,
 }
 
-/// What a plan drops, or what it cannot take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loss {
-    /// The writer's field, such as `order.coupon`, with `[]` for the items of an array and `{}` for the values of a map.
-    pub path: String,
-    /// What is lost there.
-    pub what: Lost,
-}
-
-/// What is lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lost {
-    /// The field: the target has none for it.
-    Field,
-    /// A branch of a union, by its type: the target takes none such, and records that hold it fail.
-    Branch(String),
-    /// A symbol of an enum: it becomes the target's default, or where there is none, records that hold it fail.
-    Symbol {
-        /// The symbol.
-        symbol: String,
-        /// The default that takes its place.
-        default: Option<String>,
-    },
-    /// Digits: a step of a mapping rounds them, in the way of this name.
-    Digits(&'static str),
-}
-
 impl Plan {
     /// Plans schema resolution.
     ///
@@ -72,6 +53,21 @@ impl Plan {
         Ok(Self { steps: Steps::Resolution(resolution), losses })
     }
 
+    /// Plans a configured mapping; `names` are those of writer and target in messages, as `version 1`.
+    ///
+    /// # Errors
+    /// Every mistake in the steps, against both schemas.
+    pub fn map(
+        steps: &[mapping::Step],
+        (writer, target): (Codec, Codec),
+        names: [&str; 2],
+    ) -> Result<Self, Vec<mapping::Mistake>> {
+        let side = |codec, name| Side { tree: Codec::tree(codec), name };
+        let mapping = Mapping::compile(steps, side(&writer, names[0]), side(&target, names[1]))?;
+        let losses = mapping.losses().to_vec();
+        Ok(Self { steps: Steps::Mapping(Box::new(Mapped { mapping, writer, target })), losses })
+    }
+
     /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
     ///
     /// # Errors
@@ -79,6 +75,7 @@ impl Plan {
     pub fn convert(&self, datum: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Failure> {
         let start = out.len();
         let done = match &self.steps {
+            Steps::Mapping(mapped) => mapped.convert(datum, out),
             Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
         };
         if done.is_err() {
@@ -91,6 +88,7 @@ impl Plan {
     #[must_use]
     pub fn way(&self) -> Way {
         match &self.steps {
+            Steps::Mapping(_) => Way::Mapping,
             Steps::Resolution(resolution) if resolution.copies() => Way::Same,
             Steps::Resolution(_) => Way::Resolution,
         }
@@ -103,6 +101,14 @@ impl Plan {
     }
 }
 
+impl Mapped {
+    fn convert(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+        let failure = |Mistake { path, detail }| Failure { step: "mapping".into(), path, detail };
+        let value = self.writer.decode(datum).map_err(failure)?;
+        self.target.encode(&self.mapping.convert(&value)?, out).map_err(failure)
+    }
+}
+
 impl Way {
     /// Returns the name in logs, headers and reports.
     #[must_use]
@@ -112,21 +118,6 @@ impl Way {
             Self::Mapping => "mapping",
             Self::Rules => "rules",
             Self::Resolution => "resolution",
-        }
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at: Cow<'_, str> = if self.path.is_empty() { "the root".into() } else { format!("`{}`", self.path).into() };
-        match &self.what {
-            Lost::Field => f.write_str(&at),
-            Lost::Branch(branch) => write!(f, "{at} where it is {branch}"),
-            Lost::Symbol { symbol, default: Some(default) } => {
-                write!(f, "{at} where it is '{symbol}', which becomes '{default}'")
-            }
-            Lost::Digits(rounding) => write!(f, "digits of {at} ({rounding})"),
-            Lost::Symbol { symbol, default: None } => write!(f, "{at} where it is '{symbol}'"),
         }
     }
 }

@@ -190,7 +190,9 @@ impl<'a> Compiler<'a> {
     fn collection(&mut self, goal: &Goal<'_>, below: &Wanted, segment: &Segment) -> Option<(Place, NodeId)> {
         let level = self.scopes.len() - 1;
         let mut named: Option<(usize, Path)> = None;
-        for (index, _) in below.steps() {
+        let mut steps = below.steps();
+        steps.sort_unstable_by_key(|(index, _)| *index);
+        for (index, _) in steps {
             let Step::Set(Set { from, .. }) = &self.steps[index] else { continue };
             for path in from.iter().filter_map(|path| path.levels().nth(level).map(|end| path.first(end - 1))) {
                 match &named {
@@ -199,6 +201,7 @@ impl<'a> Compiler<'a> {
                     Some((other, first)) => {
                         let problem = format!("goes into `{path}`, and mapping[{other}] feeds the same from `{first}`");
                         self.mistake(Some(index), "from", problem);
+                        return None;
                     }
                 }
             }

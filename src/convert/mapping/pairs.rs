@@ -261,13 +261,12 @@ impl<'a> Pairs<'a> {
             return Ok(Convert::Renamed(Box::new(renaming)));
         }
         let plain = self.plain(writer, target);
-        let problem = match (&plain, via) {
-            (Err(problem), Some(_)) => problem.clone(),
-            // Exact for most numbers: the cast says what becomes of the others.
-            (Ok(Convert::Promote(Bare::Float | Bare::Double)), Some(_)) => String::new(),
-            _ => return plain.map_err(misfit),
-        };
         let Some(Via::Cast(_, cast)) = via else { return plain.map_err(misfit) };
+        let problem = match (plain, leaves()) {
+            (Err(problem), _) => problem,
+            (Ok(fit), Some((from, to))) if !fit.is_certain(&from, &to) => String::new(),
+            (Ok(fit), _) => return Ok(fit),
+        };
         let caster = leaves().ok_or(problem);
         let caster =
             caster.and_then(|(from, to)| Caster::new(from, to, cast).map_err(str::to_owned)).map_err(misfit)?;
@@ -305,6 +304,18 @@ impl<'a> Pairs<'a> {
                 promotion(*from, *to).map_or_else(misfit, Ok)
             }
             _ => misfit(),
+        }
+    }
+}
+
+impl Convert {
+    /// Tells whether every value arrives so, and means the same: then there is nothing to cast.
+    fn is_certain(&self, from: &Leaf, to: &Leaf) -> bool {
+        match self {
+            Self::Same => from == to || matches!((from, to), (Leaf::Decimal { .. }, Leaf::Decimal { .. })),
+            Self::Promote(Bare::Long) => true,
+            Self::Promote(_) => matches!((from, to), (Leaf::Bare(Bare::Int | Bare::Float), Leaf::Bare(Bare::Double))),
+            _ => from == to,
         }
     }
 }

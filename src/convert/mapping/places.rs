@@ -155,9 +155,9 @@ pub(super) fn unknown(side: Side<'_>, path: &Path) -> String {
     collect(side.tree, side.tree.root(), &Path::default(), &mut all);
     let text = path.to_string();
     let distance = |other: &String| strsim::damerau_levenshtein(&text, other);
-    let near = |other: &String| other.len().abs_diff(text.len()) * 3 <= other.len().max(3);
+    let near = |other: &String| other.len().abs_diff(text.len()) * 3 <= other.len();
     let nearest = all.into_iter().filter(near).map(|other| (distance(&other), other)).min();
-    match nearest.filter(|(distance, other)| distance * 3 <= other.len().max(3)) {
+    match nearest.filter(|(distance, other)| distance * 3 <= other.len()) {
         Some((_, nearest)) => format!("`{text}` is not in {}; nearest is `{nearest}`", side.name),
         None => format!("`{text}` is not in {}", side.name),
     }
