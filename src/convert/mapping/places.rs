@@ -55,7 +55,7 @@ pub(super) fn content(value: &Value) -> &Value {
 /// Returns the one branch of a union that is not null, with its index; a type that is no union is itself.
 pub(super) fn through(tree: &Tree, id: NodeId) -> Option<(Option<usize>, NodeId)> {
     let Kind::Union(branches) = &tree.get(id).kind else { return Some((None, id)) };
-    let mut others = branches.iter().enumerate().filter(|(_, branch)| !super::pairs::is_null(tree, **branch));
+    let mut others = branches.iter().enumerate().filter(|(_, branch)| !super::types::is_null(tree, **branch));
     match (others.next(), others.next()) {
         (Some((index, branch)), None) => Some((Some(index), *branch)),
         _ => None,
@@ -65,7 +65,7 @@ pub(super) fn through(tree: &Tree, id: NodeId) -> Option<(Option<usize>, NodeId)
 /// Returns the index of a union's null branch.
 pub(super) fn null_of(tree: &Tree, id: NodeId) -> Option<usize> {
     let Kind::Union(branches) = &tree.get(id).kind else { return None };
-    branches.iter().position(|branch| super::pairs::is_null(tree, *branch))
+    branches.iter().position(|branch| super::types::is_null(tree, *branch))
 }
 
 impl Place {
@@ -87,7 +87,7 @@ impl Place {
 
     /// Tells whether the value can be null or absent.
     pub(super) fn may_lack(&self, tree: &Tree) -> bool {
-        self.is_optional || null_of(tree, self.node).is_some() || super::pairs::is_null(tree, self.node)
+        self.is_optional || null_of(tree, self.node).is_some() || super::types::is_null(tree, self.node)
     }
 }
 
