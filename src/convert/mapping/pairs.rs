@@ -147,7 +147,7 @@ impl<'a> Pairs<'a> {
         let (writers, targets) = (self.writer, self.target);
         match (&writers.get(writer).kind, &targets.get(target).kind) {
             (Kind::Union(branches), _) => self.by_branch(branches, target, via),
-            (_, Kind::Union(branches)) => self.to_union_of(writer, branches, via),
+            (_, Kind::Union(branches)) => self.union_for(writer, branches, via),
             (Kind::Record { fields, .. }, Kind::Record { fields: wanted, .. }) => self.record(fields, wanted),
             (Kind::Array(item), Kind::Array(wanted)) => {
                 Ok(Convert::Items(self.pair(*item, *wanted, None).map_err(|misfits| within(&Segment::Items, misfits))?))
@@ -180,7 +180,7 @@ impl<'a> Pairs<'a> {
         if fits || !has_values { Ok(Convert::Of(ways.into())) } else { Err(misfits) }
     }
 
-    fn to_union_of(&mut self, writer: NodeId, branches: &[NodeId], via: Option<Via<'a>>) -> Fit<Convert> {
+    fn union_for(&mut self, writer: NodeId, branches: &[NodeId], via: Option<Via<'a>>) -> Fit<Convert> {
         let mut first = None;
         for branch in self.branches_for(writer, branches) {
             let by = via.filter(|via| matches!(via, Via::Symbols(..)));
