@@ -4,6 +4,7 @@
 //! The data differ from call to call, as in `avro`. Compare within one run only.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::StdRng;
@@ -11,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::json;
 
 use sluice::config::{Config, Environment, Syntax};
-use sluice::convert::mapping::Steps;
+use sluice::convert::mapping::{Mapping, Side, Steps};
 use sluice::convert::{Codec, Plan, Scratch, Value};
 use sluice::schema::{Format, SchemaText, Version};
 
@@ -108,8 +109,10 @@ fn convert(c: &mut Criterion) {
             datum
         })
         .collect();
-    let mapping = Plan::map(steps, (codec(&writer()), codec(&target())), ["version 1", "version 2"]);
-    let mapping = mapping.expect("the mapping is good");
+    let (from, to) = (Arc::new(codec(&writer())), Arc::new(codec(&target())));
+    let side = |codec, name| Side { tree: Codec::tree(codec), name };
+    let mapping = Mapping::compile(steps, side(&from, "version 1"), side(&to, "version 2"));
+    let mapping = Plan::map(mapping.expect("the mapping is good"), from, to);
     let resolution = Plan::resolve(&ours, &codec(&narrower())).expect("the schemas resolve");
     let mut group = c.benchmark_group("convert/order");
     group.throughput(Throughput::Bytes((data.iter().map(Vec::len).sum::<usize>() / DATA) as u64));

@@ -16,6 +16,9 @@ mod plan;
 mod resolution;
 pub mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 pub use self::plan::{Plan, Way};

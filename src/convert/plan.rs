@@ -3,7 +3,9 @@
 //! The first that applies of: the configured mapping, the migration rules of the registry, schema resolution. Who makes a
 //! plan hands over what there is of the first two; resolution needs no more than the schemas.
 
-use super::mapping::{self, Mapping, Side};
+use std::sync::Arc;
+
+use super::mapping::Mapping;
 use super::resolution::Resolution;
 use super::value::Mistake;
 use super::{Codec, Failure, Loss, NoPath, Scratch};
@@ -18,16 +20,8 @@ pub struct Plan {
 /// What is done with a record.
 #[derive(Debug)]
 enum Steps {
-    Mapping(Box<Mapped>),
-    Resolution(Resolution),
-}
-
-/// A configured mapping with what it reads and writes by.
-#[derive(Debug)]
-struct Mapped {
-    mapping: Mapping,
-    writer: Codec,
-    target: Codec,
+    Resolution(Box<Resolution>),
+    Mapping { mapping: Box<Mapping>, writer: Arc<Codec>, target: Arc<Codec> },
 }
 
 /// The kind of a plan.
@@ -50,22 +44,14 @@ impl Plan {
     /// Where no record, or not every value, could keep its meaning: the field and the reason.
     pub fn resolve(writer: &Codec, target: &Codec) -> Result<Self, NoPath> {
         let (resolution, losses) = Resolution::between(writer, target)?;
-        Ok(Self { steps: Steps::Resolution(resolution), losses })
+        Ok(Self { steps: Steps::Resolution(Box::new(resolution)), losses })
     }
 
-    /// Plans a configured mapping; `names` are those of writer and target in messages, as `version 1`.
-    ///
-    /// # Errors
-    /// Every mistake in the steps, against both schemas.
-    pub fn map(
-        steps: &[mapping::Step],
-        (writer, target): (Codec, Codec),
-        names: [&str; 2],
-    ) -> Result<Self, Vec<mapping::Mistake>> {
-        let side = |codec, name| Side { tree: Codec::tree(codec), name };
-        let mapping = Mapping::compile(steps, side(&writer, names[0]), side(&target, names[1]))?;
+    /// Plans a configured mapping that was compiled for these schemas.
+    #[must_use]
+    pub fn map(mapping: Mapping, writer: Arc<Codec>, target: Arc<Codec>) -> Self {
         let losses = mapping.losses().to_vec();
-        Ok(Self { steps: Steps::Mapping(Box::new(Mapped { mapping, writer, target })), losses })
+        Self { steps: Steps::Mapping { mapping: Box::new(mapping), writer, target }, losses }
     }
 
     /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
@@ -75,8 +61,8 @@ impl Plan {
     pub fn convert(&self, datum: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Failure> {
         let start = out.len();
         let done = match &self.steps {
-            Steps::Mapping(mapped) => mapped.convert(datum, out),
             Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
+            Steps::Mapping { mapping, writer, target } => map(mapping, (writer, target), datum, out),
         };
         if done.is_err() {
             out.truncate(start);
@@ -88,9 +74,9 @@ impl Plan {
     #[must_use]
     pub fn way(&self) -> Way {
         match &self.steps {
-            Steps::Mapping(_) => Way::Mapping,
             Steps::Resolution(resolution) if resolution.copies() => Way::Same,
             Steps::Resolution(_) => Way::Resolution,
+            Steps::Mapping { .. } => Way::Mapping,
         }
     }
 
@@ -101,12 +87,11 @@ impl Plan {
     }
 }
 
-impl Mapped {
-    fn convert(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
-        let failure = |Mistake { path, detail }| Failure { step: "mapping".into(), path, detail };
-        let value = self.writer.decode(datum).map_err(failure)?;
-        self.target.encode(&self.mapping.convert(&value)?, out).map_err(failure)
-    }
+/// Converts by a mapping, which goes from value to value.
+fn map(mapping: &Mapping, (writer, target): (&Codec, &Codec), datum: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+    let failure = |Mistake { path, detail }| Failure { step: "mapping".into(), path, detail };
+    let value = writer.decode(datum).map_err(failure)?;
+    target.encode(&mapping.convert(&value)?, out).map_err(failure)
 }
 
 impl Way {

@@ -18,6 +18,8 @@ const ACTIONS: [&str; 6] = ["constant", "split", "join", "symbols", "wrap", "unw
 pub(super) fn mapping(section: &mut Section<'_>) -> Option<Steps> {
     let (path, mistakes) = (section.path("mapping"), section.mistakes());
     match section.take("mapping")? {
+        // No step is no mapping: what there is else applies.
+        Node::List(items) if items.is_empty() => None,
         Node::List(items) => Some(Steps::Any(steps(&path, items, mistakes))),
         Node::Table(versions) => {
             let lists = versions.into_iter().filter_map(|(version, node)| of_version(&path, &version, node, mistakes));
