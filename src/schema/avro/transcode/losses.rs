@@ -32,6 +32,8 @@ pub enum Lost {
         /// The default that takes its place.
         default: Option<String>,
     },
+    /// Digits: a step of a mapping rounds them, in the way of this name.
+    Digits(&'static str),
 }
 
 /// Lists the losses, up to [`limits::LOSSES`].
@@ -158,6 +160,7 @@ impl fmt::Display for Loss {
                 write!(f, " where it is '{symbol}', which becomes '{default}'")
             }
             Lost::Symbol { symbol, default: None } => write!(f, " where it is '{symbol}'"),
+            Lost::Digits(rounding) => write!(f, " to the digit: rounded by '{rounding}'"),
         }
     }
 }
