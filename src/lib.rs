@@ -38,6 +38,7 @@ mod bench;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod convert;
 mod demo;
 pub mod gate;
 pub mod kafka;

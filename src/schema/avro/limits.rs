@@ -62,3 +62,10 @@ pub const INT_BYTES: usize = 5;
 
 /// Bytes of a `long`, a length or a count.
 pub const LONG_BYTES: usize = 10;
+
+/// Values without bytes (null, empty records, fixed of size 0) of one datum that is held as a value: some sixteen
+/// megabytes. A datum within the limits above may hold as many for each of its items as its schema has fields.
+pub const VALUES: usize = 500_000;
+
+/// Levels of one datum that is held as a value: those of data, and what takes no bytes, which does not count there.
+pub const VALUE_LEVELS: usize = 256;

@@ -33,6 +33,7 @@ mod resolve;
 mod shape;
 pub mod tree;
 mod types;
+pub(crate) mod varint;
 
 #[cfg(test)]
 mod tests;
@@ -98,8 +99,15 @@ impl Schema {
         if text.format != Format::Avro {
             return Err(Error::Format(text.format.name()));
         }
-        let tree = Tree::read(&text.text, text.references.iter().map(|reference| &**reference))?;
-        let types = Types::of(&tree);
+        Self::of(&Tree::read(&text.text, text.references.iter().map(|reference| &**reference))?)
+    }
+
+    /// Compiles a schema that was read.
+    ///
+    /// # Errors
+    /// Where it is beyond [`limits`].
+    pub fn of(tree: &Tree) -> Result<Self, Error> {
+        let types = Types::of(tree);
         let code = Arc::new(program::compile(&resolve::shapes(&types, None)?));
         Ok(Self { types, code })
     }

@@ -5,6 +5,7 @@
 //! are stored and compared, and `normal` brings what means the same into one form. Types are held by number, and a
 //! named one appears once, so a recursive schema is a cycle of numbers.
 
+mod logical;
 mod names;
 mod normal;
 mod read;
@@ -17,12 +18,13 @@ mod tests;
 
 use serde_json::Value;
 
+pub(crate) use self::logical::{Logical, Unit};
 pub use self::tags::{Tagged, Tags};
 use super::Error;
 
 /// A type's place in a [`Tree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(pub(super) u32);
+pub(crate) struct NodeId(pub(super) u32);
 
 /// A schema.
 #[derive(Debug, Clone)]
@@ -35,18 +37,18 @@ pub struct Tree {
 
 /// One type.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
     /// The name of a record, an enum or a fixed.
-    pub(super) name: Option<Name>,
-    pub(super) doc: Option<String>,
+    pub(crate) name: Option<Name>,
+    pub(crate) doc: Option<String>,
     /// What the specification does not name, in the order of the text.
-    pub(super) attributes: Vec<(String, Value)>,
+    pub(crate) attributes: Vec<(String, Value)>,
 }
 
 /// What a type is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Primitive(Primitive),
     Array(NodeId),
     Map(NodeId),
@@ -58,7 +60,7 @@ pub(super) enum Kind {
 
 /// The types without parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Primitive {
+pub(crate) enum Primitive {
     Null,
     Boolean,
     Int,
@@ -71,26 +73,26 @@ pub(super) enum Primitive {
 
 /// The names of a named type, all of them full names.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Name {
-    pub(super) full: Box<str>,
-    pub(super) aliases: Vec<Box<str>>,
+pub(crate) struct Name {
+    pub(crate) full: Box<str>,
+    pub(crate) aliases: Vec<Box<str>>,
 }
 
 /// A field of a record.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Field {
-    pub(super) name: Box<str>,
-    pub(super) of: NodeId,
-    pub(super) doc: Option<String>,
-    pub(super) default: Option<Value>,
-    pub(super) order: Order,
-    pub(super) aliases: Vec<Box<str>>,
-    pub(super) attributes: Vec<(String, Value)>,
+pub(crate) struct Field {
+    pub(crate) name: Box<str>,
+    pub(crate) of: NodeId,
+    pub(crate) doc: Option<String>,
+    pub(crate) default: Option<Value>,
+    pub(crate) order: Order,
+    pub(crate) aliases: Vec<Box<str>>,
+    pub(crate) attributes: Vec<(String, Value)>,
 }
 
 /// How records are sorted by a field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     #[default]
     Ascending,
     Descending,
@@ -153,42 +155,47 @@ impl Tree {
     }
 
     /// Tells whether a reference defines this type, so that it is not written again.
-    pub(super) fn is_known(&self, name: &Name) -> bool {
+    pub(crate) fn is_known(&self, name: &Name) -> bool {
         self.known.contains(&name.full)
     }
 
     /// Says what is wrong with a name without a namespace.
-    pub(super) fn name_problem(name: &str) -> Option<&'static str> {
+    pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
         strict::name_problem(name)
     }
 
     /// Says what is wrong with the default of a field.
-    pub(super) fn default_problem(&self, field: &Field) -> Option<String> {
+    pub(crate) fn default_problem(&self, field: &Field) -> Option<String> {
         strict::default_problem(self, field)
     }
 
     /// Tells whether readers see this type as the logical type that it names.
-    pub(super) fn is_logical(node: &Node) -> bool {
-        normal::logical(node)
+    pub(crate) fn is_logical(node: &Node) -> bool {
+        logical::of(node).is_some()
     }
 
-    pub(super) fn root(&self) -> NodeId {
+    /// Returns the logical type of a type, if it has one that counts.
+    pub(crate) fn logical(&self, id: NodeId) -> Option<Logical> {
+        logical::of(self.get(id))
+    }
+
+    pub(crate) fn root(&self) -> NodeId {
         self.root
     }
 
     /// Returns all types, by their numbers.
-    pub(super) fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    pub(super) fn get(&self, id: NodeId) -> &Node {
+    pub(crate) fn get(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 }
 
 impl Kind {
     /// Returns the word of the specification.
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Primitive(primitive) => primitive.word(),
             Self::Array(_) => "array",
@@ -203,7 +210,7 @@ impl Kind {
 }
 
 impl Primitive {
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Boolean => "boolean",
@@ -217,7 +224,7 @@ impl Primitive {
     }
 
     /// Returns the type of a primitive's name.
-    pub(super) fn of(word: &str) -> Option<Self> {
+    pub(crate) fn of(word: &str) -> Option<Self> {
         Some(match word {
             "null" => Self::Null,
             "boolean" => Self::Boolean,
@@ -234,18 +241,18 @@ impl Primitive {
 
 impl Name {
     /// Returns the name without its namespace.
-    pub(super) fn short(&self) -> &str {
+    pub(crate) fn short(&self) -> &str {
         self.full.rsplit_once('.').map_or(&self.full, |(_, short)| short)
     }
 
     /// Returns the namespace, if there is one.
-    pub(super) fn space(&self) -> Option<&str> {
+    pub(crate) fn space(&self) -> Option<&str> {
         self.full.rsplit_once('.').map(|(space, _)| space)
     }
 }
 
 impl Order {
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Ascending => "ascending",
             Self::Descending => "descending",
@@ -253,7 +260,7 @@ impl Order {
         }
     }
 
-    pub(super) fn of(word: &str) -> Option<Self> {
+    pub(crate) fn of(word: &str) -> Option<Self> {
         let is_it = |order: &Self| order.word().eq_ignore_ascii_case(word);
         [Self::Ascending, Self::Descending, Self::Ignore].into_iter().find(is_it)
     }

@@ -6,6 +6,7 @@
 
 use super::super::limits;
 use super::super::program::NO_MARKS;
+use super::super::varint::{self, Unread, zigzag};
 use super::{Fault, Stop, Trail, Walk};
 
 /// The top bit of each byte of a word: set where a varint goes on, and where a byte is not ASCII.
@@ -84,24 +85,17 @@ impl<T: Trail> Walk<'_, T> {
 
     #[inline(never)]
     pub(super) fn number(&mut self, long: bool) -> Result<i64, Stop> {
-        // The last byte may hold only what is left of 64 or 32 bits.
-        let (bytes, last) = if long { (limits::LONG_BYTES, 0x01) } else { (limits::INT_BYTES, 0x0f) };
-        let mut value = 0;
-        for (index, &byte) in self.rest.iter().take(bytes).enumerate() {
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte < 0x80 {
-                if index + 1 == bytes && byte > last {
-                    return self.stop(Fault::Varint { bytes });
-                }
-                self.rest = &self.rest[index + 1..];
-                return Ok(zigzag(value));
+        match varint::read(self.rest, long) {
+            Ok((value, bytes)) => {
+                self.rest = &self.rest[bytes..];
+                Ok(value)
+            }
+            Err(Unread::Long) => self.stop(Fault::Varint { bytes: if long { limits::LONG_BYTES } else { limits::INT_BYTES } }),
+            Err(Unread::Short) => {
+                let left = self.left();
+                self.stop(Fault::Truncated { wanted: left + 1, left })
             }
         }
-        if self.rest.len() >= bytes {
-            return self.stop(Fault::Varint { bytes });
-        }
-        let left = self.left();
-        self.stop(Fault::Truncated { wanted: left + 1, left })
     }
 
     pub(super) fn opaque(&mut self, size: u32) -> Result<(), Stop> {
@@ -185,10 +179,6 @@ impl<T: Trail> Walk<'_, T> {
             _ => self.stop(Fault::Branch { found, branches }),
         }
     }
-}
-
-fn zigzag(raw: u64) -> i64 {
-    (raw >> 1).cast_signed() ^ -(raw & 1).cast_signed()
 }
 
 /// Checks UTF-8. Most strings are short and ASCII: those are seen through in words of eight bytes, the last of

@@ -6,12 +6,12 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Field, Kind, Node, NodeId, Primitive, Tree};
+use super::{Field, Kind, NodeId, Primitive, Tree, logical};
 
 pub(super) fn normalized(tree: &Tree) -> Tree {
     let mut normal = tree.clone();
     for node in &mut normal.nodes {
-        let logical = logical(node);
+        let logical = logical::of(node).is_some();
         order(&mut node.attributes, logical);
         node.doc.take_if(|doc| doc.is_empty());
         if let Some(name) = &mut node.name {
@@ -54,45 +54,6 @@ fn rank(key: &str, value: &Value, is_logical: bool) -> usize {
         "scale" if is_logical && value.as_i64() != Some(0) => 2,
         _ => 3,
     }
-}
-
-/// Tells whether Java knows the logical type of this node, and takes it for this type.
-pub(super) fn logical(node: &Node) -> bool {
-    let attribute = |key: &str| node.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value);
-    let Some(logical) = attribute("logicalType").and_then(Value::as_str) else { return false };
-    match (&node.kind, logical) {
-        (Kind::Primitive(Primitive::Int), "date" | "time-millis")
-        | (
-            Kind::Primitive(Primitive::Long),
-            "time-micros"
-            | "timestamp-millis"
-            | "timestamp-micros"
-            | "timestamp-nanos"
-            | "local-timestamp-millis"
-            | "local-timestamp-micros"
-            | "local-timestamp-nanos",
-        )
-        | (Kind::Primitive(Primitive::String), "uuid")
-        | (Kind::Primitive(Primitive::Bytes), "big-decimal")
-        | (Kind::Fixed { size: 12 }, "duration")
-        | (Kind::Fixed { size: 16 }, "uuid") => true,
-        (kind @ (Kind::Primitive(Primitive::Bytes) | Kind::Fixed { .. }), "decimal") => {
-            let precision = attribute("precision").and_then(Value::as_i64).unwrap_or(0);
-            let scale = attribute("scale").and_then(Value::as_i64).unwrap_or(0);
-            precision > 0 && (0..=precision).contains(&scale) && fits(kind, precision)
-        }
-        _ => false,
-    }
-}
-
-/// Tells whether a type has room for so many decimal digits.
-fn fits(kind: &Kind, precision: i64) -> bool {
-    let Kind::Fixed { size } = kind else { return true };
-    // log10(2^(8n-1) - 1), rounded down; beyond 2^53 the subtraction no longer matters.
-    let bits = 8.0 * f64::from(u32::try_from(*size).unwrap_or(u32::MAX)) - 1.0;
-    #[expect(clippy::cast_precision_loss, reason = "a precision that large does not fit anyway")]
-    let precision = precision as f64;
-    precision <= (bits * std::f64::consts::LOG10_2).floor()
 }
 
 /// Returns the value with the members of all objects in the order of their names.
