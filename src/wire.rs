@@ -126,7 +126,12 @@ pub fn header_name(part: Part) -> &'static str {
 
 /// Begins a part that names another schema in the way in which `framed` names its own: `bytes` then take the datum, and
 /// what the header of the part has to say is in `header`, empty where the bytes say it.
-pub fn write(framed: Framed<'_>, (id, guid): (SchemaId, Option<SchemaGuid>), header: &mut Vec<u8>, bytes: &mut Vec<u8>) {
+pub fn write(
+    framed: Framed<'_>,
+    (id, guid): (SchemaId, Option<SchemaGuid>),
+    header: &mut Vec<u8>,
+    bytes: &mut Vec<u8>,
+) {
     header.clear();
     bytes.clear();
     let out = if framed.format == WireFormat::ConfluentHeader { header } else { bytes };

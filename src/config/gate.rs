@@ -190,7 +190,9 @@ impl Gate {
     pub fn key(&self, key: &str) -> String {
         match self.kind {
             Kind::Gate => format!("gates.{}.{key}", self.name),
-            Kind::Converter { .. } => format!("converters.{}.{}", self.name, if key == "validated" { "to" } else { key }),
+            Kind::Converter { .. } => {
+                format!("converters.{}.{}", self.name, if key == "validated" { "to" } else { key })
+            }
         }
     }
 

@@ -116,8 +116,7 @@ impl Way {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at: Cow<'_, str> =
-            if self.path.is_empty() { "the root".into() } else { format!("`{}`", self.path).into() };
+        let at: Cow<'_, str> = if self.path.is_empty() { "the root".into() } else { format!("`{}`", self.path).into() };
         match &self.what {
             Lost::Field => f.write_str(&at),
             Lost::Branch(branch) => write!(f, "{at} where it is {branch}"),

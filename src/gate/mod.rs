@@ -29,9 +29,10 @@ use smallvec::smallvec;
 use self::policy::{Incompatible, Mode, PartPolicy, Policy, Tombstones};
 use self::rewrite::Rewrite;
 use self::verdict::{Decision, Finding, Needs, Route, Verdict};
+use crate::convert::NoPath;
 use crate::record::{Part, Record, Value};
 use crate::schema::avro::Mismatch;
-use crate::schema::table::{Entry, Judgement, Need, NoWay, Reading, Refusal, SchemaTable, Slot, Source};
+use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal, SchemaTable, Slot, Source};
 use crate::schema::{Format, SchemaRef};
 use crate::violation::{ReasonCode, Violation};
 use crate::wire::{self, Framed};
@@ -68,13 +69,7 @@ impl Gate {
     /// With `mode: pass-all` every verdict routes to the validated topic, that of a dropped
     /// tombstone too; with `dry-run` the route is what `enforce` would choose.
     #[must_use]
-    pub fn decide(
-        &self,
-        record: &Record<'_>,
-        source: Source,
-        table: &SchemaTable,
-        rewrite: &mut Rewrite,
-    ) -> Decision {
+    pub fn decide(&self, record: &Record<'_>, source: Source, table: &SchemaTable, rewrite: &mut Rewrite) -> Decision {
         rewrite.clear();
         if self.policy.paired && rewrite::is_from(record, &self.output) {
             return Decision::Route(Route::Skipped, Verdict::Skipped);
@@ -92,13 +87,7 @@ impl Gate {
         }
     }
 
-    fn enforce(
-        &self,
-        record: &Record<'_>,
-        source: Source,
-        table: &SchemaTable,
-        rewrite: &mut Rewrite,
-    ) -> Decision {
+    fn enforce(&self, record: &Record<'_>, source: Source, table: &SchemaTable, rewrite: &mut Rewrite) -> Decision {
         let incompatible_key = match self.judge_key(record, source, table) {
             Judged::Good => None,
             Judged::Incompatible(unreadable) => Some(unreadable),
@@ -239,7 +228,7 @@ impl Unreadable<'_> {
     fn finding(&self) -> Box<Finding> {
         let no_way = self.judgement.conversion.as_ref().and_then(|conversion| conversion.plan.as_ref().err());
         let violation = match (no_way, &self.judgement.reading) {
-            (Some(NoWay { path, detail }), _) | (None, Reading::Never(Mismatch { path, detail })) => {
+            (Some(NoPath { path, detail }), _) | (None, Reading::Never(Mismatch { path, detail })) => {
                 Violation::new(ReasonCode::NoConversionPath, &**detail).at(&**path)
             }
             (None, Reading::Always | Reading::Depends(_)) => {

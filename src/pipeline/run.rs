@@ -224,11 +224,7 @@ impl<'c> Loop<'c> {
                 }
                 (route, Some(finding.violation.code))
             }
-            Verdict::Valid
-            | Verdict::Tombstone
-            | Verdict::Incompatible
-            | Verdict::Converted
-            | Verdict::Skipped => {
+            Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible | Verdict::Converted | Verdict::Skipped => {
                 if let Some(known) = self.refused.refused(origin).cloned() {
                     return self.stage_refused(index, message, record, &known);
                 }

@@ -309,7 +309,7 @@ impl Schemas {
             };
             let conversion = match (&target, rule) {
                 (Some(target), Some(rule)) => {
-                    let writer = Writer { named, schema: Arc::clone(&schema), origin: origin.clone() };
+                    let writer = Writer { named, origin: origin.clone() };
                     schemas.conversion(writer, target, &rule, &reading).await?
                 }
                 _ => None,

@@ -24,7 +24,8 @@ impl SchemaGuid {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_dash = |place: usize| matches!(place, 8 | 13 | 18 | 23);
-        let is_formed = |(place, byte): (usize, u8)| if is_dash(place) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+        let is_formed =
+            |(place, byte): (usize, u8)| if is_dash(place) { byte == b'-' } else { byte.is_ascii_hexdigit() };
         if text.len() != 36 || !text.bytes().enumerate().all(is_formed) {
             return None;
         }

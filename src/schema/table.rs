@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::avro::{Mismatch, Program, Schema};
 use super::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
-use crate::convert::Plan;
+use crate::convert::{NoPath, Plan};
 use crate::record::Part;
 use crate::violation::Violation;
 
@@ -74,7 +74,7 @@ pub struct Conversion {
     /// Where the target schema is registered.
     pub to: Arc<Place>,
     /// The plan; or why there is none.
-    pub plan: Result<Arc<Plan>, NoWay>,
+    pub plan: Result<Arc<Plan>, NoPath>,
     /// What is counted.
     pub pair: Arc<Pair>,
 }
@@ -92,15 +92,6 @@ pub struct Place {
     pub guid: Option<SchemaGuid>,
     /// Whether it is a plain `bytes` schema, whose data stand bare.
     pub is_bytes: bool,
-}
-
-/// Why no record of a pair can be converted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoWay {
-    /// The field where the ways end, if one does.
-    pub path: String,
-    /// What is missing.
-    pub detail: String,
 }
 
 /// The name of a pair of schemas, as conversions are counted.

@@ -9,7 +9,9 @@ use super::leaf;
 use crate::config::section::Section;
 use crate::config::{Gate, Kind, Oversize, Repartition, Sources, Start, Template, UnusableSchema, limits};
 use crate::gate::limit::Limit;
-use crate::gate::policy::{ConversionRule, Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use crate::gate::policy::{
+    ConversionRule, Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones,
+};
 use crate::gate::profile::Profile;
 use crate::schema::Version;
 use crate::wire::{WireFormat, WireFormats};
@@ -222,12 +224,7 @@ fn check_policy(section: &mut Section<'_>, groups: Option<usize>) -> Policy {
 }
 
 /// Checks `key` or `value`; `None` where it passes unchecked.
-fn check_part(
-    mut section: Section<'_>,
-    default: &str,
-    groups: Option<usize>,
-    converts: bool,
-) -> Option<PartPolicy> {
+fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>, converts: bool) -> Option<PartPolicy> {
     let formats = [("avro", true), ("any", false)];
     let is_given = section.has("format");
     let checked = section.word("format", &formats, &["json", "protobuf"]).unwrap_or(default == "avro" || is_given);

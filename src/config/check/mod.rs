@@ -206,7 +206,10 @@ fn check_gates(root: &mut Section<'_>, mistakes: &Mistakes) -> Vec<Gate> {
     }
     gates.extend(converters);
     if gates.len() > limits::GATES {
-        root.mistake("gates", format!("and converters are {}, more than {} of one process", gates.len(), limits::GATES));
+        root.mistake(
+            "gates",
+            format!("and converters are {}, more than {} of one process", gates.len(), limits::GATES),
+        );
         return Vec::new();
     }
     converter::check_pairs(&gates, mistakes);

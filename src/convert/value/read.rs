@@ -46,9 +46,7 @@ impl<'a> Reader<'a> {
                 Value::Record(values)
             }
             Kind::Array(item) => Value::Array(self.blocks(|reader| reader.value(*item, level + 1))?),
-            Kind::Map(of) => {
-                Value::Map(self.blocks(|reader| Ok((reader.string()?, reader.value(*of, level + 1)?)))?)
-            }
+            Kind::Map(of) => Value::Map(self.blocks(|reader| Ok((reader.string()?, reader.value(*of, level + 1)?)))?),
         };
         if self.rest.len() == before {
             self.values = self.values.checked_sub(1).ok_or_else(|| {

@@ -65,7 +65,11 @@ fn what_is_no_value_of_the_schema_is_refused_with_its_path() {
     let none = || Value::Union(0, Box::new(Value::Null));
     let cases = [
         (order_of(1, vec![], text()), "state", "enum index 1 is not one of 1 symbols"),
-        (order_of(0, vec![line(none()), line(Value::Null)], text()), "lines[1].price", "null is no value of type 'union'"),
+        (
+            order_of(0, vec![line(none()), line(Value::Null)], text()),
+            "lines[1].price",
+            "null is no value of type 'union'",
+        ),
         (
             order_of(0, vec![line(Value::Union(1, Box::new(Value::Fixed(vec![1]))))], text()),
             "lines[0].price",

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use super::error::Error;
 use super::targets::Target;
 use super::{Question, Schemas};
-use crate::convert::Plan;
+use crate::convert::{Codec, NoPath, Plan};
 use crate::gate::policy::ConversionRule;
-use crate::schema::avro::Schema;
-use crate::schema::table::{Conversion, NoWay, Pair, Place, Reading};
-use crate::schema::{SchemaRef, Subject, Version};
+use crate::schema::table::{Conversion, Pair, Place, Reading};
+use crate::schema::{SchemaRef, SchemaText, Subject, Version};
 
 /// Where a writer schema is registered, as far as anybody says.
 pub(super) type Origin = (Option<Subject>, Option<Version>);
@@ -22,7 +21,6 @@ pub(super) type Origin = (Option<Subject>, Option<Version>);
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     pub(super) named: SchemaRef,
-    pub(super) schema: Arc<Schema>,
     pub(super) origin: Origin,
 }
 
@@ -67,7 +65,7 @@ impl Schemas {
             guid: target.guid,
             is_bytes: reader.is_bytes(),
         };
-        let plan = plan(&writer.schema, &reader, rule, reading).await?;
+        let plan = self.plan(&writer, target, rule).await?;
         let way = plan.as_ref().map_or("none", |plan| plan.way().name());
         // What the target's readers can resolve by themselves, a gate leaves to them.
         if !rule.all && matches!(reading, Reading::Depends(_)) && matches!(way, "none" | "resolution" | "same") {
@@ -85,16 +83,41 @@ fn origin_name(Writer { named, origin, .. }: &Writer) -> String {
     }
 }
 
-/// Makes the plan of a pair, or says why there is none.
-async fn plan(
-    writer: &Arc<Schema>,
-    reader: &Arc<Schema>,
-    rule: &ConversionRule,
-    reading: &Reading,
-) -> Result<Result<Arc<Plan>, NoWay>, Error> {
-    let _ = (writer, reader, rule);
-    if let Reading::Never(mismatch) = reading {
-        return Ok(Err(NoWay { path: mismatch.path.clone(), detail: mismatch.detail.clone() }));
+/// What a plan is made of.
+struct Ingredients {
+    writer: SchemaText,
+    reader: SchemaText,
+}
+
+impl Schemas {
+    /// Makes the plan of a pair, or says why there is none.
+    async fn plan(
+        self: &Arc<Self>,
+        writer: &Writer,
+        target: &Target,
+        rule: &ConversionRule,
+    ) -> Result<Result<Arc<Plan>, NoPath>, Error> {
+        let ingredients =
+            Ingredients { writer: self.text(writer.named).await?, reader: self.text(SchemaRef::Id(target.id)).await? };
+        let rule = rule.clone();
+        let plan = tokio::task::spawn_blocking(move || make(&ingredients, &rule)).await;
+        Ok(plan.map_err(|_| Error::Compiler)?.map(Arc::new))
     }
-    Ok(Ok(Arc::new(Plan {})))
+
+    /// Returns the text of a schema that is in use; compiled ones do not keep theirs.
+    async fn text(self: &Arc<Self>, schema: SchemaRef) -> Result<SchemaText, Error> {
+        match self.kept_schema(schema).await {
+            Some(text) => Ok(text),
+            None => Ok(self.pace.call(self.client.schema(schema)).await?),
+        }
+    }
+}
+
+/// Makes a plan, off the runtime's threads.
+fn make(Ingredients { writer, reader }: &Ingredients, _rule: &ConversionRule) -> Result<Plan, NoPath> {
+    let codec = |text, whose| {
+        let unusable = |error| NoPath { path: String::new(), detail: format!("the {whose} schema: {error}") };
+        Codec::compile(text).map_err(unusable)
+    };
+    Plan::resolve(&codec(writer, "writer's")?, &codec(reader, "target's")?)
 }

@@ -90,7 +90,9 @@ impl<T: Trail> Walk<'_, T> {
                 self.rest = &self.rest[bytes..];
                 Ok(value)
             }
-            Err(Unread::Long) => self.stop(Fault::Varint { bytes: if long { limits::LONG_BYTES } else { limits::INT_BYTES } }),
+            Err(Unread::Long) => {
+                self.stop(Fault::Varint { bytes: if long { limits::LONG_BYTES } else { limits::INT_BYTES } })
+            }
             Err(Unread::Short) => {
                 let left = self.left();
                 self.stop(Fault::Truncated { wanted: left + 1, left })
