@@ -17,8 +17,10 @@ pub mod value;
 
 use std::borrow::Cow;
 
-pub use self::plan::{Loss, Lost, Plan, Way};
+pub use self::plan::{Plan, Way};
 pub use self::value::{Codec, Value};
+use crate::schema::avro::transcode;
+pub use crate::schema::avro::transcode::{Loss, Lost};
 
 /// Why no record of a pair of schemas can be converted: the dead letter's `no_conversion_path`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +52,7 @@ pub struct Failure {
 /// Room that conversions use again and again. One per thread will do.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    pub(crate) marks: Vec<usize>,
-    pub(crate) bytes: Vec<u8>,
+    transcoder: transcode::Scratch,
 }
 
 /// A path within a sentence.

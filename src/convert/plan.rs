@@ -3,11 +3,8 @@
 //! The first that applies of: the configured mapping, the migration rules of the registry, schema resolution. Who makes a
 //! plan hands over what there is of the first two; resolution needs no more than the schemas.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use super::resolution::Resolution;
-use super::{Codec, Failure, NoPath, Scratch};
+use super::{Codec, Failure, Loss, NoPath, Scratch};
 
 /// The way from a writer's schema to a target's.
 #[derive(Debug)]
@@ -33,31 +30,6 @@ pub enum Way {
     Rules,
     /// Schema resolution of the Avro specification.
     Resolution,
-}
-
-/// What a plan drops, or what it cannot take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loss {
-    /// The writer's field, such as `order.coupon`, with `[]` for the items of an array and `{}` for the values of a map.
-    pub path: String,
-    /// What is lost there.
-    pub what: Lost,
-}
-
-/// What is lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lost {
-    /// The field: the target has none for it.
-    Field,
-    /// A branch of a union, by its type: the target takes none such, and records that hold it fail.
-    Branch(String),
-    /// A symbol of an enum: it becomes the target's default, or where there is none, records that hold it fail.
-    Symbol {
-        /// The symbol.
-        symbol: String,
-        /// The default that takes its place.
-        default: Option<String>,
-    },
 }
 
 impl Plan {
@@ -110,20 +82,6 @@ impl Way {
             Self::Mapping => "mapping",
             Self::Rules => "rules",
             Self::Resolution => "resolution",
-        }
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at: Cow<'_, str> = if self.path.is_empty() { "the root".into() } else { format!("`{}`", self.path).into() };
-        match &self.what {
-            Lost::Field => f.write_str(&at),
-            Lost::Branch(branch) => write!(f, "{at} where it is {branch}"),
-            Lost::Symbol { symbol, default: Some(default) } => {
-                write!(f, "{at} where it is '{symbol}', which becomes '{default}'")
-            }
-            Lost::Symbol { symbol, default: None } => write!(f, "{at} where it is '{symbol}'"),
         }
     }
 }

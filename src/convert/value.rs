@@ -4,7 +4,8 @@
 //! numbers, a decimal is its bytes. So nothing is rounded, and what is decoded is encoded again as it was (but for the
 //! blocks of arrays and maps, of which one is written). A [`Codec`] is a schema with which values are decoded and encoded.
 //! Both go by the gate's check: a datum that it refuses is not decoded, and none that it would refuse is encoded, so
-//! there is one set of rules and limits.
+//! there is one set of rules and limits. Data are those of records: of a schema that is plain `bytes` they have no length,
+//! as Confluent's serializers write them.
 
 mod read;
 mod write;
@@ -151,6 +152,9 @@ impl Codec {
     /// # Errors
     /// Exactly where [`Schema::check`] refuses it, or where it holds more values without bytes than memory is for.
     pub fn decode(&self, datum: &[u8]) -> Result<Value, Mistake> {
+        if self.schema.is_bytes() {
+            return Ok(Value::Bytes(datum.to_vec()));
+        }
         match self.schema.explain(datum) {
             Some(found) => Err(Mistake { path: found.path.unwrap_or_default(), detail: found.detail }),
             None => read::value(&self.tree, datum),
@@ -162,6 +166,10 @@ impl Codec {
     /// # Errors
     /// Where the value is none of this schema, or where [`Schema::check`] would refuse the datum.
     pub fn encode(&self, value: &Value, out: &mut Vec<u8>) -> Result<(), Mistake> {
+        if let (true, Value::Bytes(bytes)) = (self.schema.is_bytes(), value) {
+            out.extend_from_slice(bytes);
+            return Ok(());
+        }
         let start = out.len();
         let written = write::value(&self.tree, value, out).and_then(|()| match self.schema.explain(&out[start..]) {
             Some(found) => Err(Mistake { path: found.path.unwrap_or_default(), detail: found.detail }),

@@ -8,11 +8,17 @@
 //!
 //! A length, count or block size that is negative or beyond the bytes left is
 //! `invalid_length`; the end of input inside a number, boolean or fixed is `truncated`.
+//!
+//! Where data are converted, the same walk writes: what it does besides reading is its [`Sink`], which does nothing and
+//! vanishes when data are only checked.
 
 use super::limits;
-use super::program::{Code, ItemWalk, Items, Op};
+use super::program::{Blocks, Code, Edit, ItemWalk, Items, Op};
 
+mod edits;
 mod values;
+
+pub(super) use self::edits::{Target, transcode};
 
 /// The walk was stopped: the trail knows why.
 #[derive(Debug)]
@@ -35,6 +41,9 @@ pub(super) enum Fault {
     EmptyItems,
     MissingSymbol { symbols: usize },
     Unreadable { reason: u32 },
+    Inexact { target: &'static str },
+    Text,
+    Growth { most: usize },
 }
 
 /// Follows the walk. All of it is free where nothing is kept.
@@ -59,24 +68,48 @@ pub(super) struct NoTrail;
 
 impl Trail for NoTrail {}
 
-/// Walks the whole datum.
-pub(super) fn walk<T: Trail>(code: &Code, datum: &[u8], trail: &mut T) -> Result<(), Stop> {
-    let mut walk = Walk { code, rest: datum, empty_items: 0, trail };
-    walk.body(0, 1)?;
-    match walk.rest.len() {
-        0 => Ok(()),
-        left => walk.stop(Fault::Trailing { left: left as u64 }),
+/// What a walk does besides reading.
+pub(super) trait Sink<'a>: Sized {
+    /// It comes to an edit, with so many records, arrays and maps open.
+    fn edit<T: Trail>(_walk: &mut Walk<'a, T, Self>, _edit: Edit, _depth: u32) -> Result<(), Stop> {
+        Ok(())
+    }
+    /// The header of a block that changes begins.
+    fn header<T: Trail>(_walk: &mut Walk<'a, T, Self>) {}
+    /// That header is read.
+    fn block<T: Trail>(_walk: &mut Walk<'a, T, Self>, _count: u64, _items: Items) -> Result<(), Stop> {
+        Ok(())
     }
 }
 
-struct Walk<'a, T> {
+/// Data are only read.
+#[derive(Debug)]
+struct Reads;
+
+impl Sink<'_> for Reads {}
+
+/// Walks the whole datum.
+pub(super) fn walk<T: Trail>(code: &Code, datum: &[u8], trail: &mut T) -> Result<(), Stop> {
+    Walk { code, rest: datum, empty_items: 0, trail, sink: Reads }.whole()
+}
+
+pub(super) struct Walk<'a, T, S> {
     code: &'a Code,
     rest: &'a [u8],
     empty_items: u64,
     trail: &'a mut T,
+    sink: S,
 }
 
-impl<T: Trail> Walk<'_, T> {
+impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
+    fn whole(&mut self) -> Result<(), Stop> {
+        self.body(0, 1)?;
+        match self.rest.len() {
+            0 => Ok(()),
+            left => self.stop(Fault::Trailing { left: left as u64 }),
+        }
+    }
+
     #[cold]
     fn stop<R>(&mut self, fault: Fault) -> Result<R, Stop> {
         self.trail.fault(fault);
@@ -124,6 +157,7 @@ impl<T: Trail> Walk<'_, T> {
                 Op::Array(items) => self.blocks(code.items[items as usize], false, depth)?,
                 Op::Map(items) => self.blocks(code.items[items as usize], true, depth)?,
                 Op::Unreadable(reason) => return self.stop(Fault::Unreadable { reason }),
+                Op::Edit(edit) => S::edit(self, edit, depth)?,
             }
             at += 1;
         }
@@ -133,6 +167,9 @@ impl<T: Trail> Walk<'_, T> {
     fn blocks(&mut self, items: Items, map: bool, depth: u32) -> Result<(), Stop> {
         let mut first = 0u64;
         loop {
+            if items.blocks != Blocks::Same {
+                S::header(self);
+            }
             let count = self.long()?;
             if count == 0 {
                 return Ok(());
@@ -140,6 +177,9 @@ impl<T: Trail> Walk<'_, T> {
             let size = if count < 0 { Some(self.block_size()?) } else { None };
             let before = self.left();
             let count = self.granted(count, items)?;
+            if items.blocks != Blocks::Same {
+                S::block(self, count, items)?;
+            }
             self.trail.items(Some(first));
             if map {
                 self.entries(count, items, depth)?;
@@ -167,14 +207,17 @@ impl<T: Trail> Walk<'_, T> {
     fn granted(&mut self, count: i64, items: Items) -> Result<u64, Stop> {
         let (count, least) = (count.unsigned_abs(), u64::from(items.least));
         if least == 0 {
-            self.empty_items = self.empty_items.saturating_add(count);
-            if self.empty_items > limits::EMPTY_ITEMS {
-                return self.stop(Fault::EmptyItems);
-            }
+            self.empty(count)?;
         } else if count.saturating_mul(least) > self.left() {
             return self.stop(Fault::Count { found: count, least, left: self.left() });
         }
         Ok(count)
+    }
+
+    /// Counts items that take no bytes.
+    fn empty(&mut self, count: u64) -> Result<(), Stop> {
+        self.empty_items = self.empty_items.saturating_add(count);
+        if self.empty_items > limits::EMPTY_ITEMS { self.stop(Fault::EmptyItems) } else { Ok(()) }
     }
 
     fn items(&mut self, count: u64, items: Items, depth: u32) -> Result<(), Stop> {

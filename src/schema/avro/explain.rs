@@ -7,9 +7,10 @@
 
 use std::fmt::Write as _;
 
-use super::check::{self, Fault, Trail};
+use super::check::{self, Fault, Target, Trail};
 use super::limits;
 use super::program::{Code, NO_LABEL, Op};
+use super::transcode::Scratch;
 use crate::violation::{ReasonCode, Violation};
 
 /// Walks the datum and says what stopped the walk; `None` where nothing did.
@@ -20,6 +21,16 @@ pub(super) fn explain(code: &Code, datum: &[u8]) -> Option<Violation> {
     let fault = path.fault?;
     let at = if matches!(fault, Fault::Trailing { .. }) { String::new() } else { path.text(code, fault) };
     Some(Violation::new(reason(fault), detail(code, fault)).at(at))
+}
+
+/// Transcodes the datum and says where and why the walk was stopped; `None` where nothing did.
+#[cold]
+pub(super) fn explain_transcoding(code: &Code, datum: &[u8]) -> Option<(String, String)> {
+    let (mut path, mut scratch, mut out) = (Path::default(), Scratch::default(), Vec::new());
+    check::transcode(code, datum, &mut path, Target::new(datum, &mut scratch, &mut out)).err()?;
+    let fault = path.fault?;
+    let at = if matches!(fault, Fault::Trailing { .. }) { String::new() } else { path.text(code, fault) };
+    Some((at, detail(code, fault)))
 }
 
 /// One place of the walk.
@@ -126,6 +137,7 @@ fn reason(fault: Fault) -> ReasonCode {
         Fault::EmptyItems => ReasonCode::TooManyItems,
         Fault::MissingSymbol { .. } => ReasonCode::TargetMissingEnumSymbol,
         Fault::Unreadable { .. } => ReasonCode::TargetMissingUnionBranch,
+        Fault::Inexact { .. } | Fault::Text | Fault::Growth { .. } => ReasonCode::ConversionFailed,
     }
 }
 
@@ -150,5 +162,8 @@ fn detail(code: &Code, fault: Fault) -> String {
             format!("the target's enum lacks the symbol, one of the writer's {symbols}, and has no default")
         }
         Fault::Unreadable { reason } => code.reasons[reason as usize].to_string(),
+        Fault::Inexact { target } => format!("the number would be rounded as a {target}"),
+        Fault::Text => "the bytes are not valid UTF-8, and the target's type is 'string'".into(),
+        Fault::Growth { most } => format!("the converted datum would have more than {most} bytes"),
     }
 }

@@ -69,3 +69,13 @@ pub const VALUES: usize = 500_000;
 
 /// Levels of one datum that is held as a value: those of data, and what takes no bytes, which does not count there.
 pub const VALUE_LEVELS: usize = 256;
+
+/// What a converted datum may have beyond eight times the bytes of its source: room for defaults. Kafka takes a megabyte
+/// unless told otherwise.
+pub const GROWTH: usize = 16 << 20;
+
+/// Losses of one pair of schemas that are listed: whoever reads more than that reads no list.
+pub const LOSSES: usize = 1_000;
+
+/// Types looked at for the losses of one pair: a type that stands in many places is looked at in each.
+pub const LOSS_STEPS: usize = 100_000;

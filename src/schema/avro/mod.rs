@@ -10,7 +10,7 @@
 //! look like and where a reader cannot follow, by the rules of the specification;
 //! `program` makes that a flat list of instructions; `check` walks it over borrowed bytes
 //! and answers yes or no, and `explain` makes the same walk again to say why not. Logical
-//! types are checked as their base types. Schemas and data are both untrusted: `limits`
+//! types are checked as their base types; `transcode` is the same walk, which writes data of another schema as it goes. Schemas and data are both untrusted: `limits`
 //! bounds what either may cost.
 //!
 //! What must hold: [`Schema::check`] and [`Program::check`] allocate nothing, never
@@ -31,6 +31,7 @@ mod pointer;
 mod program;
 mod resolve;
 mod shape;
+pub mod transcode;
 pub mod tree;
 mod types;
 pub(crate) mod varint;

@@ -13,7 +13,10 @@
 
 use std::mem;
 
-use super::shape::{Shape, ShapeId, Shapes};
+use super::shape::{Constant, Promotion, Shape, ShapeId, Shapes};
+use super::varint;
+
+mod changes;
 
 /// One instruction. `Record` and the loops hold the body's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,31 @@ pub(super) enum Op {
     Map(u32),
     /// The reader cannot take what stands here; the place of the reason.
     Unreadable(u32),
+    /// Only where data are converted: the target has something otherwise.
+    Edit(Edit),
+}
+
+/// What is written otherwise than it was read. What was read and is neither written nor dropped is pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Writes what is pending.
+    Keep,
+    /// Drops it.
+    Drop,
+    /// Writes it, and a constant.
+    Insert(u32),
+    /// Drops it, and writes a constant.
+    Replace(u32),
+    /// Reads a number, and writes one of another type.
+    Promote(Promotion),
+    /// Reads bytes that must be UTF-8.
+    Text,
+    /// Reads an enum index, and writes that of the target.
+    Symbol(u32),
+    /// Writes what is pending, and begins a piece of the record.
+    Mark,
+    /// Writes what is pending, and puts the pieces in their order.
+    Arrange(u32),
 }
 
 /// `missing` of a symbol that has no marks.
@@ -71,6 +99,19 @@ pub(super) struct Items {
     pub(super) least: u32,
     /// How they are walked.
     pub(super) walk: ItemWalk,
+    /// What becomes of their blocks where data are converted.
+    pub(super) blocks: Blocks,
+}
+
+/// What becomes of the blocks of an array or map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blocks {
+    /// They stay as they are.
+    Same,
+    /// Their items change, so their sizes would.
+    Changed,
+    /// The same, and the target's items take no bytes.
+    Emptied,
 }
 
 /// How the items of an array or the values of a map are walked.
@@ -101,14 +142,26 @@ pub(super) struct Code {
     pub(super) reasons: Vec<Box<str>>,
     pub(super) labels: Vec<u32>,
     pub(super) names: Vec<Label>,
+    pub(super) constants: Vec<Constant>,
+    /// The target's enum indexes.
+    pub(super) indexes: Vec<Box<[Option<u32>]>>,
+    /// The pieces of records in the order of the target.
+    pub(super) orders: Vec<Box<[u32]>>,
 }
 
 /// Compiles shapes; the body of the root comes first.
 pub(super) fn compile(shapes: &Shapes) -> Code {
+    compile_changes(shapes, vec![false; shapes.all.len()], vec![true; shapes.all.len()])
+}
+
+/// Compiles shapes with the target's differences; says for each shape whether there are any in it, and whether the target
+/// writes nothing for it.
+pub(super) fn compile_changes(shapes: &Shapes, changed: Vec<bool>, silent: Vec<bool>) -> Code {
     let least = shapes.least_bytes();
     let unplaced = vec![None; shapes.all.len()];
     let queue = vec![Shapes::ROOT];
-    let mut compiler = Compiler { shapes, least, code: Code::default(), places: unplaced, queue, target: 0 };
+    let mut compiler =
+        Compiler { shapes, least, changed, silent, code: Code::default(), places: unplaced, queue, target: 0 };
     while let Some(id) = compiler.queue.pop() {
         if compiler.places[id.0 as usize].is_none() {
             compiler.body(id);
@@ -120,6 +173,8 @@ pub(super) fn compile(shapes: &Shapes) -> Code {
 struct Compiler<'a> {
     shapes: &'a Shapes,
     least: Vec<Option<usize>>,
+    changed: Vec<bool>,
+    silent: Vec<bool>,
     code: Code,
     /// Where the body of a shape stands, once it does. Until `link`, bodies are named by their shape.
     places: Vec<Option<u32>>,
@@ -139,6 +194,7 @@ impl Compiler<'_> {
                     self.field(name, *of, start);
                 }
             }
+            Shape::Recast(recast) => self.recast(recast),
             _ => self.value(id, NO_LABEL),
         }
         self.push(Op::End, NO_LABEL);
@@ -173,8 +229,9 @@ impl Compiler<'_> {
         }
     }
 
+    /// Tells whether nothing is read, and nothing written.
     fn takes_nothing(&self, id: ShapeId) -> bool {
-        self.least[id.0 as usize] == Some(0)
+        self.least[id.0 as usize] == Some(0) && self.silent[id.0 as usize]
     }
 
     /// Emits one value of a shape.
@@ -191,13 +248,24 @@ impl Compiler<'_> {
             Shape::Bytes => Op::Bytes(1),
             Shape::String => Op::Strings(1),
             Shape::Enum { symbols, missing } => self.symbol(*symbols, missing.as_deref()),
-            Shape::Record(_) => {
+            Shape::Record(_) | Shape::Recast(_) => {
                 self.queue.push(id);
                 Op::Record(id.0)
             }
             Shape::Array(item) => Op::Array(self.items(*item, 0)),
             Shape::Map(value) => Op::Map(self.items(*value, 1)),
             Shape::Union(branches) => return self.union(branches, label),
+            Shape::Rebranched(branches) => return self.rebranched(branches, label),
+            Shape::Branch { index, of } => {
+                self.insert(&branch_index(*index));
+                return self.value(*of, label);
+            }
+            Shape::Promoted(promotion) => Op::Edit(Edit::Promote(*promotion)),
+            Shape::Text => Op::Edit(Edit::Text),
+            Shape::Symbols(indexes) => {
+                self.code.indexes.push(indexes.clone());
+                Op::Edit(Edit::Symbol(narrow(self.code.indexes.len() - 1)))
+            }
             Shape::Unreadable(reason) => {
                 self.code.reasons.push(reason.clone());
                 Op::Unreadable(narrow(self.code.reasons.len() - 1))
@@ -222,10 +290,16 @@ impl Compiler<'_> {
             Shape::Boolean | Shape::Int | Shape::Long | Shape::Opaque(_) | Shape::Bytes | Shape::String if key == 0 => {
                 ItemWalk::Run
             }
-            Shape::Record(_) => ItemWalk::Call { levels: 2 },
+            Shape::Record(_) | Shape::Recast(_) => ItemWalk::Call { levels: 2 },
+            Shape::Promoted(_) | Shape::Text if key == 0 => ItemWalk::Call { levels: 0 },
             _ => ItemWalk::Call { levels: 1 },
         };
-        self.code.items.push(Items { body: item.0, least: narrow(least), walk });
+        let blocks = match (self.changed[item.0 as usize], key == 0 && self.silent[item.0 as usize]) {
+            (false, _) => Blocks::Same,
+            (true, false) => Blocks::Changed,
+            (true, true) => Blocks::Emptied,
+        };
+        self.code.items.push(Items { body: item.0, least: narrow(least), walk, blocks });
         narrow(self.code.items.len() - 1)
     }
 
@@ -239,13 +313,18 @@ impl Compiler<'_> {
             self.code.ops[at] = Op::Optional { null: u8::from(null == 1), end: self.target };
             return;
         }
+        self.branches(branches, label, |compiler, branch| compiler.value(branch, label));
+    }
+
+    /// Emits a union's index and its branches.
+    fn branches(&mut self, branches: &[ShapeId], label: u32, branch_of: impl Fn(&mut Self, ShapeId)) {
         let (first, count) = (self.code.branches.len(), branches.len());
         self.push(Op::Union { first: narrow(first), count: narrow(count) }, label);
         self.code.branches.resize(first + count, 0);
         let mut jumps = Vec::with_capacity(count);
         for (index, &branch) in branches.iter().enumerate() {
             self.code.branches[first + index] = self.here();
-            self.value(branch, label);
+            branch_of(self, branch);
             jumps.push(self.code.ops.len());
             self.push(Op::Jump(0), label);
         }
@@ -281,6 +360,13 @@ fn fuse(left: Op, right: Op) -> Option<Op> {
         (Op::Bytes(a), Op::Bytes(b)) => Op::Bytes(a + b),
         _ => return None,
     })
+}
+
+/// Returns the bytes of a union's index.
+fn branch_index(index: u32) -> Constant {
+    let mut constant = Constant::default();
+    varint::write(i64::from(index), &mut constant.bytes);
+    constant
 }
 
 /// Narrows a place or count: types are limited to far fewer, and sizes to what an `int` holds.

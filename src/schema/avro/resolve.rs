@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::default;
 use super::error::Error;
 use super::limits;
-use super::shape::{Shape, ShapeId, Shapes};
+use super::shape::{Recast, Shape, ShapeId, Shapes};
 use super::tree::Name;
 use super::types::{Field, Type, TypeId, Types};
 
@@ -40,13 +40,24 @@ pub(super) fn shapes(writer: &Types, reader: Option<&Types>) -> Result<Shapes, E
     Ok(Shapes { all: resolver.shapes })
 }
 
+/// Returns the types of which a datum takes no bytes.
+pub(super) fn empty_types(types: &Types) -> HashSet<TypeId> {
+    let mut resolver = Resolver::new(types, None);
+    resolver.pair(types.root(), None);
+    while let Some((id, of, _)) = resolver.open.pop() {
+        resolver.shapes[id.0 as usize] = resolver.alone(of);
+    }
+    let least = Shapes { all: resolver.shapes }.least_bytes();
+    resolver.seen.into_iter().filter(|(_, id)| least[id.0 as usize] == Some(0)).map(|((of, _), _)| of).collect()
+}
+
 /// Finds the path and reason of the first mark that every datum meets.
 pub(super) fn first_unreadable(shapes: &Shapes, readable: &[bool]) -> (String, String) {
     let mut path = String::new();
     let mut id = Shapes::ROOT;
     for _ in 0..shapes.all.len() {
         match shapes.get(id) {
-            Shape::Record(fields) => {
+            Shape::Record(fields) | Shape::Recast(Recast { fields, .. }) => {
                 let Some((name, of)) = fields.iter().find(|(_, of)| !readable[of.0 as usize]) else { break };
                 if !path.is_empty() {
                     path.push('.');
@@ -54,31 +65,33 @@ pub(super) fn first_unreadable(shapes: &Shapes, readable: &[bool]) -> (String, S
                 path.push_str(name);
                 id = *of;
             }
-            Shape::Union(branches) if !branches.is_empty() => id = branches[0],
+            Shape::Union(branches) | Shape::Rebranched(branches) if !branches.is_empty() => id = branches[0],
+            Shape::Branch { of, .. } => id = *of,
             Shape::Unreadable(reason) => return (path, reason.to_string()),
-            Shape::Enum { .. } => return (path, "the reader's enum has none of the symbols and no default".into()),
+            Shape::Enum { .. } | Shape::Symbols(_) => return (path, "the reader's enum has none of the symbols and no default".into()),
             _ => break,
         }
     }
     (path, "the writer's type has no finite value that the reader can take".into())
 }
 
-struct Resolver<'a> {
+/// Works off pairs of types.
+pub(super) struct Resolver<'a> {
     writer: &'a Types,
     reader: Option<&'a Types>,
-    shapes: Vec<Shape>,
-    seen: FxHashMap<(TypeId, Option<TypeId>), ShapeId>,
-    open: Vec<(ShapeId, TypeId, Option<TypeId>)>,
-    steps: usize,
+    pub(super) shapes: Vec<Shape>,
+    pub(super) seen: FxHashMap<(TypeId, Option<TypeId>), ShapeId>,
+    pub(super) open: Vec<(ShapeId, TypeId, Option<TypeId>)>,
+    pub(super) steps: usize,
 }
 
 impl<'a> Resolver<'a> {
-    fn new(writer: &'a Types, reader: Option<&'a Types>) -> Self {
+    pub(super) fn new(writer: &'a Types, reader: Option<&'a Types>) -> Self {
         Self { writer, reader, shapes: Vec::new(), seen: FxHashMap::default(), open: Vec::new(), steps: 0 }
     }
 
     /// Returns the place of a pair's shape; a new pair is put on the list.
-    fn pair(&mut self, writer: TypeId, reader: Option<TypeId>) -> ShapeId {
+    pub(super) fn pair(&mut self, writer: TypeId, reader: Option<TypeId>) -> ShapeId {
         if let Some(&id) = self.seen.get(&(writer, reader)) {
             return id;
         }
@@ -91,7 +104,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Draws the writer's type where no reader looks.
-    fn alone(&mut self, writer: TypeId) -> Shape {
+    pub(super) fn alone(&mut self, writer: TypeId) -> Shape {
         let types = self.writer;
         match types.get(writer) {
             Type::Null => Shape::Null,
@@ -114,7 +127,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Draws the writer's type as the reader sees it.
-    fn together(&mut self, writer: TypeId, reader: TypeId) -> Shape {
+    pub(super) fn together(&mut self, writer: TypeId, reader: TypeId) -> Shape {
         let Some(readers) = self.reader else { return self.alone(writer) };
         let writers = self.writer;
         match (writers.get(writer), readers.get(reader)) {
@@ -133,7 +146,7 @@ impl<'a> Resolver<'a> {
             (Type::Fixed { size, .. }, Type::Fixed { size: expected, .. }) if size != expected => {
                 self.unreadable(format!("fixed of {size} bytes cannot be read as fixed of {expected}"))
             }
-            (from, to) if from.kind() == to.kind() && from.names().is_some() && !self.matches(from, to) => {
+            (from, to) if from.kind() == to.kind() && from.names().is_some() && !match_names(from, to, &mut self.steps) => {
                 self.unreadable(format!("{} cannot be read as {}", from.describe(), to.describe()))
             }
             (Type::Record { fields, .. }, Type::Record { fields: expected, .. }) => self.record(fields, expected),
@@ -152,51 +165,31 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Tells whether the reader's name, or one of its aliases, is the writer's.
-    fn matches(&mut self, writer: &Type, reader: &Type) -> bool {
-        self.steps += aliases(reader);
-        match (writer.names(), reader.names()) {
-            (Some(writer), Some(reader)) => writer.short() == reader.short() || reader.aliases.contains(&writer.full),
-            _ => false,
-        }
-    }
-
     /// Marks what the reader cannot take. The words are kept, and so count.
-    fn unreadable(&mut self, reason: String) -> Shape {
+    pub(super) fn unreadable(&mut self, reason: String) -> Shape {
         self.steps += reason.len() / 16;
         Shape::Unreadable(reason.into())
     }
 
     fn record(&mut self, written: &[Field], expected: &'a [Field]) -> Shape {
-        self.steps += written.len() + expected.len();
-        // Keyed at random: the names are untrusted, and could be chosen to collide.
-        let names: HashMap<&str, &Field> = written.iter().map(|field| (&*field.name, field)).collect();
-        let mut takers: HashMap<&str, TypeId> = HashMap::new();
-        let mut lacking = Vec::new();
-        for field in expected {
-            match names.get(&*field.name) {
-                Some(_) => drop(takers.insert(&field.name, field.of)),
-                None => lacking.push(field),
-            }
-        }
-        for field in lacking {
-            self.steps += field.aliases.len();
-            let alias =
-                field.aliases.iter().find(|alias| names.contains_key(&***alias) && !takers.contains_key(&***alias));
-            match (alias, &field.default) {
-                (Some(alias), _) => drop(takers.insert(alias, field.of)),
-                (None, Some(value)) if self.fits(field.of, value) => {}
-                (None, Some(_)) => {
+        let Takers { takers, lacking } = takers(written, expected, &mut self.steps);
+        for index in lacking {
+            let field = &expected[index];
+            match &field.default {
+                Some(value) if self.fits(field.of, value) => {}
+                Some(_) => {
                     return self
                         .unreadable(format!("the writer lacks field '{}', and its default does not fit", field.name));
                 }
-                (None, None) => {
+                None => {
                     return self.unreadable(format!("the writer lacks field '{}', which has no default", field.name));
                 }
             }
         }
-        let shape = |field: &Field| (field.name.clone(), self.pair(field.of, takers.get(&*field.name).copied()));
-        Shape::Record(written.iter().map(shape).collect())
+        let shape = |(field, taker): (&Field, Option<usize>)| {
+            (field.name.clone(), self.pair(field.of, taker.map(|index| expected[index].of)))
+        };
+        Shape::Record(written.iter().zip(takers).map(shape).collect())
     }
 
     fn fits(&mut self, of: TypeId, value: &Value) -> bool {
@@ -205,8 +198,50 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Which fields of a reader's record take the writer's.
+pub(super) struct Takers {
+    /// For each field of the writer, the index of the reader's that takes it.
+    pub(super) takers: Vec<Option<usize>>,
+    /// The reader's fields that the writer lacks, by their indexes.
+    pub(super) lacking: Vec<usize>,
+}
+
+/// Finds the fields by their names, then by the aliases of those that are still without one.
+pub(super) fn takers(written: &[Field], expected: &[Field], steps: &mut usize) -> Takers {
+    *steps += written.len() + expected.len();
+    // Keyed at random: the names are untrusted, and could be chosen to collide.
+    let names: HashMap<&str, usize> = written.iter().enumerate().map(|(index, field)| (&*field.name, index)).collect();
+    let mut found = Takers { takers: vec![None; written.len()], lacking: Vec::new() };
+    let mut unnamed = Vec::new();
+    for (index, field) in expected.iter().enumerate() {
+        match names.get(&*field.name) {
+            Some(&by_name) => found.takers[by_name] = Some(index),
+            None => unnamed.push(index),
+        }
+    }
+    for index in unnamed {
+        let aliases = &expected[index].aliases;
+        *steps += aliases.len();
+        let alias = aliases.iter().filter_map(|alias| names.get(&**alias)).find(|&&at| found.takers[at].is_none());
+        match alias {
+            Some(&by_alias) => found.takers[by_alias] = Some(index),
+            None => found.lacking.push(index),
+        }
+    }
+    found
+}
+
+/// Tells whether the reader's name, or one of its aliases, is the writer's.
+pub(super) fn match_names(writer: &Type, reader: &Type, steps: &mut usize) -> bool {
+    *steps += aliases(reader);
+    match (writer.names(), reader.names()) {
+        (Some(writer), Some(reader)) => writer.short() == reader.short() || reader.aliases.contains(&writer.full),
+        _ => false,
+    }
+}
+
 /// Chooses the branch of a reader's union for a writer's type that is no union.
-fn branch_for(writer: &Type, branches: &[TypeId], readers: &Types) -> Option<TypeId> {
+pub(super) fn branch_for(writer: &Type, branches: &[TypeId], readers: &Types) -> Option<TypeId> {
     let find = |wanted: &dyn Fn(&Type) -> bool| branches.iter().copied().find(|&branch| wanted(readers.get(branch)));
     let Some(name) = writer.names() else {
         return find(&|branch| branch.kind() == writer.kind()).or_else(|| find(&|branch| promotes(writer, branch)));
@@ -220,12 +255,12 @@ fn branch_for(writer: &Type, branches: &[TypeId], readers: &Types) -> Option<Typ
 }
 
 /// Returns how many aliases a type has: what a look at its names costs.
-fn aliases(of: &Type) -> usize {
+pub(super) fn aliases(of: &Type) -> usize {
     of.names().map_or(0, |names| names.aliases.len())
 }
 
 /// Tells whether the writer's primitive type may be read as another.
-fn promotes(writer: &Type, reader: &Type) -> bool {
+pub(super) fn promotes(writer: &Type, reader: &Type) -> bool {
     match writer {
         Type::Int => matches!(reader, Type::Long | Type::Float | Type::Double),
         Type::Long => matches!(reader, Type::Float | Type::Double),

@@ -174,6 +174,14 @@ impl Tree {
         logical::of(node).is_some()
     }
 
+    /// Returns the symbol that stands in where readers know none of the writer's.
+    pub(crate) fn enum_default(&self, id: NodeId) -> Option<&str> {
+        match &self.get(id).kind {
+            Kind::Enum { default, .. } => default.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the logical type of a type, if it has one that counts.
     pub(crate) fn logical(&self, id: NodeId) -> Option<Logical> {
         logical::of(self.get(id))

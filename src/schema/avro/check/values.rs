@@ -7,12 +7,12 @@
 use super::super::limits;
 use super::super::program::NO_MARKS;
 use super::super::varint::{self, Unread, zigzag};
-use super::{Fault, Stop, Trail, Walk};
+use super::{Fault, Sink, Stop, Trail, Walk};
 
 /// The top bit of each byte of a word: set where a varint goes on, and where a byte is not ASCII.
 const TOP_BITS: u64 = 0x8080_8080_8080_8080;
 
-impl<T: Trail> Walk<'_, T> {
+impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
     /// Passes over integers, several at once where the next eight bytes hold them.
     pub(super) fn varints(&mut self, count: u32, longs: u32) -> Result<(), Stop> {
         let mut done = 0;
@@ -145,7 +145,7 @@ impl<T: Trail> Walk<'_, T> {
 
     /// Reads a length and that many bytes.
     #[inline]
-    pub(super) fn counted(&mut self) -> Result<&[u8], Stop> {
+    pub(super) fn counted(&mut self) -> Result<&'a [u8], Stop> {
         let length = self.long()?;
         match usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length)) {
             Some((bytes, rest)) => {
@@ -186,7 +186,7 @@ impl<T: Trail> Walk<'_, T> {
 /// Checks UTF-8. Most strings are short and ASCII: those are seen through in words of eight bytes, the last of
 /// which may overlap the one before.
 #[inline]
-fn is_utf8(bytes: &[u8]) -> bool {
+pub(super) fn is_utf8(bytes: &[u8]) -> bool {
     let word = |at: usize| bytes[at..].first_chunk().map_or(TOP_BITS, |bytes| u64::from_le_bytes(*bytes));
     let high = match bytes.len() {
         0..8 => bytes.iter().fold(0, |high, &byte| high | u64::from(byte) << 56),

@@ -1,0 +1,213 @@
+//! What the walk writes where data are converted.
+//!
+//! What is read stays pending, and is written in one piece when something else is to be written or dropped: fields that
+//! are the same on both sides cost one copy, however many they are.
+
+use super::super::limits;
+use super::super::program::{Blocks, Code, Edit, Items};
+use super::super::shape::Promotion;
+use super::super::transcode::{Scratch, most_bytes};
+use super::super::varint;
+use super::values::is_utf8;
+use super::{Fault, Sink, Stop, Trail, Walk};
+
+/// Where the target's datum is written.
+#[derive(Debug)]
+pub(in super::super) struct Target<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where the pieces of open records begin.
+    marks: &'a mut Vec<usize>,
+    /// Pieces on their way to another place.
+    pieces: &'a mut Vec<u8>,
+    /// The datum from what is pending on.
+    pending: &'a [u8],
+    /// The most bytes that `out` may have.
+    most: usize,
+}
+
+/// Walks the whole datum, and writes that of the target.
+pub(in super::super) fn transcode<'a, T: Trail>(
+    code: &'a Code,
+    datum: &'a [u8],
+    trail: &'a mut T,
+    target: Target<'a>,
+) -> Result<(), Stop> {
+    let mut walk = Walk { code, rest: datum, empty_items: 0, trail, sink: target };
+    walk.whole()?;
+    walk.sink.keep(&[]);
+    Ok(())
+}
+
+impl<'a> Target<'a> {
+    /// Writes behind what `out` has.
+    pub(in super::super) fn new(datum: &'a [u8], scratch: &'a mut Scratch, out: &'a mut Vec<u8>) -> Self {
+        let Scratch { marks, bytes: pieces } = scratch;
+        marks.clear();
+        let most = out.len().saturating_add(most_bytes(datum.len()));
+        out.reserve(datum.len() + datum.len() / 4 + 64);
+        Self { out, marks, pieces, pending: datum, most }
+    }
+
+    /// Writes what is pending up to the rest of the datum.
+    #[inline]
+    fn keep(&mut self, rest: &'a [u8]) {
+        let ready = self.pending.len() - rest.len();
+        self.out.extend_from_slice(&self.pending[..ready]);
+        self.pending = rest;
+    }
+
+    /// Puts the pieces of a record in their order.
+    fn arrange(&mut self, order: &[u32]) {
+        let first = self.marks.len() - order.len();
+        let (begin, end) = (self.marks[first], self.out.len());
+        self.pieces.clear();
+        for &piece in order {
+            let at = first + piece as usize;
+            let to = self.marks.get(at + 1).copied().unwrap_or(end);
+            self.pieces.extend_from_slice(&self.out[self.marks[at]..to]);
+        }
+        self.out[begin..].copy_from_slice(self.pieces);
+        self.marks.truncate(first);
+    }
+}
+
+impl<'a> Sink<'a> for Target<'a> {
+    fn edit<T: Trail>(walk: &mut Walk<'a, T, Self>, edit: Edit, depth: u32) -> Result<(), Stop> {
+        match edit {
+            Edit::Keep => walk.keep(),
+            Edit::Drop => walk.sink.pending = walk.rest,
+            Edit::Insert(constant) => {
+                walk.keep();
+                walk.constant(constant, depth)?;
+            }
+            Edit::Replace(constant) => {
+                walk.sink.pending = walk.rest;
+                walk.constant(constant, depth)?;
+            }
+            Edit::Promote(promotion) => {
+                walk.keep();
+                walk.promote(promotion)?;
+                walk.sink.pending = walk.rest;
+            }
+            Edit::Text => {
+                if !is_utf8(walk.counted()?) {
+                    return walk.stop(Fault::Text);
+                }
+            }
+            Edit::Symbol(indexes) => walk.symbol_of_target(indexes)?,
+            Edit::Mark => {
+                walk.keep();
+                walk.sink.marks.push(walk.sink.out.len());
+            }
+            Edit::Arrange(order) => {
+                walk.keep();
+                walk.sink.arrange(&walk.code.orders[order as usize]);
+            }
+        }
+        Ok(())
+    }
+
+    fn header<T: Trail>(walk: &mut Walk<'a, T, Self>) {
+        walk.keep();
+    }
+
+    fn block<T: Trail>(walk: &mut Walk<'a, T, Self>, count: u64, items: Items) -> Result<(), Stop> {
+        if items.blocks == Blocks::Emptied && items.least > 0 {
+            walk.empty(count)?;
+        }
+        varint::write(i64::try_from(count).unwrap_or(i64::MAX), walk.sink.out);
+        walk.sink.pending = walk.rest;
+        Ok(())
+    }
+}
+
+impl<'a, T: Trail> Walk<'a, T, Target<'a>> {
+    #[inline]
+    fn keep(&mut self) {
+        self.sink.keep(self.rest);
+    }
+
+    fn constant(&mut self, constant: u32, depth: u32) -> Result<(), Stop> {
+        let constant = &self.code.constants[constant as usize];
+        if depth + constant.depth > limits::DEPTH {
+            return self.stop(Fault::Depth);
+        }
+        if constant.empty_items > 0 {
+            self.empty(constant.empty_items)?;
+        }
+        self.sink.out.extend_from_slice(&constant.bytes);
+        if self.sink.out.len() > self.sink.most {
+            return self.stop(Fault::Growth { most: self.sink.most });
+        }
+        Ok(())
+    }
+
+    /// Writes the target's index of a symbol.
+    fn symbol_of_target(&mut self, indexes: u32) -> Result<(), Stop> {
+        self.keep();
+        let code = self.code;
+        let indexes = &code.indexes[indexes as usize];
+        let found = self.int()?;
+        let index = usize::try_from(found).ok().and_then(|found| indexes.get(found));
+        let Some(index) = index else {
+            let symbols = u32::try_from(indexes.len()).unwrap_or(u32::MAX);
+            return self.stop(Fault::Symbol { found, symbols });
+        };
+        let Some(index) = index else { return self.stop(Fault::MissingSymbol { symbols: indexes.len() }) };
+        varint::write(i64::from(*index), self.sink.out);
+        self.sink.pending = self.rest;
+        Ok(())
+    }
+
+    /// Writes a number as one of a wider type, if it is the same there.
+    fn promote(&mut self, promotion: Promotion) -> Result<(), Stop> {
+        match promotion {
+            Promotion::IntToFloat | Promotion::LongToFloat => {
+                let number = self.whole_number(promotion == Promotion::LongToFloat)?;
+                #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
+                let float = number as f32;
+                #[expect(clippy::cast_possible_truncation, reason = "a float made of a long is within an i128")]
+                let same = float as i128 == i128::from(number);
+                self.write_exact(same, "float", &float.to_le_bytes())
+            }
+            Promotion::IntToDouble | Promotion::LongToDouble => {
+                let number = self.whole_number(promotion == Promotion::LongToDouble)?;
+                #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
+                let double = number as f64;
+                #[expect(clippy::cast_possible_truncation, reason = "a double made of a long is within an i128")]
+                let same = double as i128 == i128::from(number);
+                self.write_exact(same, "double", &double.to_le_bytes())
+            }
+            Promotion::FloatToDouble => {
+                let Some((bytes, rest)) = self.rest.split_first_chunk() else {
+                    return self.stop(Fault::Truncated { wanted: 4, left: self.left() });
+                };
+                self.rest = rest;
+                self.write_exact(true, "double", &widened(u32::from_le_bytes(*bytes)).to_le_bytes())
+            }
+        }
+    }
+
+    fn whole_number(&mut self, long: bool) -> Result<i64, Stop> {
+        if long { self.long() } else { self.int() }
+    }
+
+    fn write_exact(&mut self, same: bool, target: &'static str, bytes: &[u8]) -> Result<(), Stop> {
+        if !same {
+            return self.stop(Fault::Inexact { target });
+        }
+        self.sink.out.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Returns the bits of the double that a float is. A NaN keeps its sign and payload, signalling or not; a processor would
+/// make it quiet.
+fn widened(float: u32) -> u64 {
+    let number = f32::from_bits(float);
+    if !number.is_nan() {
+        return f64::from(number).to_bits();
+    }
+    let (sign, payload) = (float >> 31, float & 0x007f_ffff);
+    u64::from(sign) << 63 | 0x7ff << 52 | u64::from(payload) << 29
+}
