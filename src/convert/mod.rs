@@ -13,6 +13,7 @@
 
 mod plan;
 mod resolution;
+pub mod rules;
 pub mod value;
 
 use std::borrow::Cow;

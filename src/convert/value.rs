@@ -183,12 +183,12 @@ impl Codec {
 }
 
 impl Mistake {
-    fn new(detail: impl Into<String>) -> Self {
+    pub(super) fn new(detail: impl Into<String>) -> Self {
         Self { path: String::new(), detail: detail.into() }
     }
 
     /// Puts a field, or an index in its brackets, before the path.
-    fn within(mut self, step: impl fmt::Display) -> Self {
+    pub(super) fn within(mut self, step: impl fmt::Display) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with(['[', '{']) { "" } else { "." };
         self.path = format!("{step}{dot}{}", self.path);
         self
