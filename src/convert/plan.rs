@@ -4,6 +4,8 @@
 //! plan hands over what there is of the first two; resolution needs no more than the schemas.
 
 use super::resolution::Resolution;
+use super::rules::Chain;
+use super::value::Mistake;
 use super::{Codec, Failure, Loss, NoPath, Scratch};
 
 /// The way from a writer's schema to a target's.
@@ -17,6 +19,15 @@ pub struct Plan {
 #[derive(Debug)]
 enum Steps {
     Resolution(Resolution),
+    Rules(Box<Rules>),
+}
+
+/// Rules, and the schemas between which they lead.
+#[derive(Debug)]
+struct Rules {
+    chain: Chain,
+    writer: Codec,
+    target: Codec,
 }
 
 /// The kind of a plan.
@@ -42,6 +53,12 @@ impl Plan {
         Ok(Self { steps: Steps::Resolution(resolution), losses })
     }
 
+    /// Plans the migration rules of a chain. What they drop is for nobody to know before they run.
+    #[must_use]
+    pub fn rules(chain: Chain, writer: Codec, target: Codec) -> Self {
+        Self { steps: Steps::Rules(Box::new(Rules { chain, writer, target })), losses: Vec::new() }
+    }
+
     /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
     ///
     /// # Errors
@@ -50,6 +67,7 @@ impl Plan {
         let start = out.len();
         let done = match &self.steps {
             Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
+            Steps::Rules(rules) => rules.convert(datum, out),
         };
         if done.is_err() {
             out.truncate(start);
@@ -63,6 +81,7 @@ impl Plan {
         match &self.steps {
             Steps::Resolution(resolution) if resolution.copies() => Way::Same,
             Steps::Resolution(_) => Way::Resolution,
+            Steps::Rules(_) => Way::Rules,
         }
     }
 
@@ -70,6 +89,15 @@ impl Plan {
     #[must_use]
     pub fn losses(&self) -> &[Loss] {
         &self.losses
+    }
+}
+
+impl Rules {
+    fn convert(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+        let failure = |Mistake { path, detail }| Failure { step: "rules".into(), path, detail };
+        let value = self.writer.decode(datum).map_err(failure)?;
+        let converted = self.chain.apply(&value, &self.writer, &self.target)?;
+        self.target.encode(&converted, out).map_err(failure)
     }
 }
 

@@ -38,6 +38,7 @@ use tokio::time::Instant;
 
 pub use backoff::Backoff;
 pub use calls::Calls;
+pub use conversion::plan_between;
 pub use error::Error;
 pub use targets::TargetChanged;
 

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use super::error::Error;
 use super::targets::Target;
 use super::{Question, Schemas};
+use crate::convert::rules::{Chain, Problem, Versioned};
 use crate::convert::{Codec, NoPath, Plan};
 use crate::gate::policy::ConversionRule;
+use crate::registry::contract::RuleSet;
 use crate::schema::table::{Conversion, Pair, Place, Reading};
 use crate::schema::{SchemaRef, SchemaText, Subject, Version};
 
@@ -65,7 +67,7 @@ impl Schemas {
             guid: target.guid,
             is_bytes: reader.is_bytes(),
         };
-        let plan = self.plan(&writer, target, rule).await?;
+        let plan = self.plan(&writer, target).await?;
         let way = plan.as_ref().map_or("none", |plan| plan.way().name());
         // What the target's readers can resolve by themselves, a gate leaves to them.
         if !rule.all && matches!(reading, Reading::Depends(_)) && matches!(way, "none" | "resolution" | "same") {
@@ -87,6 +89,14 @@ fn origin_name(Writer { named, origin, .. }: &Writer) -> String {
 struct Ingredients {
     writer: SchemaText,
     reader: SchemaText,
+    /// Writer and target as versions of one subject, and the contracts from one to the other.
+    contracts: Option<Contracts>,
+}
+
+struct Contracts {
+    writer: Version,
+    target: Version,
+    versions: Vec<(Version, Option<RuleSet>)>,
 }
 
 impl Schemas {
@@ -95,13 +105,25 @@ impl Schemas {
         self: &Arc<Self>,
         writer: &Writer,
         target: &Target,
-        rule: &ConversionRule,
     ) -> Result<Result<Arc<Plan>, NoPath>, Error> {
-        let ingredients =
-            Ingredients { writer: self.text(writer.named).await?, reader: self.text(SchemaRef::Id(target.id)).await? };
-        let rule = rule.clone();
-        let plan = tokio::task::spawn_blocking(move || make(&ingredients, &rule)).await;
+        let ingredients = Ingredients {
+            writer: self.text(writer.named).await?,
+            reader: self.text(SchemaRef::Id(target.id)).await?,
+            contracts: self.contracts(writer, target).await?,
+        };
+        let plan = tokio::task::spawn_blocking(move || make(ingredients)).await;
         Ok(plan.map_err(|_| Error::Compiler)?.map(Arc::new))
+    }
+
+    /// Returns what the versions between writer and target say of migration, where both are in one subject.
+    async fn contracts(self: &Arc<Self>, writer: &Writer, target: &Target) -> Result<Option<Contracts>, Error> {
+        let (Some(subject), Some(version)) = &writer.origin else { return Ok(None) };
+        if *subject != target.subject || *version == target.version {
+            return Ok(None);
+        }
+        let range = (target.version.min(*version), target.version.max(*version));
+        let versions = self.pace.call(self.client.contracts(subject, range)).await?;
+        Ok(Some(Contracts { writer: *version, target: target.version, versions }))
     }
 
     /// Returns the text of a schema that is in use; compiled ones do not keep theirs.
@@ -114,10 +136,42 @@ impl Schemas {
 }
 
 /// Makes a plan, off the runtime's threads.
-fn make(Ingredients { writer, reader }: &Ingredients, _rule: &ConversionRule) -> Result<Plan, NoPath> {
+fn make(Ingredients { writer, reader, contracts }: Ingredients) -> Result<Plan, NoPath> {
+    match contracts {
+        None => {
+            let (writer, target) = codecs(&writer, &reader)?;
+            Plan::resolve(&writer, &target)
+        }
+        Some(contracts) => {
+            plan_between((&writer, contracts.writer), (&reader, contracts.target), &contracts.versions)
+        }
+    }
+}
+
+/// Makes the plan between two versions of a subject, of which all in between are given with their rules: by the rules, if
+/// there are any, else by resolution.
+///
+/// # Errors
+/// No record of the one can become a record of the other.
+pub fn plan_between(
+    (writer, from): (&SchemaText, Version),
+    (target, to): (&SchemaText, Version),
+    versions: &[(Version, Option<RuleSet>)],
+) -> Result<Plan, NoPath> {
+    let (writer, target) = codecs(writer, target)?;
+    let versions: Vec<_> =
+        versions.iter().map(|(version, rules)| Versioned { version: *version, rules: rules.as_ref() }).collect();
+    let problem = |problem: Problem| NoPath { path: String::new(), detail: problem.to_string() };
+    match Chain::compile(from, to, &versions).map_err(problem)? {
+        Some(chain) => Ok(Plan::rules(chain, writer, target)),
+        None => Plan::resolve(&writer, &target),
+    }
+}
+
+fn codecs(writer: &SchemaText, target: &SchemaText) -> Result<(Codec, Codec), NoPath> {
     let codec = |text, whose| {
         let unusable = |error| NoPath { path: String::new(), detail: format!("the {whose} schema: {error}") };
         Codec::compile(text).map_err(unusable)
     };
-    Plan::resolve(&codec(writer, "writer's")?, &codec(reader, "target's")?)
+    Ok((codec(writer, "writer's")?, codec(target, "target's")?))
 }
