@@ -3,9 +3,10 @@
 //! The first that applies of: the configured mapping, the migration rules of the registry, schema resolution. Who makes a
 //! plan hands over what there is of the first two; resolution needs no more than the schemas.
 
+use std::sync::Arc;
+
 use super::resolution::Resolution;
 use super::rules::Chain;
-use super::value::Mistake;
 use super::{Codec, Failure, Loss, NoPath, Scratch};
 
 /// The way from a writer's schema to a target's.
@@ -19,15 +20,7 @@ pub struct Plan {
 #[derive(Debug)]
 enum Steps {
     Resolution(Resolution),
-    Rules(Box<Rules>),
-}
-
-/// Rules, and the schemas between which they lead.
-#[derive(Debug)]
-struct Rules {
-    chain: Chain,
-    writer: Codec,
-    target: Codec,
+    Rules { chain: Chain, writer: Arc<Codec>, target: Arc<Codec> },
 }
 
 /// The kind of a plan.
@@ -53,10 +46,10 @@ impl Plan {
         Ok(Self { steps: Steps::Resolution(resolution), losses })
     }
 
-    /// Plans the migration rules of a chain. What they drop is for nobody to know before they run.
+    /// Plans the registry's migration rules. What they drop, nobody can tell beforehand.
     #[must_use]
-    pub fn rules(chain: Chain, writer: Codec, target: Codec) -> Self {
-        Self { steps: Steps::Rules(Box::new(Rules { chain, writer, target })), losses: Vec::new() }
+    pub fn follow(chain: Chain, writer: Arc<Codec>, target: Arc<Codec>) -> Self {
+        Self { steps: Steps::Rules { chain, writer, target }, losses: Vec::new() }
     }
 
     /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
@@ -67,7 +60,7 @@ impl Plan {
         let start = out.len();
         let done = match &self.steps {
             Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
-            Steps::Rules(rules) => rules.convert(datum, out),
+            Steps::Rules { chain, writer, target } => chain.convert(datum, writer, target, out),
         };
         if done.is_err() {
             out.truncate(start);
@@ -81,7 +74,7 @@ impl Plan {
         match &self.steps {
             Steps::Resolution(resolution) if resolution.copies() => Way::Same,
             Steps::Resolution(_) => Way::Resolution,
-            Steps::Rules(_) => Way::Rules,
+            Steps::Rules { .. } => Way::Rules,
         }
     }
 
@@ -89,15 +82,6 @@ impl Plan {
     #[must_use]
     pub fn losses(&self) -> &[Loss] {
         &self.losses
-    }
-}
-
-impl Rules {
-    fn convert(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
-        let failure = |Mistake { path, detail }| Failure { step: "rules".into(), path, detail };
-        let value = self.writer.decode(datum).map_err(failure)?;
-        let converted = self.chain.apply(&value, &self.writer, &self.target)?;
-        self.target.encode(&converted, out).map_err(failure)
     }
 }
 

@@ -92,14 +92,26 @@ impl Chain {
         Ok((!rules.is_empty()).then_some(Self { rules }))
     }
 
+    /// Converts a datum of the writer's schema and appends that of the target.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), or where the datum is damaged.
+    pub fn convert(&self, datum: &[u8], writer: &Codec, target: &Codec, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let value = writer.decode(datum).map_err(|mistake| failure(RULES, mistake))?;
+        let value = self.apply(&value, writer, target)?;
+        target.encode(&value, out).map_err(|mistake| failure(RULES, mistake))
+    }
+
     /// Converts a value of the writer's schema to one of the target's.
     ///
     /// # Errors
-    /// The rule that failed and why, or the field of the result that does not fit the target.
+    /// The rule that failed and why, or the field of the result that does not fit the target, with the last rule that has
+    /// changed the message.
     pub fn apply(&self, value: &Value, writer: &Codec, target: &Codec) -> Result<Value, Failure> {
         let mut exact = Exact::default();
-        let mut message = json::read(value, writer, &mut exact).map_err(|mistake| failure("rules".into(), mistake))?;
-        let exact = exact.shared().map_err(|mistake| failure("rules".into(), mistake))?;
+        let message = json::read(value, writer, &mut exact);
+        let (mut message, exact) =
+            message.and_then(|message| Ok((message, exact.shared()?))).map_err(|mistake| failure(RULES, mistake))?;
         let mut last = None;
         for rule in &self.rules {
             if let Some(changed) = rule.apply(&message, &exact)? {
@@ -107,12 +119,13 @@ impl Chain {
                 last = Some(rule);
             }
         }
-        json::write(&message, target, &exact).map_err(|mistake| {
-            let step = last.map_or("rules".into(), |rule| rule.step.clone());
-            failure(step.into(), mistake)
-        })
+        json::write(&message, target, &exact)
+            .map_err(|mistake| failure(last.map_or(RULES.into(), |rule| rule.step.clone()), mistake))
     }
 }
+
+/// The step that fails where no rule is at fault.
+const RULES: &str = "rules";
 
 impl Rule {
     fn compile(step: Step<'_>) -> Result<Self, Problem> {
@@ -148,12 +161,12 @@ impl Rule {
             (Action::Fail, why) => {
                 let detail = why.unwrap_or(Cow::Borrowed("its onSuccess says so"));
                 let mistake = Mistake { path: String::new(), detail: detail.into_owned() };
-                Err(failure(Cow::Owned(self.step.clone()), mistake))
+                Err(failure(self.step.clone(), mistake))
             }
         }
     }
 }
 
-fn failure(step: Cow<'static, str>, mistake: Mistake) -> Failure {
-    Failure { step, path: mistake.path, detail: mistake.detail }
+fn failure(step: impl Into<Cow<'static, str>>, mistake: Mistake) -> Failure {
+    Failure { step: step.into(), path: mistake.path, detail: mistake.detail }
 }

@@ -5,6 +5,9 @@
 //! way back every field of the target must be there, under its name or an alias, and nothing else: Confluent's clients
 //! pass over further fields where they come last, but what a rule has made should not be lost because of its place.
 
+#[cfg(test)]
+mod tests;
+
 use jsonata_core::value::JValue;
 
 use super::exact::{EXACT_INTEGER, Exact, Number};

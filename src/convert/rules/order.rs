@@ -39,7 +39,7 @@ pub(super) fn steps<'a>(
     let mut between: Vec<_> = versions.iter().filter(|one| low < one.version.0 && one.version.0 <= high).collect();
     between.sort_by_key(|one| one.version.0);
     between.dedup_by_key(|one| one.version.0);
-    let missing = (low + 1..=high).zip(between.iter().map(|one| one.version.0).chain([i32::MAX]));
+    let missing = (low.saturating_add(1)..=high).zip(between.iter().map(|one| one.version.0).chain([i32::MAX]));
     let missing = missing.map(|(expected, there)| (expected != there).then_some(expected)).find_map(|one| one);
     if mode == RuleMode::Downgrade {
         between.reverse();

@@ -12,8 +12,9 @@ pub(super) struct Builtin {
     pub(super) context: usize,
     /// The argument that is a function, and how its result is used.
     pub(super) callback: Option<(usize, Use)>,
-    /// The result may be many times as large as the arguments.
-    pub(super) amplifies: bool,
+    /// The result may be many times as large as the arguments, or it shows only while it runs whether the context is the
+    /// first of them.
+    pub(super) is_charged: bool,
     /// The argument that is a picture, which must be written down.
     pub(super) picture: Option<usize>,
 }
@@ -41,11 +42,11 @@ pub(super) fn find(name: &str) -> Option<Builtin> {
 }
 
 const fn builtin(name: &'static str, uses: &'static [Use], context: usize) -> Builtin {
-    Builtin { name, uses, context, callback: None, amplifies: false, picture: None }
+    Builtin { name, uses, context, callback: None, is_charged: false, picture: None }
 }
 
-const fn amplifier(name: &'static str, context: usize) -> Builtin {
-    Builtin { amplifies: true, ..builtin(name, &[Inspect], context) }
+const fn charged(name: &'static str, context: usize) -> Builtin {
+    Builtin { is_charged: true, ..builtin(name, &[Inspect], context) }
 }
 
 const fn pictured(name: &'static str, context: usize) -> Builtin {
@@ -60,18 +61,18 @@ const fn higher(name: &'static str, context: usize, callback: usize, result: Use
 const BUILTINS: [Builtin; 57] = [
     builtin("string", &[Inspect], 1),
     builtin("length", &[Inspect], 1),
-    builtin("substring", &[Inspect], 2),
+    charged("substring", 2),
     builtin("substringBefore", &[Inspect], 2),
     builtin("substringAfter", &[Inspect], 2),
     builtin("uppercase", &[Inspect], 1),
     builtin("lowercase", &[Inspect], 1),
     builtin("trim", &[Inspect], 1),
-    amplifier("pad", 2),
-    amplifier("contains", 2),
-    amplifier("split", 2),
-    amplifier("join", 0),
-    amplifier("match", 2),
-    amplifier("replace", 3),
+    charged("pad", 2),
+    charged("contains", 2),
+    charged("split", 2),
+    charged("join", 0),
+    charged("match", 2),
+    charged("replace", 3),
     builtin("base64encode", &[Inspect], 1),
     builtin("base64decode", &[Inspect], 1),
     builtin("encodeUrlComponent", &[Inspect], 1),
@@ -85,7 +86,7 @@ const BUILTINS: [Builtin; 57] = [
     builtin("round", &[Inspect], 1),
     builtin("power", &[Inspect], 2),
     builtin("sqrt", &[Inspect], 1),
-    pictured("formatNumber", 2),
+    Builtin { is_charged: true, ..pictured("formatNumber", 2) },
     builtin("formatBase", &[Inspect], 1),
     builtin("sum", &[Inspect], 0),
     builtin("max", &[Inspect], 0),
@@ -113,6 +114,6 @@ const BUILTINS: [Builtin; 57] = [
     higher("filter", 0, 1, Truth),
     higher("single", 0, 1, Truth),
     higher("reduce", 0, 1, Carry),
-    pictured("fromMillis", 1),
+    Builtin { is_charged: true, ..pictured("fromMillis", 1) },
     pictured("toMillis", 1),
 ];

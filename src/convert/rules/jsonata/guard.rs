@@ -141,10 +141,32 @@ impl Meter {
         if is_looked_into { Err(Stop::Inspected) } else { Ok(()) }
     }
 
-    /// Charges for the result of a function that makes more than it takes. The arguments themselves are paid for.
+    /// Charges for the result of a function that makes more than it takes; what it takes is paid for. A first argument that
+    /// is not of its kind tells that the context stands before it, and is looked into.
     fn charge(&self, args: &[JValue]) -> Result<(), Stop> {
-        let [name, text, rest @ ..] = args else { return Ok(()) };
+        let [name, context, args @ ..] = args else { return Ok(()) };
         let name = name.as_str().unwrap_or_default();
+        let is_direct = match name {
+            "fromMillis" | "formatNumber" => !matches!(args.first(), Some(JValue::String(_))),
+            "substring" | "pad" | "split" | "match" | "replace" => match args {
+                [JValue::String(_), JValue::Number(_), ..] => name != "split",
+                [JValue::String(_), _, JValue::Number(_)] => name != "replace",
+                [JValue::String(_) | JValue::Undefined, ..] => true,
+                _ => false,
+            },
+            _ => true,
+        };
+        match args {
+            [] => Ok(()),
+            [text, rest @ ..] if is_direct => self.charge_for(name, text, rest),
+            rest => {
+                self.look(context, Use::Inspect)?;
+                self.charge_for(name, context, rest)
+            }
+        }
+    }
+
+    fn charge_for(&self, name: &str, text: &JValue, rest: &[JValue]) -> Result<(), Stop> {
         let bytes = |value: &JValue| value.as_str().map_or(0, str::len) as u64;
         let is_regex = rest.first().is_some_and(|pattern| !matches!(pattern, JValue::String(_) | JValue::Number(_)));
         let times = match text {

@@ -250,7 +250,7 @@ impl Hardener {
             });
         }
         let name = builtin.name.to_owned();
-        if builtin.amplifies {
+        if builtin.is_charged {
             Ok(self.charged(name, hard, is_builtin))
         } else {
             Ok(AstNode::Function { name, args: hard, is_builtin })
@@ -260,7 +260,7 @@ impl Hardener {
     /// Evaluates the arguments once, charges for the result, and calls the function.
     fn charged(&mut self, name: String, args: Vec<AstNode>, is_builtin: bool) -> AstNode {
         let mut block = Vec::with_capacity(args.len() + 2);
-        let mut charge = vec![AstNode::String(name.clone())];
+        let mut charge = vec![AstNode::String(name.clone()), AstNode::Variable(String::new())];
         let mut names = Vec::with_capacity(args.len());
         for arg in args {
             self.temporaries += 1;

@@ -1,0 +1,354 @@
+use serde_json::json;
+
+use super::super::limits::EXACT_NUMBERS;
+use super::*;
+use crate::convert::rules::tests::{record, single};
+
+/// Moves the field `v` of one type to the field `v` of another, by an expression.
+fn moved(from: &serde_json::Value, value: Value, expr: &str, to: &serde_json::Value) -> Result<Value, String> {
+    let rule = json!({ "name": "r", "mode": "UPGRADE", "type": "JSONATA", "expr": expr });
+    match single(rule).apply(&Value::Record(vec![value]), &record(from), &record(to)) {
+        Ok(Value::Record(mut values)) => Ok(values.pop().unwrap()),
+        Ok(other) => panic!("{other:?}"),
+        Err(failure) => Err(format!("{}: {}", failure.path, failure.detail)),
+    }
+}
+
+fn same(of: &serde_json::Value, value: &Value, expr: &str) {
+    assert_eq!(moved(of, value.clone(), expr, of).as_ref(), Ok(value), "{of}: {expr}");
+}
+
+/// Each type with its edges, carried by expressions that carry.
+#[test]
+fn values_that_are_carried_keep_their_bits() {
+    let long = |value| (json!("long"), Value::Long(value));
+    let double = |value| (json!("double"), Value::Double(value));
+    let float = |value| (json!("float"), Value::Float(value));
+    let branch = |index, value| Value::Union(index, Box::new(value));
+    let named = json!(["null", "string", "long", { "type": "fixed", "name": "a.F", "size": 2 }, { "type": "array", "items": "int" }]);
+    let decimal = json!({ "type": "bytes", "logicalType": "decimal", "precision": 40, "scale": 2 });
+    let nanos = json!({ "type": "long", "logicalType": "timestamp-nanos" });
+    let cases = [
+        (json!("null"), Value::Null),
+        (json!("boolean"), Value::Boolean(false)),
+        (json!("int"), Value::Int(i32::MIN)),
+        long(0),
+        long(EXACT_INTEGER),
+        long(-EXACT_INTEGER),
+        long(EXACT_INTEGER + 1),
+        long(9_007_199_254_740_993),
+        long(i64::MAX),
+        long(i64::MIN),
+        (nanos, Value::Long(1_763_790_000_123_456_789)),
+        float(0.1),
+        float(-0.0),
+        float(f32::MIN_POSITIVE / 4.0),
+        float(f32::MAX),
+        float(f32::INFINITY),
+        float(f32::from_bits(0xffa0_0001)),
+        double(0.1),
+        double(-0.0),
+        double(5e-324),
+        double(f64::MAX),
+        double(9_007_199_254_740_993.0),
+        double(f64::NEG_INFINITY),
+        double(f64::from_bits(0x7ff4_0000_dead_beef)),
+        (json!("bytes"), Value::Bytes((0..=255).collect())),
+        (decimal, Value::Bytes(vec![0x7f, 0xff, 0, 1, 0x80, 9, 9, 9, 9, 9, 9, 9])),
+        (json!({ "type": "fixed", "name": "F", "size": 3 }), Value::Fixed(vec![0, 128, 255])),
+        (json!("string"), Value::String("漢\u{0}😀\u{10fe00} {\"a\"}".into())),
+        (json!({ "type": "enum", "name": "E", "symbols": ["A", "B"] }), Value::Enum(1)),
+        (
+            json!({ "type": "map", "values": "long" }),
+            Value::Map(vec![("a\u{10fffd}".into(), Value::Long(i64::MAX)), (String::new(), Value::Long(1))]),
+        ),
+        (
+            json!({ "type": "array", "items": "double" }),
+            Value::Array(vec![Value::Double(f64::NAN), Value::Double(1.5), Value::Double(f64::INFINITY)]),
+        ),
+        (named.clone(), branch(0, Value::Null)),
+        (named.clone(), branch(1, Value::String("t".into()))),
+        (named.clone(), branch(2, Value::Long(i64::MIN))),
+        (named.clone(), branch(3, Value::Fixed(vec![1, 200]))),
+        (named, branch(4, Value::Array(vec![Value::Int(1)]))),
+    ];
+    for (of, value) in cases {
+        for expr in
+            ["$", "{'v': v}", "$merge([$, {}])", "$sift($, function($x, $k) { $k = 'v' })", "$ ~> |$|{'w': 1}, ['w']|"]
+        {
+            same(&of, &value, expr);
+        }
+    }
+}
+
+/// What would look into a number that JSON cannot hold fails; nothing is decided by the token that stands for it.
+#[test]
+fn numbers_that_json_cannot_hold_are_not_looked_into() {
+    let expressions = [
+        "v + 1",
+        "-v",
+        "v = 9007199254740993",
+        "v != 1",
+        "1 = v",
+        "v > 1",
+        "v < v",
+        "v = v",
+        "v in [1]",
+        "1 in [v]",
+        "v & ''",
+        "'' & $",
+        "$string(v)",
+        "v.$string()",
+        "$string($)",
+        "$length(v)",
+        "v.$length()",
+        "$length($string(v))",
+        "$substring(v, 1)",
+        "v.$substring(1, 2)",
+        "$number(v)",
+        "$sum([v])",
+        "$max([v, 1])",
+        "$sort([v, v])",
+        "$distinct([v, v])",
+        "$type(v)",
+        "v.$type($)",
+        "$contains(v, 'a')",
+        "$split(v, '')",
+        "$match(v, /./)",
+        "$replace(v, /./, 'a')",
+        "$join([v])",
+        "$base64encode(v)",
+        "$uppercase(v)",
+        "$lookup({'a': 1}, v)",
+        "{v: 1}",
+        "$${v: 1}",
+        "[1, 2, 3][v]",
+        "[$]^(v)",
+        "[v, v]^($)",
+        "$map([v], $string)",
+        "$map([v], function($x) { $x = 1 })",
+        "[v] ~> $sum()",
+        "v ~> $string",
+        "$filter([v], function($x) { $x > 1 })",
+        "($f := function($x) { $x = 1 }; $filter([v], $f))",
+        "$reduce([v, v], function($a, $b) { $a + $b })",
+        "$sort([v, v], function($a, $b) { $a > $b })",
+        "($x := v; $x * 1)",
+        "[1..v]",
+        "$round(v)",
+        "$fromMillis(v)",
+        "$formatNumber(v, '#')",
+        "$keys({'a': 1})[$ = $$.v]",
+        "$each({'a': v}, function($x) { $x & '' })",
+        "v = 1 ? 1 : 2",
+        "$substring(?, 0, 1)(v)",
+        "$error(v)",
+        "$toMillis(v)",
+        "$append([v], 1) ~> $join()",
+        "$zip([v], [1])[0][0] = 1",
+        "$spread({'a': v}).a = 1",
+        "$merge([{'a': v}]).a = 1",
+        "$pad(v, 30)",
+        "$encodeUrl(v)",
+        "|v|{}|(v) & ''",
+    ];
+    for (of, value) in [
+        ("long", Value::Long(9_007_199_254_740_993)),
+        ("double", Value::Double(f64::NAN)),
+        ("float", Value::Float(f32::INFINITY)),
+    ] {
+        for expr in expressions {
+            let whole = format!("{{'v': ({expr})}}");
+            let got = moved(&json!(of), value.clone(), &whole, &json!(["null", "boolean", "double", "string"]));
+            let why = got.expect_err(expr);
+            assert!(why.contains("looks into a number") || why.contains("JSONata's error"), "{of}: {expr}: {why}");
+        }
+    }
+    let falsy = [
+        "v ? 1 : 2",
+        "$boolean(v) ? 1 : 2",
+        "$not(v) ? 1 : 2",
+        "v and true ? 1 : 2",
+        "(v ?: 1; 1)",
+        "$count($filter([v], function($x) { $x }))",
+    ];
+    for expr in falsy {
+        let whole = format!("{{'v': {expr}}}");
+        assert!(moved(&json!("double"), Value::Double(f64::NAN), &whole, &json!("int")).is_err(), "{expr}");
+        assert_eq!(moved(&json!("long"), Value::Long(i64::MAX), &whole, &json!("int")), Ok(Value::Int(1)), "{expr}");
+    }
+}
+
+/// From, value, expression, to, and what must come out.
+#[test]
+fn results_fit_their_schema_exactly_or_fail() {
+    let string = || json!("string");
+    let inexact = |of: &str| Err(format!("v: the result is a number that {of} does not hold exactly"));
+    let union = json!(["null", "string"]);
+    let cases = [
+        (json!("int"), Value::Int(3), "{'v': v / 2}", json!("long"), inexact("long")),
+        (json!("int"), Value::Int(4), "{'v': v / 2}", json!("long"), Ok(Value::Long(2))),
+        (json!("long"), Value::Long(EXACT_INTEGER), "{'v': v * 2}", json!("long"), inexact("long")),
+        (json!("long"), Value::Long(EXACT_INTEGER), "{'v': v + 1}", json!("long"), inexact("long")),
+        (json!("long"), Value::Long(i64::from(i32::MAX) + 1), "$", json!("int"), inexact("int")),
+        (json!("long"), Value::Long(i64::MAX), "$", json!("int"), inexact("int")),
+        (json!("long"), Value::Long(i64::MAX), "$", json!("double"), inexact("double")),
+        (json!("long"), Value::Long(i64::MIN), "$", json!("double"), Ok(Value::Double(-9_223_372_036_854_775_808.0))),
+        (json!("long"), Value::Long(1 << 60), "$", json!("float"), Ok(Value::Float(1_152_921_504_606_846_976.0))),
+        (json!("double"), Value::Double(0.1), "$", json!("float"), Ok(Value::Float(0.1))),
+        (json!("double"), Value::Double(0.123_456_789), "$", json!("float"), inexact("float")),
+        (json!("double"), Value::Double(1e300), "$", json!("float"), inexact("float")),
+        (json!("float"), Value::Float(0.1), "$", json!("double"), Ok(Value::Double(0.1))),
+        (json!("double"), Value::Double(f64::INFINITY), "$", json!("long"), inexact("long")),
+        (json!("double"), Value::Double(1e16), "$", json!("long"), inexact("long")),
+        (
+            json!("long"),
+            Value::Long(i64::MAX),
+            "$",
+            string(),
+            Err("v: a number that JSON cannot hold stands in a text".into()),
+        ),
+        (json!("long"), Value::Long(i64::MAX), "$", json!("bytes"), Err("v: bytes are characters up to U+00FF".into())),
+        (
+            json!("long"),
+            Value::Long(7),
+            "$",
+            string(),
+            Err("v: the result is a number, and the schema has string".into()),
+        ),
+        (json!("long"), Value::Long(7), "{'v': $string(v)}", string(), Ok(Value::String("7".into()))),
+        (
+            json!("long"),
+            Value::Long(EXACT_INTEGER),
+            "{'v': $string(v)}",
+            string(),
+            Ok(Value::String("9007199254740991".into())),
+        ),
+        (
+            string(),
+            Value::String("B".into()),
+            "$",
+            json!({ "type": "enum", "name": "E", "symbols": ["A"] }),
+            Err("v: the result is no symbol of the enum".into()),
+        ),
+        (
+            string(),
+            Value::String("abc".into()),
+            "$",
+            json!({ "type": "fixed", "name": "F", "size": 2 }),
+            Ok(Value::Fixed(b"abc".to_vec())),
+        ),
+        (string(), Value::String("é".into()), "$", json!("bytes"), Ok(Value::Bytes(vec![0xe9]))),
+        (
+            string(),
+            Value::String("a".into()),
+            "{'v': {'string': v}}",
+            union.clone(),
+            Ok(Value::Union(1, Box::new(Value::String("a".into())))),
+        ),
+        (
+            string(),
+            Value::String("a".into()),
+            "$",
+            union.clone(),
+            Err("v: a value of a union must be null, or an object with its branch, as {\"string\": …}".into()),
+        ),
+        (
+            string(),
+            Value::String("a".into()),
+            "{'v': {'int': 1}}",
+            union.clone(),
+            Err("v: the union has no branch of the result's name".into()),
+        ),
+        (
+            union.clone(),
+            Value::Union(1, Box::new(Value::String("a".into()))),
+            "{'v': v.string}",
+            string(),
+            Ok(Value::String("a".into())),
+        ),
+        (
+            union,
+            Value::Union(0, Box::new(Value::Null)),
+            "{'v': v.string}",
+            string(),
+            Err("v: the result has no such field".into()),
+        ),
+        (string(), Value::String("a".into()), "{}", string(), Err("v: the result has no such field".into())),
+        (
+            string(),
+            Value::String("a".into()),
+            "{'w': 1, 'v': v}",
+            string(),
+            Err("w: the result has a field that the schema has not".into()),
+        ),
+        (
+            string(),
+            Value::String("a".into()),
+            "{'v': [v][$ = 'a']}",
+            json!({ "type": "array", "items": "string" }),
+            Err("v: the result is a string, and the schema has array; write [] behind a path that may have one item"
+                .into()),
+        ),
+        (
+            string(),
+            Value::String("a".into()),
+            "{'v': function($x) { $x }}",
+            string(),
+            Err("v: the result is a function, and the schema has string".into()),
+        ),
+        (
+            string(),
+            Value::String("a".into()),
+            "[1]",
+            string(),
+            Err(": the result is an array, and the schema has record".into()),
+        ),
+        (
+            string(),
+            Value::String("a".into()),
+            "{'v': null}",
+            string(),
+            Err("v: the result is null, and the schema has string".into()),
+        ),
+    ];
+    for (from, value, expr, to, expected) in cases {
+        assert_eq!(moved(&from, value, expr, &to), expected, "{from} {expr} {to}");
+    }
+}
+
+#[test]
+fn texts_with_the_characters_of_tokens_do_not_meet_numbers() {
+    let of = json!({ "type": "map", "values": ["long", "string"] });
+    let entry = |key: &str, index, value| (key.to_owned(), Value::Union(index, Box::new(value)));
+    let number = || entry("n", 0, Value::Long(i64::MAX));
+    for other in [entry("t", 1, Value::String("a\u{10fe05}".into())), entry("\u{10fe10}", 1, Value::String("a".into()))]
+    {
+        same(&of, &Value::Map(vec![other.clone()]), "$");
+        let why = moved(&of, Value::Map(vec![number(), other]), "$", &of).expect_err("both");
+        assert!(why.contains("U+10FE00"), "{why}");
+    }
+    same(&of, &Value::Map(vec![number(), entry("t", 1, Value::String("\u{10ff00}".into()))]), "$");
+}
+
+/// A result that stands in many places is written in each, up to a limit.
+#[test]
+fn results_are_bounded() {
+    let of = json!({ "type": "array", "items": "string" });
+    let why = moved(&json!("string"), Value::String("a".repeat(1_000_000)), "{'v': $map([1..70], function($i) { $$.v })}", &of)
+        .expect_err("100 MB");
+    assert_eq!(why, "v[63]: the result is too large");
+    let list = json!({ "type": "record", "name": "L", "fields": [{ "name": "next", "type": ["null", "L"] }] });
+    let expr = "{'v': $reduce([1..400], function($a, $b) { {'next': {'L': $a}} }, {'next': null})}";
+    let why = moved(&json!("int"), Value::Int(1), expr, &list).expect_err("400 levels");
+    assert!(why.ends_with("the result nests deeper than 256 levels"), "{why}");
+}
+
+#[test]
+fn so_many_numbers_are_kept() {
+    let mut exact = Exact::default();
+    for number in 0..EXACT_NUMBERS {
+        exact.keep(Number::Long(i64::MAX)).unwrap_or_else(|mistake| panic!("{number}: {mistake:?}"));
+    }
+    assert!(exact.keep(Number::Long(i64::MAX)).is_err());
+}
