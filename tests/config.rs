@@ -361,10 +361,24 @@ fn files_are_read_by_their_ending() {
 fn bad_files_answer_with_all_their_mistakes() {
     let files = files("tests/config");
     assert!(files.len() >= 25, "{}", files.len());
+    golden(files, |file| parse_file(file).err());
+}
+
+#[test]
+fn bad_mappings_answer_with_all_their_mistakes() {
+    let files = files("tests/config/mappings");
+    assert_eq!(files.len(), 4, "{files:?}");
+    golden(files, |file| {
+        Config::mapping(&fs::read_to_string(file).unwrap(), Syntax::of(file).unwrap(), &environment()).err()
+    });
+}
+
+/// Compares the mistakes of each file with its golden text.
+fn golden(files: Vec<PathBuf>, mistakes: impl Fn(&Path) -> Option<Vec<Error>>) {
     let bless = std::env::var_os("SLUICE_BLESS").is_some();
     let mut wrong = Vec::new();
     for file in files {
-        let errors = parse_file(&file).expect_err(&format!("{} is good", file.display()));
+        let errors = mistakes(&file).unwrap_or_else(|| panic!("{} is good", file.display()));
         let messages: String = errors.iter().map(|error| format!("{error}\n")).collect();
         assert!(!messages.contains("hunter2"), "{}: a secret is printed:\n{messages}", file.display());
         let golden = file.with_extension("expected");

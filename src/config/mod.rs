@@ -43,6 +43,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::convert::mapping::Steps;
 use error::Mistakes;
 use raw::Node;
 
@@ -134,6 +135,14 @@ impl Config {
     /// All mistakes in it; one with an empty key where the text is no YAML or TOML.
     pub fn parse(text: &str, syntax: Syntax, environment: &Environment<'_>) -> Result<Self, Vec<Error>> {
         parse(text, syntax, environment, check::check)
+    }
+
+    /// Checks a text that has the key `mapping` and nothing else: the steps of a mapping.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn mapping(text: &str, syntax: Syntax, environment: &Environment<'_>) -> Result<Steps, Vec<Error>> {
+        parse(text, syntax, environment, check::check_mapping)
     }
 
     /// Finds the conflicts of gates and converters over the topics that a cluster has: topics that two gates read, outputs

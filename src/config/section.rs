@@ -55,6 +55,12 @@ impl<'m> Section<'m> {
         self.entries.remove(key).filter(|node| !matches!(node, Node::Null))
     }
 
+    /// Takes a value as it is, null too.
+    pub(super) fn take_with_null(&mut self, key: &'static str) -> Option<Node> {
+        self.known.push(key);
+        self.entries.remove(key)
+    }
+
     /// Takes all values, for tables whose keys are names; `None` where the table was none, which is reported.
     pub(super) fn take_all(&mut self) -> Option<BTreeMap<String, Node>> {
         (!self.mistaken).then(|| std::mem::take(&mut self.entries))
@@ -70,6 +76,16 @@ impl<'m> Section<'m> {
     /// Tells whether a key is there with a value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.get(key).is_some_and(|node| !matches!(node, Node::Null))
+    }
+
+    /// Tells whether a key is there, with a value or with null.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Returns where mistakes go, for what is no table.
+    pub(super) fn mistakes(&self) -> &'m Mistakes {
+        self.mistakes
     }
 
     /// Tells whether a key holds a table.

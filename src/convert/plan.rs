@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
+use super::mapping::Mapping;
 use super::resolution::Resolution;
 use super::rules::Chain;
+use super::value::Mistake;
 use super::{Codec, Failure, Loss, NoPath, Scratch};
 
 /// The way from a writer's schema to a target's.
@@ -21,6 +23,7 @@ pub struct Plan {
 enum Steps {
     Resolution(Resolution),
     Rules { chain: Chain, writer: Arc<Codec>, target: Arc<Codec> },
+    Mapping { mapping: Box<Mapping>, writer: Arc<Codec>, target: Arc<Codec> },
 }
 
 /// The kind of a plan.
@@ -52,6 +55,13 @@ impl Plan {
         Self { steps: Steps::Rules { chain, writer, target }, losses: Vec::new() }
     }
 
+    /// Plans a configured mapping that was compiled for these schemas.
+    #[must_use]
+    pub fn map(mapping: Mapping, writer: Arc<Codec>, target: Arc<Codec>) -> Self {
+        let losses = mapping.losses().to_vec();
+        Self { steps: Steps::Mapping { mapping: Box::new(mapping), writer, target }, losses }
+    }
+
     /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
     ///
     /// # Errors
@@ -61,6 +71,7 @@ impl Plan {
         let done = match &self.steps {
             Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
             Steps::Rules { chain, writer, target } => chain.convert(datum, writer, target, out),
+            Steps::Mapping { mapping, writer, target } => map(mapping, (writer, target), datum, out),
         };
         if done.is_err() {
             out.truncate(start);
@@ -75,6 +86,7 @@ impl Plan {
             Steps::Resolution(resolution) if resolution.copies() => Way::Same,
             Steps::Resolution(_) => Way::Resolution,
             Steps::Rules { .. } => Way::Rules,
+            Steps::Mapping { .. } => Way::Mapping,
         }
     }
 
@@ -83,6 +95,18 @@ impl Plan {
     pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
+}
+
+/// Converts by a mapping, which goes from value to value.
+fn map(
+    mapping: &Mapping,
+    (writer, target): (&Codec, &Codec),
+    datum: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let failure = |Mistake { path, detail }| Failure { step: "mapping".into(), path, detail };
+    let value = writer.decode(datum).map_err(failure)?;
+    target.encode(&mapping.convert(&value)?, out).map_err(failure)
 }
 
 impl Way {

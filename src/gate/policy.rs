@@ -2,8 +2,10 @@
 //!
 //! They stand here and not in `config`, so that the gate knows nothing of files and keys.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::convert::mapping::Steps;
 use crate::record::Part;
 use crate::schema::{Subject, Version};
 use crate::wire::WireFormats;
@@ -41,13 +43,20 @@ pub struct PartPolicy {
 }
 
 /// Which records are converted, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversionRule {
     /// Whether all records of other schemas are, as a converter does; else only those that the target's readers cannot
     /// read. Then the subject is the target's, and the writer's is not checked.
     pub all: bool,
     /// The configured mapping.
-    pub mapping: Option<Arc<str>>,
+    pub mapping: Option<Arc<Steps>>,
+}
+
+/// Rules are keys of plans: mappings are many times compared and seldom told apart.
+impl Hash for ConversionRule {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.all, self.mapping.is_some()).hash(state);
+    }
 }
 
 /// Where a schema must be registered.

@@ -77,7 +77,7 @@ async fn way(
     }
     let range = (version.min(target.version), version.max(target.version));
     let versions = client.contracts(subject, range).await?;
-    Ok(match plan_between((&writer.text, version), (&target.text, target.version), &versions) {
+    Ok(match plan_between((&writer.text, version), (&target.text, target.version), rule, &versions) {
         Ok(plan) => conversion(plan.way().name(), plan.losses().iter().map(ToString::to_string).collect(), None),
         Err(no_path) => conversion("none", Vec::new(), Some(no_path.to_string())),
     })

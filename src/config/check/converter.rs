@@ -2,6 +2,8 @@
 //!
 //! A converter is a gate whose policy converts: `to` is its validated topic, and it has no converter topic.
 
+use std::sync::Arc;
+
 use super::gate::{self, DeadLetters, Options};
 use super::leaf;
 use crate::config::conflict;
@@ -74,9 +76,9 @@ fn check_part(mut section: Section<'_>, groups: Option<usize>) -> Option<PartPol
         target @ (TargetRule::Latest | TargetRule::Version(_)) => Ok(target),
     });
     let wire = gate::check_wire(&mut section);
-    section.later("mapping");
+    let mapping = super::mapping::mapping(&mut section).map(Arc::new);
     section.finish();
-    let conversion = Some(ConversionRule { all: true, mapping: None });
+    let conversion = Some(ConversionRule { all: true, mapping });
     Some(PartPolicy { wire, subject: SubjectRule::Named(subject?), target: target?, conversion })
 }
 

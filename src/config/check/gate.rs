@@ -1,6 +1,7 @@
 //! One gate of the section `gates`.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
@@ -243,9 +244,13 @@ fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>, co
         section
             .mistake("target", "is a version, and `subject: any` names no subject that could have it; give a subject");
     }
-    section.later("mapping");
+    let mapping = super::mapping::mapping(&mut section).map(Arc::new);
+    let can_convert = converts && target != TargetRule::Any;
+    if mapping.is_some() && !can_convert {
+        section.mistake("mapping", "has no meaning without a `target` and `incompatible: convert`; leave it out");
+    }
     section.finish();
-    let conversion = (converts && target != TargetRule::Any).then(|| ConversionRule { all: false, mapping: None });
+    let conversion = can_convert.then(|| ConversionRule { all: false, mapping });
     checked.then(|| PartPolicy { wire, subject, target, conversion })
 }
 

@@ -7,6 +7,7 @@ mod converter;
 mod gate;
 mod kafka;
 pub(crate) mod leaf;
+mod mapping;
 mod registry;
 mod registry_server;
 mod users;
@@ -20,6 +21,7 @@ use super::error::{Error, Mistakes};
 use super::raw::Node;
 use super::section::Section;
 use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, Registry, limits};
+use crate::convert::mapping::Steps;
 use crate::kafka::memory::LEAST_SHARE;
 
 pub(super) use users::users;
@@ -87,6 +89,18 @@ pub(super) fn check_registry(root: Node, mistakes: Mistakes) -> Result<Registry,
     // What another section refers to may be there where gates run only.
     mistakes.retain(|mistake| mistake.key.is_empty() || mistake.key.split('.').next() == Some("registry"));
     if mistakes.is_empty() { Ok(registry) } else { Err(mistakes) }
+}
+
+/// Checks the key `mapping` alone.
+pub(super) fn check_mapping(root: Node, mistakes: Mistakes) -> Result<Steps, Vec<Error>> {
+    let mut root = Section::new(String::new(), Some(root), &mistakes);
+    root.require("mapping", "the steps by which records become those of the target");
+    let steps = mapping::mapping(&mut root);
+    root.finish();
+    match (steps, mistakes.into_vec()) {
+        (Some(steps), none) if none.is_empty() => Ok(steps),
+        (_, some) => Err(some),
+    }
 }
 
 fn check_version(root: &mut Section<'_>) {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::error::Error;
 use super::targets::Target;
 use super::{Question, Schemas};
-use crate::convert::rules::{Chain, Problem, Versioned};
+use crate::convert::mapping::{Mapping, Side};
+use crate::convert::rules::{Chain, Versioned};
 use crate::convert::{Codec, NoPath, Plan};
 use crate::gate::policy::ConversionRule;
 use crate::registry::contract::RuleSet;
@@ -67,7 +68,7 @@ impl Schemas {
             guid: target.guid,
             is_bytes: reader.is_bytes(),
         };
-        let plan = self.plan(&writer, target).await?;
+        let plan = self.plan(&writer, target, rule).await?;
         let way = plan.as_ref().map_or("none", |plan| plan.way().name());
         // What the target's readers can resolve by themselves, a gate leaves to them.
         if !rule.all && matches!(reading, Reading::Depends(_)) && matches!(way, "none" | "resolution" | "same") {
@@ -91,6 +92,8 @@ struct Ingredients {
     reader: SchemaText,
     /// Writer and target as versions of one subject, and the contracts from one to the other.
     contracts: Option<Contracts>,
+    /// The writer's version, where it is one of the target's subject.
+    version: Option<Version>,
 }
 
 struct Contracts {
@@ -105,13 +108,16 @@ impl Schemas {
         self: &Arc<Self>,
         writer: &Writer,
         target: &Target,
+        rule: &ConversionRule,
     ) -> Result<Result<Arc<Plan>, NoPath>, Error> {
         let ingredients = Ingredients {
             writer: self.text(writer.named).await?,
             reader: self.text(SchemaRef::Id(target.id)).await?,
             contracts: self.contracts(writer, target).await?,
+            version: if writer.origin.0.as_ref() == Some(&target.subject) { writer.origin.1 } else { None },
         };
-        let plan = tokio::task::spawn_blocking(move || make(ingredients)).await;
+        let rule = rule.clone();
+        let plan = tokio::task::spawn_blocking(move || make(ingredients, &rule)).await;
         Ok(plan.map_err(|_| Error::Compiler)?.map(Arc::new))
     }
 
@@ -136,34 +142,57 @@ impl Schemas {
 }
 
 /// Makes a plan, off the runtime's threads.
-fn make(Ingredients { writer, reader, contracts }: Ingredients) -> Result<Plan, NoPath> {
-    match contracts {
-        None => {
-            let (writer, target) = codecs(&writer, &reader)?;
-            Plan::resolve(&writer, &target)
-        }
-        Some(contracts) => {
-            plan_between((&writer, contracts.writer), (&reader, contracts.target), &contracts.versions)
-        }
-    }
+fn make(ingredients: Ingredients, rule: &ConversionRule) -> Result<Plan, NoPath> {
+    let Ingredients { writer, reader, contracts, version } = ingredients;
+    let (writer, target) = codecs(&writer, &reader)?;
+    let versions = contracts.map(|contracts| (contracts.writer, contracts.target, contracts.versions));
+    choose((writer, version), target, rule, versions.as_ref().map(|(from, to, versions)| (*from, *to, &**versions)))
 }
 
-/// Makes the plan between two versions of a subject, of which all in between are given with their rules: by the rules, if
-/// there are any, else by resolution.
+/// The versions between writer and target, both of one subject, with their rules.
+type Between<'a> = (Version, Version, &'a [(Version, Option<RuleSet>)]);
+
+/// Makes the plan between two versions of a subject, of which all in between are given with their rules.
 ///
 /// # Errors
 /// No record of the one can become a record of the other.
 pub fn plan_between(
     (writer, from): (&SchemaText, Version),
     (target, to): (&SchemaText, Version),
+    rule: &ConversionRule,
     versions: &[(Version, Option<RuleSet>)],
 ) -> Result<Plan, NoPath> {
     let (writer, target) = codecs(writer, target)?;
-    let versions: Vec<_> =
-        versions.iter().map(|(version, rules)| Versioned { version: *version, rules: rules.as_ref() }).collect();
-    let problem = |problem: Problem| NoPath { path: String::new(), detail: problem.to_string() };
-    match Chain::compile(from, to, &versions).map_err(problem)? {
-        Some(chain) => Ok(Plan::rules(chain, writer, target)),
+    choose((writer, Some(from)), target, rule, Some((from, to, versions)))
+}
+
+/// Takes the first way that there is: the mapping, the rules, resolution.
+fn choose(
+    (writer, version): (Codec, Option<Version>),
+    target: Codec,
+    rule: &ConversionRule,
+    between: Option<Between<'_>>,
+) -> Result<Plan, NoPath> {
+    let no_path = |detail| NoPath { path: String::new(), detail };
+    if let Some(steps) = rule.mapping.as_ref().and_then(|mapping| mapping.of(version)) {
+        let name = version.map_or("the writer".to_owned(), |version| format!("version {version}"));
+        let sides = (Side { tree: writer.tree(), name: &name }, Side { tree: target.tree(), name: "the target" });
+        let mapping = Mapping::compile(steps, sides.0, sides.1).map_err(|mistakes| {
+            let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            no_path(mistakes.join("; "))
+        })?;
+        return Ok(Plan::map(mapping, Arc::new(writer), Arc::new(target)));
+    }
+    let chain = match between {
+        None => None,
+        Some((from, to, versions)) => {
+            let versions: Vec<_> =
+                versions.iter().map(|(version, rules)| Versioned { version: *version, rules: rules.as_ref() }).collect();
+            Chain::compile(from, to, &versions).map_err(|problem| no_path(problem.to_string()))?
+        }
+    };
+    match chain {
+        Some(chain) => Ok(Plan::follow(chain, Arc::new(writer), Arc::new(target))),
         None => Plan::resolve(&writer, &target),
     }
 }

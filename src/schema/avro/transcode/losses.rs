@@ -32,6 +32,8 @@ pub enum Lost {
         /// The default that takes its place.
         default: Option<String>,
     },
+    /// Digits: a step of a mapping rounds them, in the way of this name.
+    Digits(&'static str),
 }
 
 /// Lists the losses, up to [`limits::LOSSES`].
@@ -152,6 +154,7 @@ impl fmt::Display for Loss {
             path => write!(f, "`{path}`")?,
         }
         match &self.what {
+            Lost::Digits(rounding) => write!(f, ", digits of it ({rounding})"),
             Lost::Field => Ok(()),
             Lost::Branch(branch) => write!(f, " where it is {branch}"),
             Lost::Symbol { symbol, default: Some(default) } => {
