@@ -42,8 +42,6 @@ pub struct Rewrite {
     hash: String,
     pair: Option<Arc<Pair>>,
     is_active: bool,
-    /// A datum as the plan reads or writes it, where the record has it otherwise.
-    spare: Vec<u8>,
 }
 
 /// One part as it leaves.
@@ -108,27 +106,15 @@ impl Rewrite {
             return Err(unreadable.finding());
         };
         self.is_active = true;
-        let Self { parts, scratch, spare, .. } = self;
+        let Self { parts, scratch, .. } = self;
         let NewPart { is_new, bytes, header } = &mut parts[part as usize];
         let to = &conversion.to;
         wire::write(framed, (to.id, to.guid), header, bytes);
-        let datum = if judgement.schema.is_bytes() {
-            spare.clear();
-            length_prefix(framed.datum.len(), spare);
-            spare.extend_from_slice(framed.datum);
-            &**spare
-        } else {
-            framed.datum
-        };
-        let begin = bytes.len();
-        plan.convert(datum, scratch, bytes).map_err(|failure| {
+        plan.convert(framed.datum, scratch, bytes).map_err(|failure| {
             let detail = format!("{}: {}", failure.step, failure.detail);
             let violation = Violation::new(ReasonCode::ConversionFailed, detail).at(failure.path);
             judged_part(part, schema, judgement, violation)
         })?;
-        if to.is_bytes {
-            bytes.drain(begin..begin + length_size(&bytes[begin..]));
-        }
         *is_new = true;
         Ok(())
     }
@@ -212,21 +198,6 @@ fn hex(byte: u8) -> [u8; 2] {
 fn write_hex(bytes: &[u8], text: &mut String) {
     text.clear();
     text.extend(bytes.iter().flat_map(|byte| hex(*byte)).map(char::from));
-}
-
-/// Writes a length as Avro does: zigzag, seven bits a byte.
-fn length_prefix(length: usize, out: &mut Vec<u8>) {
-    let mut rest = (length as u64) << 1;
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
-/// Returns how many bytes a length takes that a plan has written.
-fn length_size(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| **byte >= 0x80).count() + 1
 }
 
 #[cfg(test)]

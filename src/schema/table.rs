@@ -90,8 +90,6 @@ pub struct Place {
     pub id: SchemaId,
     /// Its GUID; a registry without GUIDs has records without them.
     pub guid: Option<SchemaGuid>,
-    /// Whether it is a plain `bytes` schema, whose data stand bare.
-    pub is_bytes: bool,
 }
 
 /// The name of a pair of schemas, as conversions are counted.

@@ -29,9 +29,9 @@ fn text(text: &str) -> SchemaText {
     SchemaText { format: Format::Avro, text: text.into(), references: Vec::new() }
 }
 
-fn place(is_bytes: bool) -> Arc<Place> {
+fn place() -> Arc<Place> {
     let subject = Subject("orders-value".into());
-    Arc::new(Place { subject, version: Version(2), id: SchemaId(TARGET), guid: Some(TARGET_GUID), is_bytes })
+    Arc::new(Place { subject, version: Version(2), id: SchemaId(TARGET), guid: Some(TARGET_GUID) })
 }
 
 /// A writer that resolves to the target; `all`: as a converter sees it.
@@ -45,7 +45,7 @@ fn judged(writer: &str, target: &str, all: bool) -> Judgement {
         _ => Reading::Never(Mismatch { path: String::new(), detail: "never".to_owned() }),
     };
     let pair = Pair { from: "orders-value/1".into(), to: "orders-value/2".into(), way: "resolution" };
-    let to = place(reader.is_bytes());
+    let to = place();
     let conversion = Conversion { all, to, plan: plan.map(Arc::new), pair: Arc::new(pair) };
     Judgement {
         schema,
@@ -151,7 +151,12 @@ fn a_record_leaves_in_the_wire_format_in_which_it_came() {
 fn a_converted_record_says_so() {
     let mut rewrite = Rewrite::default();
     let value = framed(WRITER, b"\x04");
-    let _ = gate(false, false).decide(&record(Some(b"k"), Some(&value), &[]), SOURCE, &table(INT, LONG, false), &mut rewrite);
+    let _ = gate(false, false).decide(
+        &record(Some(b"k"), Some(&value), &[]),
+        SOURCE,
+        &table(INT, LONG, false),
+        &mut rewrite,
+    );
     // printf '\0\0\0\1k\0\0\0\6\0\0\0\0\2\4' | sha256sum
     let hash = "74e4a1ed2841db5d7ea52864f31009b01973abc4fa5e4a7e66cb75fcc990d049";
     assert_eq!(

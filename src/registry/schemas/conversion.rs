@@ -60,13 +60,11 @@ impl Schemas {
             let what = format!("the registry gives no GUID for version {version} of subject '{subject}', the target");
             return Err(Error::Target(format!("{what}, which its records need").into()));
         }
-        let reader = target.reader()?;
         let to = Place {
             subject: target.subject.clone(),
             version: target.version,
             id: target.id,
             guid: target.guid,
-            is_bytes: reader.is_bytes(),
         };
         let plan = self.plan(&writer, target, rule).await?;
         let way = plan.as_ref().map_or("none", |plan| plan.way().name());
@@ -174,7 +172,13 @@ fn choose(
     between: Option<Between<'_>>,
 ) -> Result<Plan, NoPath> {
     let no_path = |detail| NoPath { path: String::new(), detail };
+    // Their data stand bare, and what looks into a value would take the first bytes for a length.
+    let is_bare = writer.schema().is_bytes() || target.schema().is_bytes();
+    let bare = || no_path("a plain `bytes` schema has nothing that a mapping or a rule could name".to_owned());
     if let Some(steps) = rule.mapping.as_ref().and_then(|mapping| mapping.of(version)) {
+        if is_bare {
+            return Err(bare());
+        }
         let name = version.map_or("the writer".to_owned(), |version| format!("version {version}"));
         let sides = (Side { tree: writer.tree(), name: &name }, Side { tree: target.tree(), name: "the target" });
         let mapping = Mapping::compile(steps, sides.0, sides.1).map_err(|mistakes| {
@@ -192,6 +196,7 @@ fn choose(
         }
     };
     match chain {
+        Some(_) if is_bare => Err(bare()),
         Some(chain) => Ok(Plan::follow(chain, Arc::new(writer), Arc::new(target))),
         None => Plan::resolve(&writer, &target),
     }
