@@ -530,3 +530,32 @@ fn both_ways_at_once() {
         wait_counts(&gate, name, &[("validated", "", passed), ("converted", "", converted), ("skipped", "", 301)]);
     }
 }
+
+/// What a converter or a gate would do with each version is told before anything runs.
+#[test]
+fn check_config_tells_the_way_of_each_version_and_what_it_loses() {
+    let world = World::new("told");
+    world.make_topics(&["raw", "orders", "old", "new", "dead"]);
+    let converters = json!({
+        "up": world.converter("old", "new", 3, Some("down")),
+        "down": world.converter("new", "old", 1, Some("up")),
+    });
+    let config = world.config(world.gate("convert"), converters);
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), config.0.to_string()).unwrap();
+    let mut command = std::process::Command::new(common::gate::binary());
+    let output = command.args(["check-config", "--config"]).arg(file.path()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let values = format!("  values of '{}', version", world.subject);
+    for line in [
+        format!("{values} 1 to 2: pass as they are"),
+        format!("{values} 3 to 2: rules"),
+        format!("{values} 2 to 1: resolution; down-conversion loses `channel`"),
+        format!("{values} 3 to 1: rules"),
+    ] {
+        assert!(said.lines().any(|found| found == line), "no '{line}' in:\n{said}");
+    }
+    let no_way = format!("  up: version 2 of subject '{}' has no way to version 3: ", world.subject);
+    assert!(said.contains(&no_way), "{said}");
+    assert!(said.contains("converter up: exactly-once"), "{said}");
+}

@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 
 use super::extent::Extent;
 use super::limit::Share;
-use super::rewrite::Rewrite;
 use crate::record::Part;
 use crate::schema::table::{Need, Pair};
 use crate::schema::{Format, SchemaRef, Subject, Version};
@@ -139,9 +138,8 @@ impl Tally {
         }
     }
 
-    /// Adds what a record was converted by, if it was. There are as many pairs as writer schemas met, most often one.
-    pub fn add_conversion_of(&mut self, rewrite: &Rewrite) {
-        let Some(pair) = rewrite.pair() else { return };
+    /// Adds a conversion. There are as many pairs as writer schemas met, most often one.
+    pub fn add_conversion(&mut self, pair: &Arc<Pair>) {
         match self.conversions.iter_mut().find(|(known, _)| Arc::ptr_eq(known, pair)) {
             Some((_, count)) => *count += 1,
             None => self.conversions.push((Arc::clone(pair), 1)),

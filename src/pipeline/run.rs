@@ -230,7 +230,7 @@ impl<'c> Loop<'c> {
                 }
                 match self.output.stage(origin, route, message, Change::of(&self.rewrite))? {
                     Staged::Yes => {
-                        self.tally.add_conversion_of(&self.rewrite);
+                        self.rewrite.pair().into_iter().for_each(|pair| self.tally.add_conversion(pair));
                         (route, None)
                     }
                     Staged::TooLarge => {

@@ -250,8 +250,8 @@ fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>, co
         section.mistake("mapping", "has no meaning without a `target` and `incompatible: convert`; leave it out");
     }
     section.finish();
-    let conversion = can_convert.then(|| ConversionRule { all: false, mapping });
-    checked.then(|| PartPolicy { wire, subject, target, conversion })
+    let conversion = can_convert.then_some(ConversionRule { all: false, mapping });
+    checked.then_some(PartPolicy { wire, subject, target, conversion })
 }
 
 pub(super) fn check_wire(section: &mut Section<'_>) -> WireFormats {

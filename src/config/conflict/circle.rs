@@ -43,20 +43,20 @@ fn steps<'g>(gates: &'g [Gate], topics: &[&str]) -> Vec<Step<'g>> {
     let mut seen: BTreeSet<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
     let mut next: Vec<String> = seen.iter().cloned().collect();
     for _ in 0..=gates.len() {
-        for from in std::mem::take(&mut next) {
-            for gate in gates.iter().filter(|gate| gate.source.matches(&from)) {
-                for (role, to) in outputs(gate, &from) {
-                    if leaf::topic(&to).is_ok() && seen.insert(to.clone()) {
-                        next.push(to.clone());
-                    }
-                    steps.push(Step { gate, role, from: from.clone(), to });
-                }
-            }
-        }
+        let found: Vec<Step<'_>> = next.iter().flat_map(|from| steps_from(gates, from)).collect();
+        let is_new = |step: &&Step<'_>| leaf::topic(&step.to).is_ok() && seen.insert(step.to.clone());
+        next = found.iter().filter(is_new).map(|step| step.to.clone()).collect();
+        steps.extend(found);
     }
     // Converters first: a circle is theirs to break, and is told of at its first step.
     steps.sort_by_key(|step| step.gate.word() == "gate");
     steps
+}
+
+fn steps_from<'g>(gates: &'g [Gate], from: &str) -> Vec<Step<'g>> {
+    let readers = gates.iter().filter(|gate| gate.source.matches(from));
+    let step = |gate, role, to| Step { gate, role, from: from.to_owned(), to };
+    readers.flat_map(|gate| outputs(gate, from).into_iter().map(move |(role, to)| step(gate, role, to))).collect()
 }
 
 /// Returns the shortest way from a step's end to its begin, other than by its pair.
