@@ -17,6 +17,9 @@ mod resolution;
 pub mod rules;
 pub mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 pub use self::plan::{Plan, Way};

@@ -155,10 +155,8 @@ impl Codec {
         if self.schema.is_bytes() {
             return Ok(Value::Bytes(datum.to_vec()));
         }
-        match self.schema.explain(datum) {
-            Some(found) => Err(Mistake { path: found.path.unwrap_or_default(), detail: found.detail }),
-            None => read::value(&self.tree, datum),
-        }
+        self.check(datum)?;
+        read::value(&self.tree, datum)
     }
 
     /// Encodes a value and appends it. After a failure, `out` is as it was.
@@ -171,14 +169,20 @@ impl Codec {
             return Ok(());
         }
         let start = out.len();
-        let written = write::value(&self.tree, value, out).and_then(|()| match self.schema.explain(&out[start..]) {
-            Some(found) => Err(Mistake { path: found.path.unwrap_or_default(), detail: found.detail }),
-            None => Ok(()),
-        });
+        let written = write::value(&self.tree, value, out).and_then(|()| self.check(&out[start..]));
         if written.is_err() {
             out.truncate(start);
         }
         written
+    }
+
+    fn check(&self, datum: &[u8]) -> Result<(), Mistake> {
+        if self.schema.check(datum) {
+            return Ok(());
+        }
+        let found = self.schema.explain(datum);
+        let (path, detail) = found.map(|found| (found.path.unwrap_or_default(), found.detail)).unwrap_or_default();
+        Err(Mistake { path, detail })
     }
 }
 

@@ -1,3 +1,5 @@
+//! Values come back as they were, and what is no value of its schema is refused.
+
 use super::*;
 
 fn codec(schema: &str) -> Codec {

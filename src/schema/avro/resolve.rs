@@ -68,7 +68,9 @@ pub(super) fn first_unreadable(shapes: &Shapes, readable: &[bool]) -> (String, S
             Shape::Union(branches) | Shape::Rebranched(branches) if !branches.is_empty() => id = branches[0],
             Shape::Branch { of, .. } => id = *of,
             Shape::Unreadable(reason) => return (path, reason.to_string()),
-            Shape::Enum { .. } | Shape::Symbols(_) => return (path, "the reader's enum has none of the symbols and no default".into()),
+            Shape::Enum { .. } | Shape::Symbols(_) => {
+                return (path, "the reader's enum has none of the symbols and no default".into());
+            }
             _ => break,
         }
     }
@@ -146,7 +148,9 @@ impl<'a> Resolver<'a> {
             (Type::Fixed { size, .. }, Type::Fixed { size: expected, .. }) if size != expected => {
                 self.unreadable(format!("fixed of {size} bytes cannot be read as fixed of {expected}"))
             }
-            (from, to) if from.kind() == to.kind() && from.names().is_some() && !match_names(from, to, &mut self.steps) => {
+            (from, to)
+                if from.kind() == to.kind() && from.names().is_some() && !match_names(from, to, &mut self.steps) =>
+            {
                 self.unreadable(format!("{} cannot be read as {}", from.describe(), to.describe()))
             }
             (Type::Record { fields, .. }, Type::Record { fields: expected, .. }) => self.record(fields, expected),

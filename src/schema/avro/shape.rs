@@ -138,7 +138,10 @@ impl Shapes {
 
     /// Tells whether the reader can take whatever the writer may write.
     pub(super) fn all_readable(&self) -> bool {
-        !self.all.iter().any(|shape| matches!(shape, Shape::Unreadable(_) | Shape::Enum { missing: Some(_), .. }))
+        !self
+            .all
+            .iter()
+            .any(|shape| matches!(shape, Shape::Unreadable(_) | Shape::Text | Shape::Enum { missing: Some(_), .. }))
     }
 
     /// Returns, for each shape, whether the target has anything in it otherwise than the writer.

@@ -167,7 +167,7 @@ impl<'a, T: Trail> Walk<'a, T, Target<'a>> {
                 #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
                 let float = number as f32;
                 #[expect(clippy::cast_possible_truncation, reason = "a float made of a long is within an i128")]
-                let same = float as i128 == i128::from(number);
+                let same = number.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS || float as i128 == i128::from(number);
                 self.write_exact(same, "float", &float.to_le_bytes())
             }
             Promotion::IntToDouble | Promotion::LongToDouble => {
@@ -175,7 +175,7 @@ impl<'a, T: Trail> Walk<'a, T, Target<'a>> {
                 #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
                 let double = number as f64;
                 #[expect(clippy::cast_possible_truncation, reason = "a double made of a long is within an i128")]
-                let same = double as i128 == i128::from(number);
+                let same = number.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS || double as i128 == i128::from(number);
                 self.write_exact(same, "double", &double.to_le_bytes())
             }
             Promotion::FloatToDouble => {
@@ -188,8 +188,16 @@ impl<'a, T: Trail> Walk<'a, T, Target<'a>> {
         }
     }
 
+    /// Reads an `int` or a `long`, one of up to four bytes in one go.
+    #[inline]
     fn whole_number(&mut self, long: bool) -> Result<i64, Stop> {
-        if long { self.long() } else { self.int() }
+        match self.rest.first_chunk().and_then(|bytes| varint::short(u64::from_le_bytes(*bytes))) {
+            Some((number, bytes)) => {
+                self.rest = &self.rest[bytes..];
+                Ok(number)
+            }
+            None => self.number(long),
+        }
     }
 
     fn write_exact(&mut self, same: bool, target: &'static str, bytes: &[u8]) -> Result<(), Stop> {

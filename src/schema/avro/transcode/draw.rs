@@ -120,7 +120,9 @@ impl<'a> Drawer<'a> {
         if to_union && places.iter().enumerate().all(stays) {
             let taken = branches.iter().zip(places);
             return Shape::Union(
-                taken.map(|(&of, place)| self.base.pair(of, Some(place.map_or(reader, |(_, branch)| branch)))).collect(),
+                taken
+                    .map(|(&of, place)| self.base.pair(of, Some(place.map_or(reader, |(_, branch)| branch))))
+                    .collect(),
             );
         }
         Shape::Rebranched(branches.iter().map(|&branch| self.base.pair(branch, Some(reader))).collect())
@@ -136,7 +138,8 @@ impl<'a> Drawer<'a> {
                 Some((u32::try_from(index).ok()?, made?))
             });
             let Some(made) = made else {
-                let lacks = if field.default.is_some() { "and its default does not fit" } else { "which has no default" };
+                let lacks =
+                    if field.default.is_some() { "and its default does not fit" } else { "which has no default" };
                 return self.base.unreadable(format!("the writer lacks field '{}', {lacks}", field.name));
             };
             defaults.push(made);

@@ -5,7 +5,7 @@
 //! one of the target's. A logical type on one side alone is fine, for the other says nothing of what the number means, but
 //! not where a string becomes bytes or bytes a string: the text of a number is not its bytes.
 
-use super::super::tree::{Logical, Tree, NodeId, Unit};
+use super::super::tree::{Logical, NodeId, Tree, Unit};
 
 /// Says what would change, if anything. `promoted`: the base types differ.
 pub(super) fn change(writer: (&Tree, NodeId), reader: (&Tree, NodeId), promoted: bool) -> Option<String> {
