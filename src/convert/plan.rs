@@ -20,6 +20,7 @@ pub struct Plan {
 
 /// What is done with a record.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one per pair of schemas")]
 enum Steps {
     Resolution(Resolution),
     Rules { chain: Chain, writer: Arc<Codec>, target: Arc<Codec> },

@@ -73,7 +73,11 @@ impl Reader<'_> {
                     self.exact.saw(key);
                     Ok::<_, Mistake>((key.clone(), self.value(value, *of)?))
                 };
-                JValue::object(entries.iter().map(entry).collect::<Result<_, _>>()?)
+                let object = JValue::object(entries.iter().map(entry).collect::<Result<_, _>>()?);
+                if object.as_object().is_some_and(|object| object.len() < entries.len()) {
+                    return Err(mistake("a key stands twice in a map"));
+                }
+                object
             }
             (Value::Record(values), Kind::Record { fields, .. }) => {
                 let field = |(field, value): (&Field, &Value)| {
@@ -84,10 +88,10 @@ impl Reader<'_> {
             (Value::Union(index, value), Kind::Union(branches)) => {
                 let branch = *branches.get(*index).ok_or_else(unfit)?;
                 let inner = self.value(value, branch)?;
-                match inner {
-                    JValue::Null => JValue::Null,
-                    inner => JValue::object([(branch_name(tree.get(branch)).to_owned(), inner)].into_iter().collect()),
+                if inner.is_null() {
+                    return Ok(JValue::Null);
                 }
+                JValue::object([(branch_name(tree.get(branch)).to_owned(), inner)].into_iter().collect())
             }
             _ => return Err(unfit()),
         })
@@ -176,6 +180,7 @@ impl Writer<'_> {
         if count > fields.len() { Err(mistake(EXTRA)) } else { Ok(Value::Record(values)) }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else may stand there")]
     fn union(&mut self, branches: &[NodeId], message: &JValue, level: usize) -> Result<Value, Mistake> {
         let (name, inner) = match message {
             JValue::Null => ("null", message),
@@ -195,9 +200,11 @@ impl Writer<'_> {
     }
 
     /// Takes a number, or the token of one, if the type holds it as it is.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else may stand there")]
     fn number(&self, primitive: Primitive, message: &JValue) -> Result<Value, Mistake> {
         let number = match message {
-            JValue::Number(value) => Number::Double(*value),
+            JValue::Number(value) if value.is_finite() => Number::Double(*value),
+            JValue::Number(_) => return Err(mistake("the result is not finite")),
             JValue::String(text) => self.exact.whole(text).ok_or_else(|| wrong(primitive.word(), message))?,
             other => return Err(wrong(primitive.word(), other)),
         };

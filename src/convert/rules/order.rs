@@ -97,7 +97,7 @@ impl<'a> Step<'a> {
 }
 
 /// Reads an action; `A,B` of a rule of both directions is A upwards and B downwards.
-fn action<'a>(words: Option<&'a str>, of: RuleMode, mode: RuleMode, default: Action) -> Result<Action, &'a str> {
+fn action(words: Option<&str>, of: RuleMode, mode: RuleMode, default: Action) -> Result<Action, &str> {
     let Some(words) = words.filter(|words| !words.is_empty()) else { return Ok(default) };
     let word = match words.split_once(',') {
         Some((up, _)) if of == RuleMode::UpDown && mode == RuleMode::Upgrade => up,

@@ -1,3 +1,5 @@
+//! Values through rules: what is carried keeps its bits, what is made fits or fails.
+
 use serde_json::json;
 
 use super::super::limits::EXACT_NUMBERS;
@@ -122,8 +124,8 @@ fn numbers_that_json_cannot_hold_are_not_looked_into() {
         "$lookup({'a': 1}, v)",
         "{v: 1}",
         "$${v: 1}",
-        "[1, 2, 3][v]",
-        "[$]^(v)",
+        "[1, 2, 3][$$.v]",
+        "[$, $]^(v)",
         "[v, v]^($)",
         "$map([v], $string)",
         "$map([v], function($x) { $x = 1 })",
@@ -150,7 +152,7 @@ fn numbers_that_json_cannot_hold_are_not_looked_into() {
         "$merge([{'a': v}]).a = 1",
         "$pad(v, 30)",
         "$encodeUrl(v)",
-        "|v|{}|(v) & ''",
+        "$ ~> |$|{'v': v + 1}|",
     ];
     for (of, value) in [
         ("long", Value::Long(9_007_199_254_740_993)),
@@ -161,13 +163,13 @@ fn numbers_that_json_cannot_hold_are_not_looked_into() {
             let whole = format!("{{'v': ({expr})}}");
             let got = moved(&json!(of), value.clone(), &whole, &json!(["null", "boolean", "double", "string"]));
             let why = got.expect_err(expr);
-            assert!(why.contains("looks into a number") || why.contains("JSONata's error"), "{of}: {expr}: {why}");
+            assert!(why.contains("looks into a number"), "{of}: {expr}: {why}");
         }
     }
     let falsy = [
         "v ? 1 : 2",
         "$boolean(v) ? 1 : 2",
-        "$not(v) ? 1 : 2",
+        "$not(v) ? 2 : 1",
         "v and true ? 1 : 2",
         "(v ?: 1; 1)",
         "$count($filter([v], function($x) { $x }))",
@@ -190,6 +192,21 @@ fn results_fit_their_schema_exactly_or_fail() {
         (json!("int"), Value::Int(4), "{'v': v / 2}", json!("long"), Ok(Value::Long(2))),
         (json!("long"), Value::Long(EXACT_INTEGER), "{'v': v * 2}", json!("long"), inexact("long")),
         (json!("long"), Value::Long(EXACT_INTEGER), "{'v': v + 1}", json!("long"), inexact("long")),
+        (
+            json!("long"),
+            Value::Long(EXACT_INTEGER - 1),
+            "{'v': $floor(v * 1001 / 1001)}",
+            json!("long"),
+            Err(": it computes an integer beyond 2^53, which would be rounded".into()),
+        ),
+        (json!("long"), Value::Long(EXACT_INTEGER - 3), "{'v': v + 3}", json!("long"), Ok(Value::Long(EXACT_INTEGER))),
+        (
+            json!("double"),
+            Value::Double(1e308),
+            "{'v': v * 10}",
+            json!("double"),
+            Err("v: the result is not finite".into()),
+        ),
         (json!("long"), Value::Long(i64::from(i32::MAX) + 1), "$", json!("int"), inexact("int")),
         (json!("long"), Value::Long(i64::MAX), "$", json!("int"), inexact("int")),
         (json!("long"), Value::Long(i64::MAX), "$", json!("double"), inexact("double")),
@@ -335,8 +352,13 @@ fn texts_with_the_characters_of_tokens_do_not_meet_numbers() {
 #[test]
 fn results_are_bounded() {
     let of = json!({ "type": "array", "items": "string" });
-    let why = moved(&json!("string"), Value::String("a".repeat(1_000_000)), "{'v': $map([1..70], function($i) { $$.v })}", &of)
-        .expect_err("100 MB");
+    let why = moved(
+        &json!("string"),
+        Value::String("a".repeat(1_000_000)),
+        "{'v': $map([1..70], function($i) { $$.v })}",
+        &of,
+    )
+    .expect_err("100 MB");
     assert_eq!(why, "v[63]: the result is too large");
     let list = json!({ "type": "record", "name": "L", "fields": [{ "name": "next", "type": ["null", "L"] }] });
     let expr = "{'v': $reduce([1..400], function($a, $b) { {'next': {'L': $a}} }, {'next': null})}";
@@ -351,4 +373,12 @@ fn so_many_numbers_are_kept() {
         exact.keep(Number::Long(i64::MAX)).unwrap_or_else(|mistake| panic!("{number}: {mistake:?}"));
     }
     assert!(exact.keep(Number::Long(i64::MAX)).is_err());
+}
+
+#[test]
+fn a_key_that_stands_twice_is_not_dropped() {
+    let entry = |value| ("k".to_owned(), Value::Int(value));
+    let why =
+        moved(&json!({ "type": "map", "values": "int" }), Value::Map(vec![entry(1), entry(2)]), "$", &json!("int"));
+    assert_eq!(why, Err(": a key stands twice in a map".into()));
 }

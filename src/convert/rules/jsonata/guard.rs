@@ -41,6 +41,7 @@ pub(super) enum Stop {
     Cost,
     Inspected,
     RegexText,
+    Rounded,
 }
 
 impl Stop {
@@ -48,6 +49,7 @@ impl Stop {
         match self {
             Self::Cost => "it costs more than is allowed for a record of this size".into(),
             Self::Inspected => "it looks into a number that JSON cannot hold: beyond 2^53, infinite or none".into(),
+            Self::Rounded => "it computes an integer beyond 2^53, which would be rounded".into(),
             Self::RegexText => format!("a regular expression is run over more than {REGEX_TEXT} bytes"),
         }
     }
@@ -65,7 +67,8 @@ impl Meter {
     /// Makes a meter for an expression over a message.
     pub(super) fn of(message: &JValue, exact: &Rc<Exact>) -> Rc<Self> {
         let meter = Self { left: Cell::new(u64::MAX), stopped: Cell::new(None), exact: Rc::clone(exact) };
-        let _ = meter.look(message, Use::Carry);
+        let counted = meter.look(message, Use::Carry);
+        debug_assert_eq!(counted, Ok(()), "carrying stops for the cost only");
         let units = u64::MAX - meter.left.get();
         meter.left.set(COST.saturating_add(units.saturating_mul(COST_PER_UNIT)));
         Rc::new(meter)
@@ -169,11 +172,9 @@ impl Meter {
     fn charge_for(&self, name: &str, text: &JValue, rest: &[JValue]) -> Result<(), Stop> {
         let bytes = |value: &JValue| value.as_str().map_or(0, str::len) as u64;
         let is_regex = rest.first().is_some_and(|pattern| !matches!(pattern, JValue::String(_) | JValue::Number(_)));
-        let times = match text {
-            JValue::Array(items) => items.len() as u64,
-            other => bytes(other),
-        };
+        let times = text.as_array().map_or_else(|| bytes(text), |items| items.len() as u64);
         match name {
+            "+" | "-" | "*" => is_exact(name, text, rest.first()).then_some(()).ok_or(Stop::Rounded),
             "match" | "contains" | "split" | "replace" if is_regex && times > REGEX_TEXT as u64 => Err(Stop::RegexText),
             // An item for each character, at worst.
             "match" | "split" => self.pay(times.saturating_mul(4)),
@@ -183,6 +184,21 @@ impl Meter {
             _ => Ok(()),
         }
     }
+}
+
+/// Tells whether the result of two integers is the integer that it should be.
+#[expect(clippy::cast_possible_truncation, reason = "within 2^63, by the range")]
+fn is_exact(op: &str, left: &JValue, right: Option<&JValue>) -> bool {
+    let range = -9.3e18..9.3e18;
+    let number = |value: &JValue| value.as_f64().filter(|value| value.fract() == 0.0 && range.contains(value));
+    let (Some(left), Some(right)) = (number(left), right.and_then(number)) else { return true };
+    let (exact_left, exact_right) = (left as i128, right as i128);
+    let (rounded, exact) = match op {
+        "+" => (left + right, exact_left + exact_right),
+        "-" => (left - right, exact_left - exact_right),
+        _ => (left * right, exact_left * exact_right),
+    };
+    rounded as i128 == exact
 }
 
 /// Returns what a text of this many characters costs.

@@ -1,3 +1,5 @@
+//! Expressions: hardened ones mean what plain ones mean, and none goes on without end.
+
 use super::super::limits::REGEX_TEXT;
 use super::*;
 
@@ -132,7 +134,16 @@ const EXPRESSIONS: &[&str] = &[
     "$trim('  a ')",
     "$pad(name, 20, '-')",
     "$pad(name, -20)",
-    "name.$pad(15)", "name.$pad(15, '-')", "name.$split(' ', 1)", "name.$match(/[A-Z]/, 1).match", "name.$replace('a', 'o', 1)", "id.$fromMillis('[Y]')", "id.$formatNumber('#')", "price.$round(0)", "$split(name, ' ', 1)", "$replace(name, 'a', 'o', 1)",
+    "name.$pad(15)",
+    "name.$pad(15, '-')",
+    "name.$split(' ', 1)",
+    "name.$match(/[A-Z]/, 1).match",
+    "name.$replace('a', 'o', 1)",
+    "id.$fromMillis('[Y]')",
+    "id.$formatNumber('#')",
+    "price.$round(0)",
+    "$split(name, ' ', 1)",
+    "$replace(name, 'a', 'o', 1)",
     "$contains(name, 'Love')",
     "$contains(name, /love/i)",
     "name.$contains('x')",
@@ -237,7 +248,6 @@ const EXPRESSIONS: &[&str] = &[
     "$merge(lines.{sku: n})",
     "lines.$keys()",
     "$keys(lines)",
-    "/a/",
     "tags[$ = 'x']",
     "{'lines': lines.{'id': sku, 'amount': {'n': n}}}",
     "{'lines': lines[sku = 'b'].{'id': sku}}",
@@ -275,6 +285,9 @@ fn what_cannot_be_bounded_is_refused() {
         ("a#$i", "the operators @, # and % are not supported: bind a variable"),
         ("$f(1)", "there is no function $f"),
         ("($f := $string; $f(1))", "$string is passed as a value: write function($v) { $string($v) }"),
+        ("($r := /a/; $r(b))", "a regular expression must stand where it is used, as an argument"),
+        ("/a/(b)", "a regular expression must stand where it is used, as an argument"),
+        ("$filter(b, /a/)", "a regular expression must stand where it is used, as an argument"),
         ("a[", "S0207: Unexpected end of expression"),
         (
             "$match(a, /(?=b)/)",
@@ -330,15 +343,19 @@ fn hostile_expressions_end() {
     for text in cases {
         let expression = Expression::compile(text).unwrap_or_else(|why| panic!("{text}: {why}"));
         let why = expression.evaluate(&json("{}"), &Rc::default()).map(drop).expect_err(text);
-        let known = ["it costs more than", "it recurses deeper than", "it took longer than", "a sequence grows longer than"];
+        let known =
+            ["it costs more than", "it recurses deeper than", "it took longer than", "a sequence grows longer than"];
         assert!(known.iter().any(|known| why.starts_with(known)), "{text}: {why}");
     }
 }
 
 #[test]
 fn regular_expressions_run_over_so_much_text() {
-    let message = |bytes: usize| JValue::object([("t".to_owned(), JValue::string("a".repeat(bytes)))].into_iter().collect());
-    for text in ["$contains(t, /b/)", "$match(t, /b/)", "$split(t, /b/)", "$replace(t, /b/, 'c')", "t.$replace(/b/, 'c')"] {
+    let message =
+        |bytes: usize| JValue::object([("t".to_owned(), JValue::string("a".repeat(bytes)))].into_iter().collect());
+    for text in
+        ["$contains(t, /b/)", "$match(t, /b/)", "$split(t, /b/)", "$replace(t, /b/, 'c')", "t.$replace(/b/, 'c')"]
+    {
         let expression = Expression::compile(text).unwrap();
         assert!(expression.evaluate(&message(REGEX_TEXT), &Rc::default()).is_ok(), "{text}");
         let why = expression.evaluate(&message(REGEX_TEXT + 1), &Rc::default()).map(drop).expect_err(text);
@@ -352,7 +369,8 @@ fn regular_expressions_run_over_so_much_text() {
 #[test]
 fn large_records_may_cost_more() {
     let expression = Expression::compile("$count($map([1..20], function($i) { $string(big) })) > 0").unwrap();
-    let message = |bytes: usize| JValue::object([("big".to_owned(), JValue::string("a".repeat(bytes)))].into_iter().collect());
+    let message =
+        |bytes: usize| JValue::object([("big".to_owned(), JValue::string("a".repeat(bytes)))].into_iter().collect());
     assert!(expression.evaluate(&message(4 << 20), &Rc::default()).is_ok());
     let twice = Expression::compile("$count($map([1..100], function($i) { $string(big) })) > 0").unwrap();
     assert!(twice.evaluate(&message(4 << 20), &Rc::default()).is_err());
