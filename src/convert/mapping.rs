@@ -11,6 +11,8 @@
 //! dropped is in [`losses`](Mapping::losses) unless a step drops it by name. docs/mapping.md is the grammar, with examples
 //! that are run as tests.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a step names the few types that it concerns")]
+
 mod actions;
 mod apply;
 mod cast;
@@ -25,7 +27,9 @@ mod path;
 mod places;
 mod step;
 mod symbols;
+mod texts;
 mod time;
+mod types;
 mod wanted;
 
 #[cfg(test)]

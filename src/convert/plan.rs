@@ -99,12 +99,7 @@ impl Plan {
 }
 
 /// Converts by a mapping, which goes from value to value.
-fn map(
-    mapping: &Mapping,
-    (writer, target): (&Codec, &Codec),
-    datum: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), Failure> {
+fn map(mapping: &Mapping, (writer, target): (&Codec, &Codec), datum: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
     let failure = |Mistake { path, detail }| Failure { step: "mapping".into(), path, detail };
     let value = writer.decode(datum).map_err(failure)?;
     target.encode(&mapping.convert(&value)?, out).map_err(failure)

@@ -158,7 +158,12 @@ impl Client {
     ) -> Result<Vec<(Version, Option<RuleSet>)>, Error> {
         let mut between = self.version_numbers(subject).await?;
         between.retain(|version| (from..=to).contains(version));
-        few(&Request::VersionNumbers(subject.clone()), "versions between writer and target", between.len(), MAX_CONTRACTS)?;
+        few(
+            &Request::VersionNumbers(subject.clone()),
+            "versions between writer and target",
+            between.len(),
+            MAX_CONTRACTS,
+        )?;
         let mut contracts = Vec::new();
         for version in between {
             let entity: ContractEntity = self.http.get(&Request::Version(subject.clone(), version)).await?;

@@ -190,7 +190,7 @@ fn literal(node: Node) -> Option<Literal> {
         Node::Null => Literal::Null,
         Node::Mistaken => return None,
         Node::Scalar(Scalar { text, is_text, .. }) => Literal::Scalar { text, is_text },
-        Node::List(items) => Literal::List(items.into_iter().map(|item| literal(item)).collect::<Option<_>>()?),
+        Node::List(items) => Literal::List(items.into_iter().map(literal).collect::<Option<_>>()?),
         Node::Table(entries) => {
             let entry = |(name, node)| Some((name, literal(node)?));
             Literal::Table(entries.into_iter().map(entry).collect::<Option<_>>()?)

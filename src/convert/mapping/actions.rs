@@ -5,10 +5,11 @@ use super::compile::{Compiler, Goal};
 use super::leaf::Leaf;
 use super::literal;
 use super::make::{Act, Make, TextInto, TextOf};
-use super::pairs::{ConvertId, Via, describe, is_null};
+use super::pairs::{ConvertId, Via};
 use super::path::Segment;
 use super::places::{Place, null_of, through};
 use super::step::{Action, Cast, Container, Literal, Set, Step};
+use super::types::{describe, is_null};
 use crate::convert::Value;
 use crate::schema::avro::tree::{Kind, NodeId, Tree};
 
@@ -42,7 +43,7 @@ impl<'a> Compiler<'a> {
         if self.mistakes.len() == found && set.cast.is_some() && !self.pairs.is_used {
             self.mistake(Some(index), "cast", "is not needed: the types fit as they are".to_owned());
         }
-        act.map_or(MISTAKEN, |act| Make::Act { act, otherwise, step: Some(index) })
+        act.map_or(MISTAKEN, |act| Make::Act { act: Box::new(act), otherwise, step: Some(index) })
     }
 
     fn constant(&mut self, index: usize, key: &'static str, literal: &Literal, goal: &Goal<'_>) -> Make {

@@ -10,6 +10,7 @@ use super::leaf::Bare;
 use super::make::{Act, Make, Otherwise, TextInto, TextOf};
 use super::pairs::{Convert, ConvertId, Part};
 use super::places::{Source, content};
+use super::texts::{join_all, split, split_all, text};
 use crate::convert::{Failure, Value};
 
 /// Why a value cannot be made, while its path is found out.
@@ -20,7 +21,7 @@ pub(super) struct Trouble {
     detail: Cow<'static, str>,
 }
 
-type Made<T> = Result<T, Trouble>;
+pub(super) type Made<T> = Result<T, Trouble>;
 
 /// A record while it is mapped.
 pub(super) struct Run<'m, 'v> {
@@ -256,66 +257,7 @@ impl<'v> Run<'_, 'v> {
     }
 }
 
-impl TextOf {
-    fn text<'v>(&self, value: &'v Value) -> Made<Cow<'v, str>> {
-        let Some(caster) = &self.0 else { return text(value).map(Cow::Borrowed) };
-        match caster.cast(content(value)).map_err(Trouble::new)? {
-            Value::String(text) => Ok(Cow::Owned(text)),
-            _ => Err(Trouble::foreign()),
-        }
-    }
-}
-
-impl TextInto {
-    fn value(&self, text: String) -> Made<Value> {
-        let value = Value::String(text);
-        let value = match &self.caster {
-            Some(caster) => caster.cast(&value).map_err(Trouble::new)?,
-            None => value,
-        };
-        Ok(into(self.branch, value))
-    }
-}
-
-/// Takes one part of a text of so many; the last one has the rest.
-fn split<'t>(text: &'t str, by: &str, part: usize, of: usize) -> Made<&'t str> {
-    let parts: Vec<&str> = text.splitn(of, by).collect();
-    match parts.len() == of {
-        true => Ok(parts[part]),
-        false => Err(Trouble::new(format!("the text has {} parts, and {of} are needed", parts.len()))),
-    }
-}
-
-fn split_all(text: &str, by: &str, branch: Option<usize>, item: &TextInto) -> Made<Value> {
-    // No text is no item: one that is empty is joined to the same, which is why that is refused.
-    let parts = text.split(by).filter(|_| !text.is_empty());
-    let value = |(index, part): (usize, &str)| {
-        item.value(part.to_owned()).map_err(|trouble| trouble.within(&format!("[{index}]")))
-    };
-    Ok(into(branch, Value::Array(parts.enumerate().map(value).collect::<Made<_>>()?)))
-}
-
-fn join_all(array: &Value, item: &TextOf, by: &str, target: &TextInto) -> Made<Value> {
-    let Value::Array(items) = array else { return Err(Trouble::foreign()) };
-    let texts = items.iter().map(|value| item.text(value)).collect::<Made<Vec<_>>>()?;
-    let joined = texts.join(by);
-    let again = joined.split(by).filter(|_| !joined.is_empty());
-    match again.eq(texts.iter()) {
-        true => target.value(joined),
-        false => {
-            Err(Trouble::new("an item holds the separator, or is the only one and empty: it could not be split again"))
-        }
-    }
-}
-
-fn text(value: &Value) -> Made<&str> {
-    match content(value) {
-        Value::String(text) => Ok(text),
-        _ => Err(Trouble::foreign()),
-    }
-}
-
-fn into(branch: Option<usize>, value: Value) -> Value {
+pub(super) fn into(branch: Option<usize>, value: Value) -> Value {
     match branch {
         Some(branch) => Value::Union(branch, Box::new(value)),
         None => value,
@@ -354,17 +296,17 @@ fn is_same(number: i64, float: f64) -> bool {
 }
 
 impl Trouble {
-    fn new(detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(detail: impl Into<Cow<'static, str>>) -> Self {
         Self { step: None, path: String::new(), detail: detail.into() }
     }
 
     /// What no datum of the writer's schema runs into.
-    fn foreign() -> Self {
+    pub(super) fn foreign() -> Self {
         Self::new("the value is none of the writer's schema")
     }
 
     /// Puts a field, or an index in its brackets, before the path.
-    fn within(mut self, step: &str) -> Self {
+    pub(super) fn within(mut self, step: &str) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with(['[', '{']) { "" } else { "." };
         self.path = format!("{step}{dot}{}", self.path);
         self

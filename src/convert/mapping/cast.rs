@@ -186,7 +186,9 @@ fn check_time(from: &Leaf, to: &Leaf, unit: Option<Unit>) -> Result<(), &'static
             return unit.map(|_| ()).ok_or("a number without a logical type counts something: give its `unit`");
         }
         _ => {
-            return Err("`cast: time` takes timestamp, date and time, string, and on one side a number with its `unit`");
+            return Err(
+                "`cast: time` takes timestamp, date and time, string, and on one side a number with its `unit`",
+            );
         }
     }
     if unit.is_some() { Err("both types say what they count: leave `unit` out") } else { Ok(()) }

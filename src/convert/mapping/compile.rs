@@ -7,10 +7,11 @@
 use super::literal;
 use super::losses;
 use super::make::{Act, Make, Otherwise};
-use super::pairs::{ConvertId, EXPANSION, Misfit, Pairs, Via, source_of, unsourced};
+use super::pairs::{ConvertId, EXPANSION, Misfit, Pairs, Via};
 use super::path::{Path, Segment};
 use super::places::{self, Place, Scope, null_of, through};
 use super::step::{Action, Literal, Set, Step};
+use super::types::{source_of, unsourced};
 use super::wanted::Wanted;
 use super::{Mistake, Side};
 use crate::convert::{Loss, Value};
@@ -80,7 +81,7 @@ impl<'a> Compiler<'a> {
         match (&goal.natural, otherwise.absent) {
             (Some(place), absent) => {
                 let convert = self.pair(place, &goal, None, None);
-                let act = Act::Take(place.source.clone(), convert);
+                let act = Box::new(Act::Take(place.source.clone(), convert));
                 Make::Act { act, otherwise: Otherwise { default: None, absent }, step: None }
             }
             (None, Some(default)) if goal.default.is_some() => Make::Constant(default),
@@ -183,14 +184,16 @@ impl<'a> Compiler<'a> {
         let at = goal.at.with(segment);
         let of = Box::new(self.make(Goal { of: item, at: &at, natural, default: None }, Some(below)));
         self.scopes.pop();
-        Make::Act { act: Act::Each { from: place.source, of }, otherwise, step: step.map(|(index, _)| index) }
+        Make::Act { act: Box::new(Act::Each { from: place.source, of }), otherwise, step: step.map(|(index, _)| index) }
     }
 
     /// Finds the collection whose items feed those of the target: the one that steps name, else the one of the same name.
     fn collection(&mut self, goal: &Goal<'_>, below: &Wanted, segment: &Segment) -> Option<(Place, NodeId)> {
         let level = self.scopes.len() - 1;
         let mut named: Option<(usize, Path)> = None;
-        for (index, _) in below.steps() {
+        let mut steps = below.steps();
+        steps.sort_unstable_by_key(|(index, _)| *index);
+        for (index, _) in steps {
             let Step::Set(Set { from, .. }) = &self.steps[index] else { continue };
             for path in from.iter().filter_map(|path| path.levels().nth(level).map(|end| path.first(end - 1))) {
                 match &named {
@@ -199,6 +202,7 @@ impl<'a> Compiler<'a> {
                     Some((other, first)) => {
                         let problem = format!("goes into `{path}`, and mapping[{other}] feeds the same from `{first}`");
                         self.mistake(Some(index), "from", problem);
+                        return None;
                     }
                 }
             }
@@ -236,7 +240,7 @@ impl<'a> Compiler<'a> {
                 continue;
             }
             for (index, path) in below.steps() {
-                let path = Path([&goal.at.0[..], &[segment.clone()], &path.0[..]].concat());
+                let path = Path([&goal.at.0[..], std::slice::from_ref(segment), &path.0[..]].concat());
                 let problem = places::locate(self.target, &path).err();
                 self.mistake(Some(index), "to", problem.unwrap_or_else(|| places::unknown(self.target, &path)));
             }
@@ -258,7 +262,7 @@ impl<'a> Compiler<'a> {
 
     /// Reports a constant or default that is none of its type.
     pub(super) fn unfit(&mut self, index: usize, key: &'static str, goal: &Goal<'_>) {
-        let of = super::pairs::describe(self.target.tree, goal.of);
+        let of = super::types::describe(self.target.tree, goal.of);
         self.mistake(Some(index), key, format!("is no value for `{}`, which is {of}", goal.at));
     }
 

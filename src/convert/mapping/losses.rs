@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::compile::Compiler;
 use super::pairs::{Convert, ConvertId, EXPANSION, Part};
+
 use super::path::{Path, Segment};
-use super::places::through;
 use crate::convert::{Loss, Lost};
 use crate::schema::avro::tree::{Kind, NodeId, Tree};
 
@@ -87,7 +87,7 @@ impl Finder<'_, '_> {
             }
             (Convert::Of(ways), Kind::Union(branches)) => {
                 for (way, branch) in ways.iter().zip(branches) {
-                    if let (Some(id), false) = (way, super::pairs::is_null(tree, *branch)) {
+                    if let (Some(id), false) = (way, super::types::is_null(tree, *branch)) {
                         self.draw(*branch, *id, path, place);
                     }
                 }
@@ -119,7 +119,7 @@ impl Finder<'_, '_> {
                 let merged = renaming.merged().into_iter();
                 merged.map(|(symbol, becomes)| Lost::Symbol { symbol, default: Some(becomes) }).collect()
             }
-            (Convert::Cast(caster), _) => caster.rounding().map(|word| Lost::Digits(word)).into_iter().collect(),
+            (Convert::Cast(caster), _) => caster.rounding().map(Lost::Digits).into_iter().collect(),
             _ => Vec::new(),
         };
         let loss = |what| Lossy { path: path.clone(), loss: Loss { path: path.to_string(), what } };
@@ -158,7 +158,7 @@ impl Finder<'_, '_> {
         match below {
             Some(below) => self.compare(tree, node, &path, below),
             // A field that is always null has nothing to lose.
-            None if super::pairs::is_null(tree, node) => {}
+            None if super::types::is_null(tree, node) => {}
             None => self.lose(&path),
         }
     }
@@ -175,27 +175,22 @@ impl Finder<'_, '_> {
 
 /// Tells whether a place is there in the writer's schema, be it below a union of several.
 pub(super) fn is_there(tree: &Tree, path: &Path) -> bool {
-    let mut nodes = vec![tree.root()];
-    for segment in &path.0 {
-        let mut next = Vec::new();
-        for node in nodes {
-            let branches = match (&tree.get(node).kind, through(tree, node)) {
-                (Kind::Union(branches), None) => branches.clone(),
-                (_, Some((_, inner))) => vec![inner],
-                (_, None) => vec![node],
-            };
-            for branch in branches {
-                match (segment, &tree.get(branch).kind) {
-                    (Segment::Field(name), Kind::Record { fields, .. }) => {
-                        next.extend(fields.iter().filter(|field| field.name == *name).map(|field| field.of));
-                    }
-                    (Segment::Items, Kind::Array(item)) => next.push(*item),
-                    (Segment::Values, Kind::Map(value)) => next.push(*value),
-                    _ => {}
-                }
-            }
+    let step = |nodes: Vec<NodeId>, segment| nodes.into_iter().flat_map(|node| below(tree, node, segment)).collect();
+    !path.0.iter().fold(vec![tree.root()], step).is_empty()
+}
+
+/// Returns what a step of a path leads to, in any branch of a union.
+fn below(tree: &Tree, node: NodeId, segment: &Segment) -> Vec<NodeId> {
+    let branches = match &tree.get(node).kind {
+        Kind::Union(branches) => branches.clone(),
+        _ => vec![node],
+    };
+    let lead = |branch: NodeId| match (segment, &tree.get(branch).kind) {
+        (Segment::Field(name), Kind::Record { fields, .. }) => {
+            fields.iter().find(|field| field.name == *name).map(|field| field.of)
         }
-        nodes = next;
-    }
-    !nodes.is_empty()
+        (Segment::Items, Kind::Array(item)) | (Segment::Values, Kind::Map(item)) => Some(*item),
+        _ => None,
+    };
+    branches.into_iter().filter_map(lead).collect()
 }

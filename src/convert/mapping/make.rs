@@ -9,7 +9,7 @@ use crate::convert::Value;
 #[derive(Debug)]
 pub(super) enum Make {
     /// What is done with what the record has.
-    Act { act: Act, otherwise: Otherwise, step: Option<usize> },
+    Act { act: Box<Act>, otherwise: Otherwise, step: Option<usize> },
     /// Always the same.
     Constant(Value),
     /// A record of these fields.

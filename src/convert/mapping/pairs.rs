@@ -14,9 +14,10 @@ use super::literal;
 use super::path::{Path, Segment};
 use super::step::Cast;
 use super::symbols::Renaming;
+use super::types::{describe, is_null, is_within, promotion, source_of, unsourced};
 use crate::convert::Value;
 use crate::schema::avro::limits;
-use crate::schema::avro::tree::{Field, Kind, Logical, NodeId, Primitive, Tree};
+use crate::schema::avro::tree::{Field, Kind, NodeId, Tree};
 
 /// Pairs of types that one mapping looks at, and paths of its losses: named types can meet in any combination.
 pub const EXPANSION: usize = 100_000;
@@ -145,8 +146,8 @@ impl<'a> Pairs<'a> {
     fn make(&mut self, writer: NodeId, target: NodeId, via: Option<Via<'a>>) -> Fit<Convert> {
         let (writers, targets) = (self.writer, self.target);
         match (&writers.get(writer).kind, &targets.get(target).kind) {
-            (Kind::Union(branches), _) => self.of_union(branches, target, via),
-            (_, Kind::Union(branches)) => self.into_union(writer, branches, via),
+            (Kind::Union(branches), _) => self.by_branch(branches, target, via),
+            (_, Kind::Union(branches)) => self.union_for(writer, branches, via),
             (Kind::Record { fields, .. }, Kind::Record { fields: wanted, .. }) => self.record(fields, wanted),
             (Kind::Array(item), Kind::Array(wanted)) => {
                 Ok(Convert::Items(self.pair(*item, *wanted, None).map_err(|misfits| within(&Segment::Items, misfits))?))
@@ -158,7 +159,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    fn of_union(&mut self, branches: &[NodeId], target: NodeId, via: Option<Via<'a>>) -> Fit<Convert> {
+    fn by_branch(&mut self, branches: &[NodeId], target: NodeId, via: Option<Via<'a>>) -> Fit<Convert> {
         let (mut misfits, mut ways, mut fits) = (Vec::new(), Vec::new(), false);
         let mut has_values = false;
         for &branch in branches {
@@ -179,7 +180,7 @@ impl<'a> Pairs<'a> {
         if fits || !has_values { Ok(Convert::Of(ways.into())) } else { Err(misfits) }
     }
 
-    fn into_union(&mut self, writer: NodeId, branches: &[NodeId], via: Option<Via<'a>>) -> Fit<Convert> {
+    fn union_for(&mut self, writer: NodeId, branches: &[NodeId], via: Option<Via<'a>>) -> Fit<Convert> {
         let mut first = None;
         for branch in self.branches_for(writer, branches) {
             let by = via.filter(|via| matches!(via, Via::Symbols(..)));
@@ -261,13 +262,12 @@ impl<'a> Pairs<'a> {
             return Ok(Convert::Renamed(Box::new(renaming)));
         }
         let plain = self.plain(writer, target);
-        let problem = match (&plain, via) {
-            (Err(problem), Some(_)) => problem.clone(),
-            // Exact for most numbers: the cast says what becomes of the others.
-            (Ok(Convert::Promote(Bare::Float | Bare::Double)), Some(_)) => String::new(),
-            _ => return plain.map_err(misfit),
-        };
         let Some(Via::Cast(_, cast)) = via else { return plain.map_err(misfit) };
+        let problem = match (plain, leaves()) {
+            (Err(problem), _) => problem,
+            (Ok(fit), Some((from, to))) if !fit.is_certain(&from, &to) => String::new(),
+            (Ok(fit), _) => return Ok(fit),
+        };
         let caster = leaves().ok_or(problem);
         let caster =
             caster.and_then(|(from, to)| Caster::new(from, to, cast).map_err(str::to_owned)).map_err(misfit)?;
@@ -309,69 +309,24 @@ impl<'a> Pairs<'a> {
     }
 }
 
+impl Convert {
+    /// Tells whether every value arrives so, and means the same: then there is nothing to cast.
+    fn is_certain(&self, from: &Leaf, to: &Leaf) -> bool {
+        match self {
+            Self::Same => from == to || matches!((from, to), (Leaf::Decimal { .. }, Leaf::Decimal { .. })),
+            Self::Promote(Bare::Long) => true,
+            Self::Promote(_) => matches!((from, to), (Leaf::Bare(Bare::Int | Bare::Float), Leaf::Bare(Bare::Double))),
+            _ => from == to,
+        }
+    }
+}
+
 impl Via<'_> {
     fn step(self) -> usize {
         match self {
             Self::Cast(step, _) | Self::Symbols(step, _) => step,
         }
     }
-}
-
-/// Finds the writer's field for one of the target: the one of its name, else of an alias that is no other field's name.
-pub(super) fn source_of(field: &Field, fields: &[Field], wanted: &[Field]) -> Option<usize> {
-    let named = |name: &str| fields.iter().position(|field| *field.name == *name);
-    let is_taken = |alias: &str| wanted.iter().any(|other| *other.name == *alias);
-    named(&field.name).or_else(|| field.aliases.iter().filter(|alias| !is_taken(alias)).find_map(|alias| named(alias)))
-}
-
-/// Says what a field lacks that nothing feeds.
-pub(super) fn unsourced(field: &Field) -> String {
-    match field.default {
-        Some(_) => "has no source, and its default is none of its type: give a step for it".to_owned(),
-        None => "has no source and no default: give a step for it".to_owned(),
-    }
-}
-
-/// Returns a type in words.
-pub(super) fn describe(tree: &Tree, id: NodeId) -> String {
-    let node = tree.get(id);
-    let logical = node.attributes.iter().find(|(name, _)| name == "logicalType").and_then(|(_, value)| value.as_str());
-    if let (Kind::Fixed { size }, None) = (&node.kind, tree.logical(id)) {
-        return format!("`fixed({size})`");
-    }
-    match (logical.filter(|_| tree.logical(id).is_some()), &node.name) {
-        (Some(logical), _) => match tree.logical(id) {
-            Some(Logical::Decimal { precision, scale }) => format!("`decimal({precision}, {scale})`"),
-            _ => format!("`{logical}`"),
-        },
-        (None, Some(name)) => format!("{} `{}`", node.kind.word(), name.full),
-        (None, None) => format!("`{}`", node.kind.word()),
-    }
-}
-
-pub(super) fn is_null(tree: &Tree, id: NodeId) -> bool {
-    tree.get(id).kind == Kind::Primitive(Primitive::Null)
-}
-
-/// Tells whether every value of one logical type is one of another, and means the same there.
-fn is_within(from: Logical, to: Logical) -> bool {
-    match (from, to) {
-        (Logical::Decimal { precision, scale }, Logical::Decimal { precision: wider, scale: same }) => {
-            scale == same && precision <= wider
-        }
-        _ => from == to,
-    }
-}
-
-fn promotion(from: Primitive, to: Primitive) -> Option<Convert> {
-    Some(match (from, to) {
-        (Primitive::Int, Primitive::Long) => Convert::Promote(Bare::Long),
-        (Primitive::Int | Primitive::Long, Primitive::Float) => Convert::Promote(Bare::Float),
-        (Primitive::Int | Primitive::Long | Primitive::Float, Primitive::Double) => Convert::Promote(Bare::Double),
-        (Primitive::String, Primitive::Bytes) => Convert::Bytes,
-        (Primitive::Bytes, Primitive::String) => Convert::Text,
-        _ => return None,
-    })
 }
 
 fn misfit(detail: String) -> Vec<Misfit> {

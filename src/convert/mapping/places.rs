@@ -55,7 +55,7 @@ pub(super) fn content(value: &Value) -> &Value {
 /// Returns the one branch of a union that is not null, with its index; a type that is no union is itself.
 pub(super) fn through(tree: &Tree, id: NodeId) -> Option<(Option<usize>, NodeId)> {
     let Kind::Union(branches) = &tree.get(id).kind else { return Some((None, id)) };
-    let mut others = branches.iter().enumerate().filter(|(_, branch)| !super::pairs::is_null(tree, **branch));
+    let mut others = branches.iter().enumerate().filter(|(_, branch)| !super::types::is_null(tree, **branch));
     match (others.next(), others.next()) {
         (Some((index, branch)), None) => Some((Some(index), *branch)),
         _ => None,
@@ -65,7 +65,7 @@ pub(super) fn through(tree: &Tree, id: NodeId) -> Option<(Option<usize>, NodeId)
 /// Returns the index of a union's null branch.
 pub(super) fn null_of(tree: &Tree, id: NodeId) -> Option<usize> {
     let Kind::Union(branches) = &tree.get(id).kind else { return None };
-    branches.iter().position(|branch| super::pairs::is_null(tree, *branch))
+    branches.iter().position(|branch| super::types::is_null(tree, *branch))
 }
 
 impl Place {
@@ -87,7 +87,7 @@ impl Place {
 
     /// Tells whether the value can be null or absent.
     pub(super) fn may_lack(&self, tree: &Tree) -> bool {
-        self.is_optional || null_of(tree, self.node).is_some() || super::pairs::is_null(tree, self.node)
+        self.is_optional || null_of(tree, self.node).is_some() || super::types::is_null(tree, self.node)
     }
 }
 
@@ -155,9 +155,9 @@ pub(super) fn unknown(side: Side<'_>, path: &Path) -> String {
     collect(side.tree, side.tree.root(), &Path::default(), &mut all);
     let text = path.to_string();
     let distance = |other: &String| strsim::damerau_levenshtein(&text, other);
-    let near = |other: &String| other.len().abs_diff(text.len()) * 3 <= other.len().max(3);
+    let near = |other: &String| other.len().abs_diff(text.len()) * 3 <= other.len();
     let nearest = all.into_iter().filter(near).map(|other| (distance(&other), other)).min();
-    match nearest.filter(|(distance, other)| distance * 3 <= other.len().max(3)) {
+    match nearest.filter(|(distance, other)| distance * 3 <= other.len()) {
         Some((_, nearest)) => format!("`{text}` is not in {}; nearest is `{nearest}`", side.name),
         None => format!("`{text}` is not in {}", side.name),
     }

@@ -60,12 +60,7 @@ impl Schemas {
             let what = format!("the registry gives no GUID for version {version} of subject '{subject}', the target");
             return Err(Error::Target(format!("{what}, which its records need").into()));
         }
-        let to = Place {
-            subject: target.subject.clone(),
-            version: target.version,
-            id: target.id,
-            guid: target.guid,
-        };
+        let to = Place { subject: target.subject.clone(), version: target.version, id: target.id, guid: target.guid };
         let plan = self.plan(&writer, target, rule).await?;
         let way = plan.as_ref().map_or("none", |plan| plan.way().name());
         // What the target's readers can resolve by themselves, a gate leaves to them.
@@ -190,8 +185,10 @@ fn choose(
     let chain = match between {
         None => None,
         Some((from, to, versions)) => {
-            let versions: Vec<_> =
-                versions.iter().map(|(version, rules)| Versioned { version: *version, rules: rules.as_ref() }).collect();
+            let versions: Vec<_> = versions
+                .iter()
+                .map(|(version, rules)| Versioned { version: *version, rules: rules.as_ref() })
+                .collect();
             Chain::compile(from, to, &versions).map_err(|problem| no_path(problem.to_string()))?
         }
     };

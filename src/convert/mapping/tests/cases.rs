@@ -284,7 +284,12 @@ fn losses_are_told_by_path() {
         // A recursive schema ends.
         ("R{ v: int, w: int, next: R? }", "R{ v: int, next: R? }", &[], &["`w`"]),
         // Roundings and symbols that become one.
-        ("{ a: double }", "{ a: int }", &["to: a, cast: number, rounding: floor"], &["digits of `a` (floor)"]),
+        (
+            "{ a: double }",
+            "{ a: int }",
+            &["to: a, cast: number, rounding: floor"],
+            &["`a` to the digit: rounded by 'floor'"],
+        ),
         (
             "{ a: enum(A, B) }",
             "{ a: enum(A) }",

@@ -36,7 +36,7 @@ fn check(example: &str) -> Vec<String> {
     let losses: Vec<&str> = tail.iter().filter_map(|line| line.strip_prefix("loses ")).collect();
     compare(case.losses().join("\n"), losses.join("\n"));
     let records: Vec<&&str> = tail.iter().filter(|line| line.starts_with(['{', 'f'])).collect();
-    assert!(!records.is_empty() && records.len() % 2 == 0, "{example}");
+    assert!(!records.is_empty() && records.len().is_multiple_of(2), "{example}");
     for pair in records.chunks(2) {
         let read = |line: &str| serde_json::from_str::<Json>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let made = case.json(&read(pair[0])).map_or_else(|failure| failure, |made| made.to_string());

@@ -154,13 +154,13 @@ impl fmt::Display for Loss {
             path => write!(f, "`{path}`")?,
         }
         match &self.what {
-            Lost::Digits(rounding) => write!(f, ", digits of it ({rounding})"),
             Lost::Field => Ok(()),
             Lost::Branch(branch) => write!(f, " where it is {branch}"),
             Lost::Symbol { symbol, default: Some(default) } => {
                 write!(f, " where it is '{symbol}', which becomes '{default}'")
             }
             Lost::Symbol { symbol, default: None } => write!(f, " where it is '{symbol}'"),
+            Lost::Digits(rounding) => write!(f, " to the digit: rounded by '{rounding}'"),
         }
     }
 }
