@@ -3,7 +3,7 @@
 //!
 //! `SLUICE_BLESS=1 cargo test --test config` writes the golden texts anew; read the difference before it is committed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
 
 use std::fs;
 use std::io;
