@@ -52,7 +52,14 @@ fn table() -> SchemaTable {
     for (part, id, text) in [(Part::Key, 1, r#""string""#), (Part::Value, 2, ORDER)] {
         let text = SchemaText { format: Format::Avro, text: text.into(), references: Vec::new() };
         let schema = Arc::new(Schema::compile(&text).expect("the schemas of this bench are good"));
-        let judgement = Judgement { schema, subject: None, version: None, target: None, reading: Reading::Always };
+        let judgement = Judgement {
+            schema,
+            subject: None,
+            version: None,
+            target: None,
+            reading: Reading::Always,
+            conversion: None,
+        };
         let need = Need { slot: Slot { source: Source(0), part }, schema: SchemaRef::Id(SchemaId(id)) };
         table.insert(need, Entry::Judged(Arc::new(judgement)));
     }
