@@ -10,6 +10,7 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sluice::gate::Gate;
 use sluice::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use sluice::gate::rewrite::Rewrite;
 use sluice::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use sluice::schema::avro::Schema;
 use sluice::schema::table::{Entry, Judgement, Need, Reading, SchemaTable, Slot, Source};
@@ -26,7 +27,12 @@ const VALUE: &[u8] = b"\0\0\0\0\x02\x10order-17\x18customer-123\x04\0\0\0\0\0\0\
 const KEY: &[u8] = b"\0\0\0\0\x01\x10order-17";
 
 fn part() -> PartPolicy {
-    PartPolicy { wire: WireFormat::ALL.into_iter().collect(), subject: SubjectRule::Topic, target: TargetRule::Any }
+    PartPolicy {
+        wire: WireFormat::ALL.into_iter().collect(),
+        subject: SubjectRule::Topic,
+        target: TargetRule::Any,
+        conversion: None,
+    }
 }
 
 fn gate(key: Option<PartPolicy>) -> Gate {
@@ -37,6 +43,7 @@ fn gate(key: Option<PartPolicy>) -> Gate {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Divert,
         mode: Mode::Enforce,
+        paired: false,
     })
 }
 
@@ -45,7 +52,14 @@ fn table() -> SchemaTable {
     for (part, id, text) in [(Part::Key, 1, r#""string""#), (Part::Value, 2, ORDER)] {
         let text = SchemaText { format: Format::Avro, text: text.into(), references: Vec::new() };
         let schema = Arc::new(Schema::compile(&text).expect("the schemas of this bench are good"));
-        let judgement = Judgement { schema, subject: None, version: None, target: None, reading: Reading::Always };
+        let judgement = Judgement {
+            schema,
+            subject: None,
+            version: None,
+            target: None,
+            reading: Reading::Always,
+            conversion: None,
+        };
         let need = Need { slot: Slot { source: Source(0), part }, schema: SchemaRef::Id(SchemaId(id)) };
         table.insert(need, Entry::Judged(Arc::new(judgement)));
     }
@@ -70,9 +84,16 @@ fn bench(criterion: &mut Criterion) {
     group.bench_function("wire::parse", |b| {
         b.iter(|| wire::parse(Part::Value, black_box(VALUE), black_box(&headers), allowed));
     });
-    group.bench_function("decide/value", |b| b.iter(|| value_only.decide(black_box(&good), Source(0), &table)));
-    group.bench_function("decide/key and value", |b| b.iter(|| both.decide(black_box(&good), Source(0), &table)));
-    group.bench_function("decide/dead letter", |b| b.iter(|| value_only.decide(black_box(&cut), Source(0), &table)));
+    let mut rewrite = Rewrite::default();
+    group.bench_function("decide/value", |b| {
+        b.iter(|| value_only.decide(black_box(&good), Source(0), &table, &mut rewrite))
+    });
+    group.bench_function("decide/key and value", |b| {
+        b.iter(|| both.decide(black_box(&good), Source(0), &table, &mut rewrite))
+    });
+    group.bench_function("decide/dead letter", |b| {
+        b.iter(|| value_only.decide(black_box(&cut), Source(0), &table, &mut rewrite))
+    });
     group.finish();
 }
 

@@ -116,10 +116,34 @@ pub fn parse<'a>(
 }
 
 /// Returns the name of the header that carries a part's schema.
-fn header_name(part: Part) -> &'static str {
+#[must_use]
+pub fn header_name(part: Part) -> &'static str {
     match part {
         Part::Key => "__key_schema_id",
         Part::Value => "__value_schema_id",
+    }
+}
+
+/// Begins a part that names another schema in the way in which `framed` names its own: `bytes` then take the datum, and
+/// what the header of the part has to say is in `header`, empty where the bytes say it.
+pub fn write(
+    framed: Framed<'_>,
+    (id, guid): (SchemaId, Option<SchemaGuid>),
+    header: &mut Vec<u8>,
+    bytes: &mut Vec<u8>,
+) {
+    header.clear();
+    bytes.clear();
+    let out = if framed.format == WireFormat::ConfluentHeader { header } else { bytes };
+    match (framed.schema, guid) {
+        (SchemaRef::Guid(_), Some(SchemaGuid(guid))) => {
+            out.push(MAGIC_GUID);
+            out.extend_from_slice(&guid);
+        }
+        (SchemaRef::Id(_), _) | (SchemaRef::Guid(_), None) => {
+            out.push(MAGIC_ID);
+            out.extend_from_slice(&id.0.to_be_bytes());
+        }
     }
 }
 

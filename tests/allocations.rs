@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sluice::convert::{Codec, Plan, Scratch};
 use sluice::gate::Gate;
 use sluice::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use sluice::gate::rewrite::Rewrite;
 use sluice::gate::verdict::{Decision, Route};
 use sluice::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use sluice::schema::avro::{Mismatch, Schema};
@@ -53,7 +54,7 @@ fn allocations<T>(run: impl FnOnce() -> T) -> (T, u64) {
 
 fn part() -> Option<PartPolicy> {
     let wire = WireFormat::ALL.into_iter().collect();
-    Some(PartPolicy { wire, subject: SubjectRule::Topic, target: TargetRule::Any })
+    Some(PartPolicy { wire, subject: SubjectRule::Topic, target: TargetRule::Any, conversion: None })
 }
 
 fn table() -> SchemaTable {
@@ -67,7 +68,8 @@ fn table() -> SchemaTable {
         ] {
             let text = SchemaText { format: Format::Avro, text: r#""string""#.into(), references: Vec::new() };
             let writer = Arc::new(Schema::compile(&text).expect("a string is a schema"));
-            let judgement = Judgement { schema: writer, subject: None, version: None, target: None, reading };
+            let judgement =
+                Judgement { schema: writer, subject: None, version: None, target: None, reading, conversion: None };
             let need = Need { slot: Slot { source: Source(0), part }, schema };
             table.insert(need, Entry::Judged(Arc::new(judgement)));
         }
@@ -84,6 +86,7 @@ fn good_records_are_decided_without_allocation() {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Divert,
         mode: Mode::Enforce,
+        paired: false,
     };
     let gate = Gate::new(policy);
     let table = table();
@@ -101,10 +104,11 @@ fn good_records_are_decided_without_allocation() {
         ("missing schema", Value::Bytes(b"\0\0\0\0\x09"), &[], None, true),
         ("at fault", Value::Bytes(b"\0\0\0\0\x01\x04abc"), &[], Some(Route::DeadLetter), false),
     ];
+    let mut rewrite = Rewrite::default();
     for (name, value, headers, expected, free) in cases {
         let position = Position { topic: "orders", partition: Partition(0), offset: Offset(0) };
         let record = Record { position, timestamp: None, key: Some(one), value, headers };
-        let (decision, count) = allocations(|| gate.decide(&record, Source(0), &table));
+        let (decision, count) = allocations(|| gate.decide(&record, Source(0), &table, &mut rewrite));
         let route = match decision {
             Decision::Route(route, _) => Some(route),
             Decision::NeedSchemas(_) => None,

@@ -3,7 +3,7 @@
 //!
 //! `SLUICE_BLESS=1 cargo test --test config` writes the golden texts anew; read the difference before it is committed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
 
 use std::fs;
 use std::io;
@@ -259,6 +259,47 @@ fn a_build_without_tls_says_so() {
         with("security.protocol: SASL_SSL, ssl.ca.location: ca.pem"),
         [&format!("kafka.security.protocol: {no_tls}"), &format!("kafka.ssl.ca.location: {no_tls}"), registry]
     );
+}
+
+#[test]
+fn converters_stand_behind_gates_and_in_pairs() {
+    let config = yaml(
+        "application: a\nregistry: { url: http://r }\nkafka: { bootstrap.servers: b }\n\
+         gates: { orders: { source: raw, validated: orders, converter: later, value: { target: 2 } } }\n\
+         converters:\n  \
+         behind: { source: later, to: orders, dead_letter: orders.dead-letter, value: { subject: raw-value, target: 2 } }\n  \
+         chained: { source: orders, to: '^', value: { subject: raw-value, target: latest } }\n",
+    );
+    let mistakes = config.unwrap_err();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert_eq!(mistakes[0].key, "converters.chained.to");
+    let config = yaml(
+        "application: a\nregistry: { url: http://r }\nkafka: { bootstrap.servers: b }\n\
+         gates: { orders: { source: raw, validated: old, converter: later, value: { target: 2 } } }\n\
+         converters:\n  \
+         behind: { source: later, to: old, dead_letter: old.dead-letter, value: { subject: raw-value, target: 2 } }\n  \
+         up: { source: [other, old], to: new, value: { subject: raw-value, target: 3 }, pair: down, threads: 2 }\n  \
+         down: { source: new, to: old, value: { subject: raw-value, target: 2 }, pair: up }\n  \
+         more: { source: old, to: newest, value: { subject: raw-value, target: latest }, tombstones: drop }\n",
+    )
+    .unwrap();
+    let names: Vec<_> = config.gates.iter().map(|gate| (gate.word(), gate.name.as_str(), gate.pair())).collect();
+    assert_eq!(
+        names,
+        [
+            ("gate", "orders", None),
+            ("converter", "behind", None),
+            ("converter", "down", Some("up")),
+            ("converter", "more", None),
+            ("converter", "up", Some("down"))
+        ]
+    );
+    let up = &config.gates[4];
+    let outputs = up.outputs("other").unwrap();
+    assert_eq!((&*outputs.validated, outputs.converter, &*outputs.dead_letter), ("new", None, "new.dead-letter"));
+    let value = up.policy.value.as_ref().unwrap();
+    assert_eq!((value.target, value.conversion.as_ref().unwrap().all), (TargetRule::Version(Version(3)), true));
+    assert!(up.policy.paired && up.policy.key.is_none() && up.policy.incompatible == Incompatible::Convert);
 }
 
 #[test]

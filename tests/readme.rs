@@ -8,14 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sluice::config::{Config, Environment, Syntax};
 use sluice::gate::dead_letter;
-use sluice::gate::verdict::Route;
+use sluice::gate::verdict::{Route, Tally};
 use sluice::kafka::statistics::Statistics;
 use sluice::record::{Offset, Partition};
 use sluice::registry::api::CODES;
 use sluice::schema::avro::lint::LintCode;
+use sluice::schema::table::Pair;
 use sluice::schema::{Subject, Version};
 use sluice::telemetry::events::{PartitionsAssigned, TargetChanged};
 use sluice::telemetry::metrics::{RegistryCounts, ServerFigures};
@@ -117,6 +119,9 @@ fn rendered() -> String {
     let probe = Probe::new(&metrics, &health, "orders", 0);
     PartitionsAssigned { partitions: &[("orders.raw", Partition(0))] }.emit(&probe);
     probe.position("orders.raw", Partition(0), Offset(0), Some(0));
+    let mut tally = Tally::default();
+    tally.add_conversion(&Arc::new(Pair { from: "orders-value/1".into(), to: "orders-value/2".into(), way: "rules" }));
+    probe.metrics().committed(&tally, std::time::Duration::ZERO, std::time::Duration::ZERO);
     TargetChanged { subject: &Subject("orders.raw-value".into()), from: None, to: Version(1) }.emit(&probe);
     for kind in ClientKind::ALL {
         probe.metrics().statistics(kind, &Statistics::parse(b"{}").unwrap());

@@ -52,10 +52,10 @@ fn perfect(sent: &[Sent]) -> Seen {
     for (offset, record) in (0..).zip(sent) {
         let mut content = record.content.clone();
         let topic = match record.expected.route {
-            Route::Validated => &outputs.validated,
+            Route::Validated | Route::Converted => &outputs.validated,
             Route::Converter => &outputs.converter,
             Route::DeadLetter => &outputs.dead_letter,
-            Route::None => continue,
+            Route::None | Route::Skipped => continue,
         };
         let append_time = record.expected.route == Route::DeadLetter;
         if append_time {

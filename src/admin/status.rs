@@ -133,7 +133,7 @@ pub struct HeldTopic {
 /// One count.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
-    /// `validated`, `converter`, `dead_letter` or `dropped`.
+    /// `validated`, `converter`, `dead_letter`, `dropped`, `converted` or `skipped`.
     pub outcome: &'static str,
     /// The reason code; null for good records.
     pub reason: Option<&'static str>,

@@ -9,6 +9,7 @@
 
 mod acls;
 mod cluster;
+mod conversions;
 mod registry;
 mod report;
 

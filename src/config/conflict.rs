@@ -1,7 +1,7 @@
-//! Topics that two gates would fight over, or that a gate would feed to itself.
+//! Topics that two gates would fight over, or that gates and converters would feed to themselves.
 //!
-//! Three things are refused: two gates that read one topic (each would write every record), an output that is a source
-//! (a loop, or a record gated twice), and one topic for outcomes that must stay apart. For given names of topics that is
+//! Four things are refused: two gates that read one topic (each would write every record), a gate's output that is a gate's
+//! source (a loop, or a record gated twice), one topic for outcomes that must stay apart, and circles ([`circle`]). For given names of topics that is
 //! decided exactly, by asking the gates: [`conflicts`] does it, for the topics that a cluster has.
 //!
 //! Before a cluster is asked, patterns are judged by example: topics that match a pattern are made from its syntax tree
@@ -9,12 +9,14 @@
 //! the topic; one that no example finds is found by [`conflicts`] when such a topic is there. (To refuse all that
 //! might be would refuse `^(.+)\.raw$` with `$1`, since `a.raw.raw` leads to `a.raw`.)
 
+mod circle;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::leaf;
 use super::error::Error;
 use super::sample::samples;
-use super::{Gate, Sources, limits};
+use super::{Gate, Kind, Sources, limits};
 
 /// The key of an output topic in the file.
 type Role = &'static str;
@@ -52,28 +54,42 @@ fn joined(own: &str, other: &str) -> [String; 3] {
     [format!("{own}{other}"), format!("{own}.{other}"), format!("{other}{own}")]
 }
 
-/// Finds the conflicts of the gates over these topics.
+/// Finds the conflicts of gates and converters over these topics.
 pub(super) fn conflicts<'t>(gates: &[Gate], topics: impl Iterator<Item = &'t str>) -> Vec<Error> {
     let mut errors = Vec::new();
     let mut writers: BTreeMap<String, (&Gate, Role)> = BTreeMap::new();
-    for topic in topics {
-        let readers: Vec<&Gate> = gates.iter().filter(|gate| gate.source.matches(topic)).collect();
-        match readers.as_slice() {
-            [] => {}
-            [gate] => {
-                for (role, output) in outputs(gate, topic) {
-                    errors.extend(output_conflicts(gates, gate, topic, (role, &output)));
-                    errors.extend(claim(&mut writers, gate, role, &output));
-                }
-            }
-            [first, others @ ..] => errors.extend(others.iter().map(|second| {
+    let topics: Vec<&str> = topics.collect();
+    for &topic in &topics {
+        let readers = || gates.iter().filter(|gate| gate.source.matches(topic));
+        let mut of_gates = readers().filter(|gate| gate.kind == Kind::Gate);
+        let first = of_gates.next();
+        let others: Vec<&Gate> = of_gates.collect();
+        if let (Some(first), false) = (first, others.is_empty()) {
+            errors.extend(others.iter().map(|second| {
                 let problem =
                     format!("reads '{topic}', and so does gate '{}': each record would pass twice", first.name);
-                Error::new(key(second, "source"), problem)
-            })),
+                Error::new(second.key("source"), problem)
+            }));
+            continue;
+        }
+        for gate in readers() {
+            for (role, output) in outputs(gate, topic) {
+                errors.extend(output_conflicts(gates, gate, topic, (role, &output)));
+                errors.extend(claim(&mut writers, gate, role, &output));
+            }
         }
     }
+    errors.extend(circle::circles(gates, &topics));
     errors
+}
+
+/// Tells whether a converter leads back from where another writes to where that reads.
+pub(super) fn is_way_back(converter: &Gate, other: &Gate) -> bool {
+    examples(&converter.source).iter().any(|topic| {
+        let there = converter.outputs(topic).map(|outputs| outputs.validated);
+        let back = there.and_then(|there| other.outputs(&there)).map(|outputs| outputs.validated);
+        back.as_deref() == Some(topic)
+    })
 }
 
 /// Enters a gate as the writer of an output, and finds who writes other records into it.
@@ -84,7 +100,7 @@ fn claim<'g>(
     output: &str,
 ) -> Option<Error> {
     let (other, other_role) = *writers.entry(output.to_owned()).or_insert((gate, role));
-    (other_role != role).then(|| Error::new(key(gate, role), apart_problem(gate, output, other, other_role)))
+    (other_role != role).then(|| Error::new(gate.key(role), apart_problem(gate, output, other, other_role)))
 }
 
 fn outputs(gate: &Gate, topic: &str) -> Vec<(Role, String)> {
@@ -97,16 +113,21 @@ fn outputs(gate: &Gate, topic: &str) -> Vec<(Role, String)> {
 fn output_conflicts(gates: &[Gate], gate: &Gate, topic: &str, (role, output): (Role, &str)) -> Vec<Error> {
     let mut errors = Vec::new();
     if let Err(problem) = leaf::topic(output) {
-        errors.push(Error::new(key(gate, role), format!("makes '{output}' of the source '{topic}', and it {problem}")));
+        errors.push(Error::new(gate.key(role), format!("makes '{output}' of the source '{topic}', and it {problem}")));
     }
-    if let Some(reader) = gates.iter().find(|reader| reader.source.matches(output)) {
-        errors.push(Error::new(key(gate, role), loop_problem(gate, reader, topic, output)));
+    let is_gate = |gate: &&Gate| gate.kind == Kind::Gate;
+    if let Some(reader) = gates.iter().filter(is_gate).find(|reader| reader.source.matches(output))
+        && is_gate(&gate)
+    {
+        errors.push(Error::new(gate.key(role), loop_problem(gate, reader, topic, output)));
     }
     errors
 }
 
 fn apart_problem(gate: &Gate, output: &str, other: &Gate, other_role: Role) -> String {
-    let of = if other.name == gate.name { String::new() } else { format!(" of gate '{}'", other.name) };
+    let of = if other.name == gate.name { String::new() } else { format!(" of {} '{}'", other.word(), other.name) };
+    let key = other.key(other_role);
+    let other_role = key.rsplit('.').next().unwrap_or(other_role);
     format!("is '{output}', and so is `{other_role}`{of}: the two outcomes must stay apart")
 }
 
@@ -119,8 +140,4 @@ fn loop_problem(gate: &Gate, reader: &Gate, topic: &str, output: &str) -> String
         Sources::Pattern(pattern) => format!(" by the pattern {pattern}"),
     };
     format!("is '{output}'{from}, which {by}{pattern}: records would pass again; give a name that no gate reads")
-}
-
-fn key(gate: &Gate, key: &str) -> String {
-    format!("gates.{}.{key}", gate.name)
 }

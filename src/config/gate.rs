@@ -3,6 +3,7 @@
 //! A gate reads topics named one by one, or all topics that match a pattern. Output topics and the subject may use the
 //! pattern's groups, so both are asked for by source topic: [`Gate::outputs`], [`Gate::policy_for`].
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use regex::{Captures, Regex};
@@ -13,16 +14,18 @@ use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, T
 use crate::gate::profile::Profile;
 use crate::gate::verdict::Route;
 
-/// One gate.
+/// One gate, or one converter: a gate whose policy makes every record one of the target's schema.
 #[derive(Debug, Clone)]
 pub struct Gate {
     /// The name; consumer group and transactional ID are made from it.
     pub name: String,
+    /// Which of the two.
+    pub kind: Kind,
     /// The topics that it reads.
     pub source: Sources,
-    /// The topic of good records.
+    /// The topic of good records; a converter's `to`.
     pub validated: Template,
-    /// The topic of good records of an incompatible version. Default `{validated}.converter`.
+    /// The topic of good records of an incompatible version; a converter has none. Default `{validated}.converter`.
     pub converter: Template,
     /// The topic of records at fault. Default `{validated}.dead-letter`.
     pub dead_letter: Template,
@@ -44,6 +47,18 @@ pub struct Gate {
     pub threads: NonZeroUsize,
 }
 
+/// Gate or converter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A gate.
+    Gate,
+    /// A converter.
+    Converter {
+        /// The converter of the other direction. Default none.
+        pair: Option<String>,
+    },
+}
+
 /// The topics that a gate reads.
 #[derive(Debug, Clone)]
 pub enum Sources {
@@ -51,6 +66,18 @@ pub enum Sources {
     Topics(Vec<String>),
     /// All topics that match, internal ones (`__…`) left out.
     Pattern(Regex),
+}
+
+impl fmt::Display for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topics(topics) => {
+                let topics: Vec<_> = topics.iter().map(|topic| format!("'{topic}'")).collect();
+                f.write_str(&topics.join(", "))
+            }
+            Self::Pattern(pattern) => write!(f, "the pattern {pattern}"),
+        }
+    }
 }
 
 impl Sources {
@@ -133,10 +160,10 @@ impl Outputs {
     #[must_use]
     pub fn topic(&self, route: Route) -> Option<&str> {
         match route {
-            Route::Validated => Some(&self.validated),
+            Route::Validated | Route::Converted => Some(&self.validated),
             Route::Converter => self.converter.as_deref(),
             Route::DeadLetter => Some(&self.dead_letter),
-            Route::None => None,
+            Route::None | Route::Skipped => None,
         }
     }
 
@@ -149,6 +176,35 @@ impl Outputs {
 }
 
 impl Gate {
+    /// Returns the word for what this is.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.kind {
+            Kind::Gate => "gate",
+            Kind::Converter { .. } => "converter",
+        }
+    }
+
+    /// Returns the key path of one of its keys; `validated` is a converter's `to`.
+    #[must_use]
+    pub fn key(&self, key: &str) -> String {
+        match self.kind {
+            Kind::Gate => format!("gates.{}.{key}", self.name),
+            Kind::Converter { .. } => {
+                format!("converters.{}.{}", self.name, if key == "validated" { "to" } else { key })
+            }
+        }
+    }
+
+    /// Returns the name of the converter of the other direction, where one is declared.
+    #[must_use]
+    pub fn pair(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Gate => None,
+            Kind::Converter { pair } => pair.as_deref(),
+        }
+    }
+
     /// Returns the output topics of a source topic; `None` if the gate does not read it.
     #[must_use]
     pub fn outputs(&self, source_topic: &str) -> Option<Outputs> {

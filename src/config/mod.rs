@@ -30,7 +30,7 @@ mod template;
 mod users;
 
 pub use error::Error;
-pub use gate::{Gate, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
+pub use gate::{Gate, Kind, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
@@ -72,7 +72,7 @@ pub struct Config {
     pub registry: Registry,
     /// The admin HTTP server.
     pub admin: Admin,
-    /// The gates, sorted by name. None where the process serves a registry and nothing else.
+    /// The gates, sorted by name, then the converters. None where the process serves a registry and nothing else.
     pub gates: Vec<Gate>,
     /// The registry that this process serves, with `sluice registry serve`.
     pub registry_server: Option<RegistryServer>,
@@ -145,8 +145,8 @@ impl Config {
         parse(text, syntax, environment, check::check_mapping)
     }
 
-    /// Finds the conflicts of the gates over the topics that a cluster has: topics that two gates read, and outputs
-    /// that are a source. What the names in the file show was refused before; this finds what patterns match.
+    /// Finds the conflicts of gates and converters over the topics that a cluster has: topics that two gates read, outputs
+    /// that are a gate's source, and circles. What the names in the file show was refused before; this finds what patterns match.
     #[must_use]
     pub fn conflicts<'t>(&self, topics: impl Iterator<Item = &'t str>) -> Vec<Error> {
         conflict::conflicts(&self.gates, topics)

@@ -19,6 +19,7 @@ use super::table::{History, View, redraw};
 use super::traffic::{Expected, Traffic};
 use super::{GATE, SOURCE, configuration};
 use crate::gate::Gate;
+use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Route};
 use crate::record::{Offset, Part, Partition, Position, Record, Value};
 use crate::registry::node::Node;
@@ -56,7 +57,7 @@ impl Judge {
                 Resolution::Never(mismatch) => Reading::Never(mismatch),
             };
             let (schema, target) = (Arc::clone(schema), Some(Version(2)));
-            let judgement = Judgement { schema, subject: None, version: None, target, reading };
+            let judgement = Judgement { schema, subject: None, version: None, target, reading, conversion: None };
             insert(ids.orders[index], TableEntry::Judged(Arc::new(judgement)));
         }
         for (id, code) in [(ids.payment, ReasonCode::SubjectMismatch), (ids.nobodys, ReasonCode::UnknownSchema)] {
@@ -70,7 +71,7 @@ impl Judge {
         let position = Position { topic: SOURCE, partition: Partition(0), offset: Offset(0) };
         let value = value.map_or(Value::Tombstone, Value::Bytes);
         let record = Record { position, timestamp: Some(NOW), key: Some(b"key"), value, headers: &[] };
-        match self.gate.decide(&record, Source(0), &self.table) {
+        match self.gate.decide(&record, Source(0), &self.table, &mut Rewrite::default()) {
             Decision::Route(route, verdict) => Expected { route, reason: verdict.reason() },
             Decision::NeedSchemas(needs) => panic!("the table lacks {needs:?}"),
         }

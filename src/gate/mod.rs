@@ -21,30 +21,41 @@ pub mod extent;
 pub mod limit;
 pub mod policy;
 pub mod profile;
+pub mod rewrite;
 pub mod verdict;
 
 use smallvec::smallvec;
 
 use self::policy::{Incompatible, Mode, PartPolicy, Policy, Tombstones};
+use self::rewrite::Rewrite;
 use self::verdict::{Decision, Finding, Needs, Route, Verdict};
+use crate::convert::NoPath;
 use crate::record::{Part, Record, Value};
 use crate::schema::avro::Mismatch;
 use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal, SchemaTable, Slot, Source};
 use crate::schema::{Format, SchemaRef};
 use crate::violation::{ReasonCode, Violation};
-use crate::wire;
+use crate::wire::{self, Framed};
 
-/// A gate: one policy, applied to records.
+/// A gate, or a converter: one policy, applied to records.
 #[derive(Debug)]
 pub struct Gate {
     policy: Policy,
+    /// The validated topic, which converted records name.
+    output: Box<str>,
 }
 
 impl Gate {
-    /// Creates a gate.
+    /// Creates a gate whose validated topic nobody has to know: it converts nothing.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy }
+        Self::writing(policy, "")
+    }
+
+    /// Creates a gate with that validated topic.
+    #[must_use]
+    pub fn writing(policy: Policy, validated: &str) -> Self {
+        Self { policy, output: validated.into() }
     }
 
     /// Returns the policy.
@@ -53,19 +64,30 @@ impl Gate {
         &self.policy
     }
 
-    /// Decides what becomes of a record of this source.
+    /// Decides what becomes of a record of this source, and puts into `rewrite` how it leaves, if not as it came.
     ///
     /// With `mode: pass-all` every verdict routes to the validated topic, that of a dropped
     /// tombstone too; with `dry-run` the route is what `enforce` would choose.
     #[must_use]
-    pub fn decide(&self, record: &Record<'_>, source: Source, table: &SchemaTable) -> Decision {
-        match (self.policy.mode, self.enforce(record, source, table)) {
-            (Mode::PassAll, Decision::Route(_, verdict)) => Decision::Route(Route::Validated, verdict),
+    pub fn decide(&self, record: &Record<'_>, source: Source, table: &SchemaTable, rewrite: &mut Rewrite) -> Decision {
+        rewrite.clear();
+        if self.policy.paired && rewrite::is_from(record, &self.output) {
+            return Decision::Route(Route::Skipped, Verdict::Skipped);
+        }
+        match (self.policy.mode, self.enforce(record, source, table, rewrite)) {
+            (Mode::PassAll, Decision::Route(_, verdict)) => {
+                rewrite.clear();
+                Decision::Route(Route::Validated, verdict)
+            }
+            (_, Decision::Route(Route::Validated, verdict)) if self.policy.paired => {
+                rewrite.mark(record, &self.output, None);
+                Decision::Route(Route::Validated, verdict)
+            }
             (Mode::Enforce | Mode::PassAll | Mode::DryRun, decision) => decision,
         }
     }
 
-    fn enforce(&self, record: &Record<'_>, source: Source, table: &SchemaTable) -> Decision {
+    fn enforce(&self, record: &Record<'_>, source: Source, table: &SchemaTable, rewrite: &mut Rewrite) -> Decision {
         let incompatible_key = match self.judge_key(record, source, table) {
             Judged::Good => None,
             Judged::Incompatible(unreadable) => Some(unreadable),
@@ -81,14 +103,13 @@ impl Gate {
         match (incompatible_key, judged) {
             (_, Judged::Invalid(finding)) => dead_letter(finding),
             (_, Judged::Missing(need)) => Decision::NeedSchemas(smallvec![need]),
-            (Some(unreadable), Judged::Good | Judged::Incompatible(_)) | (None, Judged::Incompatible(unreadable)) => {
-                self.incompatible(&unreadable)
-            }
             (None, Judged::Good) => Decision::Route(Route::Validated, good),
+            (key, Judged::Good) => self.incompatible([key, None], record, rewrite),
+            (key, Judged::Incompatible(value)) => self.incompatible([key, Some(value)], record, rewrite),
         }
     }
 
-    fn judge_key<'t>(&self, record: &Record<'_>, source: Source, table: &'t SchemaTable) -> Judged<'t> {
+    fn judge_key<'t>(&self, record: &Record<'t>, source: Source, table: &'t SchemaTable) -> Judged<'t> {
         match record.key {
             Some(bytes) => self.judge(Part::Key, bytes, record, source, table),
             None if self.policy.key_required => Judged::Invalid(self.missing_key()),
@@ -100,8 +121,8 @@ impl Gate {
     fn judge<'t>(
         &self,
         part: Part,
-        bytes: &[u8],
-        record: &Record<'_>,
+        bytes: &'t [u8],
+        record: &Record<'t>,
         source: Source,
         table: &'t SchemaTable,
     ) -> Judged<'t> {
@@ -116,7 +137,7 @@ impl Gate {
         match table.get(slot, framed.schema) {
             None => Judged::Missing(Need { slot, schema: framed.schema }),
             Some(Entry::Refused(refusal)) => Judged::Invalid(refused(part, framed.schema, refusal)),
-            Some(Entry::Judged(judgement)) => check(part, framed.schema, framed.datum, judgement),
+            Some(Entry::Judged(judgement)) => check(part, framed, judgement),
         }
     }
 
@@ -142,10 +163,28 @@ impl Gate {
         }
     }
 
-    fn incompatible(&self, unreadable: &Unreadable<'_>) -> Decision {
-        match self.policy.incompatible {
-            Incompatible::Divert => Decision::Route(Route::Converter, Verdict::Incompatible),
-            Incompatible::DeadLetter => dead_letter(unreadable.finding()),
+    /// Decides on a record of which at least one part is no record of the target's.
+    fn incompatible(
+        &self,
+        unreadable: [Option<Unreadable<'_>>; 2],
+        record: &Record<'_>,
+        rewrite: &mut Rewrite,
+    ) -> Decision {
+        let mut parts = unreadable.iter().flatten();
+        match (self.policy.incompatible, parts.next()) {
+            (Incompatible::DeadLetter, Some(first)) => dead_letter(first.finding()),
+            (Incompatible::Convert, Some(first)) => {
+                for part in std::iter::once(first).chain(parts) {
+                    if let Err(finding) = rewrite.convert(part) {
+                        rewrite.clear();
+                        return dead_letter(finding);
+                    }
+                }
+                let [key, value] = &unreadable;
+                rewrite.mark(record, &self.output, value.as_ref().or(key.as_ref()));
+                Decision::Route(Route::Converted, Verdict::Converted)
+            }
+            (Incompatible::Divert, _) | (_, None) => Decision::Route(Route::Converter, Verdict::Incompatible),
         }
     }
 
@@ -175,45 +214,52 @@ enum Judged<'t> {
     Missing(Need),
 }
 
-/// A good part that readers of the target cannot read.
+/// A good part that is to be another: readers of the target cannot read it, or all are converted.
+#[derive(Clone, Copy)]
 struct Unreadable<'t> {
     part: Part,
     schema: SchemaRef,
+    framed: Framed<'t>,
     judgement: &'t Judgement,
-    mismatch: &'t Mismatch,
 }
 
 impl Unreadable<'_> {
     #[cold]
     fn finding(&self) -> Box<Finding> {
-        let violation = Violation::new(ReasonCode::NoConversionPath, &*self.mismatch.detail).at(&*self.mismatch.path);
+        let no_way = self.judgement.conversion.as_ref().and_then(|conversion| conversion.plan.as_ref().err());
+        let violation = match (no_way, &self.judgement.reading) {
+            (Some(NoPath { path, detail }), _) | (None, Reading::Never(Mismatch { path, detail })) => {
+                Violation::new(ReasonCode::NoConversionPath, &**detail).at(&**path)
+            }
+            (None, Reading::Always | Reading::Depends(_)) => {
+                Violation::new(ReasonCode::NoConversionPath, "no conversion is configured")
+            }
+        };
         judged_part(self.part, self.schema, self.judgement, violation)
     }
 }
 
 /// Checks a datum under its writer schema and the target.
-fn check<'t>(part: Part, schema: SchemaRef, datum: &[u8], judgement: &'t Judgement) -> Judged<'t> {
+fn check<'t>(part: Part, framed: Framed<'t>, judgement: &'t Judgement) -> Judged<'t> {
+    let Framed { schema, datum, .. } = framed;
     // Confluent's Java serializer writes the value of a plain `bytes` schema raw, without Avro's length: all bytes are good.
-    let good = judgement.schema.is_bytes()
-        || match &judgement.reading {
-            Reading::Always | Reading::Never(_) => judgement.schema.check(datum),
-            Reading::Depends(program) => program.check(datum),
-        };
-    if !good {
-        return Judged::Invalid(explain(part, schema, datum, judgement));
-    }
-    match &judgement.reading {
-        Reading::Always | Reading::Depends(_) => Judged::Good,
-        Reading::Never(mismatch) => Judged::Incompatible(Unreadable { part, schema, judgement, mismatch }),
+    let is_good = |judgement: &Judgement| judgement.schema.is_bytes() || judgement.schema.check(datum);
+    let unreadable = || Judged::Incompatible(Unreadable { part, schema, framed, judgement });
+    match (&judgement.reading, &judgement.conversion) {
+        (Reading::Always, None) if is_good(judgement) => Judged::Good,
+        (Reading::Depends(program), None) if judgement.schema.is_bytes() || program.check(datum) => Judged::Good,
+        (Reading::Depends(program), Some(conversion)) if !conversion.all && program.check(datum) => Judged::Good,
+        (Reading::Never(_), _) | (_, Some(_)) if is_good(judgement) => unreadable(),
+        _ => Judged::Invalid(explain(part, schema, datum, judgement)),
     }
 }
 
 /// Says why a datum is at fault, after the check has said no.
 #[cold]
 fn explain(part: Part, schema: SchemaRef, datum: &[u8], judgement: &Judgement) -> Box<Finding> {
-    let explained = match &judgement.reading {
-        Reading::Always | Reading::Never(_) => judgement.schema.explain(datum),
-        Reading::Depends(program) => program.explain(datum),
+    let explained = match (&judgement.reading, &judgement.conversion) {
+        (Reading::Depends(program), None) => program.explain(datum),
+        (Reading::Always | Reading::Never(_), _) | (_, Some(_)) => judgement.schema.explain(datum),
     };
     debug_assert!(explained.is_some(), "check refuses what explain finds good, schema {schema}");
     judged_part(part, schema, judgement, explained.unwrap_or_else(unexplained))

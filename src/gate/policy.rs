@@ -2,6 +2,10 @@
 //!
 //! They stand here and not in `config`, so that the gate knows nothing of files and keys.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::convert::mapping::Steps;
 use crate::record::Part;
 use crate::schema::{Subject, Version};
 use crate::wire::WireFormats;
@@ -21,6 +25,8 @@ pub struct Policy {
     pub incompatible: Incompatible,
     /// Whether verdicts route.
     pub mode: Mode,
+    /// Whether records of the converter of the other direction are skipped.
+    pub paired: bool,
 }
 
 /// How one part of a record is checked (Avro, the one format so far).
@@ -32,6 +38,25 @@ pub struct PartPolicy {
     pub subject: SubjectRule,
     /// Which version the readers use.
     pub target: TargetRule,
+    /// How records become the target's; `None`: they do not.
+    pub conversion: Option<ConversionRule>,
+}
+
+/// Which records are converted, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversionRule {
+    /// Whether all records of other schemas are, as a converter does; else only those that the target's readers cannot
+    /// read. Then the subject is the target's, and the writer's is not checked.
+    pub all: bool,
+    /// The configured mapping.
+    pub mapping: Option<Arc<Steps>>,
+}
+
+/// Rules are keys of plans: mappings are many times compared and seldom told apart.
+impl Hash for ConversionRule {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.all, self.mapping.is_some()).hash(state);
+    }
 }
 
 /// Where a schema must be registered.
@@ -92,6 +117,8 @@ pub enum Tombstones {
 pub enum Incompatible {
     /// To the converter topic.
     Divert,
+    /// To the validated topic, as records of the target's schema.
+    Convert,
     /// To the dead letters.
     DeadLetter,
 }

@@ -33,7 +33,7 @@ fn schema(text: &str) -> Arc<Schema> {
 fn judged(text: &str, reading: Reading) -> Entry {
     let subject = Some(Subject("orders-value".into()));
     let (version, target) = (Some(Version(3)), Some(Version(2)));
-    Entry::Judged(Arc::new(Judgement { schema: schema(text), subject, version, target, reading }))
+    Entry::Judged(Arc::new(Judgement { schema: schema(text), subject, version, target, reading, conversion: None }))
 }
 
 fn mismatch() -> Mismatch {
@@ -79,7 +79,12 @@ fn table_of(entries: impl IntoIterator<Item = (Need, Entry)>) -> SchemaTable {
 }
 
 fn part_policy() -> PartPolicy {
-    PartPolicy { wire: WireFormat::ALL.into_iter().collect(), subject: SubjectRule::Topic, target: TargetRule::Any }
+    PartPolicy {
+        wire: WireFormat::ALL.into_iter().collect(),
+        subject: SubjectRule::Topic,
+        target: TargetRule::Any,
+        conversion: None,
+    }
 }
 
 /// Checks both parts, requires no key, enforces.
@@ -91,6 +96,7 @@ fn policy() -> Policy {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Divert,
         mode: Mode::Enforce,
+        paired: false,
     }
 }
 
@@ -109,7 +115,7 @@ fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>, headers: &'a [Head
 }
 
 fn decide(policy: &Policy, key: Option<&[u8]>, value: Option<&[u8]>, table: &SchemaTable) -> Decision {
-    Gate::new(policy.clone()).decide(&record(key, value, &[]), SOURCE, table)
+    Gate::new(policy.clone()).decide(&record(key, value, &[]), SOURCE, table, &mut Rewrite::default())
 }
 
 /// One line for a decision: `route verdict`, or `needs` and what.
@@ -187,7 +193,8 @@ fn asks_for_every_schema_that_counts() {
 #[test]
 fn a_schema_of_another_source_does_not_count() {
     let value = string(GOOD);
-    let decision = Gate::new(policy()).decide(&record(None, value.as_deref(), &[]), Source(0), &table());
+    let decision =
+        Gate::new(policy()).decide(&record(None, value.as_deref(), &[]), Source(0), &table(), &mut Rewrite::default());
     let slot = Slot { source: Source(0), part: Part::Value };
     assert_eq!(decision, Decision::NeedSchemas(smallvec![Need { slot, schema: id(GOOD) }]));
 }
@@ -329,11 +336,14 @@ fn each_part_reads_its_own_header_and_wire_formats() {
     let gate = Gate::new(policy());
     let key = string(GOOD);
     let bare = record(key.as_deref(), Some(b"\x04ab"), &headers);
-    assert_eq!(said(&gate.decide(&bare, SOURCE, &table())), "validated Valid");
+    assert_eq!(said(&gate.decide(&bare, SOURCE, &table(), &mut Rewrite::default())), "validated Valid");
     let by_id = Some(PartPolicy { wire: [WireFormat::ConfluentId].into_iter().collect(), ..part_policy() });
     let gate = Gate::new(Policy { value: by_id, ..policy() });
     let both = record(key.as_deref(), key.as_deref(), &headers);
-    assert_eq!(said(&gate.decide(&both, SOURCE, &table())), "dead_letter value wire_format_not_allowed");
+    assert_eq!(
+        said(&gate.decide(&both, SOURCE, &table(), &mut Rewrite::default())),
+        "dead_letter value wire_format_not_allowed"
+    );
 }
 
 #[test]
@@ -359,7 +369,7 @@ prop_compose! {
         mode in prop::sample::select(vec![Mode::Enforce, Mode::PassAll, Mode::DryRun]),
     ) -> Policy {
         let (key, value) = (key.then(part_policy), value.then(part_policy));
-        Policy { key, value, key_required, tombstones, incompatible, mode }
+        Policy { key, value, key_required, tombstones, incompatible, mode, paired: false }
     }
 }
 
@@ -409,11 +419,11 @@ proptest! {
         let headers = [Header { name, value: header.as_deref() }];
         let enforced = Gate::new(Policy { mode: Mode::Enforce, ..policy.clone() });
         let record = record(key.as_deref(), value.as_deref(), &headers);
-        let decision = enforced.decide(&record, SOURCE, &table());
+        let decision = enforced.decide(&record, SOURCE, &table(), &mut Rewrite::default());
         if let Decision::Route(route, verdict) = &decision {
             prop_assert_eq!(*route == Route::DeadLetter, verdict.reason().is_some());
         }
         let dry = Gate::new(Policy { mode: Mode::DryRun, ..policy });
-        prop_assert_eq!(dry.decide(&record, SOURCE, &table()), decision);
+        prop_assert_eq!(dry.decide(&record, SOURCE, &table(), &mut Rewrite::default()), decision);
     }
 }

@@ -4,12 +4,14 @@
 //! what is counted once the transaction has committed. Valid and tombstone carry nothing,
 //! so that the common way allocates nothing; only a finding is built, on the cold side.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::extent::Extent;
 use super::limit::Share;
 use crate::record::Part;
-use crate::schema::table::Need;
+use crate::schema::table::{Need, Pair};
 use crate::schema::{Format, SchemaRef, Subject, Version};
 use crate::violation::{ReasonCode, Violation};
 
@@ -22,6 +24,10 @@ pub enum Verdict {
     Tombstone,
     /// The record is good, but of an incompatible version.
     Incompatible,
+    /// The record is good, and was made one of the target's schema.
+    Converted,
+    /// The record came from where its conversion would lead.
+    Skipped,
     /// The record is at fault.
     Invalid(Box<Finding>),
 }
@@ -32,7 +38,7 @@ impl Verdict {
     pub fn reason(&self) -> Option<ReasonCode> {
         match self {
             Self::Invalid(finding) => Some(finding.violation.code),
-            Self::Valid | Self::Tombstone | Self::Incompatible => None,
+            Self::Valid | Self::Tombstone | Self::Incompatible | Self::Converted | Self::Skipped => None,
         }
     }
 }
@@ -67,11 +73,16 @@ pub enum Route {
     DeadLetter,
     /// Nowhere, by explicit policy.
     None,
+    /// The validated topic, as a record of the target's schema.
+    Converted,
+    /// Nowhere: the converter of the other direction has written it.
+    Skipped,
 }
 
 impl Route {
     /// All routes, in the order in which they are counted.
-    pub const ALL: [Self; 4] = [Self::Validated, Self::Converter, Self::DeadLetter, Self::None];
+    pub const ALL: [Self; 6] =
+        [Self::Validated, Self::Converter, Self::DeadLetter, Self::None, Self::Converted, Self::Skipped];
 
     /// Returns the name of the outcome: metric label and status field.
     #[must_use]
@@ -81,6 +92,8 @@ impl Route {
             Self::Converter => "converter",
             Self::DeadLetter => "dead_letter",
             Self::None => "dropped",
+            Self::Converted => "converted",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -103,6 +116,7 @@ pub struct Tally {
     outcomes: [u64; Route::ALL.len()],
     reasons: Vec<((Route, ReasonCode), u64)>,
     reduced: [u64; Extent::ALL.len()],
+    conversions: Vec<(Arc<Pair>, u64)>,
     bytes: u64,
 }
 
@@ -122,6 +136,19 @@ impl Tally {
             Some((_, count)) => *count += 1,
             None => self.reasons.push(((route, reason), 1)),
         }
+    }
+
+    /// Adds a conversion. There are as many pairs as writer schemas met, most often one.
+    pub fn add_conversion(&mut self, pair: &Arc<Pair>) {
+        match self.conversions.iter_mut().find(|(known, _)| Arc::ptr_eq(known, pair)) {
+            Some((_, count)) => *count += 1,
+            None => self.conversions.push((Arc::clone(pair), 1)),
+        }
+    }
+
+    /// Returns how many records were converted, by pair of schemas.
+    pub fn conversions(&self) -> impl Iterator<Item = (&Pair, u64)> + '_ {
+        self.conversions.iter().map(|(pair, count)| (&**pair, *count))
     }
 
     /// Adds a dead letter that had to be made smaller.
@@ -165,6 +192,7 @@ impl Tally {
         self.outcomes = Default::default();
         self.reasons.clear();
         self.reduced = Default::default();
+        self.conversions.clear();
         self.bytes = 0;
     }
 }

@@ -190,7 +190,8 @@ impl Fetch {
         self.asked.remove(&need);
         match &entry {
             Entry::Judged(judgement) => {
-                if let Some(subject) = judgement.subject.clone() {
+                let of_target = judgement.conversion.as_ref().map(|conversion| conversion.to.subject.clone());
+                if let Some(subject) = of_target.or_else(|| judgement.subject.clone()) {
                     // An answer that was under way when the target moved may speak of the old one.
                     let newest = self.targets.get(&subject).copied();
                     if question.policy.target == TargetRule::Latest && newest.is_some() && newest != judgement.target {

@@ -43,7 +43,8 @@ impl Loop<'_> {
     /// Asks for what a further record of a held partition lacks.
     pub(super) fn scan(&mut self, index: usize, record: &Record<'_>) {
         let source = self.assignment.get(index).source;
-        if let Decision::NeedSchemas(needs) = self.routes.get(source).gate.decide(record, source, &self.table) {
+        let gate = &self.routes.get(source).gate;
+        if let Decision::NeedSchemas(needs) = gate.decide(record, source, &self.table, &mut self.rewrite) {
             let now = Instant::now();
             let grace = self.grace(index, now);
             needs.iter().for_each(|need| self.fetch.ask_ahead(*need, self.routes.get(need.slot.source), grace));

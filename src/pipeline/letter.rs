@@ -12,7 +12,7 @@ use rdkafka::message::BorrowedMessage;
 use super::Fault;
 use super::deliveries::{is_size, protocol_name};
 use super::output::{Origin, Staged};
-use super::produce::Relabel;
+use super::produce::{Change, Relabel};
 use super::refused::Known;
 use super::run::Loop;
 use crate::config::Oversize;
@@ -98,7 +98,7 @@ impl Loop<'_> {
         let mut next = Some(writing.first(smallest));
         while let Some(extent) = next {
             let relabel = writing.relabel(extent);
-            match self.output.stage(origin, Route::DeadLetter, message, Some(&relabel))? {
+            match self.output.stage(origin, Route::DeadLetter, message, Change::Letter(&relabel))? {
                 Staged::TooLarge => next = extent.smaller(gate.oversize == Oversize::Truncate),
                 Staged::Yes if extent > Extent::Full => {
                     self.refused.reduced(origin, extent);

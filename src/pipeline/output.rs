@@ -19,7 +19,7 @@ use super::assignment::Assigned;
 use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
 use super::deliveries::{Context, Refusals, STRAGGLERS};
-use super::produce::{self, Handles, Refused, Relabel};
+use super::produce::{self, Change, Handles, Refused};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
 use crate::kafka::clients::REQUEST_TIMEOUT;
@@ -198,19 +198,19 @@ impl Output {
         Ok(())
     }
 
-    /// Stages a record as it came, relabelled if it is a dead letter; waits while the queue is full.
+    /// Stages a record with what changes in it; waits while the queue is full.
     pub(super) fn stage(
         &mut self,
         origin: Origin,
         route: Route,
         message: &BorrowedMessage<'_>,
-        relabel: Option<&Relabel<'_>>,
+        change: Change<'_>,
     ) -> Result<Staged, Fault> {
         if self.is_dry_run() {
             return Ok(Staged::Yes);
         }
         let State::Open(open) = &self.state else { return Err(self.not_open()) };
-        if route == Route::None {
+        if matches!(route, Route::None | Route::Skipped) {
             return Ok(Staged::Yes);
         }
         let Some(end) = self.handles[origin.source.0 as usize].end(route) else {
@@ -219,7 +219,7 @@ impl Output {
         // Only a full queue needs the clock.
         let mut full = None;
         loop {
-            match produce::stage(open.producer(), end, message, relabel, self.staged.len()) {
+            match produce::stage(open.producer(), end, message, change, self.staged.len()) {
                 Ok(()) => {
                     if self.staged.is_empty() {
                         self.began = Instant::now();

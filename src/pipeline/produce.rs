@@ -1,8 +1,7 @@
-//! The producer of one pipeline: staging a record for its output, unchanged.
+//! The producer of one pipeline: staging a record for its output.
 //!
-//! Key, value, timestamp and headers leave as they came; the partition is the source's, or the
-//! one that a Java producer would choose for the key. A dead letter gets its headers appended,
-//! which are the only bytes that we add. librdkafka copies a staged record at once, so nothing here
+//! Key, value, timestamp and headers leave as they came, but for what a conversion has made new; the partition is the source's, or the
+//! one that a Java producer would choose for the key. A dead letter gets its headers appended. librdkafka copies a staged record at once, so nothing here
 //! keeps a record. What becomes of it is told by [`super::deliveries`].
 
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -12,9 +11,11 @@ use super::Fault;
 use super::deliveries::Context;
 use super::routes::{SourceRoute, Target};
 use crate::gate::dead_letter::WrittenHeader;
+use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::Route;
 use crate::kafka::ffi::{self, Outgoing, OwnedHeaders, TopicHandle};
 use crate::kafka::murmur2;
+use crate::record::Part;
 
 /// What a record without a time has in its place.
 const NO_TIMESTAMP: i64 = -1;
@@ -27,9 +28,9 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Returns the partition that a record goes to.
-    fn partition(self, message: &BorrowedMessage<'_>) -> i32 {
-        self.spread.map_or(message.partition(), |count| murmur2::partition(message.key(), message.partition(), count))
+    /// Returns the partition that a record of this key goes to.
+    fn partition(self, key: Option<&[u8]>, of_source: i32) -> i32 {
+        self.spread.map_or(of_source, |count| murmur2::partition(key, of_source, count))
     }
 }
 
@@ -59,10 +60,10 @@ impl Handles {
     /// Returns where a route leads; `None` where nothing is written.
     pub(super) fn end(self, route: Route) -> Option<End> {
         match route {
-            Route::Validated => Some(self.validated),
+            Route::Validated | Route::Converted => Some(self.validated),
             Route::Converter => self.converter,
             Route::DeadLetter => Some(self.dead_letter),
-            Route::None => None,
+            Route::None | Route::Skipped => None,
         }
     }
 }
@@ -93,28 +94,82 @@ pub(super) struct Relabel<'h> {
     pub(super) cut: Option<Option<&'h [u8]>>,
 }
 
-/// Stages a record as it came; its headers are copied byte by byte, but for what a dead letter changes.
+/// What a record has otherwise than it came.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change<'c> {
+    None,
+    /// It is a dead letter.
+    Letter(&'c Relabel<'c>),
+    /// It was converted, or has passed a converter of a pair.
+    Rewrite(&'c Rewrite),
+}
+
+impl<'c> Change<'c> {
+    /// Returns the change of a record that was decided on.
+    pub(super) fn of(rewrite: &'c Rewrite) -> Self {
+        if rewrite.is_active() { Self::Rewrite(rewrite) } else { Self::None }
+    }
+
+    /// Returns the headers that the record leaves with.
+    fn headers(self, message: &BorrowedMessage<'_>) -> Option<OwnedHeaders> {
+        let is_cut = matches!(self, Self::Letter(Relabel { cut: Some(_), .. }));
+        let mut headers = if is_cut { None } else { OwnedHeaders::copy_of(message) };
+        match self {
+            Self::None => {}
+            Self::Letter(relabel) => {
+                let headers = headers.get_or_insert_default();
+                relabel.removed.iter().for_each(|name| headers.remove(name));
+                relabel.added.iter().for_each(|(name, value)| headers.push(name, value.as_deref()));
+            }
+            Self::Rewrite(rewrite) => {
+                let headers = headers.get_or_insert_default();
+                for (name, value) in rewrite.headers() {
+                    headers.remove(name);
+                    headers.push(name, Some(value));
+                }
+            }
+        }
+        headers
+    }
+
+    fn key<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
+    where
+        'c: 'm,
+    {
+        match self {
+            Self::Rewrite(rewrite) => rewrite.part(Part::Key).or(message.key()),
+            Self::None | Self::Letter(_) => message.key(),
+        }
+    }
+
+    fn value<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
+    where
+        'c: 'm,
+    {
+        match self {
+            Self::Rewrite(rewrite) => rewrite.part(Part::Value).or(message.payload()),
+            Self::Letter(relabel) => relabel.cut.unwrap_or(message.payload()),
+            Self::None => message.payload(),
+        }
+    }
+}
+
+/// Stages a record; its headers are copied byte by byte, but for what the change says.
 pub(super) fn stage(
     producer: &ffi::Producer<Context>,
     end: End,
     message: &BorrowedMessage<'_>,
-    relabel: Option<&Relabel<'_>>,
+    change: Change<'_>,
     tag: usize,
 ) -> Result<(), Refused> {
-    let cut = relabel.and_then(|relabel| relabel.cut);
-    let mut headers = if cut.is_some() { None } else { OwnedHeaders::copy_of(message) };
-    if let Some(relabel) = relabel {
-        let headers = headers.get_or_insert_default();
-        relabel.removed.iter().for_each(|name| headers.remove(name));
-        relabel.added.iter().for_each(|(name, value)| headers.push(name, value.as_deref()));
-    }
+    let key = change.key(message);
     let outgoing = Outgoing {
         topic: end.topic,
-        partition: end.partition(message),
-        key: message.key(),
-        value: cut.unwrap_or(message.payload()),
+        partition: end.partition(key, message.partition()),
+        key,
+        value: change.value(message),
         timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
-        headers,
+        headers: change.headers(message),
         tag,
     };
     producer.produce(outgoing).map_err(refused)

@@ -89,7 +89,7 @@ impl Routes {
             return;
         }
         let Some(outputs) = self.gate.outputs(topic) else { return };
-        let gate = Gate::new(self.gate.policy_for(topic));
+        let gate = Gate::writing(self.gate.policy_for(topic), &outputs.validated);
         self.sources.push(SourceRoute { topic: topic.into(), outputs, targets, gate });
     }
 

@@ -19,6 +19,7 @@ use super::fetch::Fetch;
 use super::mend::Damage;
 use super::output::{Origin, Output, Staged};
 use super::positions::Starts;
+use super::produce::Change;
 use super::recover::Recovery;
 use super::refused::{Known, Refused};
 use super::routes::Routes;
@@ -26,6 +27,7 @@ use super::source::Missing;
 use super::start;
 use super::{Error, Fault, Settings};
 use crate::gate::extent::Extent;
+use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
 use crate::kafka::statistics::Statistics;
 use crate::kafka::topics::Cluster;
@@ -61,6 +63,8 @@ pub(super) struct Loop<'c> {
     pub(super) missing: Missing,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
+    /// How the record at hand leaves, if not as it came.
+    pub(super) rewrite: Rewrite,
     /// An event that a fault kept from being answered.
     pub(super) pending: Option<ConsumeEvent>,
     /// Whether the consumer still has to go back to what is committed.
@@ -167,7 +171,7 @@ impl<'c> Loop<'c> {
                 self.scan(index, &record);
                 continue;
             }
-            match self.routes.get(source).gate.decide(&record, source, &self.table) {
+            match self.routes.get(source).gate.decide(&record, source, &self.table, &mut self.rewrite) {
                 Decision::Route(route, verdict) => self.stage(index, message, &record, route, &verdict)?,
                 Decision::NeedSchemas(needs) => self.hold_for_schemas(index, needs, now)?,
             }
@@ -220,12 +224,15 @@ impl<'c> Loop<'c> {
                 }
                 (route, Some(finding.violation.code))
             }
-            Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible => {
+            Verdict::Valid | Verdict::Tombstone | Verdict::Incompatible | Verdict::Converted | Verdict::Skipped => {
                 if let Some(known) = self.refused.refused(origin).cloned() {
                     return self.stage_refused(index, message, record, &known);
                 }
-                match self.output.stage(origin, route, message, None)? {
-                    Staged::Yes => (route, None),
+                match self.output.stage(origin, route, message, Change::of(&self.rewrite))? {
+                    Staged::Yes => {
+                        self.rewrite.pair().into_iter().for_each(|pair| self.tally.add_conversion(pair));
+                        (route, None)
+                    }
                     Staged::TooLarge => {
                         return self.stage_refused(index, message, record, &Known::letter(Extent::Full));
                     }
@@ -262,7 +269,7 @@ impl<'c> Loop<'c> {
         if route == Route::DeadLetter || self.refused.refused(origin).is_some() {
             return self.stage_letter(origin, message, record, finding);
         }
-        self.output.stage(origin, route, message, None)
+        self.output.stage(origin, route, message, Change::None)
     }
 
     /// Commits what was staged, with the offsets of the next records, and counts it.

@@ -33,6 +33,7 @@ use super::watchdog::Ending;
 use super::{Error, Fault, Settings};
 use crate::config::Delivery;
 use crate::gate::policy::Mode;
+use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::Tally;
 use crate::kafka::clients::{self, Names};
 use crate::kafka::topics::{ATTEMPT, Cluster};
@@ -85,6 +86,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         missing: Missing::default(),
         starts,
         tally: Tally::default(),
+        rewrite: Rewrite::default(),
         pending: None,
         is_behind: false,
         committed_at: now,

@@ -18,6 +18,7 @@ mod tls;
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,9 +30,10 @@ pub use request::{Ask, Request};
 pub use reqwest::Method;
 
 use self::http::Http;
+use super::contract::RuleSet;
 use super::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
 use crate::config::Registry;
-use crate::schema::{SchemaId, SchemaRef, SchemaText, Subject, Version};
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
 
 /// The context of subjects that name none.
 const DEFAULT_CONTEXT: &str = ".";
@@ -44,6 +46,8 @@ pub const MAX_CONTEXTS: usize = 100;
 
 /// Places where one schema may be registered: every one is kept, and looked through for each source topic.
 pub const MAX_REGISTRATIONS: usize = 10_000;
+/// How many versions may lie between a writer and its target: their rules are all asked for.
+pub const MAX_CONTRACTS: usize = 1_000;
 
 /// A client of one registry, which may have several addresses.
 #[derive(Debug, Clone)]
@@ -78,6 +82,8 @@ pub struct Registered {
     pub version: Version,
     /// The schema's number.
     pub id: SchemaId,
+    /// The schema's GUID; registries before Confluent 8.0 have none.
+    pub guid: Option<SchemaGuid>,
     /// The schema.
     pub text: SchemaText,
 }
@@ -132,6 +138,40 @@ impl Client {
         Ok(registrations)
     }
 
+    /// Lists the versions of a subject in their order, soft-deleted ones included.
+    ///
+    /// # Errors
+    /// See [`Error::kind`].
+    pub async fn version_numbers(&self, subject: &Subject) -> Result<Vec<Version>, Error> {
+        let versions: Vec<i32> = self.http.get(&Request::VersionNumbers(subject.clone())).await?;
+        Ok(versions.into_iter().map(Version).collect())
+    }
+
+    /// Gets the contracts of all versions of a subject from one to another, soft-deleted ones included.
+    ///
+    /// # Errors
+    /// See [`Error::kind`].
+    pub async fn contracts(
+        &self,
+        subject: &Subject,
+        (from, to): (Version, Version),
+    ) -> Result<Vec<(Version, Option<RuleSet>)>, Error> {
+        let mut between = self.version_numbers(subject).await?;
+        between.retain(|version| (from..=to).contains(version));
+        few(
+            &Request::VersionNumbers(subject.clone()),
+            "versions between writer and target",
+            between.len(),
+            MAX_CONTRACTS,
+        )?;
+        let mut contracts = Vec::new();
+        for version in between {
+            let entity: ContractEntity = self.http.get(&Request::Version(subject.clone(), version)).await?;
+            contracts.push((version, entity.rule_set));
+        }
+        Ok(contracts)
+    }
+
     /// Gets the newest version of a subject that is not deleted.
     ///
     /// # Errors
@@ -182,9 +222,18 @@ impl Client {
 
     async fn registered(&self, asked: Request) -> Result<Registered, Error> {
         let entity: VersionEntity = self.http.get(&asked).await?;
+        let guid = entity.schema.guid.as_deref().and_then(SchemaGuid::parse);
         let text = references::follow(&self.http, &asked, entity.schema).await?;
-        Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), text })
+        Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), guid, text })
     }
+}
+
+/// The part of a version that says how records move to it and from it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContractEntity {
+    #[serde(default)]
+    rule_set: Option<RuleSet>,
 }
 
 fn few(asked: &Request, what: &'static str, found: usize, limit: usize) -> Result<(), Error> {

@@ -20,6 +20,7 @@ mod audit;
 mod backoff;
 mod calls;
 mod compile;
+mod conversion;
 mod error;
 mod flights;
 mod kept;
@@ -37,19 +38,21 @@ use tokio::time::Instant;
 
 pub use backoff::Backoff;
 pub use calls::Calls;
+pub use conversion::plan_between;
 pub use error::Error;
 pub use targets::TargetChanged;
 
 use self::absences::{Absences, Missing, PAUSE, Standing};
 use self::audit::Audit;
 use self::compile::{Known, resolve};
+use self::conversion::{Origin, Writer};
 use self::memo::Memo;
 use self::pace::Pace;
 use self::registrations::Registrations;
 use self::targets::{Target, Targets};
 use super::client::{self, Client, Kind};
 use super::disk::{Disk, DiskCounts};
-use crate::gate::policy::{PartPolicy, SubjectRule};
+use crate::gate::policy::{ConversionRule, PartPolicy, SubjectRule};
 use crate::schema::avro::Schema;
 use crate::schema::table::{Entry, Judgement, Need, Reading, Refusal};
 use crate::schema::{SchemaId, SchemaRef, Subject, Version};
@@ -90,9 +93,9 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Pair {
     writer: SchemaRef,
-    subject: Option<Subject>,
-    version: Option<Version>,
-    target: Option<(Version, SchemaId)>,
+    origin: Origin,
+    target: Option<(Subject, Version, SchemaId)>,
+    conversion: Option<ConversionRule>,
 }
 
 /// The registry's schemas, as far as this process has met them.
@@ -168,16 +171,18 @@ impl Schemas {
             let detail = format!("schema {schema} is no named type, and the subject is to be its name");
             return Ok(refused(ReasonCode::SubjectMismatch, detail));
         }
-        let version = match &subject {
-            None => None,
-            Some(subject) => match self.version_under(question, subject).await? {
-                Ok(version) => Some(version),
+        let conversion = question.policy.conversion.clone();
+        let origin = match (&subject, &conversion) {
+            (None, _) => (None, None),
+            (Some(target), Some(ConversionRule { all: true, .. })) => self.origin(question, target).await?,
+            (Some(subject), _) => match self.version_under(question, subject).await? {
+                Ok(version) => (Some(subject.clone()), Some(version)),
                 Err(refusal) => return Ok(Answer::Entry(Entry::Refused(Arc::new(refusal)))),
             },
         };
         let target = self.target(question.policy.target, subject.as_ref()).await?;
-        let in_use = target.as_ref().map(|target| (target.version, target.id));
-        let pair = Pair { writer: schema, subject, version, target: in_use };
+        let in_use = target.as_ref().map(|target| (target.subject.clone(), target.version, target.id));
+        let pair = Pair { writer: schema, origin, target: in_use, conversion };
         match self.judge(pair, writer, target).await? {
             Ok(judgement) => Ok(Answer::Entry(Entry::Judged(judgement))),
             Err(reason) => Ok(Answer::Unusable { schema, reason: reason.to_string() }),
@@ -285,32 +290,43 @@ impl Schemas {
         Ok(Some(known))
     }
 
-    /// Resolves a writer against its target, once.
+    /// Resolves a writer against its target, and finds the way to it where it is converted, once.
     async fn judge(
-        &self,
+        self: &Arc<Self>,
         pair: Pair,
         schema: Arc<Schema>,
         target: Option<Arc<Target>>,
     ) -> Result<Result<Arc<Judgement>, Arc<str>>, Error> {
         let reader = target.as_deref().map(Target::reader).transpose()?;
-        let Pair { subject, version, target, .. } = pair.clone();
+        let schemas = Arc::clone(self);
+        let Pair { writer: named, origin, conversion: rule, .. } = pair.clone();
         let resolve = || async move {
             let reading = match reader {
-                None => Ok(Reading::Always),
-                Some(reader) => resolve(Arc::clone(&schema), reader).await?,
+                None => Reading::Always,
+                Some(reader) => match resolve(Arc::clone(&schema), reader).await? {
+                    Ok(reading) => reading,
+                    Err(reason) => return Ok(Err(reason)),
+                },
             };
-            Ok(reading.map(|reading| {
-                let target = target.map(|(version, _)| version);
-                Arc::new(Judgement { schema, subject, version, target, reading })
-            }))
+            let conversion = match (&target, rule) {
+                (Some(target), Some(rule)) => {
+                    let writer = Writer { named, origin: origin.clone() };
+                    schemas.conversion(writer, target, &rule, &reading).await?
+                }
+                _ => None,
+            };
+            let ((subject, version), target) = (origin, target.map(|target| target.version));
+            Ok(Ok(Arc::new(Judgement { schema, subject, version, target, reading, conversion })))
         };
         self.judgements.get_or_make(pair, resolve).await
     }
 
     /// Drops what was resolved against earlier targets of a subject.
     fn forget_judgements(&self, subject: &Subject, target: &Target) {
-        let now = Some((target.version, target.id));
-        self.judgements.retain(|pair, _| pair.subject.as_ref() != Some(subject) || pair.target == now);
+        let is_old = |(of, version, id): &(Subject, Version, SchemaId)| {
+            of == subject && (*version, *id) != (target.version, target.id)
+        };
+        self.judgements.retain(|pair, _| !pair.target.as_ref().is_some_and(is_old));
     }
 
     /// Tells whether a schema is known to be missing; an error where it is too early to ask again.

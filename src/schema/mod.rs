@@ -19,6 +19,20 @@ pub struct SchemaId(pub i32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SchemaGuid(pub [u8; 16]);
 
+impl SchemaGuid {
+    /// Reads a GUID as registries write it: 32 hexadecimal digits with four dashes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_dash = |place: usize| matches!(place, 8 | 13 | 18 | 23);
+        let is_formed =
+            |(place, byte): (usize, u8)| if is_dash(place) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+        if text.len() != 36 || !text.bytes().enumerate().all(is_formed) {
+            return None;
+        }
+        u128::from_str_radix(&text.replace('-', ""), 16).ok().map(|guid| Self(guid.to_be_bytes()))
+    }
+}
+
 /// How a record names its writer schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SchemaRef {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::avro::{Mismatch, Program, Schema};
-use super::{SchemaRef, Subject, Version};
+use super::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
+use crate::convert::{NoPath, Plan};
 use crate::record::Part;
 use crate::violation::Violation;
 
@@ -61,6 +62,45 @@ pub struct Judgement {
     pub target: Option<Version>,
     /// How readers of the target see its records.
     pub reading: Reading,
+    /// How its records become the target's, where the gate converts; `None` also for the target's own schema.
+    pub conversion: Option<Conversion>,
+}
+
+/// How records of one writer schema become records of the target's.
+#[derive(Debug)]
+pub struct Conversion {
+    /// Whether all records are converted, else those alone that the target's readers cannot read.
+    pub all: bool,
+    /// Where the target schema is registered.
+    pub to: Arc<Place>,
+    /// The plan; or why there is none.
+    pub plan: Result<Arc<Plan>, NoPath>,
+    /// What is counted.
+    pub pair: Arc<Pair>,
+}
+
+/// A target schema in the registry: what a record says that is written with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The subject.
+    pub subject: Subject,
+    /// The version there.
+    pub version: Version,
+    /// Its number.
+    pub id: SchemaId,
+    /// Its GUID; a registry without GUIDs has records without them.
+    pub guid: Option<SchemaGuid>,
+}
+
+/// The name of a pair of schemas, as conversions are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pair {
+    /// Subject and version of the writer schema; its number or GUID where the registry told no version.
+    pub from: String,
+    /// Subject and version of the target.
+    pub to: String,
+    /// The way.
+    pub way: &'static str,
 }
 
 /// How readers of the target schema see records of one writer schema.

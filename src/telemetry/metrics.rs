@@ -32,12 +32,16 @@ use crate::gate::extent::Extent;
 use crate::gate::verdict::{Route, Tally};
 use crate::kafka::statistics::Statistics;
 use crate::record::Partition;
+use crate::schema::table::Pair;
 use crate::schema::{Subject, Version};
 use crate::violation::ReasonCode;
 
 /// Subjects per gate that `sluice_target_version` shows: a gate with a subject per record type follows
 /// whatever producers register, and a series per type must not be a way to fill the monitoring system.
 pub const MAX_TARGET_SUBJECTS: usize = 500;
+
+/// Pairs of schemas per gate that `sluice_conversions_total` tells apart; the writers of further ones are `others`.
+pub const MAX_CONVERSIONS: usize = 500;
 
 /// A kind of Kafka client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,6 +147,7 @@ pub struct GateMetrics {
     outcomes: [IntCounter; Route::ALL.len()],
     reasons: Mutex<FxHashMap<(Route, ReasonCode), IntCounter>>,
     reduced: [IntCounter; REDUCED.len()],
+    conversions: Mutex<BTreeMap<Pair, IntCounter>>,
     bytes: IntCounter,
     batches: IntCounter,
     batch_records: Histogram,
@@ -181,6 +186,7 @@ impl GateMetrics {
             outcomes: Route::ALL.map(|route| families.records.with_label_values(&[gate, route.outcome(), ""])),
             reasons: Mutex::default(),
             reduced: REDUCED.map(|extent| families.reduced.with_label_values(&[gate, extent.name()])),
+            conversions: Mutex::default(),
             bytes: families.bytes.with_label_values(&[gate]),
             batches: families.batches.with_label_values(&[gate]),
             batch_records: families.batch_records.with_label_values(&[gate]),
@@ -216,6 +222,9 @@ impl GateMetrics {
         }
         for ((_, count), counter) in tally.reduced().zip(&self.reduced) {
             counter.inc_by(count);
+        }
+        for (pair, records) in tally.conversions() {
+            self.conversion(pair).inc_by(records);
         }
         self.bytes.inc_by(tally.bytes());
     }
@@ -295,6 +304,19 @@ impl GateMetrics {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let labels = [self.gate.as_str(), route.outcome(), reason.name()];
         reasons.entry((route, reason)).or_insert_with(|| self.families.records.with_label_values(&labels)).clone()
+    }
+
+    /// Returns the counter of a pair of schemas; see [`MAX_CONVERSIONS`].
+    fn conversion(&self, pair: &Pair) -> IntCounter {
+        let mut conversions = self.conversions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = conversions.get(pair) {
+            return counter.clone();
+        }
+        let Pair { from, to, way } = pair;
+        let from = if conversions.len() < MAX_CONVERSIONS { from.as_str() } else { "others" };
+        let counter = self.families.conversions.with_label_values(&[self.gate.as_str(), from, to, way]);
+        conversions.insert(pair.clone(), counter.clone());
+        counter
     }
 
     pub(super) fn rebalanced(&self, kind: Rebalance, partitions: usize) {

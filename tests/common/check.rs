@@ -220,10 +220,10 @@ fn likely(truth: &Truth<'_>, content: &Content) -> Option<usize> {
 fn outcome(truth: &Truth<'_>, sent: &Sent, copies: &[usize], read: &[Read]) -> Vec<Finding> {
     let outputs = &truth.outputs[&sent.source.0];
     let expected = match sent.expected.route {
-        Route::Validated => Some(&outputs.validated),
+        Route::Validated | Route::Converted => Some(&outputs.validated),
         Route::Converter => Some(&outputs.converter),
         Route::DeadLetter => Some(&outputs.dead_letter),
-        Route::None => None,
+        Route::None | Route::Skipped => None,
     };
     let mut findings = Vec::new();
     match (copies.len(), expected) {

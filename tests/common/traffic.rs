@@ -153,6 +153,7 @@ impl Class {
         let expected = match self {
             Self::Order(Version::V3) if policy.target => match policy.incompatible {
                 Incompatible::Divert => Expected { route: Route::Converter, reason: None },
+                Incompatible::Convert => Expected { route: Route::Converted, reason: None },
                 Incompatible::DeadLetter => fault(ReasonCode::NoConversionPath),
             },
             Self::GuidOrder if !policy.guids => fault(ReasonCode::WireFormatNotAllowed),

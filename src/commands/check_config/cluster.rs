@@ -127,6 +127,7 @@ fn probe_gate(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<S
     });
     report.gates.push(report::Gate {
         name: gate.name.clone(),
+        kind: gate.word(),
         group: config.group(gate),
         delivery: match config.delivery {
             Delivery::ExactlyOnce => "exactly-once",
@@ -143,6 +144,7 @@ fn probe_gate(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<S
             Start::Timestamp(ms) => format!("the first record of {ms} ms since 1970-01-01 or later"),
         },
         topics: topics.collect(),
+        conversions: Vec::new(),
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::conversions;
 use super::report::Report;
 use crate::config::{Config, Gate};
 use crate::gate::policy::{PartPolicy, SubjectRule, TargetRule};
@@ -53,14 +54,20 @@ async fn probe_source(
             rule @ (SubjectRule::Topic | SubjectRule::Named(_)) => {
                 let Some(subject) = rule.subject(source, part, None) else { continue };
                 if asked.insert((subject.to_string(), part)) {
-                    probe_subject(client, gate, &subject, &policy, report).await;
+                    probe_subject(client, gate, (part, &subject), &policy, report).await;
                 }
             }
         }
     }
 }
 
-async fn probe_subject(client: &Client, gate: &Gate, subject: &Subject, policy: &PartPolicy, report: &mut Report) {
+async fn probe_subject(
+    client: &Client,
+    gate: &Gate,
+    (part, subject): (Part, &Subject),
+    policy: &PartPolicy,
+    report: &mut Report,
+) {
     let found = match policy.target {
         TargetRule::Any => client.latest_version(subject).await.map(|_| None),
         TargetRule::Latest => client.latest(subject).await.map(Some),
@@ -80,6 +87,11 @@ async fn probe_subject(client: &Client, gate: &Gate, subject: &Subject, policy: 
                     "the target is the latest version of subject '{subject}', now {version}: whoever registers"
                 );
                 report.note(&gate.name, format!("{problem} another changes the route; production names a version"));
+            }
+            if let Some(rule) = &policy.conversion
+                && let Err(error) = conversions::probe(client, gate, (part, rule), (subject, &target), report).await
+            {
+                report.fault("registry", error);
             }
         }
         (Err(error), TargetRule::Version(version)) if error.kind() == Kind::NotFound => {

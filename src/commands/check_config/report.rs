@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::conversions::Conversion;
 use crate::config::Error;
 
 /// All findings.
@@ -23,12 +24,17 @@ pub(super) struct Report {
 #[derive(Debug, Serialize)]
 pub(super) struct Gate {
     pub(super) name: String,
+    /// `gate` or `converter`.
+    pub(super) kind: &'static str,
     pub(super) group: String,
     pub(super) delivery: &'static str,
     pub(super) mode: &'static str,
     /// Where it starts in partitions without a committed offset.
     pub(super) start: String,
     pub(super) topics: Vec<Topic>,
+    /// What becomes of the versions that are converted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) conversions: Vec<Conversion>,
 }
 
 /// One source topic of a gate.
@@ -141,9 +147,10 @@ fn write_findings(f: &mut fmt::Formatter<'_>, title: &str, findings: &[Finding])
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, group, delivery, mode, start, topics } = self;
-        writeln!(f, "gate {name}: {delivery}, mode {mode}, group {group}")?;
-        topics.iter().try_for_each(|topic| write_topic(f, topic, start))
+        let Self { name, kind, group, delivery, mode, start, topics, conversions } = self;
+        writeln!(f, "{kind} {name}: {delivery}, mode {mode}, group {group}")?;
+        topics.iter().try_for_each(|topic| write_topic(f, topic, start))?;
+        conversions.iter().try_for_each(|conversion| writeln!(f, "  {conversion}"))
     }
 }
 

@@ -1,15 +1,18 @@
 //! One gate of the section `gates`.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
 
 use super::leaf;
 use crate::config::section::Section;
-use crate::config::{Gate, Oversize, Repartition, Sources, Start, Template, UnusableSchema, limits};
+use crate::config::{Gate, Kind, Oversize, Repartition, Sources, Start, Template, UnusableSchema, limits};
 use crate::gate::limit::Limit;
-use crate::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use crate::gate::policy::{
+    ConversionRule, Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones,
+};
 use crate::gate::profile::Profile;
 use crate::schema::Version;
 use crate::wire::{WireFormat, WireFormats};
@@ -30,19 +33,13 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
     let converter = check_output(&mut section, "converter", groups);
     let DeadLetters { topic: dead_letter, profiles, limit } = check_dead_letter(&mut section, groups);
     let policy = check_policy(&mut section, groups);
-    let repartition = [("refuse", Repartition::Refuse), ("murmur2", Repartition::Murmur2)];
-    let repartition = section.word("repartition", &repartition, &[]).unwrap_or(Repartition::Refuse);
-    let oversize = [("hold", Oversize::Hold), ("truncate", Oversize::Truncate)];
-    let oversize = section.word("oversize", &oversize, &[]).unwrap_or(Oversize::Hold);
-    let unusable = [("hold", UnusableSchema::Hold), ("dead-letter", UnusableSchema::DeadLetter)];
-    let unusable_schema = section.word("unusable_schema", &unusable, &[]).unwrap_or(UnusableSchema::Hold);
-    let start = section.read("start", leaf::start).unwrap_or(Start::Earliest);
-    let threads = section.read("threads", leaf::threads).unwrap_or(NonZeroUsize::MIN);
+    let options = check_options(&mut section);
     section.finish();
 
     let validated = validated?;
     Some(Gate {
         name,
+        kind: Kind::Gate,
         source: source?,
         converter: converter.unwrap_or_else(|| validated.with_suffix(".converter")),
         dead_letter: dead_letter.unwrap_or_else(|| validated.with_suffix(".dead-letter")),
@@ -50,23 +47,50 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
         profiles,
         limit,
         policy,
-        start,
-        unusable_schema,
-        repartition,
-        oversize,
-        threads,
+        start: options.start,
+        unusable_schema: options.unusable_schema,
+        repartition: options.repartition,
+        oversize: options.oversize,
+        threads: options.threads,
     })
 }
 
+/// What gates and converters have in common, beside topics and policy.
+pub(super) struct Options {
+    pub(super) start: Start,
+    pub(super) unusable_schema: UnusableSchema,
+    pub(super) repartition: Repartition,
+    pub(super) oversize: Oversize,
+    pub(super) threads: NonZeroUsize,
+}
+
+pub(super) fn check_options(section: &mut Section<'_>) -> Options {
+    let repartition = [("refuse", Repartition::Refuse), ("murmur2", Repartition::Murmur2)];
+    let oversize = [("hold", Oversize::Hold), ("truncate", Oversize::Truncate)];
+    let unusable = [("hold", UnusableSchema::Hold), ("dead-letter", UnusableSchema::DeadLetter)];
+    Options {
+        repartition: section.word("repartition", &repartition, &[]).unwrap_or(Repartition::Refuse),
+        oversize: section.word("oversize", &oversize, &[]).unwrap_or(Oversize::Hold),
+        unusable_schema: section.word("unusable_schema", &unusable, &[]).unwrap_or(UnusableSchema::Hold),
+        start: section.read("start", leaf::start).unwrap_or(Start::Earliest),
+        threads: section.read("threads", leaf::threads).unwrap_or(NonZeroUsize::MIN),
+    }
+}
+
+pub(super) fn check_tombstones(section: &mut Section<'_>) -> Tombstones {
+    let tombstones = [("pass", Tombstones::Pass), ("dead-letter", Tombstones::DeadLetter), ("drop", Tombstones::Drop)];
+    section.word("tombstones", &tombstones, &[]).unwrap_or(Tombstones::Pass)
+}
+
 /// Returns the number of groups that templates may name; 0 where there is no pattern.
-fn groups(source: &Sources) -> usize {
+pub(super) fn groups(source: &Sources) -> usize {
     match source {
         Sources::Topics(_) => 0,
         Sources::Pattern(pattern) => pattern.captures_len() - 1,
     }
 }
 
-fn check_source(section: &mut Section<'_>) -> Option<Sources> {
+pub(super) fn check_source(section: &mut Section<'_>) -> Option<Sources> {
     let scalars = section.list("source")?;
     if let [pattern] = scalars.as_slice()
         && pattern.text.starts_with('^')
@@ -122,7 +146,7 @@ fn last_line(error: &regex::Error) -> String {
 }
 
 /// Checks an output topic. `groups` is unknown where the source is mistaken; then only the characters are judged.
-fn check_output(section: &mut Section<'_>, key: &'static str, groups: Option<usize>) -> Option<Template> {
+pub(super) fn check_output(section: &mut Section<'_>, key: &'static str, groups: Option<usize>) -> Option<Template> {
     section.read(key, |text| {
         let template = Template::new(text);
         check_groups(&template, groups)?;
@@ -131,7 +155,7 @@ fn check_output(section: &mut Section<'_>, key: &'static str, groups: Option<usi
 }
 
 /// Refuses a group that the source pattern does not have.
-fn check_groups(template: &Template, groups: Option<usize>) -> Result<(), String> {
+pub(super) fn check_groups(template: &Template, groups: Option<usize>) -> Result<(), String> {
     match (template.highest_group(), groups) {
         (Some(group), Some(0)) => {
             Err(format!("uses ${group}, and the source has no group; give a pattern as ^(.+)\\.raw$"))
@@ -144,14 +168,14 @@ fn check_groups(template: &Template, groups: Option<usize>) -> Result<(), String
 }
 
 /// What `dead_letter` says.
-struct DeadLetters {
-    topic: Option<Template>,
-    profiles: Vec<Profile>,
-    limit: Option<Limit>,
+pub(super) struct DeadLetters {
+    pub(super) topic: Option<Template>,
+    pub(super) profiles: Vec<Profile>,
+    pub(super) limit: Option<Limit>,
 }
 
 /// Checks `dead_letter`: a topic, or a table with more.
-fn check_dead_letter(section: &mut Section<'_>, groups: Option<usize>) -> DeadLetters {
+pub(super) fn check_dead_letter(section: &mut Section<'_>, groups: Option<usize>) -> DeadLetters {
     if !section.is_table("dead_letter") {
         let topic = check_output(section, "dead_letter", groups);
         return DeadLetters { topic, profiles: vec![Profile::Sluice], limit: None };
@@ -175,23 +199,33 @@ fn check_limit(mut section: Section<'_>) -> Limit {
 fn check_policy(section: &mut Section<'_>, groups: Option<usize>) -> Policy {
     let mut key = section.section("key");
     let key_required = key.read("required", leaf::boolean).unwrap_or(false);
-    let key = check_part(key, "any", groups);
-    let value = check_part(section.section("value"), "avro", groups);
-    let incompatible = [("divert", Incompatible::Divert), ("dead-letter", Incompatible::DeadLetter)];
-    let tombstones = [("pass", Tombstones::Pass), ("dead-letter", Tombstones::DeadLetter), ("drop", Tombstones::Drop)];
+    let incompatible = [
+        ("divert", Incompatible::Divert),
+        ("convert", Incompatible::Convert),
+        ("dead-letter", Incompatible::DeadLetter),
+    ];
+    let incompatible = section.word("incompatible", &incompatible, &[]).unwrap_or(Incompatible::Divert);
+    let converts = incompatible == Incompatible::Convert;
+    let key = check_part(key, "any", groups, converts);
+    let value = check_part(section.section("value"), "avro", groups, converts);
+    if converts && [&key, &value].into_iter().flatten().all(|part| part.target == TargetRule::Any) {
+        let problem = "is `convert`, and no part has a target to convert to; give `target`, or leave it out";
+        section.mistake("incompatible", problem);
+    }
     let mode = [("enforce", Mode::Enforce), ("pass-all", Mode::PassAll), ("dry-run", Mode::DryRun)];
     Policy {
         key,
         value,
         key_required,
-        tombstones: section.word("tombstones", &tombstones, &[]).unwrap_or(Tombstones::Pass),
-        incompatible: section.word("incompatible", &incompatible, &["convert"]).unwrap_or(Incompatible::Divert),
+        tombstones: check_tombstones(section),
+        incompatible,
         mode: section.word("mode", &mode, &[]).unwrap_or(Mode::Enforce),
+        paired: false,
     }
 }
 
 /// Checks `key` or `value`; `None` where it passes unchecked.
-fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>) -> Option<PartPolicy> {
+fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>, converts: bool) -> Option<PartPolicy> {
     let formats = [("avro", true), ("any", false)];
     let is_given = section.has("format");
     let checked = section.word("format", &formats, &["json", "protobuf"]).unwrap_or(default == "avro" || is_given);
@@ -205,17 +239,28 @@ fn check_part(mut section: Section<'_>, default: &str, groups: Option<usize>) ->
     }
     let subject = check_subject(&mut section, groups).unwrap_or(SubjectRule::Topic);
     let target = section.read("target", target).unwrap_or(TargetRule::Any);
-    let names = WireFormat::ALL.map(|format| (format.name(), format));
-    let wire = section.words("wire", &names, &LATER_WIRE).unwrap_or_else(|| WireFormat::ALL.to_vec());
+    let wire = check_wire(&mut section);
     if checked && subject == SubjectRule::Any && target != TargetRule::Any {
         section
             .mistake("target", "is a version, and `subject: any` names no subject that could have it; give a subject");
     }
+    let mapping = super::mapping::mapping(&mut section).map(Arc::new);
+    let can_convert = converts && target != TargetRule::Any;
+    if mapping.is_some() && !can_convert {
+        section.mistake("mapping", "has no meaning without a `target` and `incompatible: convert`; leave it out");
+    }
     section.finish();
-    checked.then(|| PartPolicy { wire: wire.into_iter().collect::<WireFormats>(), subject, target })
+    let conversion = can_convert.then_some(ConversionRule { all: false, mapping });
+    checked.then_some(PartPolicy { wire, subject, target, conversion })
 }
 
-fn check_subject(section: &mut Section<'_>, groups: Option<usize>) -> Option<SubjectRule> {
+pub(super) fn check_wire(section: &mut Section<'_>) -> WireFormats {
+    let names = WireFormat::ALL.map(|format| (format.name(), format));
+    let wire = section.words("wire", &names, &LATER_WIRE).unwrap_or_else(|| WireFormat::ALL.to_vec());
+    wire.into_iter().collect()
+}
+
+pub(super) fn check_subject(section: &mut Section<'_>, groups: Option<usize>) -> Option<SubjectRule> {
     section.read("subject", |text| match text {
         "topic" => Ok(SubjectRule::Topic),
         "record" => Ok(SubjectRule::Record),
@@ -226,7 +271,7 @@ fn check_subject(section: &mut Section<'_>, groups: Option<usize>) -> Option<Sub
     })
 }
 
-fn target(text: &str) -> Result<TargetRule, String> {
+pub(super) fn target(text: &str) -> Result<TargetRule, String> {
     match text {
         "any" => Ok(TargetRule::Any),
         "latest" => Ok(TargetRule::Latest),

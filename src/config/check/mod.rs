@@ -3,6 +3,7 @@
 //! A check never stops at a mistake. It reports it and goes on with the default, so that one run shows all there is
 //! to mend; the values that stand in for mistaken ones never leave, since any mistake makes the whole an `Err`.
 
+mod converter;
 mod gate;
 mod kafka;
 pub(crate) mod leaf;
@@ -38,11 +39,10 @@ const LEAST_MEMORY: u64 = 16 << 20;
 pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>> {
     let mut root = Section::new(String::new(), Some(root), &mistakes);
     check_version(&mut root);
-    for key in ["converters", "migrations"] {
-        root.later(key);
-    }
+    root.later("migrations");
     // A file may be that of a registry alone.
-    let has_gates = root.has("gates") || !root.has("registry_server");
+    let has_converters = root.has("converters");
+    let has_gates = root.has("gates") || has_converters || !root.has("registry_server");
     let registry_server = root.given("registry_server").map(registry_server::check);
     let application = check_application(&mut root, has_gates);
     let instance = root.read("instance", leaf::name);
@@ -207,14 +207,52 @@ fn check_instance(root: &Section<'_>, instance: Option<&str>, gates: &[Gate]) {
     }
 }
 
+/// Checks the gates, and the converters behind them.
 fn check_gates(root: &mut Section<'_>, mistakes: &Mistakes) -> Vec<Gate> {
-    let mut section = root.section("gates");
+    let has_converters = root.has("converters");
+    let mut gates = check_named(root, "gates", !has_converters, mistakes, gate::check);
+    let converters = check_named(root, "converters", false, mistakes, converter::check);
+    for converter in &converters {
+        if gates.iter().any(|gate| gate.name == converter.name) {
+            let problem = "is the name of a gate too: consumer groups and transactional IDs are made from it";
+            mistakes.push(Error::new(format!("converters.{}", converter.name), problem));
+        }
+    }
+    gates.extend(converters);
+    if gates.len() > limits::GATES {
+        root.mistake(
+            "gates",
+            format!("and converters are {}, more than {} of one process", gates.len(), limits::GATES),
+        );
+        return Vec::new();
+    }
+    converter::check_pairs(&gates, mistakes);
+    let topics: usize = gates.iter().map(|gate| gate.source.named()).sum();
+    if topics > limits::TOPICS {
+        root.mistake("gates", format!("name {topics} topics, more than {}; give patterns", limits::TOPICS));
+        return gates;
+    }
+    for error in conflict::by_example(&gates) {
+        mistakes.push(error);
+    }
+    gates
+}
+
+/// Checks a table of gates or converters by their names.
+fn check_named(
+    root: &mut Section<'_>,
+    key: &'static str,
+    is_required: bool,
+    mistakes: &Mistakes,
+    check: fn(String, Section<'_>) -> Option<Gate>,
+) -> Vec<Gate> {
+    let mut section = root.section(key);
     let Some(tables) = section.take_all() else { return Vec::new() };
-    if tables.is_empty() {
+    if tables.is_empty() && is_required {
         root.mistake("gates", "is required: at least one gate, as `gates: { orders: { source: …, validated: … } }`");
     }
     if tables.len() > limits::GATES {
-        root.mistake("gates", format!("has {} gates, more than {} of one process", tables.len(), limits::GATES));
+        root.mistake(key, format!("has {} {key}, more than {} of one process", tables.len(), limits::GATES));
         return Vec::new();
     }
     let mut gates: Vec<Gate> = Vec::new();
@@ -223,15 +261,7 @@ fn check_gates(root: &mut Section<'_>, mistakes: &Mistakes) -> Vec<Gate> {
             section.mistake(&name, format!("'{name}' {problem}"));
         }
         let gate = Section::new(section.path(&name), Some(node), mistakes);
-        gates.extend(gate::check(name, gate));
-    }
-    let topics: usize = gates.iter().map(|gate| gate.source.named()).sum();
-    if topics > limits::TOPICS {
-        root.mistake("gates", format!("name {topics} topics, more than {}; give patterns", limits::TOPICS));
-        return gates;
-    }
-    for error in conflict::by_example(&gates) {
-        mistakes.push(error);
+        gates.extend(check(name, gate));
     }
     gates
 }

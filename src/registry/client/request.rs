@@ -18,6 +18,8 @@ pub enum Request {
         /// The context, unless it is the default one.
         context: Option<String>,
     },
+    /// The numbers of all versions of a subject.
+    VersionNumbers(Subject),
     /// The newest version of a subject.
     Latest(Subject),
     /// One version of a subject.
@@ -46,6 +48,7 @@ impl Request {
             Self::Schema(SchemaRef::Guid(guid)) => segments(&["schemas", "guids", &guid.to_string()]),
             Self::Ids(guid) => segments(&["schemas", "guids", &guid.to_string(), "ids"]),
             Self::Versions { id, .. } => segments(&["schemas", "ids", &id.to_string(), "versions"]),
+            Self::VersionNumbers(subject) => segments(&["subjects", &subject.0, "versions"]),
             Self::Latest(subject) => segments(&["subjects", &subject.0, "versions", "latest"]),
             Self::Version(subject, version) => segments(&["subjects", &subject.0, "versions", &version.to_string()]),
             Self::Other(ask) => ask.segments.clone(),
@@ -58,7 +61,7 @@ impl Request {
         match self {
             Self::Schema(_) | Self::Ids(_) | Self::Latest(_) => Vec::new(),
             Self::Other(ask) => ask.query.clone(),
-            Self::Version(..) | Self::Versions { context: None, .. } => vec![deleted],
+            Self::Version(..) | Self::VersionNumbers(_) | Self::Versions { context: None, .. } => vec![deleted],
             Self::Versions { context: Some(context), .. } => vec![deleted, ("subject", format!(":{context}:"))],
         }
     }
@@ -70,6 +73,7 @@ impl fmt::Display for Request {
             Self::Schema(schema) => write!(f, "schema {schema}"),
             Self::Ids(guid) => write!(f, "the IDs of schema {guid}"),
             Self::Versions { id, .. } => write!(f, "the subjects of schema {id}"),
+            Self::VersionNumbers(subject) => write!(f, "the versions of subject '{subject}'"),
             Self::Latest(subject) => write!(f, "the latest version of subject '{subject}'"),
             Self::Version(subject, version) => write!(f, "version {version} of subject '{subject}'"),
             Self::Other(ask) => f.write_str(&ask.words),

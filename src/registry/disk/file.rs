@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::registry::client::{Registered, Registration};
-use crate::schema::{Format, SchemaId, SchemaRef, SchemaText, Subject, Version};
+use crate::schema::{Format, SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
 
 /// The form of the files; a file of another one is passed over.
 const FORM: u32 = 1;
@@ -57,6 +57,9 @@ pub enum Content {
         version: i32,
         /// The schema's number.
         id: i32,
+        /// The schema's GUID, where the registry has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guid: Option<String>,
         /// The schema.
         #[serde(flatten)]
         text: Text,
@@ -140,7 +143,8 @@ impl Content {
     #[must_use]
     pub fn target(subject: &Subject, wanted: Option<Version>, found: &Registered) -> Self {
         let (version, id, text) = (found.version.0, found.id.0, (&found.text).into());
-        Self::Target { subject: subject.to_string(), wanted: wanted_name(wanted), version, id, text }
+        let guid = found.guid.map(|guid| guid.to_string());
+        Self::Target { subject: subject.to_string(), wanted: wanted_name(wanted), version, id, guid, text }
     }
 
     /// Returns the schema that a file of a schema says.
@@ -161,8 +165,9 @@ impl Content {
     /// Returns the version that a file of a target says.
     #[must_use]
     pub fn into_target(self) -> Option<Registered> {
-        let Self::Target { version, id, text, .. } = self else { return None };
-        Some(Registered { version: Version(version), id: SchemaId(id), text: text.into_text()? })
+        let Self::Target { version, id, guid, text, .. } = self else { return None };
+        let guid = guid.as_deref().and_then(SchemaGuid::parse);
+        Some(Registered { version: Version(version), id: SchemaId(id), guid, text: text.into_text()? })
     }
 }
 

@@ -51,7 +51,7 @@ fn what_is_kept_is_there_after_a_restart_and_only_its_owners() {
     let guid = SchemaRef::Guid(SchemaGuid([7; 16]));
     let places =
         ["orders-value", "étrange/../subject"].map(|name| Registration { subject: subject(name), version: Version(3) });
-    let target = Registered { version: Version(4), id: SchemaId(17), text: text() };
+    let target = Registered { version: Version(4), id: SchemaId(17), guid: Some(SchemaGuid([7; 16])), text: text() };
     let long = subject(&"a/long name".repeat(40));
     {
         let disk = filled(&base);

@@ -79,6 +79,19 @@ impl Schemas {
         Ok(Err(mismatch(schema, subject, &listed)))
     }
 
+    /// Returns where a schema is registered, asked for anew where the list of before lacks the subject.
+    pub(super) async fn registrations_with(
+        self: &Arc<Self>,
+        schema: SchemaRef,
+        subject: &Subject,
+    ) -> Result<Arc<[Registration]>, Error> {
+        let known = self.listed(schema).await.filter(|listed| listed.version(subject).is_some());
+        match known {
+            Some(listed) => Ok(listed.list),
+            None => Ok(self.list(schema).await?.list),
+        }
+    }
+
     /// Returns the list of before. One of the disk is from before the start, and good for what it has.
     async fn listed(&self, schema: SchemaRef) -> Option<Listed> {
         if let Some(listed) = self.registrations.lists().get(&schema).cloned() {

@@ -19,7 +19,7 @@ use super::memo::Memo;
 use crate::gate::policy::TargetRule;
 use crate::registry::client::{self, Kind, Registered};
 use crate::schema::avro::Schema;
-use crate::schema::{SchemaId, SchemaRef, Subject, Version};
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
 use crate::telemetry::events::TargetFromCache;
 
 /// What readers use.
@@ -28,6 +28,7 @@ pub(super) struct Target {
     pub(super) subject: Subject,
     pub(super) version: Version,
     pub(super) id: SchemaId,
+    pub(super) guid: Option<SchemaGuid>,
     pub(super) schema: Known,
 }
 
@@ -161,7 +162,8 @@ impl Schemas {
             self.witness(SchemaRef::Id(registered.id), &registered.text, true).await?;
             self.keep_target(subject, version, &registered);
         }
-        Ok(Arc::new(Target { subject: subject.clone(), version: registered.version, id: registered.id, schema }))
+        let Registered { version, id, guid, .. } = registered;
+        Ok(Arc::new(Target { subject: subject.clone(), version, id, guid, schema }))
     }
 
     /// Returns a target of before the start, where the registry cannot be asked for it.
@@ -179,7 +181,8 @@ impl Schemas {
         }
         self.witness(SchemaRef::Id(kept.id), &kept.text, false).await?;
         TargetFromCache { subject, version: kept.version }.emit();
-        Ok(Arc::new(Target { subject: subject.clone(), version: kept.version, id: kept.id, schema }))
+        let Registered { version, id, guid, .. } = kept;
+        Ok(Arc::new(Target { subject: subject.clone(), version, id, guid, schema }))
     }
 
     /// Asks whether an outage is over, where nothing else would: a gate without records asks for nothing.

@@ -36,7 +36,7 @@ fn question(schema: SchemaRef, subject: SubjectRule, target: TargetRule) -> Ques
     Question {
         need: Need { slot: Slot { source: Source(0), part: Part::Value }, schema },
         topic: "orders".into(),
-        policy: PartPolicy { wire: WireFormats::from_iter(WireFormat::ALL), subject, target },
+        policy: PartPolicy { wire: WireFormats::from_iter(WireFormat::ALL), subject, target, conversion: None },
         grace: GRACE,
     }
 }

@@ -18,6 +18,7 @@ const RECORDS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 5
 pub(super) struct Families {
     pub(super) records: IntCounterVec,
     pub(super) reduced: IntCounterVec,
+    pub(super) conversions: IntCounterVec,
     pub(super) bytes: IntCounterVec,
     pub(super) batches: IntCounterVec,
     pub(super) batch_records: HistogramVec,
@@ -56,6 +57,11 @@ impl Families {
                 "sluice_dead_letters_reduced_total",
                 "Dead letters made smaller to fit their topic, by what is left: no_detail, minimal, truncated",
                 &["gate", "extent"],
+            ),
+            conversions: on.counter(
+                "sluice_conversions_total",
+                "Records converted, by subject and version of writer and target and by the way",
+                &["gate", "from", "to", "way"],
             ),
             bytes: on.counter("sluice_bytes_total", "Bytes of keys and values of the records counted", &["gate"]),
             batches: on.counter("sluice_batches_total", "Batches polled", &["gate"]),
