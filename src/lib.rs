@@ -41,6 +41,7 @@ pub mod config;
 mod demo;
 pub mod gate;
 pub mod kafka;
+pub mod migrate;
 pub mod pipeline;
 pub mod record;
 pub mod registry;
