@@ -14,7 +14,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::bench::{BenchCommand, BenchRegistry};
-pub use self::migrate::{JobAt, MigrateCommand, MigrateCutOver, MigrateRun};
+pub use self::migrate::{
+    JobAt, MigrateAbandon, MigrateCommand, MigrateCutOver, MigratePlan, MigrateRun, MigrateVerify,
+};
 pub use self::schema::{
     Check, Compatibility, Diff, Export, Get, Import, List, NamedReference, Register, RegistryAt, RegistryCommand,
     SchemaCommand, SchemaType,

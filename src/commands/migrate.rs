@@ -1,7 +1,11 @@
 //! `sluice migrate`: a topic copied to another one, and its consumer groups moved.
 
+mod abandon;
 mod cut_over;
+mod plan;
 mod run;
+mod status;
+mod verify;
 
 use std::io::Write;
 
@@ -17,8 +21,12 @@ use crate::telemetry::logging;
 /// The configuration is wrong, or the job cannot go on.
 pub(super) async fn run(asked: MigrateCommand, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     match asked {
+        MigrateCommand::Plan(asked) => plan::run(asked, out).await,
         MigrateCommand::Run(asked) => run::run(asked, out).await,
         MigrateCommand::CutOver(asked) => cut_over::run(asked, out).await,
+        MigrateCommand::Verify(asked) => verify::run(asked, out).await,
+        MigrateCommand::Status(asked) => status::run(asked, out).await,
+        MigrateCommand::Abandon(asked) => abandon::run(asked, out).await,
     }
 }
 

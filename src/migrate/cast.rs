@@ -63,8 +63,9 @@ impl Cast {
 
     /// Returns how the cluster of a side is reached.
     #[must_use]
-    pub fn kafka(&self, _: Side) -> &Kafka {
-        &self.config.kafka
+    pub fn kafka(&self, side: Side) -> &Kafka {
+        let far = self.migration.target.as_ref().filter(|_| side == Side::Target);
+        far.unwrap_or(&self.config.kafka)
     }
 
     /// Returns the transactional.id of a lane.
@@ -89,6 +90,10 @@ impl Cast {
     pub(super) fn consumer(&self, side: Side, clients: i32) -> Result<Consumer, Error> {
         let mut settings = clients::consumer(&self.of(side, clients), &self.names(0));
         settings.set("client.id", &self.group).set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
+        // Brokers tell the end after so long without records; records come at once.
+        if settings.get("fetch.wait.max.ms").is_none() {
+            settings.set("fetch.wait.max.ms", "50");
+        }
         settings
             .create_with_context(Context(self.group.clone()))
             .map_err(|error| Error::asking("make a consumer", &error))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::cast::{Cast, Side};
 use super::error::Error;
 use super::lane::{Gauge, Lane, Terms};
+use super::plan::Plan;
 use super::state::{GROUP, JOB, Job, Moved, State, VERSION};
 use super::store;
 use super::trouble::Trouble;
@@ -15,7 +16,7 @@ use crate::config::{Migration, Outputs};
 use crate::gate::policy::Mode;
 use crate::kafka::clients::Sizes;
 use crate::kafka::ffi::Outgoing;
-use crate::kafka::topics::{self, Cluster, MAX_MESSAGE_BYTES, Needs, NewTopic, Plan, Topic, tool_options};
+use crate::kafka::topics::{self, Cluster, MAX_MESSAGE_BYTES, Needs, NewTopic, Topic, tool_options};
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
 
@@ -34,6 +35,8 @@ pub struct Asked {
     pub follow: bool,
     /// Records per second, of all lanes.
     pub rate: Option<u32>,
+    /// What a job that begins is held to.
+    pub plan: Option<Plan>,
 }
 
 /// A job that is ready to run.
@@ -56,11 +59,11 @@ impl Open {
     /// # Errors
     /// Topics that do not fit, a state that is another one's, a cluster that does not answer.
     pub fn new(cast: Cast, asked: &Asked, stop: Stop) -> Result<Self, Error> {
-        let layout = Layout::see(&cast, asked)?;
+        let layout = Layout::see(&cast, asked, true)?;
         let mut before = store::state(&cast, None)?;
         let job = match &before.job {
             Some(job) => resume(&cast, job, &before, (&layout, asked))?,
-            None => begin(&cast, &layout, asked.follow)?,
+            None => begin(&cast, &layout, asked)?,
         };
         if before.job.as_ref() != Some(&job) {
             write(&cast, &job, layout.sizes, &stop)?;
@@ -86,7 +89,6 @@ impl Open {
     /// # Errors
     /// That of the first lane that cannot go on.
     pub fn run(&self) -> Result<bool, Error> {
-        let mut all = Ok(true);
         thread::scope(|scope| {
             let lanes: Vec<_> = (0..self.job.lanes)
                 .map(|number| {
@@ -96,27 +98,24 @@ impl Open {
                     scope.spawn(move || lane.run().inspect_err(|_| stop.stop()))
                 })
                 .collect();
-            for lane in lanes {
-                let ended = lane.join().unwrap_or(Err(Error::Panicked));
-                all = all.and_then(|all| Ok(ended? && all));
-            }
-        });
-        all
+            let ended = lanes.into_iter().map(|lane| lane.join().unwrap_or(Err(Error::Panicked)));
+            ended.fold(Ok(true), |all, ended| all.and_then(|all| Ok(ended? && all)))
+        })
     }
 }
 
 /// The topics of a job as they are, with what was missing made.
-struct Layout {
-    source: Topic,
-    targets: i32,
+pub(super) struct Layout {
+    pub(super) source: Topic,
+    pub(super) targets: i32,
     /// The number of lanes of a job that begins now.
-    lanes: i32,
-    made: Vec<String>,
-    sizes: Sizes,
+    pub(super) lanes: i32,
+    pub(super) made: Vec<String>,
+    pub(super) sizes: Sizes,
 }
 
 impl Layout {
-    fn see(cast: &Cast, asked: &Asked) -> Result<Self, Error> {
+    pub(super) fn see(cast: &Cast, asked: &Asked, makes: bool) -> Result<Self, Error> {
         let Migration { source, to, .. } = &cast.migration;
         let here = Cluster::connect(cast.kafka(Side::Source), topics::PATIENCE)?;
         let found = here.describe(&BTreeSet::from([source.clone()]))?;
@@ -128,10 +127,14 @@ impl Layout {
         let there = Cluster::connect(cast.kafka(Side::Target), topics::PATIENCE)?;
         let names = BTreeSet::from([to.clone(), cast.map.clone(), cast.state.clone()]);
         let mut found = there.describe(&names)?;
-        let lanes = asked.lanes.unwrap_or(LANES).clamp(1, source.partitions.clamp(1, MOST_LANES));
-        let missing = missing(cast, (&source, lanes), &found)?;
+        let planned = asked.plan.as_ref().map(|plan| plan.lanes);
+        let lanes = planned.or(asked.lanes).unwrap_or(LANES).clamp(1, source.partitions.clamp(1, MOST_LANES));
+        let mut missing = missing(cast, (&source, lanes), &found)?;
         let made: Vec<String> = missing.iter().map(|topic| topic.name.clone()).collect();
-        if !missing.is_empty() {
+        if makes && !missing.is_empty() {
+            // Another cluster may be smaller.
+            let brokers = i32::try_from(there.brokers()?.max(1)).unwrap_or(i32::MAX);
+            missing.iter_mut().for_each(|topic| topic.replication = topic.replication.min(brokers));
             there.create(&missing, &tool_options(cast.kafka(Side::Target)))?;
             found = there.describe(&names)?;
         }
@@ -139,7 +142,8 @@ impl Layout {
         let limits: Vec<u64> = found.values().map(|topic| limit(topic).unwrap_or(MAX_MESSAGE_BYTES)).collect();
         let largest = found.get(to).and_then(limit).unwrap_or(MAX_MESSAGE_BYTES);
         let smallest = limits.into_iter().min().unwrap_or(MAX_MESSAGE_BYTES);
-        let targets = found.get(to).map_or(0, |topic| topic.partitions);
+        let planned = missing.iter().find(|topic| topic.name == *to).map_or(0, |topic| topic.partitions);
+        let targets = found.get(to).map_or(planned, |topic| topic.partitions);
         Ok(Self { source, targets, lanes, made, sizes: Sizes { largest, smallest, is_known: true } })
     }
 }
@@ -150,12 +154,16 @@ fn missing(
     (source, lanes): (&Topic, i32),
     found: &BTreeMap<String, Topic>,
 ) -> Result<Vec<NewTopic>, Error> {
-    let Migration { to, dead_letter, partitions, repartition, .. } = &cast.migration;
-    let outputs = Outputs { validated: to.clone(), converter: None, dead_letter: dead_letter.clone() };
+    let Migration { to, partitions, repartition, .. } = &cast.migration;
+    // No record becomes a dead letter, so that the mode writes the one output.
+    let outputs = Outputs { validated: to.clone(), converter: None, dead_letter: to.clone() };
     let needs = Needs { mode: Mode::PassAll, repartition: *repartition };
     let mut known = found.clone();
+    // On another cluster the target may have the source's name.
+    let is_namesake = source.name == *to;
+    let source = &if is_namesake { Topic { name: format!("{to} (source)"), ..source.clone() } } else { source.clone() };
     known.insert(source.name.clone(), source.clone());
-    let plan = Plan::new(std::iter::once((source.name.as_str(), outputs)), needs, &known);
+    let plan = topics::Plan::new(std::iter::once((source.name.as_str(), outputs)), needs, &known);
     if let Some(refusal) = plan.refusals.first() {
         return Err(Error::Unsuitable(refusal.to_string()));
     }
@@ -188,15 +196,18 @@ fn own(name: &str, partitions: i32, source: &Topic) -> NewTopic {
 }
 
 /// Makes a job that begins now.
-fn begin(cast: &Cast, layout: &Layout, follow: bool) -> Result<Job, Error> {
+fn begin(cast: &Cast, layout: &Layout, asked: &Asked) -> Result<Job, Error> {
     let (starts, ends) = extents(cast, layout)?;
+    if let Some(plan) = &asked.plan {
+        return plan.job(cast, layout, &starts);
+    }
     Ok(Job {
         version: VERSION,
         source: cast.migration.source.clone(),
         to: cast.migration.to.clone(),
         lanes: layout.lanes,
         starts,
-        ends: (!follow).then_some(ends),
+        ends: (!asked.follow).then_some(ends),
         targets: layout.targets,
         made: layout.made.clone(),
         abandoned: false,
@@ -204,7 +215,7 @@ fn begin(cast: &Cast, layout: &Layout, follow: bool) -> Result<Job, Error> {
 }
 
 /// Returns the first offset of each partition, and the one after its last committed record.
-fn extents(cast: &Cast, layout: &Layout) -> Result<(BTreeMap<i32, i64>, BTreeMap<i32, i64>), Error> {
+pub(super) fn extents(cast: &Cast, layout: &Layout) -> Result<(BTreeMap<i32, i64>, BTreeMap<i32, i64>), Error> {
     let consumer = cast.consumer(Side::Source, 1)?;
     let (mut starts, mut ends) = (BTreeMap::new(), BTreeMap::new());
     for partition in 0..layout.source.partitions {

@@ -22,6 +22,7 @@
 //! What must always hold: a checkpoint, the copies of all records before it and their map commit together or not at all;
 //! the source is never written.
 
+pub mod abandon;
 mod cast;
 mod copy;
 pub mod cut_over;
@@ -30,10 +31,13 @@ mod groups;
 pub mod job;
 mod lane;
 pub mod offsets;
+pub mod plan;
 mod scan;
 pub mod state;
+pub mod status;
 pub mod store;
 mod trouble;
+pub mod verify;
 mod writer;
 
 use std::time::{SystemTime, UNIX_EPOCH};

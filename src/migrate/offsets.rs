@@ -209,6 +209,11 @@ impl Map {
         self.runs.iter().map(|run| run.length.unsigned_abs()).sum()
     }
 
+    /// Returns where every copy stands.
+    pub fn targets(&self) -> impl Iterator<Item = Spot> {
+        self.runs.iter().flat_map(|run| (0..run.length).map(|beyond| (run.to.0, run.to.1 + beyond)))
+    }
+
     /// Returns where a record of the source has gone; the map is [sorted](Self::sort).
     #[must_use]
     pub fn target(&self, from: Spot) -> Option<Spot> {

@@ -1,5 +1,6 @@
 //! Reading what a job has written: its state and its map, from the begin of their topics to the end.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
@@ -28,14 +29,15 @@ pub fn state(cast: &Cast, partitions: Option<&[i32]>) -> Result<State, Error> {
 
 /// Reads the offset map.
 pub fn map(cast: &Cast) -> Result<Map, Error> {
-    let mut map = Map::default();
-    let mut failed = Ok(());
+    // The last word on a key counts, compacted or not.
+    let mut pieces = BTreeMap::new();
     read(cast, &cast.map, None, |_, key, value| {
-        if let (Ok(()), Some(value)) = (&failed, value) {
-            failed = map.add(key, value).map_err(Error::from);
-        }
+        pieces.insert(key.to_vec(), value.map(<[u8]>::to_vec));
     })?;
-    failed?;
+    let mut map = Map::default();
+    for (key, value) in pieces {
+        value.map_or(Ok(()), |value| map.add(&key, &value))?;
+    }
     map.sort();
     Ok(map)
 }

@@ -1,13 +1,15 @@
 //! What is copied: everything, once, as it was, in its order; whatever kills the job.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::common::client::Content;
-use super::common::kafka::{Cluster, shared};
-use super::common::{long, seed, wait_for};
+use super::common::client::{Content, Read};
+use super::common::kafka::{Cluster, Hold, shared};
+use super::common::{long, seed, unique, wait_for};
+use super::cut_overs::{commit, committed};
 use super::job::Job;
 use super::source::{Transactional, fill, fill_with_transactions};
 
@@ -137,4 +139,36 @@ fn what_retention_deletes_ahead_stops_the_job() {
     let ended = job.ask(&["run"]);
     assert_eq!(ended.code(), 3, "{ended:?}");
     assert!(ended.err.contains("has lost the records from offset") && ended.err.contains("up to 390"), "{ended:?}");
+}
+
+/// The transaction, the checkpoint and the map are on the target's cluster, whose consumers the groups become.
+#[test]
+fn from_one_cluster_to_another_each_record_is_copied_once() {
+    let (here, there) = (shared(), Hold::Own(Cluster::start()));
+    let mut random = StdRng::seed_from_u64(seed());
+    let source = here.topic("far", 3, &[]);
+    fill_with_transactions(&here, &source, random.random(), 900);
+    let target = serde_json::json!({ "kafka": {
+        "bootstrap.servers": there.bootstrap(), "transaction.timeout.ms": "4000" } });
+    // The topic keeps its name.
+    let job =
+        Job::new(&here, &source).set("/migrations/copy/target", target).set("/migrations/copy/to", source.clone());
+    for step in ["before_commit", "after_commit", "after_produce"] {
+        let order = format!("{step}={}:kill", random.random_range(1..3));
+        job.start(&["run", "--lanes", "2"], &[("SLUICE_FAILPOINTS", &order)]).dies();
+    }
+    assert_eq!(job.ask(&["run"]).json()["done"], true);
+    let (source_held, target_held) = (held(&here, &source), held(&there, &source));
+    assert!(source_held == target_held && !source_held.concat().is_empty(), "contents or order differ");
+    assert_eq!(here.partitions(&format!("{}.map", job.name())), None, "the map is with the target");
+    assert_eq!(job.ask(&["verify"]).json()["counts"], serde_json::json!({}));
+    let group = unique("far");
+    let offsets = BTreeMap::from([(0, 10), (1, 0), (2, 100)]);
+    commit(&here, &group, &source, &offsets);
+    job.ask(&["cut-over", "--group", &group]).json();
+    let count = |cluster: &Cluster, offsets: &BTreeMap<_, i64>| {
+        let is_unread = |read: &Read| offsets.get(&read.partition).is_some_and(|next| read.offset >= *next);
+        cluster.read(&[&source]).iter().filter(|read| is_unread(read)).count()
+    };
+    assert_eq!(count(&here, &offsets), count(&there, &committed(&there, &group, &source)));
 }

@@ -75,6 +75,11 @@ impl Job {
         format!("{}.copy", self.application)
     }
 
+    /// Returns the path of a file beside the configuration.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
     fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         let file = self.folder.path().join("sluice.yaml");
         std::fs::write(&file, self.config.to_string()).unwrap();

@@ -4,5 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod copies;
+mod cut_overs;
+mod ends;
 mod job;
 mod source;

@@ -1,5 +1,6 @@
 //! Sources as they are in life: plain and transactional records, aborted ones, tombstones, headers, null keys.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -11,8 +12,11 @@ use super::common::client::Content;
 use super::common::kafka::Cluster;
 use super::common::unique;
 
-/// Some time in 2025.
-const TIME: i64 = 1_750_000_000_000;
+/// Returns a time of its own for each record, by which the tests tell them apart: some time in 2025.
+fn time() -> i64 {
+    static NEXT: AtomicI64 = AtomicI64::new(1_750_000_000_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Makes records of all shapes.
 pub(crate) fn contents(seed: u64, count: usize) -> Vec<Content> {
@@ -25,7 +29,7 @@ pub(crate) fn contents(seed: u64, count: usize) -> Vec<Content> {
         let headers = (0..random.random_range(0..3))
             .map(|_| ((*names.choose(&mut random).unwrap()).to_owned(), random.random_bool(0.7).then(|| vec![1, 0, 2])))
             .collect();
-        Content { key, value, headers, timestamp: TIME + i64::try_from(number).unwrap() }
+        Content { key, value, headers, timestamp: time() }
     };
     (0..count).map(&mut content).collect()
 }
@@ -67,7 +71,7 @@ impl Transactional {
         self.producer.begin_transaction().unwrap();
         for number in 0..count {
             let (key, value) = (format!("key-{}", number % 7), format!("transactional-{number}"));
-            let record = BaseRecord::to(topic).partition(partition).key(&key).payload(&value).timestamp(TIME);
+            let record = BaseRecord::to(topic).partition(partition).key(&key).payload(&value).timestamp(time());
             self.producer.send(record).unwrap();
         }
         self.producer.flush(Duration::from_secs(30)).unwrap();

@@ -10,7 +10,7 @@ use super::super::progress::Progress;
 use super::super::remote::{Paint, print, print_json};
 use super::super::run::Signals;
 use super::super::{Exit, Failure};
-use super::{aside, cast};
+use super::{aside, cast, plan};
 use crate::cli::{MigrateRun, Output};
 use crate::migrate::job::{Asked, LOOK, Open};
 use crate::pipeline::{Stop, failpoint, watchdog};
@@ -22,7 +22,8 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
     failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
     let (began, stop) = (Instant::now(), Stop::default());
-    let (of_job, terms) = (stop.clone(), Asked { lanes: asked.lanes, follow: asked.follow, rate: asked.rate });
+    let plan = asked.plan.as_deref().map(plan::read).transpose()?;
+    let (of_job, terms) = (stop.clone(), Asked { lanes: asked.lanes, follow: asked.follow, rate: asked.rate, plan });
     let open = Arc::new(aside(move || Open::new(cast, &terms, of_job)).await?);
     let job = Arc::clone(&open);
     let mut work = std::pin::pin!(aside(move || job.run()));

@@ -1,8 +1,8 @@
 //! The section `migrations`: jobs that copy a topic.
 
-use super::leaf;
+use super::{kafka, leaf};
 use crate::config::section::Section;
-use crate::config::{Gate, Migration, Repartition};
+use crate::config::{Gate, Kafka, Migration, Repartition};
 
 /// More partitions of one topic than any cluster serves well.
 const MOST_PARTITIONS: i32 = 100_000;
@@ -29,10 +29,10 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate]) -> Option<M
     section.require("source", "the topic that the job copies");
     section.require("to", "the topic that its records go to");
     section.later("value");
-    section.later("target");
+    section.later("dead_letter");
+    let target = section.given("target").and_then(check_target);
     let source = section.read("source", leaf::topic);
     let to = section.read("to", leaf::topic);
-    let dead_letter = section.read("dead_letter", leaf::topic);
     let groups = section.list("groups").unwrap_or_default().into_iter().map(|group| group.text).collect();
     let repartition = [("refuse", Repartition::Refuse), ("murmur2", Repartition::Murmur2)];
     let repartition = section.word("repartition", &repartition, &[]).unwrap_or(Repartition::Refuse);
@@ -43,8 +43,8 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate]) -> Option<M
         section.mistake("partitions", problem);
     }
     if let (Some(source), Some(to)) = (&source, &to) {
-        check_topics(&section, source, to, dead_letter.as_deref());
-        if let Some(gate) = gates.iter().find(|gate| gate.source.matches(to)) {
+        check_topics(&section, (source, to), target.is_some());
+        if let Some(gate) = gates.iter().filter(|_| target.is_none()).find(|gate| gate.source.matches(to)) {
             let problem =
                 format!("is '{to}', which gate '{}' reads: every copied record would pass it again", gate.name);
             section.mistake("to", problem);
@@ -52,8 +52,7 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate]) -> Option<M
     }
     section.finish();
     let (source, to) = (source?, to?);
-    let dead_letter = dead_letter.unwrap_or_else(|| format!("{to}.dead-letter"));
-    Some(Migration { name, source, to, dead_letter, groups, partitions, repartition })
+    Some(Migration { name, source, to, groups, partitions, repartition, target })
 }
 
 fn partitions(text: &str) -> Result<i32, String> {
@@ -63,13 +62,17 @@ fn partitions(text: &str) -> Result<i32, String> {
     }
 }
 
-fn check_topics(section: &Section<'_>, source: &str, to: &str, dead_letter: Option<&str>) {
-    if source == to {
+/// Checks how the cluster of the target is reached.
+fn check_target(mut section: Section<'_>) -> Option<Kafka> {
+    section.require("kafka", "how the other cluster is reached; leave `target` out where there is one cluster");
+    section.later("registry");
+    let kafka = section.given("kafka").map(kafka::check);
+    section.finish();
+    kafka
+}
+
+fn check_topics(section: &Section<'_>, (source, to): (&str, &str), is_far: bool) {
+    if source == to && !is_far {
         section.mistake("to", format!("is '{to}', the source itself: the job would copy its own records for ever"));
-    }
-    for (key, topic) in [("source", source), ("to", to)] {
-        if dead_letter == Some(topic) {
-            section.mistake("dead_letter", format!("is '{topic}', and so is `{key}`: the two must stay apart"));
-        }
     }
 }
