@@ -16,7 +16,7 @@ use super::cast::{Consumer, Met, PATIENCE, poll, size};
 use super::error::Error;
 use super::lane::{Lane, Stopped};
 use super::now;
-use super::offsets::{Piece, Spot};
+use super::offsets::{MapRecord, Piece, Spot};
 use super::state::{Checkpoint, Job, LANE};
 use super::trouble::Trouble;
 use super::writer::Writer;
@@ -267,7 +267,7 @@ impl<'c> Copy<'c> {
     }
 
     /// Returns what the map says of the staged records.
-    fn pieces(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Trouble> {
+    fn pieces(&self) -> Result<Vec<MapRecord>, Trouble> {
         let offsets = self.writer.offsets(self.staged.len())?;
         let mut pieces: BTreeMap<i32, Piece> = BTreeMap::new();
         for (staged, offset) in self.staged.iter().zip(offsets) {

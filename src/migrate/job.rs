@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::cast::{Cast, Side};
 use super::error::Error;
 use super::lane::{Gauge, Lane, Terms};
+use super::offsets::Offsets;
 use super::plan::Plan;
 use super::state::{GROUP, JOB, Job, Moved, State, VERSION};
 use super::store;
@@ -98,8 +99,9 @@ impl Open {
                     scope.spawn(move || lane.run().inspect_err(|_| stop.stop()))
                 })
                 .collect();
-            let ended = lanes.into_iter().map(|lane| lane.join().unwrap_or(Err(Error::Panicked)));
-            ended.fold(Ok(true), |all, ended| all.and_then(|all| Ok(ended? && all)))
+            let mut ended = lanes.into_iter().map(|lane| lane.join().unwrap_or(Err(Error::Panicked)));
+            // What is not joined here is joined by the scope.
+            ended.try_fold(true, |all, ended| Ok(ended? && all))
         })
     }
 }
@@ -215,7 +217,7 @@ fn begin(cast: &Cast, layout: &Layout, asked: &Asked) -> Result<Job, Error> {
 }
 
 /// Returns the first offset of each partition, and the one after its last committed record.
-pub(super) fn extents(cast: &Cast, layout: &Layout) -> Result<(BTreeMap<i32, i64>, BTreeMap<i32, i64>), Error> {
+pub(super) fn extents(cast: &Cast, layout: &Layout) -> Result<(Offsets, Offsets), Error> {
     let consumer = cast.consumer(Side::Source, 1)?;
     let (mut starts, mut ends) = (BTreeMap::new(), BTreeMap::new());
     for partition in 0..layout.source.partitions {

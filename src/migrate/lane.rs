@@ -199,10 +199,19 @@ impl From<Trouble> for Stopped {
 impl From<Error> for Stopped {
     /// What is asked of a cluster is asked again; all else stays as it is.
     fn from(error: Error) -> Self {
-        match error {
-            Error::Kafka { what, reason } => Self::Trouble(Trouble::new(format!("{what}: {reason}"))),
-            Error::Topics(error) if error.is_transient() => Self::Trouble(Trouble::new(error.to_string())),
-            error => Self::Error(error),
-        }
+        let is_passing = match &error {
+            Error::Kafka { .. } => true,
+            Error::Topics(error) => error.is_transient(),
+            Error::Unsuitable(_)
+            | Error::NotBegun(_)
+            | Error::Abandoned(_)
+            | Error::Deleted { .. }
+            | Error::Refused { .. }
+            | Error::Fenced(_)
+            | Error::State(_)
+            | Error::Map(_)
+            | Error::Panicked => false,
+        };
+        if is_passing { Self::Trouble(Trouble::new(error.to_string())) } else { Self::Error(error) }
     }
 }

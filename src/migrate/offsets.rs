@@ -28,6 +28,12 @@ const PIECE_BYTES: usize = 64 << 10;
 /// A partition and an offset in it.
 pub type Spot = (i32, i64);
 
+/// An offset of each partition of a topic; what it is used for says which one.
+pub type Offsets = BTreeMap<i32, i64>;
+
+/// A record of the map topic: its key and its value.
+pub type MapRecord = (Vec<u8>, Vec<u8>);
+
 /// Records that stand one behind the other on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
@@ -77,7 +83,7 @@ impl Piece {
 
     /// Returns the records of the map topic: key and value of each.
     #[must_use]
-    pub fn records(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub fn records(&self) -> Vec<MapRecord> {
         let mut records = Vec::new();
         let mut runs = self.runs.iter().peekable();
         while let Some(first) = runs.peek() {
@@ -129,11 +135,14 @@ impl Last {
 
 /// Writes a number of any size, small ones short (LEB128).
 fn put(value: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        value.push((number & 0x7f) as u8 | 0x80);
+    loop {
+        let low = number.to_le_bytes()[0] & 0x7f;
         number >>= 7;
+        if number == 0 {
+            return value.push(low);
+        }
+        value.push(low | 0x80);
     }
-    value.push(number as u8);
 }
 
 fn take(value: &mut &[u8]) -> Option<u64> {
@@ -243,11 +252,7 @@ pub struct Place {
 /// No record that was not read stands before the place, and the last record that was read and stands before the first
 /// that was not is the one just before the place. So records of others that stand between the two are read.
 #[must_use]
-pub fn place(
-    runs: impl Iterator<Item = Run> + Clone,
-    nexts: &BTreeMap<i32, i64>,
-    starts: &BTreeMap<i32, i64>,
-) -> Vec<Place> {
+pub fn place(runs: impl Iterator<Item = Run> + Clone, nexts: &Offsets, starts: &Offsets) -> Vec<Place> {
     let next_of = |partition: i32| nexts.get(&partition).copied().unwrap_or(i64::MIN);
     let parted = runs.map(|run| run.parted(next_of(run.from.0)));
     let mut first_unread: BTreeMap<i32, i64> = BTreeMap::new();

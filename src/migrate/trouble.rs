@@ -54,9 +54,10 @@ impl Trouble {
             code,
             Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch)
         );
-        let (text, is_retriable) = match error {
-            KafkaError::Transaction(error) => (error.string(), error.is_retriable() && !error.is_fatal()),
-            other => (other.to_string(), false),
+        let (text, is_retriable) = if let KafkaError::Transaction(error) = error {
+            (error.string(), error.is_retriable() && !error.is_fatal())
+        } else {
+            (error.to_string(), false)
         };
         let is_busy = code == Some(RDKafkaErrorCode::ConcurrentTransactions);
         let is_final = code.is_some_and(|code| FORBIDDEN.contains(&code));

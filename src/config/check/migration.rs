@@ -30,6 +30,7 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate]) -> Option<M
     section.require("to", "the topic that its records go to");
     section.later("value");
     section.later("dead_letter");
+    let is_far = section.has("target");
     let target = section.given("target").and_then(check_target);
     let source = section.read("source", leaf::topic);
     let to = section.read("to", leaf::topic);
@@ -43,8 +44,8 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate]) -> Option<M
         section.mistake("partitions", problem);
     }
     if let (Some(source), Some(to)) = (&source, &to) {
-        check_topics(&section, (source, to), target.is_some());
-        if let Some(gate) = gates.iter().filter(|_| target.is_none()).find(|gate| gate.source.matches(to)) {
+        check_topics(&section, (source, to), is_far);
+        if let Some(gate) = gates.iter().filter(|_| !is_far).find(|gate| gate.source.matches(to)) {
             let problem =
                 format!("is '{to}', which gate '{}' reads: every copied record would pass it again", gate.name);
             section.mistake("to", problem);

@@ -1,3 +1,5 @@
+//! Random histories of copies, each judged record by record, and the size of a map.
+
 use proptest::prelude::*;
 
 use super::*;
