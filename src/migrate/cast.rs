@@ -133,7 +133,12 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        clients::log_error(&self.0, &error, reason);
+        // The end of a partition comes here too, and is what was asked for.
+        if !matches!(error, KafkaError::PartitionEOF(_))
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
+        {
+            clients::log_error(&self.0, &error, reason);
+        }
     }
 }
 

@@ -157,8 +157,8 @@ fn missing(
     found: &BTreeMap<String, Topic>,
 ) -> Result<Vec<NewTopic>, Error> {
     let Migration { to, partitions, repartition, .. } = &cast.migration;
-    // No record becomes a dead letter, so that the mode writes the one output.
-    let outputs = Outputs { validated: to.clone(), converter: None, dead_letter: to.clone() };
+    // No record becomes a dead letter: the mode writes the one output, and no topic is taken for theirs.
+    let outputs = Outputs { validated: to.clone(), converter: None, dead_letter: String::new() };
     let needs = Needs { mode: Mode::PassAll, repartition: *repartition };
     let mut known = found.clone();
     // On another cluster the target may have the source's name.

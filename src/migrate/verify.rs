@@ -68,6 +68,8 @@ pub struct Report {
     pub lost: u64,
     /// Records that are not compared by the sample.
     pub left_out: u64,
+    /// Copies whose time was set by the brokers (`LogAppendTime`), so that it is not compared.
+    pub untimed: u64,
     /// How many differences there are, by kind.
     pub counts: BTreeMap<Kind, u64>,
     /// The first of them.
@@ -144,6 +146,7 @@ impl<'j> Comparison<'j> {
     fn see(&mut self, message: &BorrowedMessage<'_>) {
         self.report.target += 1;
         if !self.is_left_out(message) {
+            self.report.untimed += u64::from(matches!(message.timestamp(), Timestamp::LogAppendTime(_)));
             let time = match message.timestamp() {
                 Timestamp::LogAppendTime(_) => None,
                 time @ (Timestamp::CreateTime(_) | Timestamp::NotAvailable) => Some(time.to_millis().unwrap_or(-1)),

@@ -35,6 +35,7 @@ fn a_copy_is_the_same_until_somebody_touches_it() {
         (Some(count as u64), 0),
         "{same}"
     );
+    assert_eq!(same["untimed"], 0, "{same}");
     let sample = job.ask(&["verify", "--sample", "5"]).json();
     let (compared, left_out) = (sample["compared"].as_u64().unwrap(), sample["left_out"].as_u64().unwrap());
     assert!(compared + left_out == count as u64 && compared > 0 && left_out > compared, "{sample}");
