@@ -120,8 +120,13 @@ pub(crate) struct Running {
 impl Running {
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
+        assert!(self.try_signal(name), "it has ended:\n{}", self.log());
+    }
+
+    /// The same, where it may have ended; its number is not given anew before it is waited for.
+    pub(crate) fn try_signal(&self, name: &str) -> bool {
         let command = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+        Command::new("sh").args(["-c", &command]).status().unwrap().success()
     }
 
     /// Returns what it has said on standard error.

@@ -136,7 +136,7 @@ fn check(steps: &[Step], (sources, targets): (usize, usize), at: &[u16]) {
     }
     let starts = |count: usize| (0..i32::try_from(count).unwrap()).map(|partition| (partition, 0)).collect();
     // One partition in eight was never read by the group.
-    let next = |at: u16, end: i64| (at % 8 != 0).then(|| i64::from(at) % (end + 3));
+    let next = |at: u16, end: i64| (!at.is_multiple_of(8)).then(|| i64::from(at) % (end + 3));
     let nexts: BTreeMap<i32, i64> =
         (0..).zip(world.source_ends.iter().zip(at)).filter_map(|(p, (&end, &at))| Some((p, next(at, end)?))).collect();
     let starts_there = starts(targets);
