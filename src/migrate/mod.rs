@@ -7,7 +7,7 @@
 //! ```
 //! - **A lane is one consumer, one transactional producer and one thread.** Their number is chosen when the job begins and kept in
 //!   its state, so that partition p is in lane p mod lanes for ever, whoever runs the job.
-//! - **One mechanism for everything that goes wrong**: the lane begins anew ([`lane`]). `init_transactions` with the lane's
+//! - **One mechanism for everything that goes wrong**: the lane begins anew (`lane`). `init_transactions` with the lane's
 //!   own `transactional.id` ends what an earlier owner has left open and fences it; then, and not before, the lane's
 //!   checkpoint is read. So there is no abort, no rewind, and no doubt about a commit: whether it happened stands
 //!   in the checkpoint. A lane that is fenced looks into the job's state first, where somebody may have abandoned it.

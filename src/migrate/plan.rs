@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 /// What a job would do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// [`VERSION`].
+    /// The form of the file.
     pub version: u32,
     /// `{application}.{name}`.
     pub job: String,
