@@ -78,7 +78,7 @@ fn move_groups(cluster: &Cluster, job: &Job, random: &mut StdRng, groups: usize)
 fn groups_at_random_offsets_miss_nothing_and_read_nothing_twice() {
     let cluster = shared();
     let mut random = StdRng::seed_from_u64(seed());
-    for _ in 0..if long() { 20 } else { 2 } {
+    for _ in 0..if long() { 20 } else { 1 } {
         let source = cluster.topic("cut", 3, &[]);
         fill_with_transactions(&cluster, &source, random.random(), 600);
         let job = Job::new(&cluster, &source);
