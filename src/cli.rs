@@ -4,6 +4,7 @@
 //! asks for one gets an answer that says so ([`Later`]), not a guess at a misspelling.
 
 mod bench;
+mod migrate;
 mod schema;
 
 use std::path::PathBuf;
@@ -13,6 +14,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::bench::{BenchCommand, BenchRegistry};
+pub use self::migrate::{
+    JobAt, MigrateAbandon, MigrateCommand, MigrateCutOver, MigratePlan, MigrateRun, MigrateVerify,
+};
 pub use self::schema::{
     Check, Compatibility, Diff, Export, Get, Import, List, NamedReference, Register, RegistryAt, RegistryCommand,
     SchemaCommand, SchemaType,
@@ -22,7 +26,7 @@ pub use self::schema::{
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: migrate, dead-letters, tail, bench gate, bench convert.")]
+#[command(after_help = "Not there yet in this version: dead-letters, tail, bench gate, bench convert.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -44,6 +48,9 @@ pub enum Command {
     /// Check, compare, register and read schemas, of any Confluent-compatible registry
     #[command(subcommand)]
     Schema(SchemaCommand),
+    /// Move a topic to another topic, with its consumer groups and their exact offsets
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Measure throughput and cost on your own machines
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -131,8 +138,7 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 5] = [
-    Later { name: "migrate", purpose: "move a topic and its consumer groups to another schema version" },
+pub const LATER: [Later; 4] = [
     Later { name: "dead-letters", purpose: "list, explain and redrive dead letters" },
     Later { name: "tail", purpose: "print the records of a topic decoded" },
     Later { name: "bench gate", purpose: "measure what a gate does per second, and what that costs" },

@@ -42,6 +42,7 @@ pub mod convert;
 mod demo;
 pub mod gate;
 pub mod kafka;
+pub mod migrate;
 pub mod pipeline;
 pub mod record;
 pub mod registry;

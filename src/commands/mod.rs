@@ -8,6 +8,7 @@ mod bench;
 mod check_config;
 mod completions;
 mod demo;
+mod migrate;
 mod progress;
 mod registry;
 mod remote;
@@ -108,6 +109,7 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
         Command::Demo(asked) => demo::run(asked, out).await,
         Command::Registry(asked) => registry::run(asked, out).await,
         Command::Schema(asked) => schema::run(asked, out).await,
+        Command::Migrate(asked) => migrate::run(asked, out).await,
         Command::Bench(asked) => bench::run(asked, out).await,
     }
 }

@@ -20,6 +20,7 @@ mod gate;
 mod kafka;
 mod kafka_properties;
 pub mod limits;
+mod migration;
 mod raw;
 mod registry;
 mod registry_server;
@@ -32,6 +33,7 @@ mod users;
 pub use error::Error;
 pub use gate::{Gate, Kind, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
+pub use migration::Migration;
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
 pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer, ServerTls};
@@ -74,6 +76,8 @@ pub struct Config {
     pub admin: Admin,
     /// The gates, sorted by name, then the converters. None where the process serves a registry and nothing else.
     pub gates: Vec<Gate>,
+    /// The migration jobs, sorted by name.
+    pub migrations: Vec<Migration>,
     /// The registry that this process serves, with `sluice registry serve`.
     pub registry_server: Option<RegistryServer>,
 }

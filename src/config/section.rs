@@ -99,6 +99,11 @@ impl<'m> Section<'m> {
         Section::new(self.path(key), node, self.mistakes)
     }
 
+    /// Opens a table whose key is a name.
+    pub(super) fn below(&self, name: &str, node: Node) -> Section<'m> {
+        Section::new(self.path(name), Some(node), self.mistakes)
+    }
+
     /// Opens a table below this one, if it is there.
     pub(super) fn given(&mut self, key: &'static str) -> Option<Section<'m>> {
         self.has(key).then(|| self.section(key))

@@ -184,6 +184,18 @@ impl Cluster {
         self.await_visible(topics)
     }
 
+    /// Deletes a topic.
+    ///
+    /// # Errors
+    /// [`Error::Delete`] where it is refused, [`Error::Unreachable`].
+    pub fn delete(&self, topic: &str) -> Result<(), Error> {
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let answers =
+            block_on(self.admin.delete_topics(&[topic], &options)).map_err(|error| self.unreachable(error))?;
+        let refused = answers.into_iter().find_map(Result::err);
+        refused.map_or(Ok(()), |(topic, code)| Err(Error::Delete { topic, code }))
+    }
+
     fn await_visible(&self, topics: &[NewTopic]) -> Result<(), Error> {
         let deadline = Instant::now() + APPEARANCE;
         loop {

@@ -112,7 +112,9 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
 
 pub(super) fn asking(error: topics::Error) -> Fault {
     match error {
-        error @ topics::Error::Create { .. } => Fault::Fatal(Error::Configuration { reason: error.to_string() }),
+        error @ (topics::Error::Create { .. } | topics::Error::Delete { .. }) => {
+            Fault::Fatal(Error::Configuration { reason: error.to_string() })
+        }
         error @ topics::Error::Client(_) => Fault::Fatal(Error::Configuration { reason: plain_chain(&error) }),
         error @ (topics::Error::Unreachable { .. }
         | topics::Error::Describe { .. }

@@ -39,16 +39,16 @@ const OFFSETS_DOUBT: f64 = 0.45;
 
 /// How long one producer waits before it sends a request again: librdkafka's `retry.backoff.ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Backoff(Duration);
+pub(crate) struct Backoff(Duration);
 
 impl Backoff {
     /// Returns the wait of a producer's requests.
-    pub(super) fn wait(self) -> Duration {
+    pub(crate) fn wait(self) -> Duration {
         self.0
     }
 
     /// Tells whether EndTxn may have been sent twice.
-    pub(super) fn doubts_end(self, took: Duration) -> bool {
+    pub(crate) fn doubts_end(self, took: Duration) -> bool {
         took >= self.0.mul_f64(DOUBT)
     }
 
@@ -60,7 +60,7 @@ impl Backoff {
 
 /// The wait of the next producer.
 #[derive(Debug)]
-pub(super) struct Doubts {
+pub(crate) struct Doubts {
     next: Backoff,
     last: Option<Instant>,
     /// With a longer wait no retry would come before the transaction times out.
@@ -69,17 +69,17 @@ pub(super) struct Doubts {
 
 impl Doubts {
     /// Begins without a doubt; `limit` is the transaction timeout.
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self { next: Backoff(FIRST), last: None, longest: (limit / 2).max(FIRST) }
     }
 
     /// Returns the wait for the next producer.
-    pub(super) fn backoff(&self) -> Backoff {
+    pub(crate) fn backoff(&self) -> Backoff {
         self.next
     }
 
     /// Notes a doubtful end.
-    pub(super) fn note(&mut self, now: Instant) {
+    pub(crate) fn note(&mut self, now: Instant) {
         let is_repeated = self.last.is_some_and(|last| now.duration_since(last) < CALM);
         self.next = Backoff(if is_repeated { (self.next.0 * 2).min(self.longest) } else { FIRST });
         self.last = Some(now);

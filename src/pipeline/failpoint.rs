@@ -12,7 +12,7 @@ use super::Fault;
 
 /// A step at which a fault can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Point {
+pub(crate) enum Point {
     /// Records were taken from the consumer.
     AfterPoll,
     /// The records of a batch are staged.
@@ -34,6 +34,15 @@ pub(super) enum Point {
 #[inline(always)]
 pub(super) fn hit(_: Point) -> Result<(), Fault> {
     Ok(())
+}
+
+/// Does what was ordered for this point; answers with the fault that was.
+pub(crate) fn fault(point: Point) -> Option<String> {
+    match hit(point) {
+        Ok(()) => None,
+        Err(Fault::Abort(why)) => Some(why),
+        Err(fault) => Some(format!("{fault:?}")),
+    }
 }
 
 /// Reads the order.

@@ -28,7 +28,7 @@ mod commit;
 mod consume;
 mod deliveries;
 mod discover;
-mod end;
+pub(crate) mod end;
 pub(crate) mod failpoint;
 mod fault;
 mod fetch;

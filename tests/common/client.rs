@@ -131,6 +131,13 @@ impl Cluster {
         drop(results.remove(0).unwrap());
     }
 
+    /// Deletes the records of a partition before an offset, as retention does.
+    pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(before)).unwrap();
+        drop(block_on(self.admin().delete_records(&list, &AdminOptions::new())).unwrap());
+    }
+
     /// Adds partitions to a topic.
     pub(crate) fn add_partitions(&self, topic: &str, total: usize) {
         let new = rdkafka::admin::NewPartitions::new(topic, total);

@@ -8,6 +8,7 @@ mod gate;
 mod kafka;
 pub(crate) mod leaf;
 mod mapping;
+mod migration;
 mod registry;
 mod registry_server;
 mod users;
@@ -39,12 +40,11 @@ const LEAST_MEMORY: u64 = 16 << 20;
 pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>> {
     let mut root = Section::new(String::new(), Some(root), &mistakes);
     check_version(&mut root);
-    root.later("migrations");
-    // A file may be that of a registry alone.
-    let has_converters = root.has("converters");
-    let has_gates = root.has("gates") || has_converters || !root.has("registry_server");
+    // A file may be that of a registry alone, or of migrations.
+    let (has_converters, has_migrations) = (root.has("converters"), root.has("migrations"));
+    let has_gates = root.has("gates") || has_converters || !(root.has("registry_server") || has_migrations);
     let registry_server = root.given("registry_server").map(registry_server::check);
-    let application = check_application(&mut root, has_gates);
+    let application = check_application(&mut root, has_gates || has_migrations);
     let instance = root.read("instance", leaf::name);
     let create_topics = root.read("create_topics", leaf::boolean).unwrap_or(false);
     let delivery = [("exactly-once", Delivery::ExactlyOnce), ("at-least-once", Delivery::AtLeastOnce)];
@@ -55,6 +55,7 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     let kafka = kafka::check(root.section("kafka"));
     check_times(&root, &kafka, delivery, commit_interval);
     let gates = if has_gates { check_gates(&mut root, &mistakes) } else { Vec::new() };
+    let migrations = migration::check(&mut root, &gates);
     check_shares(&root, memory, &gates);
     check_instance(&root, instance.as_deref(), &gates);
     let checks_nothing = (!gates.is_empty() || !has_gates) && gates.iter().all(|gate| gate.parts().next().is_none());
@@ -75,6 +76,7 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
             registry,
             admin,
             gates,
+            migrations,
             registry_server,
         }),
         some => Err(some),

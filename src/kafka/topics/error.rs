@@ -37,6 +37,14 @@ pub enum Error {
         /// The command that creates it.
         command: String,
     },
+    /// A topic was not deleted.
+    #[error("topic '{topic}' cannot be deleted: {code}")]
+    Delete {
+        /// The topic.
+        topic: String,
+        /// The broker's answer.
+        code: RDKafkaErrorCode,
+    },
     /// Created topics do not show.
     #[error("topics '{topics}' were created, and no broker shows them with all leaders after {} s", APPEARANCE.as_secs())]
     NotVisible {
@@ -52,7 +60,7 @@ impl Error {
         match self {
             Self::Client(_) => false,
             Self::Unreachable { .. } | Self::Describe { .. } | Self::NotVisible { .. } => true,
-            Self::Create { code, .. } => !matches!(
+            Self::Create { code, .. } | Self::Delete { code, .. } => !matches!(
                 code,
                 RDKafkaErrorCode::TopicAuthorizationFailed
                     | RDKafkaErrorCode::ClusterAuthorizationFailed

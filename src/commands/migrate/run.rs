@@ -1,0 +1,84 @@
+//! `sluice migrate run`: copies until the end that was fixed, or until a signal.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::super::progress::Progress;
+use super::super::remote::{Paint, print, print_json};
+use super::super::run::Signals;
+use super::super::{Exit, Failure};
+use super::{aside, cast, plan};
+use crate::cli::{MigrateRun, Output};
+use crate::migrate::job::{Asked, LOOK, Open};
+use crate::pipeline::{Stop, failpoint, watchdog};
+
+/// Runs a job.
+pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let cast = cast(&asked.at)?;
+    watchdog::no_core_dumps();
+    failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
+    let mut signals = Signals::listen().map_err(Failure::fatal)?;
+    let (began, stop) = (Instant::now(), Stop::default());
+    let plan = asked.plan.as_deref().map(plan::read).transpose()?;
+    let (of_job, terms) = (stop.clone(), Asked { lanes: asked.lanes, follow: asked.follow, rate: asked.rate, plan });
+    let open = Arc::new(aside(move || Open::new(cast, &terms, of_job)).await?);
+    let job = Arc::clone(&open);
+    let mut work = std::pin::pin!(aside(move || job.run()));
+    let progress = Progress::new("offsets");
+    let mut signal = None;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut work => break ended,
+            name = signals.next() => {
+                if signal.replace(name).is_some() {
+                    return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}")));
+                }
+                stop.stop();
+            }
+            () = tokio::time::sleep(LOOK) => show(&open, &progress),
+        }
+    };
+    drop(progress);
+    let is_done = ended?;
+    tell(&open, (is_done, began), &asked, out)?;
+    match signal {
+        Some(name) if !is_done && !asked.follow => {
+            let problem = anyhow::anyhow!("stopped by {name} before the end");
+            Err(Failure::fatal(problem).hint("run it again: it goes on where it was"))
+        }
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn show(open: &Open, progress: &Progress) {
+    let (passed, ..) = open.gauge.read();
+    let number = |offsets: i64| usize::try_from(offsets).unwrap_or(0);
+    progress.show(number(passed), open.distance().map_or(number(passed), number));
+}
+
+fn tell(
+    open: &Open,
+    (is_done, began): (bool, Instant),
+    asked: &MigrateRun,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    let (_, copied, bytes, restarts) = open.gauge.read();
+    let (source, to, lanes) = (&open.job.source, &open.job.to, open.job.lanes);
+    let seconds = began.elapsed().as_secs_f64();
+    if asked.at.output == Output::Json {
+        let job = &open.cast.group;
+        return print_json(
+            out,
+            &json!({ "job": job, "source": source, "to": to, "lanes": lanes, "copied": copied, "bytes": bytes,
+                     "restarts": restarts, "done": is_done, "seconds": seconds }),
+        );
+    }
+    let word = if is_done { Paint::new().green("done") } else { Paint::new().yellow("stopped") };
+    print(
+        out,
+        &format!("{word}: {copied} records ({bytes} bytes) copied from '{source}' to '{to}' in {seconds:.1} s\n"),
+    )
+}

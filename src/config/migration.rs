@@ -1,0 +1,22 @@
+//! One migration job: which topic it copies, and where to.
+
+use super::{Kafka, Repartition};
+
+/// A job, checked.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// The name; group, transactional IDs and topics of the job begin with `{application}.{name}`.
+    pub name: String,
+    /// The topic that is copied.
+    pub source: String,
+    /// The topic that the records go to.
+    pub to: String,
+    /// The consumer groups that `cut-over` moves where none are named on the command line.
+    pub groups: Vec<String>,
+    /// The number of partitions of the target where the job makes it; that of the source where none is given.
+    pub partitions: Option<i32>,
+    /// Whether the target may have another number of partitions than the source. Default no: order and exact offsets are for free then.
+    pub repartition: Repartition,
+    /// The cluster of the target, where it is another one than that of the source.
+    pub target: Option<Kafka>,
+}

@@ -1,0 +1,187 @@
+//! Who takes part in a job: its names, and the clients of each side.
+//!
+//! The clients are those of gates, with the same settings that the guarantees rest on (`kafka::clients`); the memory of the
+//! process is divided among the lanes.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use super::error::Error;
+use crate::config::{Config, Delivery, Kafka, Migration};
+use crate::kafka::clients::{self, Names, Sizes};
+use crate::telemetry::logging;
+
+/// How long one question to the cluster may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Which of the two clusters; they may be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// That of the source.
+    Source,
+    /// That of the target, the map and the state.
+    Target,
+}
+
+/// A job of the configuration and its names.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// What the configuration says of it.
+    pub migration: Migration,
+    /// `{application}.{name}`.
+    pub group: String,
+    /// The topic of the offset map.
+    pub map: String,
+    /// The topic of the job's state.
+    pub state: String,
+    config: Config,
+}
+
+impl Cast {
+    /// Returns the cast of a job.
+    #[must_use]
+    pub fn new(config: &Config, migration: &Migration) -> Self {
+        let group = format!("{}.{}", config.application, migration.name);
+        let (map, state) = (format!("{group}.map"), format!("{group}.state"));
+        let mut config = config.clone();
+        config.delivery = Delivery::ExactlyOnce;
+        config.gates.clear();
+        Self { migration: migration.clone(), group, map, state, config }
+    }
+
+    /// Returns the whole configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns how the cluster of a side is reached.
+    #[must_use]
+    pub fn kafka(&self, side: Side) -> &Kafka {
+        let far = self.migration.target.as_ref().filter(|_| side == Side::Target);
+        far.unwrap_or(&self.config.kafka)
+    }
+
+    /// Returns the transactional.id of a lane.
+    #[must_use]
+    pub fn lane_id(&self, lane: i32) -> String {
+        format!("{}-lane-{lane}", self.group)
+    }
+
+    fn names(&self, lane: i32) -> Names {
+        Names { group: self.group.clone(), pipeline: self.lane_id(lane), is_static: false }
+    }
+
+    /// Returns the settings of a side's clients, of which there are so many.
+    fn of(&self, side: Side, clients: i32) -> Config {
+        let mut config = self.config.clone();
+        config.kafka = self.kafka(side).clone();
+        config.memory /= u64::from(clients.max(1).unsigned_abs());
+        config
+    }
+
+    /// Makes a consumer that assigns partitions itself, is told of their ends, and reads what was committed.
+    pub(super) fn consumer(&self, side: Side, clients: i32) -> Result<Consumer, Error> {
+        let mut settings = clients::consumer(&self.of(side, clients), &self.names(0));
+        settings.set("client.id", &self.group).set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
+        // Brokers tell the end after so long without records; records come at once.
+        if settings.get("fetch.wait.max.ms").is_none() {
+            settings.set("fetch.wait.max.ms", "50");
+        }
+        settings
+            .create_with_context(Context(self.group.clone()))
+            .map_err(|error| Error::asking("make a consumer", &error))
+    }
+
+    /// Makes a consumer in the name of another group, for its offsets.
+    pub(super) fn member(&self, side: Side, group: &str) -> Result<Consumer, Error> {
+        let names = Names { group: group.to_owned(), pipeline: self.group.clone(), is_static: false };
+        let mut settings = clients::consumer(&self.of(side, 1), &names);
+        settings.set("statistics.interval.ms", "0");
+        settings
+            .create_with_context(Context(self.group.clone()))
+            .map_err(|error| Error::asking("make a consumer", &error))
+    }
+
+    /// Returns the settings of a lane's producer.
+    pub(super) fn producer(&self, lane: i32, lanes: i32, sizes: Sizes) -> ClientConfig {
+        let mut settings = clients::producer(&self.of(Side::Target, lanes), &self.names(lane), sizes);
+        // The offsets of the copies make the map.
+        settings.set("delivery.report.only.error", "false").set("statistics.interval.ms", "0");
+        settings
+    }
+
+    /// Returns the transaction timeout of the lanes.
+    pub(super) fn timeout(&self) -> Duration {
+        self.kafka(Side::Target).transaction_timeout()
+    }
+}
+
+/// Receives librdkafka's events.
+#[derive(Debug)]
+pub(super) struct Context(String);
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        logging::librdkafka(&self.0, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition comes here too, and is what was asked for.
+        if !matches!(error, KafkaError::PartitionEOF(_))
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
+        {
+            clients::log_error(&self.0, &error, reason);
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// A consumer of a job.
+pub(super) type Consumer = BaseConsumer<Context>;
+
+/// What a poll of a consumer gave.
+#[derive(Debug)]
+pub(super) enum Met<'c> {
+    /// A record.
+    Record(BorrowedMessage<'c>),
+    /// All of this partition that is there has been read.
+    End(i32),
+    /// Nothing yet.
+    Nothing,
+}
+
+/// Takes what comes next; errors that connections mend by themselves are nothing.
+pub(super) fn poll(consumer: &Consumer, wait: Duration) -> Result<Met<'_>, KafkaError> {
+    match consumer.poll(wait) {
+        None => Ok(Met::Nothing),
+        Some(Ok(message)) => Ok(Met::Record(message)),
+        Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Met::End(partition)),
+        Some(Err(error)) if is_passing(&error) => Ok(Met::Nothing),
+        Some(Err(error)) => Err(error),
+    }
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+        )
+    )
+}
+
+/// Returns what a record has in keys and values, in bytes.
+pub(super) fn size(message: &BorrowedMessage<'_>) -> usize {
+    message.key().map_or(0, <[u8]>::len) + message.payload().map_or(0, <[u8]>::len)
+}

@@ -1,0 +1,293 @@
+//! Opening a job: its topics, its state, and where it begins and ends; then the lanes, to their end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::Duration;
+
+use super::cast::{Cast, Side};
+use super::error::Error;
+use super::lane::{Gauge, Lane, Terms};
+use super::offsets::Offsets;
+use super::plan::Plan;
+use super::state::{GROUP, JOB, Job, Moved, State, VERSION};
+use super::store;
+use super::trouble::Trouble;
+use super::writer::Writer;
+use crate::config::{Migration, Outputs};
+use crate::gate::policy::Mode;
+use crate::kafka::clients::Sizes;
+use crate::kafka::ffi::Outgoing;
+use crate::kafka::topics::{self, Cluster, MAX_MESSAGE_BYTES, Needs, NewTopic, Topic, tool_options};
+use crate::pipeline::Stop;
+use crate::pipeline::end::Doubts;
+
+/// Lanes where nobody says how many.
+const LANES: i32 = 4;
+
+/// The most lanes: each has clients and a thread of its own.
+pub const MOST_LANES: i32 = 64;
+
+/// How a run was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The number of lanes, for a job that begins.
+    pub lanes: Option<i32>,
+    /// Whether it goes on for ever.
+    pub follow: bool,
+    /// Records per second, of all lanes.
+    pub rate: Option<u32>,
+    /// What a job that begins is held to.
+    pub plan: Option<Plan>,
+}
+
+/// A job that is ready to run.
+#[derive(Debug)]
+pub struct Open {
+    /// Who takes part.
+    pub cast: Cast,
+    /// What it is.
+    pub job: Job,
+    /// How far it was.
+    pub before: State,
+    /// What it tells while it runs.
+    pub gauge: Gauge,
+    terms: Terms,
+}
+
+impl Open {
+    /// Sees to topics and state; a job that has not begun begins.
+    ///
+    /// # Errors
+    /// Topics that do not fit, a state that is another one's, a cluster that does not answer.
+    pub fn new(cast: Cast, asked: &Asked, stop: Stop) -> Result<Self, Error> {
+        let layout = Layout::see(&cast, asked, true)?;
+        let mut before = store::state(&cast, None)?;
+        let job = match &before.job {
+            Some(job) => resume(&cast, job, &before, (&layout, asked))?,
+            None => begin(&cast, &layout, asked)?,
+        };
+        if before.job.as_ref() != Some(&job) {
+            write(&cast, &job, layout.sizes, &stop)?;
+        }
+        before.job = Some(job.clone());
+        #[expect(clippy::cast_sign_loss, reason = "there is one lane at least")]
+        let rate = asked.rate.map(|rate| (rate / job.lanes.max(1) as u32).max(1));
+        let terms = Terms { rate, sizes: layout.sizes, stop };
+        Ok(Self { cast, job, before, gauge: Gauge::default(), terms })
+    }
+
+    /// Returns how many offsets there are between where it was and its end; none where it has none.
+    #[must_use]
+    pub fn distance(&self) -> Option<i64> {
+        let nexts = self.before.nexts();
+        let ends = self.job.ends.as_ref()?;
+        Some(ends.iter().map(|(partition, end)| (end - nexts.get(partition).copied().unwrap_or(0)).max(0)).sum())
+    }
+
+    /// Runs the lanes until all are at their end, or asked to stop; tells which. What fails in one stops the others.
+    /// (To ask the state would be too early: a commit is answered before readers see it.)
+    ///
+    /// # Errors
+    /// That of the first lane that cannot go on.
+    pub fn run(&self) -> Result<bool, Error> {
+        thread::scope(|scope| {
+            let lanes: Vec<_> = (0..self.job.lanes)
+                .map(|number| {
+                    let (cast, terms, gauge, lanes) = (&self.cast, &self.terms, &self.gauge, self.job.lanes);
+                    let lane = Lane { cast, number, lanes, terms, gauge };
+                    let stop = &self.terms.stop;
+                    scope.spawn(move || lane.run().inspect_err(|_| stop.stop()))
+                })
+                .collect();
+            let mut ended = lanes.into_iter().map(|lane| lane.join().unwrap_or(Err(Error::Panicked)));
+            // What is not joined here is joined by the scope.
+            ended.try_fold(true, |all, ended| Ok(ended? && all))
+        })
+    }
+}
+
+/// The topics of a job as they are, with what was missing made.
+pub(super) struct Layout {
+    pub(super) source: Topic,
+    pub(super) targets: i32,
+    /// The number of lanes of a job that begins now.
+    pub(super) lanes: i32,
+    pub(super) made: Vec<String>,
+    pub(super) sizes: Sizes,
+}
+
+impl Layout {
+    pub(super) fn see(cast: &Cast, asked: &Asked, makes: bool) -> Result<Self, Error> {
+        let Migration { source, to, .. } = &cast.migration;
+        let here = Cluster::connect(cast.kafka(Side::Source), topics::PATIENCE)?;
+        let found = here.describe(&BTreeSet::from([source.clone()]))?;
+        let Some(source) = found.get(source).cloned() else {
+            return Err(Error::Unsuitable(format!(
+                "source topic '{source}' does not exist, or this user may not see it"
+            )));
+        };
+        let there = Cluster::connect(cast.kafka(Side::Target), topics::PATIENCE)?;
+        let names = BTreeSet::from([to.clone(), cast.map.clone(), cast.state.clone()]);
+        let mut found = there.describe(&names)?;
+        let planned = asked.plan.as_ref().map(|plan| plan.lanes);
+        let lanes = planned.or(asked.lanes).unwrap_or(LANES).clamp(1, source.partitions.clamp(1, MOST_LANES));
+        let mut missing = missing(cast, (&source, lanes), &found)?;
+        let made: Vec<String> = missing.iter().map(|topic| topic.name.clone()).collect();
+        if makes && !missing.is_empty() {
+            // Another cluster may be smaller.
+            let brokers = i32::try_from(there.brokers()?.max(1)).unwrap_or(i32::MAX);
+            missing.iter_mut().for_each(|topic| topic.replication = topic.replication.min(brokers));
+            there.create(&missing, &tool_options(cast.kafka(Side::Target)))?;
+            found = there.describe(&names)?;
+        }
+        let limit = |topic: &Topic| topic.settings.get("max.message.bytes").and_then(|found| found.value.parse().ok());
+        let limits: Vec<u64> = found.values().map(|topic| limit(topic).unwrap_or(MAX_MESSAGE_BYTES)).collect();
+        let largest = found.get(to).and_then(limit).unwrap_or(MAX_MESSAGE_BYTES);
+        let smallest = limits.into_iter().min().unwrap_or(MAX_MESSAGE_BYTES);
+        let planned = missing.iter().find(|topic| topic.name == *to).map_or(0, |topic| topic.partitions);
+        let targets = found.get(to).map_or(planned, |topic| topic.partitions);
+        Ok(Self { source, targets, lanes, made, sizes: Sizes { largest, smallest, is_known: true } })
+    }
+}
+
+/// Returns the topics to make. Those of the job itself are always made; the target where `create_topics` is set.
+fn missing(
+    cast: &Cast,
+    (source, lanes): (&Topic, i32),
+    found: &BTreeMap<String, Topic>,
+) -> Result<Vec<NewTopic>, Error> {
+    let Migration { to, partitions, repartition, .. } = &cast.migration;
+    // No record becomes a dead letter: the mode writes the one output, and no topic is taken for theirs.
+    let outputs = Outputs { validated: to.clone(), converter: None, dead_letter: String::new() };
+    let needs = Needs { mode: Mode::PassAll, repartition: *repartition };
+    let mut known = found.clone();
+    // On another cluster the target may have the source's name.
+    let is_namesake = source.name == *to;
+    let source = &if is_namesake { Topic { name: format!("{to} (source)"), ..source.clone() } } else { source.clone() };
+    known.insert(source.name.clone(), source.clone());
+    let plan = topics::Plan::new(std::iter::once((source.name.as_str(), outputs)), needs, &known);
+    if let Some(refusal) = plan.refusals.first() {
+        return Err(Error::Unsuitable(refusal.to_string()));
+    }
+    let mut missing = plan.missing;
+    if let (Some(topic), Some(partitions)) = (missing.first_mut(), partitions) {
+        topic.partitions = *partitions;
+    }
+    if let Some(topic) = missing.first().filter(|_| !cast.config().create_topics) {
+        let command = topic.command(&tool_options(cast.kafka(Side::Target)));
+        return Err(Error::Unsuitable(format!(
+            "topic '{}' does not exist; set 'create_topics: true', or create it with: {command}",
+            topic.name
+        )));
+    }
+    for (name, partitions) in [(&cast.map, lanes), (&cast.state, lanes + 1)] {
+        if !found.contains_key(name) {
+            missing.push(own(name, partitions, source));
+        }
+    }
+    Ok(missing)
+}
+
+/// Returns a topic of the job itself: compacted, since its last word on each key counts.
+fn own(name: &str, partitions: i32, source: &Topic) -> NewTopic {
+    let mut settings = BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]);
+    let safe = source.settings.get("min.insync.replicas").filter(|setting| setting.own);
+    settings.extend(safe.map(|setting| ("min.insync.replicas".to_owned(), setting.value.clone())));
+    let (name, source_name) = (name.to_owned(), source.name.clone());
+    NewTopic { name, partitions, replication: source.replication, settings, source: source_name }
+}
+
+/// Makes a job that begins now.
+fn begin(cast: &Cast, layout: &Layout, asked: &Asked) -> Result<Job, Error> {
+    let (starts, ends) = extents(cast, layout)?;
+    if let Some(plan) = &asked.plan {
+        return plan.job(cast, layout, &starts);
+    }
+    Ok(Job {
+        version: VERSION,
+        source: cast.migration.source.clone(),
+        to: cast.migration.to.clone(),
+        lanes: layout.lanes,
+        starts,
+        ends: (!asked.follow).then_some(ends),
+        targets: layout.targets,
+        made: layout.made.clone(),
+        abandoned: false,
+    })
+}
+
+/// Returns the first offset of each partition, and the one after its last committed record.
+pub(super) fn extents(cast: &Cast, layout: &Layout) -> Result<(Offsets, Offsets), Error> {
+    let consumer = cast.consumer(Side::Source, 1)?;
+    let (mut starts, mut ends) = (BTreeMap::new(), BTreeMap::new());
+    for partition in 0..layout.source.partitions {
+        let (low, high) = store::extent(&consumer, &layout.source.name, partition)?;
+        starts.insert(partition, low);
+        ends.insert(partition, high);
+    }
+    Ok((starts, ends))
+}
+
+/// Goes on with a job that has begun, if it is the one that is asked for. One that is at its end gets a new one.
+fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &Asked)) -> Result<Job, Error> {
+    let group = &cast.group;
+    let other = |what: &str, had: String, has: String| {
+        Err(Error::Unsuitable(format!(
+            "job '{group}' began with {what} {had}, and now it is {has}; mend that, or abandon the job and begin anew"
+        )))
+    };
+    if job.abandoned {
+        return Err(Error::Abandoned(group.clone()));
+    }
+    if (&job.source, &job.to) != (&cast.migration.source, &cast.migration.to) {
+        let pair = |from: &str, to: &str| format!("'{from}' to '{to}'");
+        return other("the topics", pair(&job.source, &job.to), pair(&cast.migration.source, &cast.migration.to));
+    }
+    let count = i32::try_from(job.starts.len()).unwrap_or(i32::MAX);
+    if count != layout.source.partitions {
+        return other("so many partitions of the source:", count.to_string(), layout.source.partitions.to_string());
+    }
+    if job.targets != layout.targets {
+        return other("so many partitions of the target:", job.targets.to_string(), layout.targets.to_string());
+    }
+    if let Some(lanes) = asked.lanes.filter(|lanes| *lanes != job.lanes) {
+        return other("so many lanes:", job.lanes.to_string(), lanes.to_string());
+    }
+    let ends = match (asked.follow, job.ends.is_some() && !before.is_done()) {
+        (true, _) => None,
+        (false, true) => job.ends.clone(),
+        (false, false) => Some(extents(cast, layout)?.1),
+    };
+    Ok(Job { ends, ..job.clone() })
+}
+
+/// Writes the job in the name of its first lane, which ends whatever another process has under way there.
+pub(super) fn write(cast: &Cast, job: &Job, sizes: Sizes, stop: &Stop) -> Result<(), Error> {
+    let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
+    put(cast, 0, (JOB, &value), (sizes, stop))
+}
+
+/// Writes what a cut-over did to a group, in the name of the lane after the last: it must end nobody's transaction.
+pub(super) fn put_group(cast: &Cast, lanes: i32, group: &str, moved: &Moved) -> Result<(), Error> {
+    let value = serde_json::to_vec(moved).map_err(|error| Error::Unsuitable(error.to_string()))?;
+    let sizes = Sizes { largest: MAX_MESSAGE_BYTES, smallest: MAX_MESSAGE_BYTES, is_known: true };
+    put(cast, lanes, (&format!("{GROUP}{group}"), &value), (sizes, &Stop::default()))
+}
+
+/// Writes a record of partition 0 of the state.
+fn put(cast: &Cast, lane: i32, (key, value): (&str, &[u8]), (sizes, stop): (Sizes, &Stop)) -> Result<(), Error> {
+    let what = "the job's state cannot be written";
+    let failed = |trouble: Trouble| Error::Kafka { what: what.to_owned(), reason: trouble.why };
+    let doubts = Doubts::new(cast.timeout());
+    let (config, id) = (cast.producer(lane, 1, sizes), cast.lane_id(lane));
+    let mut writer = Writer::take(&config, (&id, cast.timeout(), doubts.backoff()), stop).map_err(failed)?;
+    let topic = writer.topic(&cast.state).map_err(failed)?;
+    writer.begin().map_err(failed)?;
+    let (key, value) = (Some(key.as_bytes()), Some(value));
+    let record = || Outgoing { topic, partition: 0, key, value, timestamp: 0, headers: None, tag: 0 };
+    writer.stage(record).and_then(|()| writer.drain()).and_then(|()| writer.commit()).map_err(failed)?;
+    Ok(())
+}
+
+/// How long between two looks at how far the lanes are.
+pub const LOOK: Duration = Duration::from_millis(200);

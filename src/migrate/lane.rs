@@ -1,0 +1,217 @@
+//! One lane: copies its partitions, transaction by transaction, and begins anew after whatever goes wrong.
+//!
+//! ```text
+//!  attempt: take the lane (fences) ─> read job and checkpoint ─> read from there ─┐
+//!     ^                                                                           v
+//!     └── trouble ── transaction: copies ─> drain ─> offsets ─> map, checkpoint ─> commit
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::cast::{Cast, Consumer, Side};
+use super::copy::{Copy, Turn};
+use super::error::Error;
+use super::state::{Checkpoint, Job};
+use super::store;
+use super::trouble::Trouble;
+use super::writer::Writer;
+use crate::kafka::clients::Sizes;
+use crate::pipeline::Stop;
+use crate::pipeline::end::Doubts;
+
+/// Pause before a lane begins anew; doubled with each attempt that has copied nothing.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How the copy is made, beside what the state says.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    /// Records per second and lane; none: as fast as it goes.
+    pub(super) rate: Option<u32>,
+    /// What the topics of the target take.
+    pub(super) sizes: Sizes,
+    /// Set from outside to end it.
+    pub(super) stop: Stop,
+}
+
+/// What lanes tell while they run.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    /// Offsets that are behind the lanes.
+    pub(super) passed: AtomicI64,
+    /// Records copied by this process.
+    pub(super) copied: AtomicU64,
+    /// Bytes of them.
+    pub(super) bytes: AtomicU64,
+    /// Times that a lane has begun anew.
+    pub(super) restarts: AtomicU64,
+}
+
+impl Gauge {
+    /// Returns offsets that are behind the lanes, records and bytes copied, and times that a lane has begun anew.
+    #[must_use]
+    pub fn read(&self) -> (i64, u64, u64, u64) {
+        let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        (self.passed.load(Ordering::Relaxed), get(&self.copied), get(&self.bytes), get(&self.restarts))
+    }
+}
+
+/// One lane.
+#[derive(Debug)]
+pub(super) struct Lane<'j> {
+    pub(super) cast: &'j Cast,
+    pub(super) number: i32,
+    /// How many there are.
+    pub(super) lanes: i32,
+    pub(super) terms: &'j Terms,
+    pub(super) gauge: &'j Gauge,
+}
+
+/// How an attempt ended without trouble.
+enum End {
+    /// Everything up to the end is copied, or it was asked to stop before.
+    Over { is_at_end: bool },
+    /// The producer is spent, and what it has committed counts.
+    Spent(Duration),
+}
+
+impl Lane<'_> {
+    /// Copies until the end, or until it is asked to stop; tells whether it has come to the end.
+    pub(super) fn run(&self) -> Result<bool, Error> {
+        let mut doubts = Doubts::new(self.cast.timeout());
+        let (mut fenced, mut pause) = (None::<Instant>, PAUSE);
+        while !self.terms.stop.is_asked() {
+            let before = self.gauge.copied.load(Ordering::Relaxed);
+            let trouble = match self.attempt(&doubts) {
+                Ok(End::Over { is_at_end }) => return Ok(is_at_end),
+                Ok(End::Spent(took)) => {
+                    tracing::info!(
+                        lane = self.number,
+                        ?took,
+                        "a commit may have been sent twice; the lane begins anew"
+                    );
+                    doubts.note(Instant::now());
+                    continue;
+                }
+                Err(Stopped::Error(error)) => return Err(error),
+                Err(Stopped::Trouble(trouble)) => trouble,
+            };
+            self.judge(&trouble, &mut fenced)?;
+            if self.gauge.copied.load(Ordering::Relaxed) > before {
+                pause = PAUSE;
+            }
+            tracing::warn!(lane = self.number, why = trouble.why, ?pause, "the lane begins anew");
+            self.gauge.restarts.fetch_add(1, Ordering::Relaxed);
+            self.wait(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Ok(false)
+    }
+
+    /// Tells whether the lane may begin anew.
+    fn judge(&self, trouble: &Trouble, fenced: &mut Option<Instant>) -> Result<(), Error> {
+        if trouble.is_fenced {
+            let again = self.cast.timeout() * 10;
+            if fenced.replace(Instant::now()).is_some_and(|last| last.elapsed() < again) {
+                return Err(Error::Fenced(self.cast.lane_id(self.number)));
+            }
+        }
+        if trouble.is_final {
+            return Err(Error::Kafka {
+                what: format!("lane {} cannot go on", self.number),
+                reason: trouble.why.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn wait(&self, pause: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < pause && !self.terms.stop.is_asked() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn attempt(&self, doubts: &Doubts) -> Result<End, Stopped> {
+        let config = self.cast.producer(self.number, self.lanes, self.terms.sizes);
+        let id = self.cast.lane_id(self.number);
+        let writer = Writer::take(&config, (&id, self.cast.timeout(), doubts.backoff()), &self.terms.stop)?;
+        // From here on nobody else commits, so what is read now is the last word.
+        let mut state = store::state(self.cast, Some(&[0, self.number + 1]))?;
+        let job = state.job.take().ok_or_else(|| Error::NotBegun(self.cast.group.clone()))?;
+        if job.abandoned {
+            return Err(Error::Abandoned(self.cast.group.clone()).into());
+        }
+        let checkpoint = state.lanes.remove(&self.number).unwrap_or_else(|| first(&job, self.number));
+        let consumer = self.cast.consumer(Side::Source, job.lanes)?;
+        self.check_retention(&consumer, &job, &checkpoint)?;
+        let mut copy = Copy::new(self, (&job, checkpoint), writer, &consumer)?;
+        loop {
+            match copy.turn() {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Over) => return Ok(End::Over { is_at_end: copy.is_at_end() }),
+                Ok(Turn::Spent(took)) => return Ok(End::Spent(took)),
+                Err(Stopped::Trouble(trouble)) => return Err(copy.blame(trouble)),
+                Err(stopped) => return Err(stopped),
+            }
+        }
+    }
+
+    /// Stops where the source has lost what is still to be copied.
+    fn check_retention(&self, consumer: &Consumer, job: &Job, checkpoint: &Checkpoint) -> Result<(), Error> {
+        for (&partition, &next) in &checkpoint.next {
+            let (low, _) = store::extent(consumer, &job.source, partition)?;
+            let end = job.end(partition).unwrap_or(i64::MAX);
+            if next < low && next < end {
+                return Err(Error::Deleted { topic: job.source.clone(), partition, from: next, to: low });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the checkpoint of a lane that has copied nothing.
+fn first(job: &Job, lane: i32) -> Checkpoint {
+    let next: BTreeMap<i32, i64> = job.partitions(lane).map(|partition| (partition, job.starts[&partition])).collect();
+    Checkpoint { next, ..Checkpoint::default() }
+}
+
+/// What ends an attempt.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// Another attempt may help.
+    Trouble(Trouble),
+    /// None will.
+    Error(Error),
+}
+
+impl From<Trouble> for Stopped {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<Error> for Stopped {
+    /// What is asked of a cluster is asked again; all else stays as it is.
+    fn from(error: Error) -> Self {
+        let is_passing = match &error {
+            Error::Kafka { .. } => true,
+            Error::Topics(error) => error.is_transient(),
+            Error::Unsuitable(_)
+            | Error::NotBegun(_)
+            | Error::Abandoned(_)
+            | Error::Deleted { .. }
+            | Error::Refused { .. }
+            | Error::Fenced(_)
+            | Error::State(_)
+            | Error::Map(_)
+            | Error::Panicked => false,
+        };
+        if is_passing { Self::Trouble(Trouble::new(error.to_string())) } else { Self::Error(error) }
+    }
+}

@@ -1,0 +1,206 @@
+//! What a job keeps in its state topic, as JSON: what it is, and how far each lane has come.
+//!
+//! Partition 0 has the job under the key `job`, and under `group/NAME` what a cut-over has done to a group. Partition
+//! n + 1 has the checkpoint of lane n under the key `lane`. All offsets are those of *next* records.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The key of the job.
+pub const JOB: &str = "job";
+
+/// The key of a lane's checkpoint.
+pub const LANE: &str = "lane";
+
+/// What the keys of groups begin with.
+pub const GROUP: &str = "group/";
+
+/// The form that this version writes, and the only one that it reads.
+pub const VERSION: u32 = 1;
+
+/// A job, as it was when it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The topic that is copied.
+    pub source: String,
+    /// Where to.
+    pub to: String,
+    /// The number of lanes.
+    pub lanes: i32,
+    /// The first offset of each partition of the source that is copied.
+    pub starts: BTreeMap<i32, i64>,
+    /// The offset of each partition at which the copy ends; none where it goes on for ever.
+    pub ends: Option<BTreeMap<i32, i64>>,
+    /// The number of partitions of the target.
+    pub targets: i32,
+    /// The topics that the job made, which `abandon` removes.
+    pub made: Vec<String>,
+    /// Whether somebody has given it up: then nothing is copied any more.
+    #[serde(default)]
+    pub abandoned: bool,
+}
+
+/// How far a lane is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The next offset of each of its partitions.
+    pub next: BTreeMap<i32, i64>,
+    /// Records copied so far.
+    pub copied: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+    /// Records that became dead letters.
+    pub dead_letters: u64,
+    /// When it was written, in milliseconds since 1970-01-01 UTC.
+    pub time: i64,
+}
+
+/// What a cut-over has done to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Its offsets of the source, as they were.
+    pub from: BTreeMap<i32, i64>,
+    /// Its offsets of the target, as they were set.
+    pub to: BTreeMap<i32, i64>,
+    /// Whether it was brought back since.
+    #[serde(default)]
+    pub is_back: bool,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub time: i64,
+}
+
+impl Job {
+    /// Returns the partitions of a lane.
+    pub fn partitions(&self, lane: i32) -> impl Iterator<Item = i32> {
+        self.starts.keys().copied().filter(move |partition| partition % self.lanes == lane)
+    }
+
+    /// Returns where the copy of a partition ends.
+    #[must_use]
+    pub fn end(&self, partition: i32) -> Option<i64> {
+        self.ends.as_ref().map(|ends| ends.get(&partition).copied().unwrap_or(0))
+    }
+}
+
+/// Everything in a state topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The job, where one has begun.
+    pub job: Option<Job>,
+    /// The checkpoints by lane.
+    pub lanes: BTreeMap<i32, Checkpoint>,
+    /// The groups that were moved.
+    pub groups: BTreeMap<String, Moved>,
+}
+
+/// A record of the state topic that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the state of the job cannot be read: partition {partition}, key '{key}'; it was written by another version of sluice, or by somebody else"
+)]
+pub struct Damaged {
+    /// Its partition.
+    pub partition: i32,
+    /// Its key.
+    pub key: String,
+    /// Why.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+impl State {
+    /// Takes in a record of the topic; records come in the order of their offsets.
+    ///
+    /// # Errors
+    /// It is none of ours.
+    pub fn add(&mut self, partition: i32, key: &[u8], value: &[u8]) -> Result<(), Damaged> {
+        let key = String::from_utf8_lossy(key).into_owned();
+        let damaged = |source| Damaged { partition, key: key.clone(), source };
+        if partition > 0 {
+            let checkpoint = serde_json::from_slice(value).map_err(damaged)?;
+            self.lanes.insert(partition - 1, checkpoint);
+        } else if let Some(group) = key.strip_prefix(GROUP) {
+            let moved = serde_json::from_slice(value).map_err(damaged)?;
+            self.groups.insert(group.to_owned(), moved);
+        } else {
+            self.job = Some(serde_json::from_slice(value).map_err(damaged)?);
+        }
+        Ok(())
+    }
+
+    /// Returns the next offset of each partition of the source: all before it has been copied, or is a dead letter.
+    #[must_use]
+    pub fn nexts(&self) -> BTreeMap<i32, i64> {
+        let mut nexts = self.job.as_ref().map(|job| job.starts.clone()).unwrap_or_default();
+        nexts
+            .extend(self.lanes.values().flat_map(|lane| lane.next.iter().map(|(&partition, &next)| (partition, next))));
+        nexts
+    }
+
+    /// Tells whether all has been copied up to the job's end.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let nexts = self.nexts();
+        let ends = self.job.as_ref().and_then(|job| job.ends.as_ref());
+        ends.is_some_and(|ends| {
+            ends.iter().all(|(partition, end)| nexts.get(partition).is_some_and(|next| next >= end))
+        })
+    }
+
+    /// Sums up what the lanes have done: records copied, bytes, dead letters.
+    #[must_use]
+    pub fn sums(&self) -> (u64, u64, u64) {
+        let add = |sum: (u64, u64, u64), lane: &Checkpoint| {
+            (sum.0 + lane.copied, sum.1 + lane.bytes, sum.2 + lane.dead_letters)
+        };
+        self.lanes.values().fold((0, 0, 0), add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        let offsets = |offset| (0..3).map(|partition| (partition, offset)).collect();
+        let (source, to) = ("a".to_owned(), "b".to_owned());
+        Job {
+            version: VERSION,
+            source,
+            to,
+            lanes: 2,
+            starts: offsets(5),
+            ends: Some(offsets(9)),
+            targets: 3,
+            made: Vec::new(),
+            abandoned: false,
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let mut state = State::default();
+        state.add(0, JOB.as_bytes(), &serde_json::to_vec(&job()).unwrap()).unwrap();
+        assert_eq!(state.job, Some(job()));
+        assert_eq!(state.nexts(), BTreeMap::from([(0, 5), (1, 5), (2, 5)]), "nothing was copied");
+        let lane = Checkpoint { next: BTreeMap::from([(0, 9), (2, 9)]), copied: 8, ..Checkpoint::default() };
+        state.add(1, LANE.as_bytes(), &serde_json::to_vec(&lane).unwrap()).unwrap();
+        assert!(!state.is_done(), "partition 1 is in the other lane");
+        let other = Checkpoint { next: BTreeMap::from([(1, 9)]), copied: 3, ..Checkpoint::default() };
+        state.add(2, LANE.as_bytes(), &serde_json::to_vec(&other).unwrap()).unwrap();
+        assert!(state.is_done());
+        assert_eq!(state.sums().0, 11);
+        let damaged = state.add(2, LANE.as_bytes(), b"{").unwrap_err().to_string();
+        assert!(damaged.contains("partition 2, key 'lane'"), "{damaged}");
+    }
+
+    #[test]
+    fn every_partition_is_in_one_lane() {
+        let job = job();
+        let lanes: Vec<Vec<i32>> = (0..2).map(|lane| job.partitions(lane).collect()).collect();
+        assert_eq!(lanes, [vec![0, 2], vec![1]]);
+    }
+}

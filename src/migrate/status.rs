@@ -1,0 +1,64 @@
+//! How far a job is, from its state topic and the ends of its source: from any machine that reaches the cluster.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::cast::{Cast, Side};
+use super::error::Error;
+use super::state::{Job, Moved};
+use super::{now, store};
+
+/// What can be said of a job.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The job, as it began.
+    pub job: Job,
+    /// Whether all is copied up to its end.
+    pub done: bool,
+    /// Records copied.
+    pub copied: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+    /// How long ago the last checkpoint was written, in seconds; none where nothing was copied.
+    pub quiet_seconds: Option<u64>,
+    /// Each partition of the source.
+    pub partitions: BTreeMap<i32, Partition>,
+    /// The groups that were moved.
+    pub groups: BTreeMap<String, Moved>,
+}
+
+/// How far one partition is; all offsets are those of *next* records.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Partition {
+    /// Which lane copies it.
+    pub lane: i32,
+    /// Up to where it is copied.
+    pub next: i64,
+    /// Where the job ends, if it does.
+    pub end: Option<i64>,
+    /// Where the source begins now.
+    pub source_start: i64,
+    /// Where it ends now.
+    pub source_end: i64,
+}
+
+/// Asks.
+///
+/// # Errors
+/// The job has not begun; a cluster that does not answer.
+pub fn status(cast: &Cast) -> Result<Status, Error> {
+    let state = store::state(cast, None)?;
+    let job = state.job.clone().ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
+    let consumer = cast.consumer(Side::Source, 1)?;
+    let mut partitions = BTreeMap::new();
+    for (&partition, &next) in &state.nexts() {
+        let (source_start, source_end) = store::extent(&consumer, &job.source, partition)?;
+        let (lane, end) = (partition % job.lanes, job.end(partition));
+        partitions.insert(partition, Partition { lane, next, end, source_start, source_end });
+    }
+    let (copied, bytes, _) = state.sums();
+    let last = state.lanes.values().map(|lane| lane.time).max();
+    let quiet_seconds = last.map(|last| u64::try_from((now() - last) / 1000).unwrap_or(0));
+    Ok(Status { done: state.is_done(), copied, bytes, quiet_seconds, partitions, groups: state.groups, job })
+}

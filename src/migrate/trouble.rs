@@ -1,0 +1,73 @@
+//! What ends an attempt of a lane, and whether another one may help.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// What is said of a record that will never be taken as it is.
+const REFUSALS: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::MessageSizeTooLarge,
+    RDKafkaErrorCode::MessageBatchTooLarge,
+    RDKafkaErrorCode::InvalidRecord,
+    RDKafkaErrorCode::InvalidTimestamp,
+    RDKafkaErrorCode::PolicyViolation,
+];
+
+/// Rights that no further attempt brings.
+const FORBIDDEN: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::TransactionalIdAuthorizationFailed,
+    RDKafkaErrorCode::ClusterAuthorizationFailed,
+    RDKafkaErrorCode::TopicAuthorizationFailed,
+    RDKafkaErrorCode::GroupAuthorizationFailed,
+    RDKafkaErrorCode::Authentication,
+];
+
+/// Why an attempt ended.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// One line.
+    pub(super) why: String,
+    /// Whether somebody else has taken the lane, or the coordinator has ended the transaction.
+    pub(super) is_fenced: bool,
+    /// Whether the transaction before is still being ended.
+    pub(super) is_busy: bool,
+    /// Whether the same call may be made again.
+    pub(super) is_retriable: bool,
+    /// Whether no further attempt helps.
+    pub(super) is_final: bool,
+    /// The record that was refused for what it is, by its tag.
+    pub(super) refused: Option<(usize, RDKafkaErrorCode)>,
+}
+
+impl Trouble {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        let (is_fenced, is_busy, is_retriable, is_final) = (false, false, false, false);
+        Self { why: why.into(), is_fenced, is_busy, is_retriable, is_final, refused: None }
+    }
+
+    /// Makes one that no further attempt mends.
+    pub(super) fn last(why: impl Into<String>) -> Self {
+        Self { is_final: true, ..Self::new(why) }
+    }
+
+    pub(super) fn of(step: &str, error: &KafkaError) -> Self {
+        let code = error.rdkafka_error_code();
+        let is_fenced = matches!(
+            code,
+            Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch)
+        );
+        let (text, is_retriable) = if let KafkaError::Transaction(error) = error {
+            (error.string(), error.is_retriable() && !error.is_fatal())
+        } else {
+            (error.to_string(), false)
+        };
+        let is_busy = code == Some(RDKafkaErrorCode::ConcurrentTransactions);
+        let is_final = code.is_some_and(|code| FORBIDDEN.contains(&code));
+        Self { is_fenced, is_busy, is_retriable, is_final, ..Self::new(format!("could not {step}: {text}")) }
+    }
+
+    /// A record that was not taken: for its own sake, or because something else has ended the transaction.
+    pub(super) fn not_taken(tag: usize, code: RDKafkaErrorCode) -> Self {
+        let refused = REFUSALS.contains(&code).then_some((tag, code));
+        let is_final = FORBIDDEN.contains(&code);
+        Self { refused, is_final, ..Self::new(format!("the brokers took no record: {code}")) }
+    }
+}

@@ -1,0 +1,235 @@
+//! The writer of one lane: a producer that has fenced all its predecessors, and the steps of its transactions.
+//!
+//! Whatever goes wrong, the producer is thrown away, and the next one's start ends what this one has left open: there is no
+//! abort. A producer whose commit may have been sent twice is not used again ([`crate::pipeline::end`] tells why),
+//! though what it has committed counts. The offsets that brokers gave are told by the delivery reports; a copy
+//! whose offset is not known must not commit, since the map would lack it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::{ClientContext, Message as _};
+
+use super::trouble::Trouble;
+use crate::kafka::clients;
+use crate::kafka::ffi::{Outgoing, Producer, TopicHandle};
+use crate::pipeline::Stop;
+use crate::pipeline::end::Backoff;
+use crate::telemetry::logging;
+
+/// How long one call may take before there is a look whether to stop.
+const CALL: Duration = Duration::from_millis(500);
+
+/// The same for taking the role: so soon is seen that a predecessor's transaction is still being ended.
+const INIT_CALL: Duration = Duration::from_millis(100);
+
+/// Pause before the role is asked for again then; librdkafka itself would wait half a second.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Pause between looks at what is under way, and before a call is made again.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What brokers have said of the records of a transaction.
+#[derive(Debug, Default)]
+struct Delivered {
+    /// The offset of each record by its tag; -1 where none is known.
+    offsets: Vec<i64>,
+    /// The first record that was not taken, by its tag, and why.
+    refused: Option<(usize, RDKafkaErrorCode)>,
+}
+
+/// Receives librdkafka's events for one producer.
+#[derive(Debug)]
+struct Context {
+    name: String,
+    delivered: Mutex<Delivered>,
+}
+
+impl Context {
+    fn delivered(&self) -> MutexGuard<'_, Delivered> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        logging::librdkafka(&self.name, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::Fatal)) {
+            clients::log_error(&self.name, &error, reason);
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
+        let mut delivered = self.delivered();
+        match result {
+            Ok(message) => {
+                if delivered.offsets.len() <= tag {
+                    delivered.offsets.resize(tag + 1, -1);
+                }
+                delivered.offsets[tag] = message.offset();
+            }
+            Err((error, _)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                delivered.refused.get_or_insert((tag, code));
+            }
+        }
+    }
+}
+
+/// The role of a lane.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// Always there but while it is dropped.
+    producer: Option<Producer<Context>>,
+    /// How long a step may take: the transaction timeout, after which the coordinator aborts anyway.
+    limit: Duration,
+    backoff: Backoff,
+    stop: Stop,
+}
+
+impl Writer {
+    /// Takes the role from whoever has it, and ends what they have left open.
+    pub(super) fn take(config: &ClientConfig, terms: (&str, Duration, Backoff), stop: &Stop) -> Result<Self, Trouble> {
+        let (name, limit, backoff) = terms;
+        let mut config = config.clone();
+        clients::wait_before_retries(&mut config, backoff.wait());
+        let began = Instant::now();
+        loop {
+            let context = Context { name: name.to_owned(), delivered: Mutex::default() };
+            let made = config.create_with_context(context).map_err(|error| Trouble::of("make a producer", &error))?;
+            let writer = Self { producer: Some(Producer::new(made)), limit, backoff, stop: stop.clone() };
+            match writer.retry("take the lane", |client| client.init_transactions(INIT_CALL)) {
+                Ok(_) => return Ok(writer),
+                Err(trouble) if trouble.is_busy && began.elapsed() < limit && !stop.is_asked() => {
+                    thread::sleep(BUSY_PAUSE)
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    fn producer(&self) -> Result<&Producer<Context>, Trouble> {
+        self.producer.as_ref().ok_or_else(|| Trouble::new("the producer is gone"))
+    }
+
+    /// Returns the handle of a topic.
+    pub(super) fn topic(&mut self, name: &str) -> Result<TopicHandle, Trouble> {
+        let producer = self.producer.as_mut().ok_or_else(|| Trouble::new("the producer is gone"))?;
+        producer.topic(name).map_err(|error| Trouble::of(&format!("write to topic '{name}'"), &error))
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&self) -> Result<(), Trouble> {
+        let client = self.producer()?.client();
+        *client.context().delivered() = Delivered::default();
+        client.begin_transaction().map_err(|error| Trouble::of("begin a transaction", &error))
+    }
+
+    /// Queues a record; waits while the queue is full. What is made anew on each attempt is given by `record`.
+    pub(super) fn stage<'r>(&self, record: impl Fn() -> Outgoing<'r>) -> Result<(), Trouble> {
+        let producer = self.producer()?;
+        let began = Instant::now();
+        loop {
+            let record = record();
+            let tag = record.tag;
+            match producer.produce(record) {
+                Ok(()) => return Ok(()),
+                Err(RDKafkaErrorCode::QueueFull) if !self.is_over(began) => {
+                    self.look()?;
+                    thread::sleep(PAUSE);
+                }
+                Err(code) => return Err(self.look().err().unwrap_or_else(|| Trouble::not_taken(tag, code))),
+            }
+        }
+    }
+
+    /// Serves delivery reports; tells of a record that was not taken.
+    pub(super) fn look(&self) -> Result<(), Trouble> {
+        let client = self.producer()?.client();
+        client.poll(Duration::ZERO);
+        if let Some((code, why)) = client.client().fatal_error() {
+            return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
+        }
+        match client.context().delivered().refused {
+            Some((tag, code)) => Err(Trouble::not_taken(tag, code)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the brokers have every record.
+    pub(super) fn drain(&self) -> Result<(), Trouble> {
+        let client = self.producer()?.client();
+        let began = Instant::now();
+        loop {
+            let is_drained = client.flush(Duration::ZERO).is_ok();
+            self.look()?;
+            if is_drained {
+                return Ok(());
+            }
+            if self.is_over(began) {
+                return Err(Trouble::new(format!("the brokers took no record in {:.1?}", began.elapsed())));
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Returns the offset of each of the first `count` records, in the order of their tags, once they are drained.
+    pub(super) fn offsets(&self, count: usize) -> Result<Vec<i64>, Trouble> {
+        let delivered = self.producer()?.client().context().delivered();
+        let offsets = delivered.offsets.get(..count).filter(|offsets| offsets.iter().all(|offset| *offset >= 0));
+        // As after a broker's answer that was lost: it says that it has the records, and not where.
+        offsets
+            .map(<[i64]>::to_vec)
+            .ok_or_else(|| Trouble::new("a broker did not tell the offset of a record that it took"))
+    }
+
+    /// Commits; tells whether the producer is good for another transaction. After an error, the commit may have happened.
+    pub(super) fn commit(&self) -> Result<bool, Trouble> {
+        let began = Instant::now();
+        #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
+        let again = self.retry("commit", |client| client.commit_transaction(CALL))?;
+        Ok(!again && !self.backoff.doubts_end(began.elapsed()))
+    }
+
+    fn is_over(&self, began: Instant) -> bool {
+        began.elapsed() > self.limit || self.stop.is_overdue()
+    }
+
+    /// Makes a call again while librdkafka asks for that; tells whether it was made again, and not only went on.
+    fn retry(&self, step: &str, call: impl Fn(&BaseProducer<Context>) -> KafkaResult<()>) -> Result<bool, Trouble> {
+        let client = self.producer()?.client();
+        let (began, mut again) = (Instant::now(), false);
+        loop {
+            let Err(error) = call(client) else { return Ok(again) };
+            let trouble = Trouble::of(step, &error);
+            if !trouble.is_retriable || trouble.is_busy || self.is_over(began) {
+                return Err(trouble);
+            }
+            again |= error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut);
+            client.poll(Duration::ZERO);
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Leaves the end to a thread of its own: librdkafka takes its time for it, and has been seen to hang.
+    fn drop(&mut self) {
+        let producer = self.producer.take();
+        let ended = thread::Builder::new().name("lane-producer-end".to_owned()).spawn(move || drop(producer));
+        if let Err(error) = ended {
+            tracing::debug!(%error, "no thread for the end of a producer");
+        }
+    }
+}

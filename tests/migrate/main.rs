@@ -1,0 +1,10 @@
+//! Migration jobs on a real Kafka: copies, kills, cut-overs, what `verify` finds.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod copies;
+mod cut_overs;
+mod ends;
+mod job;
+mod source;
