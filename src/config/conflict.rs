@@ -115,10 +115,10 @@ fn output_conflicts(gates: &[Gate], gate: &Gate, topic: &str, (role, output): (R
     if let Err(problem) = leaf::topic(output) {
         errors.push(Error::new(gate.key(role), format!("makes '{output}' of the source '{topic}', and it {problem}")));
     }
-    let is_gate = |gate: &&Gate| gate.kind == Kind::Gate;
-    if let Some(reader) = gates.iter().filter(is_gate).find(|reader| reader.source.matches(output))
-        && is_gate(&gate)
-    {
+    // A converter may feed a gate or another converter, but nobody feeds themselves.
+    let is_gate = |gate: &Gate| gate.kind == Kind::Gate;
+    let is_loop = |reader: &&Gate| (is_gate(gate) && is_gate(reader)) || reader.name == gate.name;
+    if let Some(reader) = gates.iter().filter(is_loop).find(|reader| reader.source.matches(output)) {
         errors.push(Error::new(gate.key(role), loop_problem(gate, reader, topic, output)));
     }
     errors
@@ -133,11 +133,17 @@ fn apart_problem(gate: &Gate, output: &str, other: &Gate, other_role: Role) -> S
 
 fn loop_problem(gate: &Gate, reader: &Gate, topic: &str, output: &str) -> String {
     let from = if output == topic { String::new() } else { format!(" (from '{topic}')") };
-    let by =
-        if reader.name == gate.name { "this gate reads".to_owned() } else { format!("gate '{}' reads", reader.name) };
+    let by = if reader.name == gate.name {
+        format!("this {} reads", gate.word())
+    } else {
+        format!("gate '{}' reads", reader.name)
+    };
     let pattern = match &reader.source {
         Sources::Topics(_) => String::new(),
         Sources::Pattern(pattern) => format!(" by the pattern {pattern}"),
     };
-    format!("is '{output}'{from}, which {by}{pattern}: records would pass again; give a name that no gate reads")
+    format!(
+        "is '{output}'{from}, which {by}{pattern}: records would pass again; give a name that no {} reads",
+        gate.word()
+    )
 }

@@ -413,6 +413,15 @@ fn losses_are_bounded() {
     assert_eq!((same.losses().len(), same.way()), (0, Way::Same));
     let less = plan(&fan(&format!(r#"{kept},{{"name":"l","type":"int"}}"#)), &fan(kept)).expect("a way");
     assert_eq!(less.losses().len(), 1_000);
+    // Levels whose names alone are longer than a list may be.
+    let deep = |last: &str| {
+        (0..20).fold(format!(r#"{{"type":"record","name":"D","fields":[{last}]}}"#), |inner, level| {
+            let name = "n".repeat(900);
+            format!(r#"{{"type":"record","name":"D{level}","fields":[{{"name":"{name}","type":{inner}}}]}}"#)
+        })
+    };
+    let cut = plan(&deep(&format!(r#"{kept},{{"name":"l","type":"int"}}"#)), &deep(kept)).expect("a way");
+    assert!(cut.losses()[0].path.len() < 2_000 && cut.losses()[0].path.ends_with('…'));
 }
 
 /// The way is a copy where every good datum stays as it is, and no other.

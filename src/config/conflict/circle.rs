@@ -4,11 +4,11 @@
 //! asked whether its output leads back to its topic. The one way back that is allowed is that of the declared pair: its
 //! converters know what they have written themselves.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Role, outputs};
 use crate::config::check::leaf;
-use crate::config::{Error, Gate};
+use crate::config::{Error, Gate, Kind, limits};
 
 /// From a topic to an output of one of its readers.
 struct Step<'g> {
@@ -18,17 +18,26 @@ struct Step<'g> {
     to: String,
 }
 
-/// Finds the circles over these topics and those that they lead to, each once.
+/// Steps by the topic that they lead from.
+type ByTopic<'s, 'g> = BTreeMap<&'s str, Vec<&'s Step<'g>>>;
+
+/// Finds the circles over these topics and those that they lead to, each once. Gates by themselves are told of elsewhere.
 pub(super) fn circles(gates: &[Gate], topics: &[&str]) -> Vec<Error> {
+    if gates.iter().all(|gate| gate.kind == Kind::Gate) {
+        return Vec::new();
+    }
     let steps = steps(gates, topics);
+    let mut by_topic = ByTopic::new();
+    for step in &steps {
+        by_topic.entry(&step.from).or_default().push(step);
+    }
     let mut told: BTreeSet<Vec<&str>> = BTreeSet::new();
     let mut errors = Vec::new();
     for step in &steps {
-        let Some(back) = way_back(&steps, step) else { continue };
+        let Some(back) = way_back(&by_topic, step) else { continue };
         let circle: Vec<&Step<'_>> = std::iter::once(step).chain(back).collect();
         let mut names: Vec<_> = circle.iter().map(|step| step.from.as_str()).collect();
         names.sort_unstable();
-        // Two gates by themselves are told of as such already.
         let is_of_gates = circle.iter().all(|step| step.gate.word() == "gate");
         if !is_of_gates && told.insert(names) {
             errors.push(Error::new(step.gate.key(step.role), problem(&circle)));
@@ -43,6 +52,10 @@ fn steps<'g>(gates: &'g [Gate], topics: &[&str]) -> Vec<Step<'g>> {
     let mut seen: BTreeSet<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
     let mut next: Vec<String> = seen.iter().cloned().collect();
     for _ in 0..=gates.len() {
+        // Outputs that are sources of the same pattern again multiply with each look.
+        if seen.len() > topics.len() + limits::EXAMPLES {
+            break;
+        }
         let found: Vec<Step<'_>> = next.iter().flat_map(|from| steps_from(gates, from)).collect();
         let is_new = |step: &&Step<'_>| leaf::topic(&step.to).is_ok() && seen.insert(step.to.clone());
         next = found.iter().filter(is_new).map(|step| step.to.clone()).collect();
@@ -60,15 +73,16 @@ fn steps_from<'g>(gates: &'g [Gate], from: &str) -> Vec<Step<'g>> {
 }
 
 /// Returns the shortest way from a step's end to its begin, other than by its pair.
-fn way_back<'s, 'g>(steps: &'s [Step<'g>], step: &Step<'g>) -> Option<Vec<&'s Step<'g>>> {
+fn way_back<'s, 'g>(steps: &ByTopic<'s, 'g>, step: &'s Step<'g>) -> Option<Vec<&'s Step<'g>>> {
     if step.to == step.from {
-        return Some(Vec::new());
+        // Who reads what they write is told of elsewhere.
+        return None;
     }
     let mut waiting = VecDeque::from([(step.to.as_str(), Vec::new())]);
     let mut reached = BTreeSet::from([step.to.as_str()]);
     while let Some((topic, way)) = waiting.pop_front() {
-        for next in steps.iter().filter(|next| next.from == topic && !is_pair(step, next)) {
-            let mut way: Vec<&Step<'_>> = way.clone();
+        for next in steps.get(topic).into_iter().flatten().filter(|next| !is_pair(step, next)) {
+            let mut way: Vec<&'s Step<'g>> = way.clone();
             way.push(next);
             if next.to == step.from {
                 return Some(way);

@@ -77,5 +77,8 @@ pub const GROWTH: usize = 16 << 20;
 /// Losses of one pair of schemas that are listed: whoever reads more than that reads no list.
 pub const LOSSES: usize = 1_000;
 
+/// Bytes of a path in that list, from which on it is cut: fields nest deep, and their names are long.
+pub const LOSS_PATH: usize = 1_000;
+
 /// Types looked at for the losses of one pair: a type that stands in many places is looked at in each.
 pub const LOSS_STEPS: usize = 100_000;

@@ -54,7 +54,6 @@ pub(super) fn find(drawn: &Drawn<'_>, readable: &[bool]) -> Result<Vec<Loss>, Mi
         }
         readable[id.0 as usize] && losses.len() < limits::LOSSES
     });
-    losses.truncate(limits::LOSSES);
     Ok(losses)
 }
 
@@ -75,20 +74,20 @@ fn meaning(drawn: &Drawn<'_>) -> Mismatch {
 }
 
 fn of_shape(drawn: &Drawn<'_>, path: &[Step<'_>], id: ShapeId, losses: &mut Vec<Loss>) {
+    let room = limits::LOSSES.saturating_sub(losses.len());
     if let Shape::Recast(Recast { fields, places, .. }) = drawn.shapes.get(id) {
-        for ((name, _), place) in fields.iter().zip(places) {
-            if place.is_none() {
-                let path = text(&[path, &[Step::Field(name)]].concat());
-                losses.push(Loss { path, what: Lost::Field });
-            }
-        }
+        let lost = fields.iter().zip(places).filter(|(_, place)| place.is_none()).take(room);
+        losses.extend(lost.map(|((name, _), _)| {
+            let path = text(&[path, &[Step::Field(name)]].concat());
+            Loss { path, what: Lost::Field }
+        }));
     }
     let (writer, Some(reader)) = drawn.pairs[id.0 as usize] else { return };
     let types = (drawn.writer.schema.types.get(writer), drawn.reader.schema.types.get(reader));
     let (Type::Enum { symbols, .. }, Type::Enum { symbols: known, .. }) = types else { return };
     let known: HashSet<&str> = known.iter().map(|symbol| &**symbol).collect();
     let default = drawn.reader.tree.enum_default(NodeId(reader.0));
-    for symbol in symbols.iter().filter(|symbol| !known.contains(&***symbol)) {
+    for symbol in symbols.iter().filter(|symbol| !known.contains(&***symbol)).take(room) {
         let what = Lost::Symbol { symbol: symbol.to_string(), default: default.map(str::to_owned) };
         losses.push(Loss { path: text(path), what });
     }
@@ -129,9 +128,14 @@ fn each<'a>(shapes: &'a Shapes, mut visit: impl FnMut(&[Step<'a>], ShapeId) -> b
     }
 }
 
+/// Writes a path, up to [`limits::LOSS_PATH`].
 fn text(path: &[Step<'_>]) -> String {
     let mut text = String::new();
     for step in path {
+        if text.len() > limits::LOSS_PATH {
+            text.push('…');
+            break;
+        }
         match step {
             Step::Field(name) => {
                 if !text.is_empty() {
