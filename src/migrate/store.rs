@@ -1,6 +1,6 @@
 //! Reading what a job has written: its state and its map, from the begin of their topics to the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
@@ -58,14 +58,18 @@ fn read(
     }
     let reading = |error| Error::asking(format!("read topic '{topic}'"), &error);
     consumer.assign(&list).map_err(reading)?;
-    let (mut open, mut last) = (list.count(), Instant::now());
-    while open > 0 {
+    // An end is told anew whenever it has moved, so ends are no count of partitions.
+    let mut open: BTreeSet<i32> = list.elements().iter().map(|element| element.partition()).collect();
+    let mut last = Instant::now();
+    while !open.is_empty() {
         match poll(&consumer, Duration::from_millis(100)).map_err(reading)? {
             Met::Record(message) => {
                 each(message.partition(), message.key().unwrap_or_default(), message.payload());
                 last = Instant::now();
             }
-            Met::End(_) => open -= 1,
+            Met::End(partition) => {
+                open.remove(&partition);
+            }
             Met::Nothing if last.elapsed() > SILENCE => {
                 let what = format!("read topic '{topic}'");
                 return Err(Error::Kafka {
