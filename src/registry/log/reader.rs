@@ -176,15 +176,14 @@ impl Reader<'_> {
 
     fn judge(&mut self, offset: i64, Fault { code, reason }: &Fault) -> Result<(), Error> {
         if matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) {
-            // Behind a wrong checksum librdkafka may have asked for an offset that is nowhere before it was told to go back.
+            // Behind a wrong checksum librdkafka may have asked for an offset that is nowhere before it was told to go back. Such
+            // a word may come late, when the batch is passed already: it says nothing of where to go on.
             self.strays += 1;
-            return match self.damage.filter(|_| self.strays <= STRAYS) {
-                Some((damaged, _)) => {
-                    self.meet_damage(damaged, reason);
-                    Ok(())
-                }
-                None => Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next }),
-            };
+            if self.damage.is_none() || self.strays > STRAYS {
+                return Err(Error::Cut { topic: self.settings.topic.clone(), offset: self.next });
+            }
+            self.go_on(self.next);
+            return Ok(());
         }
         if DAMAGE.contains(code) {
             self.meet_damage(offset, reason);
@@ -208,7 +207,11 @@ impl Reader<'_> {
             tracing::error!(%topic, offset, reason, "a batch of the registry's log cannot be read, and is passed over");
         }
         let at = self.next.max(self.position());
-        let next = if times < ATTEMPTS { at } else { at.max(offset) + 1 };
+        self.go_on(if times < ATTEMPTS { at } else { at.max(offset) + 1 });
+    }
+
+    /// Goes on at an offset, at or behind a batch that cannot be read.
+    fn go_on(&mut self, next: i64) {
         match self.go_to(next) {
             Ok(()) => self.next = next,
             Err(error) => tracing::debug!(%error, next, "cannot go on behind a batch that cannot be read"),
