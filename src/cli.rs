@@ -48,7 +48,8 @@ pub enum Command {
     /// Check, compare, register and read schemas, of any Confluent-compatible registry
     #[command(subcommand)]
     Schema(SchemaCommand),
-    /// Move a topic to another topic, with its consumer groups and their exact offsets
+    /// Move a topic to another topic, with its consumer groups and their exact offsets. Not for production yet: docs/jobs.md
+    /// names the known faults
     #[command(subcommand)]
     Migrate(MigrateCommand),
     /// Measure throughput and cost on your own machines

@@ -6,6 +6,7 @@
 //! owner could start before the old one's commit.
 
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -210,6 +211,26 @@ impl Latest {
     /// Takes it, once.
     pub fn take(&self) -> Option<Statistics> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Tells whether a broker refuses a record for what it is, so that no other attempt changes it.
+pub(crate) fn refuses_record(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::MessageBatchTooLarge
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::InvalidTimestamp
+            | RDKafkaErrorCode::PolicyViolation
+    )
+}
+
+/// Leaves the end of a client to a thread of its own: librdkafka takes its time for it, and has been seen to hang.
+pub(crate) fn end_aside<T: Send + 'static>(client: T) {
+    let ended = thread::Builder::new().name("client-end".to_owned()).spawn(move || drop(client));
+    if let Err(error) = ended {
+        tracing::debug!(%error, "no thread for the end of a client");
     }
 }
 

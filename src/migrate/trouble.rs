@@ -2,14 +2,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// What is said of a record that will never be taken as it is.
-const REFUSALS: [RDKafkaErrorCode; 5] = [
-    RDKafkaErrorCode::MessageSizeTooLarge,
-    RDKafkaErrorCode::MessageBatchTooLarge,
-    RDKafkaErrorCode::InvalidRecord,
-    RDKafkaErrorCode::InvalidTimestamp,
-    RDKafkaErrorCode::PolicyViolation,
-];
+use crate::kafka::clients;
 
 /// Rights that no further attempt brings.
 const FORBIDDEN: [RDKafkaErrorCode; 5] = [
@@ -66,7 +59,7 @@ impl Trouble {
 
     /// A record that was not taken: for its own sake, or because something else has ended the transaction.
     pub(super) fn not_taken(tag: usize, code: RDKafkaErrorCode) -> Self {
-        let refused = REFUSALS.contains(&code).then_some((tag, code));
+        let refused = clients::refuses_record(code).then_some((tag, code));
         let is_final = FORBIDDEN.contains(&code);
         Self { refused, is_final, ..Self::new(format!("the brokers took no record: {code}")) }
     }

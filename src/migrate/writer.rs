@@ -224,12 +224,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Leaves the end to a thread of its own: librdkafka takes its time for it, and has been seen to hang.
     fn drop(&mut self) {
-        let producer = self.producer.take();
-        let ended = thread::Builder::new().name("lane-producer-end".to_owned()).spawn(move || drop(producer));
-        if let Err(error) = ended {
-            tracing::debug!(%error, "no thread for the end of a producer");
-        }
+        clients::end_aside(self.producer.take());
     }
 }

@@ -41,15 +41,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The part of [`RETRY_WAIT`] from which a commit may have been sent twice: librdkafka's jitter takes up to 20 % away.
 const DOUBT: f64 = 0.7;
 
-/// What is said of a record that will never be taken as it is.
-const REFUSALS: [RDKafkaErrorCode; 5] = [
-    RDKafkaErrorCode::MessageSizeTooLarge,
-    RDKafkaErrorCode::MessageBatchTooLarge,
-    RDKafkaErrorCode::InvalidRecord,
-    RDKafkaErrorCode::InvalidTimestamp,
-    RDKafkaErrorCode::PolicyViolation,
-];
-
 /// What librdkafka says where nodes take a role from each other, which is their daily bread.
 const USUAL: [&str; 3] = ["fenced", "old epoch", "another concurrent operation on the same transaction"];
 
@@ -83,7 +74,7 @@ impl Trouble {
 
     /// A record that was not taken: for its own sake, or because something else has ended the transaction.
     fn not_taken(code: RDKafkaErrorCode) -> Self {
-        let refused = Some(code).filter(|code| REFUSALS.contains(code));
+        let refused = Some(code).filter(|code| clients::refuses_record(*code));
         Self { refused, ..Self::new(format!("the brokers took no record: {code}")) }
     }
 }
@@ -274,13 +265,8 @@ impl Writing {
 }
 
 impl Drop for Writing {
-    /// Leaves the end to a thread of its own: librdkafka takes its time for it, and has been seen to hang.
     fn drop(&mut self) {
-        let producer = self.producer.take();
-        let ended = thread::Builder::new().name("registry-producer-end".to_owned()).spawn(move || drop(producer));
-        if let Err(error) = ended {
-            tracing::debug!(%error, "no thread for the end of a producer");
-        }
+        clients::end_aside(self.producer.take());
     }
 }
 
