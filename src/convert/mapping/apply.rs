@@ -135,19 +135,16 @@ impl<'v> Run<'_, 'v> {
         if values.iter().all(Option::is_none) {
             return Ok(None);
         }
-        let mut joined = String::new();
-        let last = values.len() - 1;
-        for (index, (value, (_, of))) in values.into_iter().zip(from).enumerate() {
-            let part = of.text(value.ok_or(Trouble::new("one part is null or absent, and another is not"))?)?;
-            if index < last && part.contains(by) {
-                return Err(Trouble::new("a part holds the separator: it could not be split again"));
-            }
-            joined.push_str(&part);
-            joined.push_str(if index < last { by } else { "" });
+        let mut parts = Vec::with_capacity(values.len());
+        for (value, (_, of)) in values.into_iter().zip(from) {
+            parts.push(of.text(value.ok_or(Trouble::new("one part is null or absent, and another is not"))?)?);
         }
+        let joined = parts.join(by);
         // `a` and `:b` with `:` between are `a::b`, which splits as they were; `a:` and `b` with `::` would not.
-        let again = joined.splitn(last + 1, by).count() == last + 1;
-        if again { into.value(joined).map(Some) } else { Err(Trouble::new("the parts could not be split again")) }
+        match joined.splitn(parts.len(), by).eq(parts.iter()) {
+            true => into.value(joined).map(Some),
+            false => Err(Trouble::new("a part holds the separator, or a piece of it: it could not be split again")),
+        }
     }
 
     fn wrap_array(&self, from: &[(Source, ConvertId)], takes_null: bool, branch: Option<usize>) -> Made<Option<Value>> {

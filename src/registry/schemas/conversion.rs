@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::error::Error;
 use super::targets::Target;
 use super::{Question, Schemas};
-use crate::convert::mapping::{Mapping, Side};
+use crate::convert::mapping::{Mapping, Side, Steps};
 use crate::convert::rules::{Chain, Versioned};
 use crate::convert::{Codec, NoPath, Plan};
 use crate::gate::policy::ConversionRule;
@@ -170,6 +170,10 @@ fn choose(
     // Their data stand bare, and what looks into a value would take the first bytes for a length.
     let is_bare = writer.schema().is_bytes() || target.schema().is_bytes();
     let bare = || no_path("a plain `bytes` schema has nothing that a mapping or a rule could name".to_owned());
+    if version.is_none() && matches!(rule.mapping.as_deref(), Some(Steps::ByVersion(_))) {
+        let why = "the mapping goes by version, and the writer's schema is no version of the target's subject";
+        return Err(no_path(format!("{why}: give one list of steps")));
+    }
     if let Some(steps) = rule.mapping.as_ref().and_then(|mapping| mapping.of(version)) {
         if is_bare {
             return Err(bare());
@@ -205,4 +209,29 @@ fn codecs(writer: &SchemaText, target: &SchemaText) -> Result<(Codec, Codec), No
         Codec::compile(text).map_err(unusable)
     };
     Ok((codec(writer, "writer's")?, codec(target, "target's")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::schema::Format;
+
+    fn text(schema: &str) -> SchemaText {
+        SchemaText { format: Format::Avro, text: schema.into(), references: Vec::new() }
+    }
+
+    /// Resolution would fill in defaults where the steps of some version carry the data.
+    #[test]
+    fn a_mapping_by_version_wants_a_version() {
+        let rule = ConversionRule { all: true, mapping: Some(Arc::new(Steps::ByVersion(BTreeMap::new()))) };
+        let made = |version| {
+            let ingredients =
+                Ingredients { writer: text("\"int\""), reader: text("\"long\""), contracts: None, version };
+            make(ingredients, &rule).map(|plan| plan.way())
+        };
+        assert!(made(None).is_err_and(|why| why.detail.contains("goes by version")));
+        assert!(made(Some(Version(1))).is_ok(), "a version without steps has no mapping");
+    }
 }

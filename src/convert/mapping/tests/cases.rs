@@ -218,6 +218,19 @@ const ROWS: &[Row] = &[
         steps: &["from: '[].a', to: '[].b'"],
         records: &[(r#"[{"a": 1}, {"a": 2}]"#, r#"[{"b": 1}, {"b": 2}]"#)],
     },
+    // What is joined is split as it was, or not joined.
+    Row {
+        writer: "{ a: string, b: string }",
+        target: "{ all: string }",
+        steps: &["from: [a, b], to: all, join: '::'"],
+        records: &[
+            (r#"{"a": "x", "b": ":y"}"#, r#"{"all": "x:::y"}"#),
+            (
+                r#"{"a": "x:", "b": "y"}"#,
+                "fails at all, mapping[0]: a part holds the separator, or a piece of it: it could not be split again",
+            ),
+        ],
+    },
     // Several parts with casts, and a text that is cut into times.
     Row {
         writer: "{ span: string, days: [date] }",

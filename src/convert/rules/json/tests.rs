@@ -291,6 +291,15 @@ fn results_fit_their_schema_exactly_or_fail() {
             string(),
             Err("v: the result has no such field".into()),
         ),
+        (
+            json!("long"),
+            Value::Long(1),
+            "{'v': {'a': 1, 'z': 5}}",
+            json!({ "type": "record", "name": "Twice", "fields": [
+                { "name": "a", "type": "long" }, { "name": "b", "type": "long", "aliases": ["a"] }
+            ] }),
+            Err("v.b: the result has no such field".into()),
+        ),
         (string(), Value::String("a".into()), "{}", string(), Err("v: the result has no such field".into())),
         (
             string(),
