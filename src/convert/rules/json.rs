@@ -170,8 +170,8 @@ impl Writer<'_> {
         let mut values = Vec::with_capacity(fields.len());
         for field in fields {
             // What is a field's own is not another one's, or it would stand twice while something else is dropped.
-            let is_free = |alias: &&Box<str>| fields.iter().all(|other| other.name != **alias);
-            let by_alias = || field.aliases.iter().filter(is_free).find_map(|alias| find(alias));
+            let is_free = |alias: &str| fields.iter().all(|other| *other.name != *alias);
+            let by_alias = || field.aliases.iter().filter(|alias| is_free(alias)).find_map(|alias| find(alias));
             let found = find(&field.name).or_else(by_alias);
             let value = match found {
                 Some(found) => self.value(found, field.of, level + 1),
