@@ -47,7 +47,7 @@ pub struct Gate {
     pub threads: NonZeroUsize,
 }
 
-/// Gate or converter.
+/// Gate, converter, or what a migration job does with each record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A gate.
@@ -57,6 +57,8 @@ pub enum Kind {
         /// The converter of the other direction. Default none.
         pair: Option<String>,
     },
+    /// The conversion of a migration job.
+    Job,
 }
 
 /// The topics that a gate reads.
@@ -182,6 +184,7 @@ impl Gate {
         match self.kind {
             Kind::Gate => "gate",
             Kind::Converter { .. } => "converter",
+            Kind::Job => "migration",
         }
     }
 
@@ -190,8 +193,9 @@ impl Gate {
     pub fn key(&self, key: &str) -> String {
         match self.kind {
             Kind::Gate => format!("gates.{}.{key}", self.name),
-            Kind::Converter { .. } => {
-                format!("converters.{}.{}", self.name, if key == "validated" { "to" } else { key })
+            Kind::Converter { .. } | Kind::Job => {
+                let section = if self.kind == Kind::Job { "migrations" } else { "converters" };
+                format!("{section}.{}.{}", self.name, if key == "validated" { "to" } else { key })
             }
         }
     }
@@ -200,7 +204,7 @@ impl Gate {
     #[must_use]
     pub fn pair(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Gate => None,
+            Kind::Gate | Kind::Job => None,
             Kind::Converter { pair } => pair.as_deref(),
         }
     }

@@ -1,6 +1,6 @@
 //! One migration job: which topic it copies, and where to.
 
-use super::{Kafka, Repartition};
+use super::{Gate, Kafka, Repartition};
 
 /// A job, checked.
 #[derive(Debug, Clone)]
@@ -19,4 +19,6 @@ pub struct Migration {
     pub repartition: Repartition,
     /// The cluster of the target, where it is another one than that of the source.
     pub target: Option<Kafka>,
+    /// How records become those of another schema, as a converter of this source would do it. Default none: they are copied as they are.
+    pub conversion: Option<Gate>,
 }

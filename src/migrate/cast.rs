@@ -68,6 +68,13 @@ impl Cast {
         far.unwrap_or(&self.config.kafka)
     }
 
+    /// Returns the topic of dead letters; none where records are copied as they are.
+    #[must_use]
+    pub fn dead_letter(&self) -> Option<String> {
+        let outputs = self.migration.conversion.as_ref()?.outputs(&self.migration.source)?;
+        Some(outputs.dead_letter)
+    }
+
     /// Returns the transactional.id of a lane.
     #[must_use]
     pub fn lane_id(&self, lane: i32) -> String {

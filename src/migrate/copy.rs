@@ -13,6 +13,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::cast::{Consumer, Met, PATIENCE, poll, size};
+use super::convert::{Converter, Outcome};
 use super::error::Error;
 use super::lane::{Lane, Stopped};
 use super::now;
@@ -20,15 +21,23 @@ use super::offsets::{MapRecord, Piece, Spot};
 use super::state::{Checkpoint, Job, LANE};
 use super::trouble::Trouble;
 use super::writer::Writer;
-use crate::kafka::ffi::{Outgoing, OwnedHeaders, TopicHandle};
+use crate::gate::dead_letter::DeadLetter;
+use crate::gate::verdict::Finding;
+use crate::kafka::ffi::{Outgoing, TopicHandle};
 use crate::kafka::murmur2;
+use crate::pipeline::consume;
 use crate::pipeline::failpoint::{self, Point};
+use crate::pipeline::letter::{self, Writing};
+use crate::pipeline::produce::Change;
 
 /// Records after which a transaction ends however young it is: what is kept of each is beside the budget of memory.
 const MOST_STAGED: usize = 100_000;
 
 /// How long one poll waits for a record.
 const POLL: Duration = Duration::from_millis(50);
+
+/// Pause between looks at whether a schema has come.
+const HELD_PAUSE: Duration = Duration::from_millis(5);
 
 /// What a record without a time has in its place.
 const NO_TIMESTAMP: i64 = -1;
@@ -49,12 +58,15 @@ pub(super) enum Turn {
 struct Staged {
     from: Spot,
     target: i32,
+    /// Whether it is a dead letter, which the map does not have.
+    is_letter: bool,
 }
 
 /// The topics of the target.
 #[derive(Debug, Clone, Copy)]
 struct Topics {
     to: TopicHandle,
+    letters: Option<TopicHandle>,
     map: TopicHandle,
     state: TopicHandle,
 }
@@ -72,6 +84,9 @@ pub(super) struct Copy<'c> {
     /// With what is under way.
     next: Checkpoint,
     staged: Vec<Staged>,
+    converter: Option<Converter>,
+    /// A record whose schemas are not at hand.
+    held: Option<BorrowedMessage<'c>>,
     /// Whether a transaction is open.
     is_open: bool,
     began: Instant,
@@ -100,11 +115,13 @@ impl<'c> Copy<'c> {
         consumer.assign(&list).map_err(|error| Error::asking("read the source", &error))?;
         let topics = Topics {
             to: writer.topic(&job.to)?,
+            letters: lane.terms.letters.as_ref().map(|letters| writer.topic(&letters.topic)).transpose()?,
             map: writer.topic(&lane.cast.map)?,
             state: writer.topic(&lane.cast.state)?,
         };
         let (next, staged, now) = (checkpoint.clone(), Vec::new(), Instant::now());
         let (is_open, since, committed) = (false, 0, checkpoint);
+        let converter = lane.terms.conversions.as_ref().map(|conversions| conversions.converter());
         Ok(Self {
             lane,
             job,
@@ -114,6 +131,8 @@ impl<'c> Copy<'c> {
             committed,
             next,
             staged,
+            converter,
+            held: None,
             is_open,
             began: now,
             since,
@@ -148,11 +167,9 @@ impl<'c> Copy<'c> {
                 thread::sleep(Duration::from_millis(5));
                 continue;
             }
-            let consumer = self.consumer;
-            match poll(consumer, POLL).map_err(|error| Trouble::of("read the source", &error))? {
-                Met::Record(message) => self.stage(&message)?,
-                Met::End(partition) => self.reach_end(partition)?,
-                Met::Nothing => {}
+            match self.held.take() {
+                Some(message) => self.try_again(message)?,
+                None => self.read()?,
             }
             // Nothing is under way: the interval counts from the first record.
             if self.staged.is_empty() {
@@ -160,9 +177,21 @@ impl<'c> Copy<'c> {
                 if self.next != self.committed {
                     break;
                 }
+            } else if self.held.is_some() {
+                // What is under way does not wait with it.
+                break;
             }
         }
         Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), Stopped> {
+        let consumer = self.consumer;
+        match poll(consumer, POLL).map_err(|error| Trouble::of("read the source", &error))? {
+            Met::Record(message) => self.meet(message),
+            Met::End(partition) => self.reach_end(partition),
+            Met::Nothing => Ok(()),
+        }
     }
 
     /// Tells whether more was copied than the rate allows.
@@ -190,7 +219,18 @@ impl<'c> Copy<'c> {
         Ok(())
     }
 
-    fn stage(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Stopped> {
+    /// Stages a record that waits for schemas, if they are there by now.
+    fn try_again(&mut self, message: BorrowedMessage<'c>) -> Result<(), Stopped> {
+        if self.converter.as_mut().is_some_and(Converter::look) {
+            return self.meet(message);
+        }
+        self.held = Some(message);
+        thread::sleep(HELD_PAUSE);
+        Ok(())
+    }
+
+    /// Takes a record of the source: stages it, or holds it until its schemas are there.
+    fn meet(&mut self, message: BorrowedMessage<'c>) -> Result<(), Stopped> {
         let from = (message.partition(), message.offset());
         let Some(next) = self.next.next.get_mut(&from.0) else { return Ok(()) };
         // The client hands a record out twice now and then.
@@ -201,39 +241,78 @@ impl<'c> Copy<'c> {
             *next = end;
             return Ok(());
         }
+        let outcome = match &mut self.converter {
+            None => Outcome::Copied,
+            Some(converter) => match self.lane.refused.borrow().refusal(from) {
+                Some(code) => Outcome::Letter(Box::new(letter::refusal(&self.job.to, code))),
+                None => match converter.judge(&message) {
+                    Some(outcome) => outcome,
+                    None => {
+                        self.held = Some(message);
+                        return Ok(());
+                    }
+                },
+            },
+        };
         *next = from.1 + 1;
         if !self.is_open {
             self.writer.begin()?;
             self.is_open = true;
         }
-        let target = self.target(message);
-        let (topic, tag) = (self.topics.to, self.staged.len());
-        self.staged.push(Staged { from, target });
-        self.writer.stage(|| Outgoing {
-            topic,
-            partition: target,
-            key: message.key(),
-            value: message.payload(),
-            timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
-            headers: OwnedHeaders::copy_of(message),
-            tag,
-        })?;
-        self.next.copied += 1;
-        self.next.bytes += size(message) as u64;
+        let is_apart = self.lane.refused.borrow().is_suspect(from);
+        if is_apart {
+            self.writer.drain()?;
+        }
+        self.stage(&message, &outcome)?;
+        if is_apart {
+            self.writer.drain()?;
+        }
         self.since += 1;
-        if tag % 256 == 0 {
+        if self.staged.len() % 256 == 1 {
             self.writer.look()?;
         }
         failed(Point::AfterProduce)
     }
 
-    /// Returns the target's partition: that of the same number, or where counts differ the one that a Java producer chooses.
-    fn target(&self, message: &BorrowedMessage<'_>) -> i32 {
-        if usize::try_from(self.job.targets) == Ok(self.job.starts.len()) {
-            message.partition()
-        } else {
-            murmur2::partition(message.key(), message.partition(), self.job.targets)
+    /// Stages a record for what becomes of it.
+    fn stage(&mut self, message: &BorrowedMessage<'_>, outcome: &Outcome) -> Result<(), Stopped> {
+        self.next.bytes += size(message) as u64;
+        match outcome {
+            Outcome::Letter(finding) => return self.stage_letter(message, finding),
+            Outcome::Converted => self.next.converted += 1,
+            Outcome::Copied => {}
         }
+        self.next.copied += 1;
+        let change = self.converter.as_ref().map_or(Change::None, |converter| Change::of(&converter.rewrite));
+        let key = change.key(message);
+        let (count, tag) = (self.job.targets, self.staged.len());
+        let target = partition(message, key, (self.job.starts.len(), count));
+        self.staged.push(Staged { from: (message.partition(), message.offset()), target, is_letter: false });
+        self.writer.stage(|| outgoing(message, change, (self.topics.to, target), tag))?;
+        Ok(())
+    }
+
+    /// Stages a dead letter, as gates write theirs.
+    #[cold]
+    fn stage_letter(&mut self, message: &BorrowedMessage<'_>, finding: &Finding) -> Result<(), Stopped> {
+        let (Some(topic), Some(letters)) = (self.topics.letters, &self.lane.terms.letters) else {
+            return Err(Trouble::last("a record is at fault, and there is no topic of dead letters").into());
+        };
+        let from = (message.partition(), message.offset());
+        let profiles = self.lane.cast.migration.conversion.as_ref().map_or(&[][..], |gate| &gate.profiles);
+        let headers = consume::headers(message);
+        let record = consume::view(message, &headers);
+        let dead_letter = DeadLetter::new(finding, &record, &self.lane.cast.migration.name);
+        let mut writing = Writing::new(dead_letter, &record, profiles, letters.limit);
+        let extent = writing.first(self.lane.refused.borrow().extent(from));
+        let relabel = writing.relabel(extent);
+        let (change, tag) = (Change::Letter(&relabel), self.staged.len());
+        let target = partition(message, message.key(), (self.job.starts.len(), letters.partitions));
+        self.staged.push(Staged { from, target, is_letter: true });
+        self.writer.stage(|| outgoing(message, change, (topic, target), tag))?;
+        self.next.dead_letters += 1;
+        *self.next.reasons.entry(finding.violation.code.name().to_owned()).or_default() += 1;
+        Ok(())
     }
 
     /// Commits the copies, their map and the checkpoint.
@@ -270,7 +349,7 @@ impl<'c> Copy<'c> {
     fn pieces(&self) -> Result<Vec<MapRecord>, Trouble> {
         let offsets = self.writer.offsets(self.staged.len())?;
         let mut pieces: BTreeMap<i32, Piece> = BTreeMap::new();
-        for (staged, offset) in self.staged.iter().zip(offsets) {
+        for (staged, offset) in self.staged.iter().zip(offsets).filter(|(staged, _)| !staged.is_letter) {
             pieces.entry(staged.from.0).or_default().push(staged.from, (staged.target, offset));
         }
         Ok(pieces.values().flat_map(Piece::records).collect())
@@ -292,15 +371,67 @@ impl<'c> Copy<'c> {
         let passed: i64 = self.next.next.iter().map(|(partition, next)| next - self.committed.next[partition]).sum();
         gauge.passed.fetch_add(passed, Ordering::Relaxed);
         gauge.copied.fetch_add(self.next.copied - self.committed.copied, Ordering::Relaxed);
+        gauge.converted.fetch_add(self.next.converted - self.committed.converted, Ordering::Relaxed);
+        gauge.dead_letters.fetch_add(self.next.dead_letters - self.committed.dead_letters, Ordering::Relaxed);
         gauge.bytes.fetch_add(self.next.bytes - self.committed.bytes, Ordering::Relaxed);
     }
 
-    /// Says which record it was that the target does not take, if it was one.
+    /// Says which record it was that a topic does not take, if it was one. Where there are dead letters, it becomes one.
     pub(super) fn blame(&self, trouble: Trouble) -> Stopped {
         let record = trouble.refused.and_then(|(tag, code)| Some((self.staged.get(tag)?, code)));
-        let Some((&Staged { from: (partition, offset), .. }, code)) = record else { return Stopped::Trouble(trouble) };
-        let (topic, to) = (self.job.source.clone(), self.job.to.clone());
+        let Some((&Staged { from, is_letter, .. }, code)) = record else { return Stopped::Trouble(trouble) };
+        let mut refused = self.lane.refused.borrow_mut();
+        refused.forget(&self.committed.next);
+        let letters = self.lane.terms.letters.as_ref();
+        let is_answered = match (letters, is_letter) {
+            (None, _) => false,
+            (Some(_), true) => refused.shrink(from),
+            (Some(_), false) => {
+                let tags = self.writer.refused();
+                let spots = tags.iter().filter_map(|tag| self.staged.get(*tag));
+                let mut spots: Vec<Spot> = spots.filter(|staged| !staged.is_letter).map(|staged| staged.from).collect();
+                // Our own client has refused it, before any broker saw it.
+                if spots.is_empty() {
+                    spots.push(from);
+                }
+                refused.add(&spots, code);
+                true
+            }
+        };
+        if is_answered {
+            return Stopped::Trouble(trouble);
+        }
+        let to = letters.filter(|_| is_letter).map_or(&self.job.to, |letters| &letters.topic).clone();
+        let (topic, (partition, offset)) = (self.job.source.clone(), from);
         Stopped::Error(Error::Refused { topic, partition, offset, to, code })
+    }
+}
+
+/// Returns a record as it leaves.
+fn outgoing<'m, 'c: 'm>(
+    message: &'m BorrowedMessage<'_>,
+    change: Change<'c>,
+    (topic, partition): (TopicHandle, i32),
+    tag: usize,
+) -> Outgoing<'m> {
+    Outgoing {
+        topic,
+        partition,
+        key: change.key(message),
+        value: change.value(message),
+        timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
+        headers: change.headers(message),
+        tag,
+    }
+}
+
+/// Returns the partition that a record goes to: that of the same number, or where counts differ the one that a Java
+/// producer chooses for the key.
+pub(super) fn partition(message: &BorrowedMessage<'_>, key: Option<&[u8]>, (sources, targets): (usize, i32)) -> i32 {
+    if usize::try_from(targets) == Ok(sources) {
+        message.partition()
+    } else {
+        murmur2::partition(key, message.partition(), targets)
     }
 }
 

@@ -1,12 +1,15 @@
 //! Opening a job: its topics, its state, and where it begins and ends; then the lanes, to their end.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::cast::{Cast, Side};
+use super::convert::{self, Conversions};
 use super::error::Error;
-use super::lane::{Gauge, Lane, Terms};
+use super::lane::{Gauge, Lane, Letters, Terms};
 use super::offsets::Offsets;
 use super::plan::Plan;
 use super::state::{GROUP, JOB, Job, Moved, State, VERSION};
@@ -61,18 +64,23 @@ impl Open {
     /// Topics that do not fit, a state that is another one's, a cluster that does not answer.
     pub fn new(cast: Cast, asked: &Asked, stop: Stop) -> Result<Self, Error> {
         let layout = Layout::see(&cast, asked, true)?;
+        let mut conversions = Conversions::new(&cast)?;
         let mut before = store::state(&cast, None)?;
         let job = match &before.job {
             Some(job) => resume(&cast, job, &before, (&layout, asked))?,
-            None => begin(&cast, &layout, asked)?,
+            None => begin(&cast, &layout, (asked, conversions.as_ref()), &stop)?,
         };
+        if let (Some(conversions), Some(fixed)) = (&mut conversions, &job.conversion) {
+            conversions.hold_to(fixed);
+        }
         if before.job.as_ref() != Some(&job) {
             write(&cast, &job, layout.sizes, &stop)?;
         }
         before.job = Some(job.clone());
         #[expect(clippy::cast_sign_loss, reason = "there is one lane at least")]
         let rate = asked.rate.map(|rate| (rate / job.lanes.max(1) as u32).max(1));
-        let terms = Terms { rate, sizes: layout.sizes, stop };
+        let (conversions, letters) = (conversions.map(Arc::new), layout.letters);
+        let terms = Terms { rate, sizes: layout.sizes, stop, conversions, letters };
         Ok(Self { cast, job, before, gauge: Gauge::default(), terms })
     }
 
@@ -94,7 +102,7 @@ impl Open {
             let lanes: Vec<_> = (0..self.job.lanes)
                 .map(|number| {
                     let (cast, terms, gauge, lanes) = (&self.cast, &self.terms, &self.gauge, self.job.lanes);
-                    let lane = Lane { cast, number, lanes, terms, gauge };
+                    let lane = Lane { cast, number, lanes, terms, gauge, refused: RefCell::default() };
                     let stop = &self.terms.stop;
                     scope.spawn(move || lane.run().inspect_err(|_| stop.stop()))
                 })
@@ -114,6 +122,8 @@ pub(super) struct Layout {
     pub(super) lanes: i32,
     pub(super) made: Vec<String>,
     pub(super) sizes: Sizes,
+    /// Where dead letters go; none where there can be none.
+    pub(super) letters: Option<Letters>,
 }
 
 impl Layout {
@@ -127,7 +137,9 @@ impl Layout {
             )));
         };
         let there = Cluster::connect(cast.kafka(Side::Target), topics::PATIENCE)?;
-        let names = BTreeSet::from([to.clone(), cast.map.clone(), cast.state.clone()]);
+        let dead_letter = cast.dead_letter();
+        let names = [Some(to.clone()), dead_letter.clone(), Some(cast.map.clone()), Some(cast.state.clone())];
+        let names: BTreeSet<String> = names.into_iter().flatten().collect();
         let mut found = there.describe(&names)?;
         let planned = asked.plan.as_ref().map(|plan| plan.lanes);
         let lanes = planned.or(asked.lanes).unwrap_or(LANES).clamp(1, source.partitions.clamp(1, MOST_LANES));
@@ -142,11 +154,16 @@ impl Layout {
         }
         let limit = |topic: &Topic| topic.settings.get("max.message.bytes").and_then(|found| found.value.parse().ok());
         let limits: Vec<u64> = found.values().map(|topic| limit(topic).unwrap_or(MAX_MESSAGE_BYTES)).collect();
-        let largest = found.get(to).and_then(limit).unwrap_or(MAX_MESSAGE_BYTES);
+        let outputs = std::iter::once(to).chain(&dead_letter);
+        let largest = outputs.filter_map(|topic| limit(found.get(topic)?)).max().unwrap_or(MAX_MESSAGE_BYTES);
         let smallest = limits.into_iter().min().unwrap_or(MAX_MESSAGE_BYTES);
         let planned = missing.iter().find(|topic| topic.name == *to).map_or(0, |topic| topic.partitions);
         let targets = found.get(to).map_or(planned, |topic| topic.partitions);
-        Ok(Self { source, targets, lanes, made, sizes: Sizes { largest, smallest, is_known: true } })
+        let letters = dead_letter.map(|topic| {
+            let partitions = found.get(&topic).map_or(source.partitions, |topic| topic.partitions);
+            Letters { limit: found.get(&topic).and_then(limit), partitions, topic }
+        });
+        Ok(Self { source, targets, lanes, made, sizes: Sizes { largest, smallest, is_known: true }, letters })
     }
 }
 
@@ -157,9 +174,11 @@ fn missing(
     found: &BTreeMap<String, Topic>,
 ) -> Result<Vec<NewTopic>, Error> {
     let Migration { to, partitions, repartition, .. } = &cast.migration;
-    // No record becomes a dead letter: the mode writes the one output, and no topic is taken for theirs.
-    let outputs = Outputs { validated: to.clone(), converter: None, dead_letter: String::new() };
-    let needs = Needs { mode: Mode::PassAll, repartition: *repartition };
+    let dead_letter = cast.dead_letter();
+    // Where no record becomes a dead letter the mode writes the one output, and no topic is taken for theirs.
+    let mode = if dead_letter.is_some() { Mode::Enforce } else { Mode::PassAll };
+    let outputs = Outputs { validated: to.clone(), converter: None, dead_letter: dead_letter.unwrap_or_default() };
+    let needs = Needs { mode, repartition: *repartition };
     let mut known = found.clone();
     // On another cluster the target may have the source's name.
     let is_namesake = source.name == *to;
@@ -170,7 +189,7 @@ fn missing(
         return Err(Error::Unsuitable(refusal.to_string()));
     }
     let mut missing = plan.missing;
-    if let (Some(topic), Some(partitions)) = (missing.first_mut(), partitions) {
+    if let (Some(topic), Some(partitions)) = (missing.iter_mut().find(|topic| topic.name == *to), partitions) {
         topic.partitions = *partitions;
     }
     if let Some(topic) = missing.first().filter(|_| !cast.config().create_topics) {
@@ -198,10 +217,23 @@ fn own(name: &str, partitions: i32, source: &Topic) -> NewTopic {
 }
 
 /// Makes a job that begins now.
-fn begin(cast: &Cast, layout: &Layout, asked: &Asked) -> Result<Job, Error> {
+fn begin(
+    cast: &Cast,
+    layout: &Layout,
+    (asked, conversions): (&Asked, Option<&Conversions>),
+    stop: &Stop,
+) -> Result<Job, Error> {
     let (starts, ends) = extents(cast, layout)?;
+    let mut conversion = conversions.map(|conversions| conversions.fix(cast, stop)).transpose()?;
+    if let (Some(conversion), Some(letters)) = (&mut conversion, &layout.letters) {
+        let consumer = cast.consumer(Side::Target, 1)?;
+        for partition in 0..letters.partitions {
+            let (_, end) = store::extent(&consumer, &letters.topic, partition)?;
+            conversion.letters.insert(partition, end);
+        }
+    }
     if let Some(plan) = &asked.plan {
-        return plan.job(cast, layout, &starts);
+        return Ok(Job { conversion, ..plan.job(cast, layout, &starts)? });
     }
     Ok(Job {
         version: VERSION,
@@ -213,6 +245,7 @@ fn begin(cast: &Cast, layout: &Layout, asked: &Asked) -> Result<Job, Error> {
         targets: layout.targets,
         made: layout.made.clone(),
         abandoned: false,
+        conversion,
     })
 }
 
@@ -252,6 +285,9 @@ fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &As
     }
     if let Some(lanes) = asked.lanes.filter(|lanes| *lanes != job.lanes) {
         return other("so many lanes:", job.lanes.to_string(), lanes.to_string());
+    }
+    if let Some((had, has)) = convert::differs(job.conversion.as_ref(), cast) {
+        return other("the conversion:", had, has);
     }
     let ends = match (asked.follow, job.ends.is_some() && !before.is_done()) {
         (true, _) => None,

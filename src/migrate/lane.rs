@@ -6,14 +6,20 @@
 //!     └── trouble ── transaction: copies ─> drain ─> offsets ─> map, checkpoint ─> commit
 //! ```
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use super::cast::{Cast, Consumer, Side};
+use super::convert::Conversions;
 use super::copy::{Copy, Turn};
 use super::error::Error;
+use super::refused::Refused;
 use super::state::{Checkpoint, Job};
 use super::store;
 use super::trouble::Trouble;
@@ -37,6 +43,19 @@ pub(super) struct Terms {
     pub(super) sizes: Sizes,
     /// Set from outside to end it.
     pub(super) stop: Stop,
+    /// How records are converted; none where they are copied as they are.
+    pub(super) conversions: Option<Arc<Conversions>>,
+    /// Where dead letters go.
+    pub(super) letters: Option<Letters>,
+}
+
+/// The topic of dead letters.
+#[derive(Debug, Clone)]
+pub(super) struct Letters {
+    pub(super) topic: String,
+    pub(super) partitions: i32,
+    /// The largest batch that it takes, in bytes, where we may know.
+    pub(super) limit: Option<u64>,
 }
 
 /// What lanes tell while they run.
@@ -46,18 +65,47 @@ pub struct Gauge {
     pub(super) passed: AtomicI64,
     /// Records copied by this process.
     pub(super) copied: AtomicU64,
+    /// Those of them that were converted.
+    pub(super) converted: AtomicU64,
+    /// Records that it made dead letters.
+    pub(super) dead_letters: AtomicU64,
     /// Bytes of them.
     pub(super) bytes: AtomicU64,
     /// Times that a lane has begun anew.
     pub(super) restarts: AtomicU64,
 }
 
+/// What a process has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Offsets that are behind the lanes.
+    #[serde(skip)]
+    pub passed: i64,
+    /// Records copied.
+    pub copied: u64,
+    /// Those of them that were converted.
+    pub converted: u64,
+    /// Records that became dead letters.
+    pub dead_letters: u64,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// Times that a lane has begun anew.
+    pub restarts: u64,
+}
+
 impl Gauge {
-    /// Returns offsets that are behind the lanes, records and bytes copied, and times that a lane has begun anew.
+    /// Returns what was counted.
     #[must_use]
-    pub fn read(&self) -> (i64, u64, u64, u64) {
+    pub fn read(&self) -> Counts {
         let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        (self.passed.load(Ordering::Relaxed), get(&self.copied), get(&self.bytes), get(&self.restarts))
+        Counts {
+            passed: self.passed.load(Ordering::Relaxed),
+            copied: get(&self.copied),
+            converted: get(&self.converted),
+            dead_letters: get(&self.dead_letters),
+            bytes: get(&self.bytes),
+            restarts: get(&self.restarts),
+        }
     }
 }
 
@@ -70,6 +118,8 @@ pub(super) struct Lane<'j> {
     pub(super) lanes: i32,
     pub(super) terms: &'j Terms,
     pub(super) gauge: &'j Gauge,
+    /// What it has learnt of records that the target refuses.
+    pub(super) refused: RefCell<Refused>,
 }
 
 /// How an attempt ended without trouble.
@@ -86,7 +136,7 @@ impl Lane<'_> {
         let mut doubts = Doubts::new(self.cast.timeout());
         let (mut fenced, mut pause) = (None::<Instant>, PAUSE);
         while !self.terms.stop.is_asked() {
-            let before = self.gauge.copied.load(Ordering::Relaxed);
+            let before = self.gauge.passed.load(Ordering::Relaxed);
             let trouble = match self.attempt(&doubts) {
                 Ok(End::Over { is_at_end }) => return Ok(is_at_end),
                 Ok(End::Spent(took)) => {
@@ -102,7 +152,7 @@ impl Lane<'_> {
                 Err(Stopped::Trouble(trouble)) => trouble,
             };
             self.judge(&trouble, &mut fenced)?;
-            if self.gauge.copied.load(Ordering::Relaxed) > before {
+            if self.gauge.passed.load(Ordering::Relaxed) > before {
                 pause = PAUSE;
             }
             tracing::warn!(lane = self.number, why = trouble.why, ?pause, "the lane begins anew");

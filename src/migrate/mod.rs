@@ -24,6 +24,7 @@
 
 pub mod abandon;
 mod cast;
+mod convert;
 mod copy;
 pub mod cut_over;
 mod error;
@@ -32,6 +33,7 @@ pub mod job;
 mod lane;
 pub mod offsets;
 pub mod plan;
+mod refused;
 mod scan;
 pub mod state;
 pub mod status;
@@ -44,6 +46,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cast::{Cast, Side};
 pub use error::Error;
+pub use lane::Counts;
 
 /// Returns the time in milliseconds since 1970-01-01 UTC.
 fn now() -> i64 {

@@ -166,6 +166,7 @@ impl Plan {
             targets: *targets,
             made,
             abandoned: false,
+            conversion: None,
         })
     }
 }

@@ -41,6 +41,38 @@ pub struct Job {
     /// Whether somebody has given it up: then nothing is copied any more.
     #[serde(default)]
     pub abandoned: bool,
+    /// What its records become; none where they are copied as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<Conversion>,
+}
+
+/// What the records of a job become: `latest` is looked up once, when the job begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversion {
+    /// The values' target.
+    pub value: Target,
+    /// The keys' target; none where keys pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Target>,
+    /// The topic of records at fault.
+    pub dead_letter: String,
+    /// The first offset of each of its partitions that is the job's.
+    pub letters: BTreeMap<i32, i64>,
+}
+
+/// A version of a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The subject.
+    pub subject: String,
+    /// The version.
+    pub version: i32,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "version {} of '{}'", self.version, self.subject)
+    }
 }
 
 /// How far a lane is.
@@ -50,10 +82,16 @@ pub struct Checkpoint {
     pub next: BTreeMap<i32, i64>,
     /// Records copied so far.
     pub copied: u64,
+    /// Those of them that were converted.
+    #[serde(default)]
+    pub converted: u64,
     /// Bytes of their keys and values.
     pub bytes: u64,
     /// Records that became dead letters.
     pub dead_letters: u64,
+    /// The same by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, u64>,
     /// When it was written, in milliseconds since 1970-01-01 UTC.
     pub time: i64,
 }
@@ -150,13 +188,21 @@ impl State {
         })
     }
 
-    /// Sums up what the lanes have done: records copied, bytes, dead letters.
+    /// Sums up what the lanes have done, as one checkpoint that is nowhere.
     #[must_use]
-    pub fn sums(&self) -> (u64, u64, u64) {
-        let add = |sum: (u64, u64, u64), lane: &Checkpoint| {
-            (sum.0 + lane.copied, sum.1 + lane.bytes, sum.2 + lane.dead_letters)
-        };
-        self.lanes.values().fold((0, 0, 0), add)
+    pub fn sums(&self) -> Checkpoint {
+        let mut sum = Checkpoint::default();
+        for lane in self.lanes.values() {
+            sum.copied += lane.copied;
+            sum.converted += lane.converted;
+            sum.bytes += lane.bytes;
+            sum.dead_letters += lane.dead_letters;
+            for (reason, count) in &lane.reasons {
+                *sum.reasons.entry(reason.clone()).or_default() += count;
+            }
+            sum.time = sum.time.max(lane.time);
+        }
+        sum
     }
 }
 
@@ -177,6 +223,7 @@ mod tests {
             targets: 3,
             made: Vec::new(),
             abandoned: false,
+            conversion: None,
         }
     }
 
@@ -192,7 +239,7 @@ mod tests {
         let other = Checkpoint { next: BTreeMap::from([(1, 9)]), copied: 3, ..Checkpoint::default() };
         state.add(2, LANE.as_bytes(), &serde_json::to_vec(&other).unwrap()).unwrap();
         assert!(state.is_done());
-        assert_eq!(state.sums().0, 11);
+        assert_eq!(state.sums().copied, 11);
         let damaged = state.add(2, LANE.as_bytes(), b"{").unwrap_err().to_string();
         assert!(damaged.contains("partition 2, key 'lane'"), "{damaged}");
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::cast::{Cast, Side};
 use super::error::Error;
-use super::state::{Job, Moved};
+use super::state::{Checkpoint, Job, Moved};
 use super::{now, store};
 
 /// What can be said of a job.
@@ -18,6 +18,13 @@ pub struct Status {
     pub done: bool,
     /// Records copied.
     pub copied: u64,
+    /// Those of them that were converted.
+    pub converted: u64,
+    /// Records that became dead letters.
+    pub dead_letters: u64,
+    /// The same by reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, u64>,
     /// Bytes of their keys and values.
     pub bytes: u64,
     /// How long ago the last checkpoint was written, in seconds; none where nothing was copied.
@@ -57,8 +64,19 @@ pub fn status(cast: &Cast) -> Result<Status, Error> {
         let (lane, end) = (partition % job.lanes, job.end(partition));
         partitions.insert(partition, Partition { lane, next, end, source_start, source_end });
     }
-    let (copied, bytes, _) = state.sums();
+    let Checkpoint { copied, converted, dead_letters, reasons, bytes, .. } = state.sums();
     let last = state.lanes.values().map(|lane| lane.time).max();
     let quiet_seconds = last.map(|last| u64::try_from((now() - last) / 1000).unwrap_or(0));
-    Ok(Status { done: state.is_done(), copied, bytes, quiet_seconds, partitions, groups: state.groups, job })
+    Ok(Status {
+        done: state.is_done(),
+        copied,
+        converted,
+        dead_letters,
+        reasons,
+        bytes,
+        quiet_seconds,
+        partitions,
+        groups: state.groups,
+        job,
+    })
 }

@@ -38,8 +38,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 struct Delivered {
     /// The offset of each record by its tag; -1 where none is known.
     offsets: Vec<i64>,
-    /// The first record that was not taken, by its tag, and why.
-    refused: Option<(usize, RDKafkaErrorCode)>,
+    /// The records that were not taken, by their tags, and why.
+    refused: Vec<(usize, RDKafkaErrorCode)>,
 }
 
 /// Receives librdkafka's events for one producer.
@@ -81,7 +81,7 @@ impl ProducerContext for Context {
             }
             Err((error, _)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                delivered.refused.get_or_insert((tag, code));
+                delivered.refused.push((tag, code));
             }
         }
     }
@@ -161,10 +161,16 @@ impl Writer {
         if let Some((code, why)) = client.client().fatal_error() {
             return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
         }
-        match client.context().delivered().refused {
-            Some((tag, code)) => Err(Trouble::not_taken(tag, code)),
+        match client.context().delivered().refused.first() {
+            Some(&(tag, code)) => Err(Trouble::not_taken(tag, code)),
             None => Ok(()),
         }
+    }
+
+    /// Returns the tags of all records that were refused with the first: those of one batch.
+    pub(super) fn refused(&self) -> Vec<usize> {
+        let Ok(producer) = self.producer() else { return Vec::new() };
+        producer.client().context().delivered().refused.iter().map(|(tag, _)| *tag).collect()
     }
 
     /// Waits until the brokers have every record.

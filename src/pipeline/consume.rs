@@ -249,7 +249,7 @@ fn note_error(context: &Context, error: KafkaError) {
 }
 
 /// Returns the record as the gate sees it.
-pub(super) fn view<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [Header<'m>]) -> Record<'m> {
+pub(crate) fn view<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [Header<'m>]) -> Record<'m> {
     Record {
         position: Position {
             topic: message.topic(),
@@ -264,6 +264,6 @@ pub(super) fn view<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [Header<'m
 }
 
 /// Returns the headers of a message for [`view`].
-pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
+pub(crate) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
     ffi::headers(message)
 }

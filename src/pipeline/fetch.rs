@@ -18,7 +18,7 @@ use tokio::sync::broadcast::{self, error::TryRecvError};
 use tokio::task::AbortHandle;
 
 use crate::config::UnusableSchema;
-use crate::gate::policy::TargetRule;
+use crate::gate::policy::{Policy, TargetRule};
 use crate::record::Part;
 use crate::registry::schemas::{self, Answer, Backoff, Question, Schemas, TargetChanged};
 use crate::schema::table::{Entry, Need, Refusal, SchemaTable};
@@ -34,7 +34,7 @@ const MAX_QUESTIONS: usize = 1_000;
 
 /// What the loop has to know.
 #[derive(Debug)]
-pub(super) enum News {
+pub(crate) enum News {
     /// The table has an answer.
     Known(Need),
     /// There is none yet.
@@ -52,7 +52,7 @@ pub(super) enum News {
 
 /// The questions of one pipeline.
 #[derive(Debug)]
-pub(super) struct Fetch {
+pub(crate) struct Fetch {
     schemas: Arc<Schemas>,
     runtime: Handle,
     unusable: UnusableSchema,
@@ -82,7 +82,7 @@ enum Note {
 }
 
 impl Fetch {
-    pub(super) fn new(
+    pub(crate) fn new(
         schemas: Arc<Schemas>,
         runtime: Handle,
         unusable: UnusableSchema,
@@ -115,18 +115,22 @@ impl Fetch {
     /// Asks for a schema, unless that is under way; `grace` is how long the registry may not know it. Of several partitions
     /// that wait for one schema the least patient counts, or it would be held longer than it may.
     pub(super) fn ask(&mut self, need: Need, route: &SourceRoute, grace: Duration) {
+        self.ask_for(need, (&route.topic, route.gate.policy()), grace);
+    }
+
+    /// The same, for a source topic and the policy of its records.
+    pub(crate) fn ask_for(&mut self, need: Need, (topic, policy): (&Arc<str>, &Policy), grace: Duration) {
         match self.asked.get(&need) {
             Some(asked) if asked.grace <= grace => return,
             Some(_) | None => {}
         }
-        let policy = route.gate.policy();
         let part = match need.slot.part {
             Part::Key => &policy.key,
             Part::Value => &policy.value,
         };
         // A part without a policy is passed unchecked, so the gate never needs a schema for it.
         let Some(policy) = part.clone() else { return };
-        self.spawn(Question { need, topic: Arc::clone(&route.topic), policy, grace });
+        self.spawn(Question { need, topic: Arc::clone(topic), policy, grace });
     }
 
     fn spawn(&mut self, question: Question) {
@@ -139,7 +143,7 @@ impl Fetch {
     }
 
     /// Puts answers into the table and tells what happened.
-    pub(super) fn take(&mut self, table: &mut SchemaTable, now: Instant) -> Vec<News> {
+    pub(crate) fn take(&mut self, table: &mut SchemaTable, now: Instant) -> Vec<News> {
         self.forget(table, now);
         let mut news = Vec::new();
         while let Ok(note) = self.notes.try_recv() {

@@ -115,7 +115,7 @@ impl Loop<'_> {
 }
 
 /// Returns why a record is a dead letter that its output refused.
-fn refusal(topic: &str, code: RDKafkaErrorCode) -> Finding {
+pub(crate) fn refusal(topic: &str, code: RDKafkaErrorCode) -> Finding {
     let violation = if is_size(code) {
         let detail = "the record is larger than its output's max.message.bytes, compressed as we send it";
         Violation::new(ReasonCode::TooLarge, detail)
@@ -127,7 +127,7 @@ fn refusal(topic: &str, code: RDKafkaErrorCode) -> Finding {
 }
 
 /// A dead letter that is being written.
-struct Writing<'a> {
+pub(crate) struct Writing<'a> {
     letter: DeadLetter<'a>,
     /// Its detail, which not every extent has.
     detail: &'a str,
@@ -138,13 +138,18 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn new(letter: DeadLetter<'a>, record: &'a Record<'a>, profiles: &'a [Profile], limit: Option<u64>) -> Self {
+    pub(crate) fn new(
+        letter: DeadLetter<'a>,
+        record: &'a Record<'a>,
+        profiles: &'a [Profile],
+        limit: Option<u64>,
+    ) -> Self {
         Self { detail: letter.detail, letter, record, profiles, limit }
     }
 
     /// Returns the extent to begin with, `smallest` or a smaller one: the first that surely fits. Where none does, the
     /// record may fit compressed, and the broker has to say.
-    fn first(&mut self, smallest: Extent) -> Extent {
+    pub(crate) fn first(&mut self, smallest: Extent) -> Extent {
         let Some(limit) = self.limit else { return smallest };
         let candidates = [Extent::Full, Extent::NoDetail, Extent::Minimal];
         let mut fitting = candidates.into_iter().filter(|extent| *extent >= smallest);
@@ -175,7 +180,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Returns what the letter changes in its record.
-    fn relabel(&mut self, extent: Extent) -> Relabel<'_> {
+    pub(crate) fn relabel(&mut self, extent: Extent) -> Relabel<'_> {
         let (record, profiles) = (self.record, self.profiles);
         if extent == Extent::Truncated {
             return self.truncate();

@@ -85,7 +85,7 @@ pub(super) enum Refused {
 
 /// What a dead letter changes in the headers of its record.
 #[derive(Debug, Default)]
-pub(super) struct Relabel<'h> {
+pub(crate) struct Relabel<'h> {
     /// Names of earlier headers that go.
     pub(super) removed: Vec<&'h str>,
     /// Headers that come, after those that stay.
@@ -96,7 +96,7 @@ pub(super) struct Relabel<'h> {
 
 /// What a record has otherwise than it came.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Change<'c> {
+pub(crate) enum Change<'c> {
     None,
     /// It is a dead letter.
     Letter(&'c Relabel<'c>),
@@ -106,12 +106,12 @@ pub(super) enum Change<'c> {
 
 impl<'c> Change<'c> {
     /// Returns the change of a record that was decided on.
-    pub(super) fn of(rewrite: &'c Rewrite) -> Self {
+    pub(crate) fn of(rewrite: &'c Rewrite) -> Self {
         if rewrite.is_active() { Self::Rewrite(rewrite) } else { Self::None }
     }
 
     /// Returns the headers that the record leaves with.
-    fn headers(self, message: &BorrowedMessage<'_>) -> Option<OwnedHeaders> {
+    pub(crate) fn headers(self, message: &BorrowedMessage<'_>) -> Option<OwnedHeaders> {
         let is_cut = matches!(self, Self::Letter(Relabel { cut: Some(_), .. }));
         let mut headers = if is_cut { None } else { OwnedHeaders::copy_of(message) };
         match self {
@@ -132,7 +132,7 @@ impl<'c> Change<'c> {
         headers
     }
 
-    fn key<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
+    pub(crate) fn key<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
     where
         'c: 'm,
     {
@@ -142,7 +142,7 @@ impl<'c> Change<'c> {
         }
     }
 
-    fn value<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
+    pub(crate) fn value<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
     where
         'c: 'm,
     {

@@ -3,8 +3,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod conversions;
 mod copies;
 mod cut_overs;
 mod ends;
 mod job;
+mod orders;
 mod source;

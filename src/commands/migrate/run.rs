@@ -12,6 +12,7 @@ use super::super::run::Signals;
 use super::super::{Exit, Failure};
 use super::{aside, cast, plan};
 use crate::cli::{MigrateRun, Output};
+use crate::migrate::Counts;
 use crate::migrate::job::{Asked, LOOK, Open};
 use crate::pipeline::{Stop, failpoint, watchdog};
 
@@ -54,7 +55,7 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
 }
 
 fn show(open: &Open, progress: &Progress) {
-    let (passed, ..) = open.gauge.read();
+    let passed = open.gauge.read().passed;
     let number = |offsets: i64| usize::try_from(offsets).unwrap_or(0);
     progress.show(number(passed), open.distance().map_or(number(passed), number));
 }
@@ -65,20 +66,27 @@ fn tell(
     asked: &MigrateRun,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
-    let (_, copied, bytes, restarts) = open.gauge.read();
+    let counts = open.gauge.read();
+    let Counts { copied, converted, dead_letters, bytes, .. } = counts;
     let (source, to, lanes) = (&open.job.source, &open.job.to, open.job.lanes);
     let seconds = began.elapsed().as_secs_f64();
     if asked.at.output == Output::Json {
         let job = &open.cast.group;
-        return print_json(
-            out,
-            &json!({ "job": job, "source": source, "to": to, "lanes": lanes, "copied": copied, "bytes": bytes,
-                     "restarts": restarts, "done": is_done, "seconds": seconds }),
-        );
+        let mut document =
+            json!({ "job": job, "source": source, "to": to, "lanes": lanes, "done": is_done, "seconds": seconds });
+        if let (Some(document), serde_json::Value::Object(counts)) = (document.as_object_mut(), json!(counts)) {
+            document.extend(counts);
+        }
+        return print_json(out, &document);
     }
     let word = if is_done { Paint::new().green("done") } else { Paint::new().yellow("stopped") };
+    let converted = open.job.conversion.as_ref().map_or(String::new(), |conversion| {
+        format!("; {converted} of them converted, {dead_letters} dead letters in '{}'", conversion.dead_letter)
+    });
     print(
         out,
-        &format!("{word}: {copied} records ({bytes} bytes) copied from '{source}' to '{to}' in {seconds:.1} s\n"),
+        &format!(
+            "{word}: {copied} records ({bytes} bytes) copied from '{source}' to '{to}' in {seconds:.1} s{converted}\n"
+        ),
     )
 }

@@ -19,7 +19,8 @@ pub(super) async fn run(asked: JobAt, out: &mut (dyn Write + Send)) -> Result<Ex
         print_json(out, &json!(status))?;
         return Ok(Exit::Done);
     }
-    let Status { job, done, copied, bytes, quiet_seconds, partitions, groups } = &status;
+    let Status { job, done, copied, converted, dead_letters, reasons, bytes, quiet_seconds, partitions, groups } =
+        &status;
     let word = match (job.abandoned, done, &job.ends) {
         (true, ..) => "abandoned",
         (_, true, _) => "done",
@@ -35,6 +36,17 @@ pub(super) async fn run(asked: JobAt, out: &mut (dyn Write + Send)) -> Result<Ex
             job.source, job.to, job.lanes
         ),
     )?;
+    if let Some(conversion) = &job.conversion {
+        let reasons: Vec<_> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+        let (target, topic) = (&conversion.value, &conversion.dead_letter);
+        print(
+            out,
+            &format!(
+                "  to {target}: {converted} of them converted; {dead_letters} dead letters in '{topic}'{reasons}\n"
+            ),
+        )?;
+    }
     for (number, found) in partitions {
         let end = found.end.map_or("none".to_owned(), |end| end.to_string());
         let (next, last, lane) = (found.next, found.source_end, found.lane);

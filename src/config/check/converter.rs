@@ -60,7 +60,7 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
 }
 
 /// Checks a part that is converted.
-fn check_part(mut section: Section<'_>, groups: Option<usize>) -> Option<PartPolicy> {
+pub(super) fn check_part(mut section: Section<'_>, groups: Option<usize>) -> Option<PartPolicy> {
     section.word("format", &[("avro", ())], &["json", "protobuf"]);
     section.require("subject", "the subject of the target");
     section.require("target", "the version to convert to, or `latest`");
@@ -83,7 +83,7 @@ fn check_part(mut section: Section<'_>, groups: Option<usize>) -> Option<PartPol
 }
 
 /// Checks `key`; `None` where keys pass unchecked.
-fn check_key(mut section: Section<'_>, groups: Option<usize>) -> Option<PartPolicy> {
+pub(super) fn check_key(mut section: Section<'_>, groups: Option<usize>) -> Option<PartPolicy> {
     if section.word("format", &[("avro", true), ("any", false)], &["json", "protobuf"]) == Some(true) {
         return check_part(section, groups);
     }

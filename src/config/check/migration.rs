@@ -1,14 +1,19 @@
 //! The section `migrations`: jobs that copy a topic.
 
-use super::{kafka, leaf};
+use std::num::NonZeroUsize;
+
+use super::gate::{self, DeadLetters};
+use super::{converter, kafka, leaf};
+use crate::config::error::{Error, Mistakes};
 use crate::config::section::Section;
-use crate::config::{Gate, Kafka, Migration, Repartition};
+use crate::config::{Gate, Kafka, Kind, Migration, Oversize, Repartition, Sources, Start, Template, UnusableSchema};
+use crate::gate::policy::{Incompatible, Mode, Policy, Tombstones};
 
 /// More partitions of one topic than any cluster serves well.
 const MOST_PARTITIONS: i32 = 100_000;
 
 /// Checks the section, if it is there.
-pub(super) fn check(root: &mut Section<'_>, gates: &[Gate]) -> Vec<Migration> {
+pub(super) fn check(root: &mut Section<'_>, gates: &[Gate], mistakes: &Mistakes) -> Vec<Migration> {
     let Some(mut section) = root.given("migrations") else { return Vec::new() };
     let tables = section.take_all().unwrap_or_default();
     let mut migrations: Vec<Migration> = Vec::new();
@@ -20,16 +25,14 @@ pub(super) fn check(root: &mut Section<'_>, gates: &[Gate]) -> Vec<Migration> {
             section.mistake(&name, "is the name of a gate too, and both would have one consumer group; rename one");
         }
         let table = section.below(&name, node);
-        migrations.extend(check_one(name, table, gates));
+        migrations.extend(check_one(name, table, gates, mistakes));
     }
     migrations
 }
 
-fn check_one(name: String, mut section: Section<'_>, gates: &[Gate]) -> Option<Migration> {
+fn check_one(name: String, mut section: Section<'_>, gates: &[Gate], mistakes: &Mistakes) -> Option<Migration> {
     section.require("source", "the topic that the job copies");
     section.require("to", "the topic that its records go to");
-    section.later("value");
-    section.later("dead_letter");
     let is_far = section.has("target");
     let target = section.given("target").and_then(check_target);
     let source = section.read("source", leaf::topic);
@@ -51,9 +54,101 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate]) -> Option<M
             section.mistake("to", problem);
         }
     }
+    let conversion = check_conversion(&mut section);
     section.finish();
     let (source, to) = (source?, to?);
-    Some(Migration { name, source, to, groups, partitions, repartition, target })
+    let conversion = conversion.map(|conversion| conversion.of_job(&name, (&source, &to), repartition));
+    if let Some(conversion) = &conversion {
+        check_dead_letters(conversion, (&source, &to), is_far, mistakes, gates);
+    }
+    Some(Migration { name, source, to, groups, partitions, repartition, target, conversion })
+}
+
+/// What a job says of conversion.
+struct Conversion {
+    policy: Policy,
+    dead_letters: DeadLetters,
+}
+
+/// Checks what makes the records those of another schema; none where they are copied as they are.
+fn check_conversion(section: &mut Section<'_>) -> Option<Conversion> {
+    /// A job names one topic: names of its own have no groups to use.
+    const GROUPS: Option<usize> = Some(0);
+    if !section.has("value") {
+        for key in ["key", "dead_letter"] {
+            if section.take(key).is_some() {
+                let problem = "has no meaning where records are copied as they are; give `value: { subject: …, target: 2 }`, or leave it out";
+                section.mistake(key, problem);
+            }
+        }
+    }
+    let value = section.given("value").map(|value| converter::check_part(value, GROUPS));
+    let value = value?;
+    let mut key = section.section("key");
+    let key_required = key.read("required", leaf::boolean).unwrap_or(false);
+    let key = converter::check_key(key, GROUPS);
+    let dead_letters = gate::check_dead_letter(section, GROUPS);
+    if dead_letters.limit.is_some() {
+        section
+            .mistake("dead_letter.limit", "holds a gate, and a job ends; see `sluice migrate plan` before it begins");
+    }
+    let policy = Policy {
+        key,
+        value: Some(value?),
+        key_required,
+        tombstones: Tombstones::Pass,
+        incompatible: Incompatible::Convert,
+        mode: Mode::Enforce,
+        paired: false,
+    };
+    Some(Conversion { policy, dead_letters })
+}
+
+impl Conversion {
+    /// Returns the converter that the job is.
+    fn of_job(self, name: &str, (source, to): (&str, &str), repartition: Repartition) -> Gate {
+        let Self { policy, dead_letters } = self;
+        let validated = Template::new(to);
+        Gate {
+            name: name.to_owned(),
+            kind: Kind::Job,
+            source: Sources::Topics(vec![source.to_owned()]),
+            converter: validated.with_suffix(".converter"),
+            dead_letter: dead_letters.topic.unwrap_or_else(|| validated.with_suffix(".dead-letter")),
+            validated,
+            profiles: dead_letters.profiles,
+            limit: None,
+            policy,
+            start: Start::Earliest,
+            unusable_schema: UnusableSchema::Hold,
+            repartition,
+            oversize: Oversize::Hold,
+            threads: NonZeroUsize::MIN,
+        }
+    }
+}
+
+/// Refuses dead letters in a topic of other records.
+fn check_dead_letters(
+    conversion: &Gate,
+    (source, to): (&str, &str),
+    is_far: bool,
+    mistakes: &Mistakes,
+    gates: &[Gate],
+) {
+    let Some(outputs) = conversion.outputs(source) else { return };
+    let topic = outputs.dead_letter;
+    let reader = gates.iter().filter(|_| !is_far).find(|gate| gate.source.matches(&topic));
+    let problem = if topic == to {
+        format!("is '{topic}', and so is `to`: the two outcomes must stay apart")
+    } else if topic == source && !is_far {
+        format!("is '{topic}', the source itself: the job would read its own dead letters for ever")
+    } else if let Some(gate) = reader {
+        format!("is '{topic}', which gate '{}' reads: every dead letter would pass it again", gate.name)
+    } else {
+        return;
+    };
+    mistakes.push(Error::new(conversion.key("dead_letter"), problem));
 }
 
 fn partitions(text: &str) -> Result<i32, String> {

@@ -55,11 +55,12 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     let kafka = kafka::check(root.section("kafka"));
     check_times(&root, &kafka, delivery, commit_interval);
     let gates = if has_gates { check_gates(&mut root, &mistakes) } else { Vec::new() };
-    let migrations = migration::check(&mut root, &gates);
+    let migrations = migration::check(&mut root, &gates, &mistakes);
     check_shares(&root, memory, &gates);
     check_instance(&root, instance.as_deref(), &gates);
     let checks_nothing = (!gates.is_empty() || !has_gates) && gates.iter().all(|gate| gate.parts().next().is_none());
-    let registry = registry::check(root.section("registry"), !checks_nothing);
+    let converts = migrations.iter().any(|migration| migration.conversion.is_some());
+    let registry = registry::check(root.section("registry"), !checks_nothing || converts);
     let admin = check_admin(&mut root);
     root.finish();
 

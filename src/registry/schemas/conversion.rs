@@ -126,7 +126,10 @@ impl Schemas {
     }
 
     /// Returns the text of a schema that is in use; compiled ones do not keep theirs.
-    async fn text(self: &Arc<Self>, schema: SchemaRef) -> Result<SchemaText, Error> {
+    ///
+    /// # Errors
+    /// There is no answer; see [`Error`].
+    pub async fn text(self: &Arc<Self>, schema: SchemaRef) -> Result<SchemaText, Error> {
         match self.kept_schema(schema).await {
             Some(text) => Ok(text),
             None => Ok(self.pace.call(self.client.schema(schema)).await?),

@@ -19,6 +19,7 @@ use super::memo::Memo;
 use crate::gate::policy::TargetRule;
 use crate::registry::client::{self, Kind, Registered};
 use crate::schema::avro::Schema;
+use crate::schema::table::Place;
 use crate::schema::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
 use crate::telemetry::events::TargetFromCache;
 
@@ -93,6 +94,20 @@ impl Schemas {
             Some(version) => self.pinned_target(subject, version).await?,
         };
         Ok(Some(target))
+    }
+
+    /// Returns where the version that a rule means is registered; `None` where it means any.
+    ///
+    /// # Errors
+    /// There is no answer yet, or no such version; see [`Error`].
+    pub async fn place(self: &Arc<Self>, rule: TargetRule, subject: &Subject) -> Result<Option<Place>, Error> {
+        let target = self.target(rule, Some(subject)).await?;
+        Ok(target.map(|target| Place {
+            subject: target.subject.clone(),
+            version: target.version,
+            id: target.id,
+            guid: target.guid,
+        }))
     }
 
     async fn pinned_target(self: &Arc<Self>, subject: Subject, version: Version) -> Result<Arc<Target>, Error> {

@@ -1,0 +1,80 @@
+//! Records that brokers refuse for what they are, where a job has dead letters for them.
+//!
+//! Brokers take or refuse batches whole, and the lane begins anew after a refusal. So a record is to blame only if it was refused
+//! alone: those that were refused together are sent one by one the next time ([`Refused::is_suspect`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::offsets::Spot;
+use crate::gate::extent::Extent;
+
+/// What one lane has learnt of records that it has not committed.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    suspects: BTreeSet<Spot>,
+    guilty: BTreeMap<Spot, RDKafkaErrorCode>,
+    letters: BTreeMap<Spot, Extent>,
+}
+
+impl Refused {
+    /// Takes in records that the target has refused together.
+    pub(super) fn add(&mut self, together: &[Spot], code: RDKafkaErrorCode) {
+        if let [alone] = together {
+            self.suspects.remove(alone);
+            self.guilty.insert(*alone, code);
+        } else {
+            self.suspects.extend(together);
+        }
+    }
+
+    /// Takes in a dead letter that was too large; tells whether there is a smaller form of it.
+    pub(super) fn shrink(&mut self, spot: Spot) -> bool {
+        let smaller = self.extent(spot).smaller(false);
+        smaller.is_some_and(|smaller| self.letters.insert(spot, smaller).is_none_or(|before| before < smaller))
+    }
+
+    /// Tells whether a record must be in no batch with others.
+    pub(super) fn is_suspect(&self, spot: Spot) -> bool {
+        self.suspects.contains(&spot)
+    }
+
+    /// Returns why the target refuses a record.
+    pub(super) fn refusal(&self, spot: Spot) -> Option<RDKafkaErrorCode> {
+        self.guilty.get(&spot).copied()
+    }
+
+    /// Returns how much a dead letter may carry.
+    pub(super) fn extent(&self, spot: Spot) -> Extent {
+        self.letters.get(&spot).copied().unwrap_or(Extent::Full)
+    }
+
+    /// Forgets what is committed: all before these next offsets.
+    pub(super) fn forget(&mut self, nexts: &BTreeMap<i32, i64>) {
+        let is_open = |spot: &Spot| nexts.get(&spot.0).is_none_or(|next| spot.1 >= *next);
+        self.suspects.retain(is_open);
+        self.guilty.retain(|spot, _| is_open(spot));
+        self.letters.retain(|spot, _| is_open(spot));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_record_that_was_refused_alone_is_to_blame() {
+        const CODE: RDKafkaErrorCode = RDKafkaErrorCode::MessageSizeTooLarge;
+        let mut refused = Refused::default();
+        refused.add(&[(0, 1), (0, 2)], CODE);
+        assert!(refused.is_suspect((0, 1)) && refused.is_suspect((0, 2)) && !refused.is_suspect((0, 3)));
+        assert_eq!(refused.refusal((0, 1)), None);
+        refused.add(&[(0, 2)], CODE);
+        assert_eq!((refused.refusal((0, 2)), refused.is_suspect((0, 2))), (Some(CODE), false));
+        assert!(refused.shrink((0, 2)) && refused.shrink((0, 2)), "without detail, then the least");
+        assert!(!refused.shrink((0, 2)), "there is nothing smaller");
+        refused.forget(&BTreeMap::from([(0, 2)]));
+        assert_eq!((refused.is_suspect((0, 1)), refused.refusal((0, 2))), (false, Some(CODE)));
+    }
+}

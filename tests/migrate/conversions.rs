@@ -1,0 +1,149 @@
+//! Jobs that convert: each record is a copy of the target's version or a dead letter, once, whatever happens meanwhile.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::json;
+
+use super::common::kafka::shared;
+use super::common::{long, seed, wait_for};
+use super::orders::{Kind, MIXED, Order, World, count, orders};
+
+#[test]
+fn records_become_those_of_the_target_or_dead_letters() {
+    let cluster = shared();
+    let world = World::new(&cluster, "converted");
+    let orders = orders(seed(), 1_500, &MIXED);
+    world.send(&cluster, &orders);
+    let said = world.job.ask(&["run"]).json();
+    world.assert_done(&cluster, &orders, |order| order.kind.reason());
+    let expected = json!({
+        "copied": count(&orders, |order| order.kind.reason().is_none()),
+        "converted": count(&orders, |order| order.kind == Kind::Old),
+        "dead_letters": count(&orders, |order| order.kind.reason().is_some()),
+    });
+    for (name, count) in expected.as_object().unwrap() {
+        assert_eq!(said[name], *count, "{name}: {said}");
+    }
+    let status = wait_for("the last commit to show", Duration::from_secs(30), || {
+        Some(world.job.ask(&["status"]).json()).filter(|status| status["done"] == true)
+    });
+    for kind in [Kind::Strange, Kind::Damaged, Kind::Bare] {
+        let expected = count(&orders, |order| order.kind == kind);
+        assert_eq!(status["reasons"][kind.reason().unwrap()], expected, "{status}");
+    }
+    // Another target would be another job.
+    let job = world.job.set("/migrations/copy/value/target", 1);
+    let ended = job.ask(&["run"]);
+    assert!(ended.code() == 2 && ended.err.contains("began with the conversion: version 2 of"), "{ended:?}");
+}
+
+#[test]
+fn killed_at_each_step_it_converts_each_record_once() {
+    const STEPS: [&str; 4] = ["after_produce", "before_offsets", "before_commit", "after_commit"];
+    let cluster = shared();
+    let mut random = StdRng::seed_from_u64(seed());
+    for round in 0..if long() { 20 } else { 3 } {
+        let world = World::new(&cluster, "killed");
+        let orders = orders(random.random(), 900, &MIXED);
+        world.send(&cluster, &orders);
+        for step in STEPS {
+            let nth = if step == "after_produce" { random.random_range(1..100) } else { random.random_range(1..3) };
+            let order = format!("{step}={nth}:kill");
+            println!("round {round}: {order}");
+            let arguments = ["run", "--lanes", "2", "--rate", "1000"];
+            world.job.start(&arguments, &[("SLUICE_FAILPOINTS", &order)]).dies();
+        }
+        assert_eq!(world.job.ask(&["run"]).json()["done"], true);
+        world.assert_done(&cluster, &orders, |order| order.kind.reason());
+    }
+}
+
+#[test]
+fn killed_at_any_time_it_converts_each_record_once() {
+    let cluster = shared();
+    let mut random = StdRng::seed_from_u64(seed());
+    for _ in 0..if long() { 20 } else { 3 } {
+        let world = World::new(&cluster, "shot");
+        let orders = orders(random.random(), 1_000, &MIXED);
+        world.send(&cluster, &orders);
+        for _ in 0..2 {
+            let running = world.job.start(&["run", "--follow", "--rate", "500"], &[]);
+            std::thread::sleep(Duration::from_millis(random.random_range(300..1_500)));
+            running.signal("KILL");
+            running.dies();
+        }
+        assert_eq!(world.job.ask(&["run"]).json()["done"], true);
+        world.assert_done(&cluster, &orders, |order| order.kind.reason());
+    }
+}
+
+#[test]
+fn an_outage_of_the_registry_holds_records_and_condemns_none() {
+    let cluster = shared();
+    let world = World::new(&cluster, "outage");
+    let orders = orders(seed(), 300, &[Kind::Old, Kind::Target, Kind::Strange]);
+    world.send(&cluster, &orders);
+    // Begun, so that the target is known; then the registry goes.
+    world.job.start(&["run", "--rate", "500"], &[("SLUICE_FAILPOINTS", "before_commit=1:kill")]).dies();
+    world.registry.down();
+    let running = world.job.start(&["run"], &[]);
+    wait_for("the lanes to be held", Duration::from_secs(60), || running.log().contains("is held back").then_some(()));
+    assert!(running.log().contains("registry_unavailable"), "{}", running.log());
+    world.registry.up();
+    assert_eq!(running.wait().json()["done"], true);
+    world.assert_done(&cluster, &orders, |order| order.kind.reason());
+}
+
+#[test]
+fn a_schema_is_unknown_when_the_registry_says_so_twice() {
+    let cluster = shared();
+    let world = World::new(&cluster, "unknown");
+    let orders = orders(seed(), 60, &[Kind::Old, Kind::Strange, Kind::Target]);
+    world.send(&cluster, &orders);
+    // One schema comes late, one never.
+    world.registry.hide(world.ids[0]);
+    world.registry.hide(world.ids[2]);
+    let job = world.job.set("/registry/unknown_schema", json!({ "grace": "4s", "max_hold": "4s" }));
+    let world = World { job, ..world };
+    let running = world.job.start(&["run", "--lanes", "1"], &[]);
+    wait_for("the lane to be held", Duration::from_secs(60), || running.log().contains("unknown_schema").then_some(()));
+    world.registry.release(world.ids[0]);
+    assert_eq!(running.wait().json()["done"], true);
+    let reason = |order: &Order| (order.kind == Kind::Strange).then_some("unknown_schema");
+    world.assert_done(&cluster, &orders, reason);
+}
+
+#[test]
+fn a_record_too_large_for_the_target_becomes_a_dead_letter() {
+    let cluster = shared();
+    let world = World::new(&cluster, "large");
+    cluster.create_topic(&world.job.to, super::orders::PARTITIONS, &[("max.message.bytes", "20000")]);
+    let mut orders = orders(seed(), 400, &MIXED);
+    for order in orders.iter_mut().filter(|order| order.kind == Kind::Old && order.number % 40 == 7) {
+        order.size = 30_000;
+    }
+    assert!(orders.iter().any(|order| order.size > 0));
+    world.send(&cluster, &orders);
+    assert_eq!(world.job.ask(&["run"]).json()["done"], true);
+    world.assert_done(&cluster, &orders, |order| order.kind.reason().or((order.size > 0).then_some("too_large")));
+}
+
+/// Whoever registers a version meanwhile changes nothing.
+#[test]
+fn the_latest_version_is_that_of_the_begin() {
+    let cluster = shared();
+    let world = World::new(&cluster, "latest");
+    // Version 3 goes, so that 2 is the latest.
+    world.registry.ask("DELETE", &format!("/subjects/{}/versions/3", world.subject), "");
+    let job = world.job.set("/migrations/copy/value/target", "latest");
+    let world = World { job, ..world };
+    let orders = orders(seed(), 300, &[Kind::Old, Kind::Target]);
+    world.send(&cluster, &orders);
+    world.job.start(&["run", "--rate", "500"], &[("SLUICE_FAILPOINTS", "before_commit=2:kill")]).dies();
+    let body = json!({ "schema": r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"# });
+    world.registry.ask("POST", &format!("/subjects/{}/versions", world.subject), &body.to_string());
+    assert_eq!(world.job.ask(&["run"]).json()["done"], true);
+    world.assert_done(&cluster, &orders, |order| order.kind.reason());
+}

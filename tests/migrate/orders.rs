@@ -1,0 +1,236 @@
+//! Orders of three versions, and what each becomes in a job whose target is the second.
+
+use std::collections::BTreeMap;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::common::client::Content;
+use super::common::kafka::Cluster;
+use super::common::registry::Registry;
+use super::common::schemas::zigzag;
+use super::common::traffic::by_id;
+use super::common::unique;
+use super::copies::held;
+use super::job::Job;
+
+pub(crate) const PARTITIONS: i32 = 3;
+
+/// Version 2 adds fields with defaults, a map among them; version 3 makes the customer a number, which no resolution bridges.
+fn text(version: usize) -> String {
+    let field = |name: &str, schema: &str| format!(r#"{{"name":"{name}","type":{schema}}}"#);
+    let mut fields =
+        vec![field("id", r#""long""#), field("customer", if version == 3 { r#""long""# } else { r#""string""# })];
+    fields.push(field("tags", r#"{"type":"map","values":"int"}"#));
+    if version == 2 {
+        fields.push(r#"{"name":"channel","type":"string","default":"web"}"#.to_owned());
+    }
+    format!(r#"{{"type":"record","name":"Order","fields":[{}]}}"#, fields.join(","))
+}
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Of version 1: is converted.
+    Old,
+    /// Of version 2: the target's already.
+    Target,
+    /// Of version 3: has no way.
+    Strange,
+    /// Of version 1, with a byte too many.
+    Damaged,
+    /// Without a frame.
+    Bare,
+    Tombstone,
+}
+
+impl Kind {
+    /// Returns the reason where the record becomes a dead letter.
+    pub(crate) fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Old | Self::Target | Self::Tombstone => None,
+            Self::Strange => Some("no_conversion_path"),
+            Self::Damaged => Some("trailing_bytes"),
+            Self::Bare => Some("not_framed"),
+        }
+    }
+}
+
+/// A record to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) number: i64,
+    pub(crate) kind: Kind,
+    /// Bytes of the customer that no compression makes fewer.
+    pub(crate) size: usize,
+}
+
+impl Order {
+    pub(crate) fn partition(&self) -> i32 {
+        i32::try_from(self.number.rem_euclid(i64::from(PARTITIONS))).unwrap()
+    }
+
+    fn datum(&self, version: usize) -> Vec<u8> {
+        let string = |text: &[u8]| [zigzag(i64::try_from(text.len()).unwrap()), text.to_vec()].concat();
+        let mut customer = format!("customer {}", self.number).into_bytes();
+        let mut random = StdRng::seed_from_u64(self.number.unsigned_abs());
+        customer.extend((0..self.size).map(|_| random.random_range(b'!'..=b'~')));
+        let tag = |name: &str, value| [string(name.as_bytes()), zigzag(value)].concat();
+        let tags = [zigzag(2), tag("a", 1), tag("b", self.number), zigzag(0)].concat();
+        let mut datum = zigzag((1 << 60) + self.number);
+        datum.extend(if version == 3 { zigzag(self.number) } else { string(&customer) });
+        datum.extend(tags);
+        if version == 2 {
+            datum.extend(string(if self.kind == Kind::Target { b"shop" } else { b"web" }));
+        }
+        datum
+    }
+}
+
+/// Makes orders of these kinds.
+pub(crate) fn orders(seed: u64, count: i64, kinds: &[Kind]) -> Vec<Order> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let kind = |random: &mut StdRng| kinds[random.random_range(0..kinds.len())];
+    (0..count).map(|number| Order { number, kind: kind(&mut random), size: 0 }).collect()
+}
+
+/// All kinds, the good ones more often.
+pub(crate) const MIXED: [Kind; 9] = [
+    Kind::Old,
+    Kind::Old,
+    Kind::Old,
+    Kind::Target,
+    Kind::Target,
+    Kind::Tombstone,
+    Kind::Strange,
+    Kind::Damaged,
+    Kind::Bare,
+];
+
+/// A job that converts, its registry and its source.
+pub(crate) struct World {
+    pub(crate) registry: Registry,
+    pub(crate) subject: String,
+    pub(crate) ids: [i32; 3],
+    pub(crate) job: Job,
+}
+
+impl World {
+    pub(crate) fn new(cluster: &Cluster, name: &str) -> Self {
+        let (registry, subject) = (Registry::start(), unique(name));
+        let ids = [1, 2, 3].map(|version| {
+            let path = format!("/subjects/{subject}/versions");
+            let answer = registry.ask("POST", &path, &json!({ "schema": text(version) }).to_string());
+            i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
+        });
+        let source = cluster.topic(name, PARTITIONS, &[]);
+        let unknown = json!({ "grace": "500ms", "max_hold": "5s" });
+        let job = Job::new(cluster, &source)
+            .set("/registry", json!({ "url": registry.url(), "refresh": "1s", "unknown_schema": unknown }))
+            .set("/migrations/copy/value", json!({ "subject": subject, "target": 2 }));
+        Self { registry, subject, ids, job }
+    }
+
+    pub(crate) fn dead_letters(&self) -> String {
+        format!("{}.dead-letter", self.job.to)
+    }
+
+    /// Returns a record as it is sent.
+    pub(crate) fn content(&self, order: &Order) -> Content {
+        let framed = |version: usize| by_id(self.ids[version - 1], &order.datum(version));
+        let value = match order.kind {
+            Kind::Old => Some(framed(1)),
+            Kind::Target => Some(framed(2)),
+            Kind::Strange => Some(framed(3)),
+            Kind::Damaged => Some([framed(1), vec![0]].concat()),
+            Kind::Bare => Some(b"an order".to_vec()),
+            Kind::Tombstone => None,
+        };
+        let key = (order.number % 5 != 0).then(|| format!("key-{}", order.number % 17).into_bytes());
+        let headers = if order.number % 2 == 0 { vec![("trace".to_owned(), Some(vec![1]))] } else { Vec::new() };
+        Content { key, value, headers, timestamp: 1_700_000_000_000 + order.number }
+    }
+
+    /// Returns what a record becomes that is no dead letter.
+    pub(crate) fn copied(&self, order: &Order) -> Content {
+        let mut content = self.content(order);
+        if order.kind == Kind::Old {
+            content.value = Some(by_id(self.ids[1], &order.datum(2)));
+            let hash = hash(&content);
+            let (from, to) = (&self.job.source, &self.job.to);
+            let places = [("from", format!("{from}/{}/1", self.subject)), ("to", format!("{to}/{}/2", self.subject))];
+            for (name, text) in places.into_iter().chain([("hash", hash)]) {
+                content.headers.push((format!("sluice.converted.{name}"), Some(text.into_bytes())));
+            }
+        }
+        content
+    }
+
+    pub(crate) fn send(&self, cluster: &Cluster, orders: &[Order]) {
+        let contents: Vec<_> = orders.iter().map(|order| (order.partition(), self.content(order))).collect();
+        let contents = contents.iter().map(|(partition, content)| (*partition, content));
+        cluster.writer().write(&self.job.source, contents, || {});
+    }
+
+    /// Checks that each order was copied or is a dead letter, once, in its order; `reason` says what it is a dead letter for.
+    pub(crate) fn assert_done(
+        &self,
+        cluster: &Cluster,
+        orders: &[Order],
+        reason: impl Fn(&Order) -> Option<&'static str>,
+    ) {
+        let (copies, letters) = (held(cluster, &self.job.to), held(cluster, &self.dead_letters()));
+        for partition in 0..PARTITIONS {
+            let index = usize::try_from(partition).unwrap();
+            let (bad, good): (Vec<&Order>, Vec<&Order>) =
+                orders.iter().filter(|order| order.partition() == partition).partition(|order| reason(order).is_some());
+            let expected: Vec<Content> = good.iter().map(|order| self.copied(order)).collect();
+            assert_eq!(copies[index].len(), expected.len(), "copies of partition {partition}");
+            for (found, expected) in copies[index].iter().zip(&expected) {
+                assert_eq!(found, expected);
+            }
+            assert_eq!(letters[index].len(), bad.len(), "dead letters of partition {partition}");
+            for (found, order) in letters[index].iter().zip(&bad) {
+                self.assert_letter(found, order, reason(order).unwrap());
+            }
+        }
+    }
+
+    fn assert_letter(&self, found: &Content, order: &Order, reason: &str) {
+        let sent = self.content(order);
+        assert_eq!((&found.key, &found.value), (&sent.key, &sent.value), "{order:?}");
+        assert!(found.headers.starts_with(&sent.headers), "{order:?}");
+        let headers: BTreeMap<&str, &str> = found.headers[sent.headers.len()..]
+            .iter()
+            .map(|(name, value)| (name.as_str(), std::str::from_utf8(value.as_deref().unwrap()).unwrap()))
+            .collect();
+        let expected = [
+            ("sluice.reason", reason.to_owned()),
+            ("sluice.source.topic", self.job.source.clone()),
+            ("sluice.source.partition", order.partition().to_string()),
+            ("sluice.source.timestamp", sent.timestamp.to_string()),
+            ("sluice.gate", "copy".to_owned()),
+            ("sluice.attempt", "1".to_owned()),
+        ];
+        for (name, value) in expected {
+            assert_eq!(headers.get(name), Some(&value.as_str()), "{name}: {headers:?}");
+        }
+    }
+}
+
+/// Counts orders.
+pub(crate) fn count(orders: &[Order], is_meant: impl Fn(&Order) -> bool) -> Value {
+    orders.iter().filter(|order| is_meant(order)).count().into()
+}
+
+/// SHA-256 of key and value, each behind its length.
+pub(crate) fn hash(content: &Content) -> String {
+    let mut hash = Sha256::new();
+    for part in [&content.key, &content.value] {
+        hash.update(part.as_ref().map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap()).to_be_bytes());
+        hash.update(part.as_deref().unwrap_or_default());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
