@@ -18,10 +18,17 @@ demo:
 	@.ci/prerequisites demo
 	cargo run --locked --profile demo --no-default-features -- demo $(ARGS)
 
-# Benchmarks are no tests: plain `cargo test` leaves them out and takes the docs' examples in.
+# A test mostly waits: for brokers, timeouts, elections. So two of the programs that Cargo makes of them run at a time
+# (JOBS=1: one), and each prints what it has to say when it has ended. Benchmarks are no tests, the docs' examples are.
+TESTS := $(notdir $(basename $(patsubst %/main.rs,%.rs,$(wildcard tests/*.rs tests/*/main.rs))))
+test: JOBS = 2
 test:
 	@.ci/prerequisites test
-	cargo test --locked --no-fail-fast
+	cargo test --locked --no-run
+	@$(MAKE) --no-print-directory --keep-going --jobs $(JOBS) --output-sync=target test/--lib/--bins test/--doc $(TESTS:%=test/--test/%)
+
+test/%:
+	@cargo test --locked --no-fail-fast $(subst /, ,$*)
 
 # What is found lies in fuzz/artifacts; CONTRIBUTING.md says how a case is kept. Without a sanitizer: what is fuzzed is
 # safe Rust but for librdkafka, which is not instrumented, and runs several times as fast. Inputs stay short: the kept
