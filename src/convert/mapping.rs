@@ -15,6 +15,8 @@
 
 mod actions;
 mod apply;
+mod budget;
+mod carry;
 mod cast;
 mod compile;
 mod leaf;
@@ -37,6 +39,7 @@ mod tests;
 
 use std::fmt;
 
+pub use self::budget::{MADE, MADE_TIMES};
 pub use self::number::{NUMBER_DIGITS, Rounding};
 pub use self::pairs::EXPANSION;
 pub use self::path::{PATH_DEPTH, Path};

@@ -11,6 +11,7 @@
 //! must hold: a number, decimal, text or time keeps its exact value on every way, or the conversion fails; what a plan
 //! drops is listed in its [`losses`](Plan::losses). Pure: no I/O, no clock.
 
+mod float;
 pub mod mapping;
 mod plan;
 mod resolution;

@@ -4,6 +4,7 @@ use super::cast::Caster;
 use super::compile::{Compiler, Goal};
 use super::leaf::Leaf;
 use super::literal;
+use super::losses::Carry;
 use super::make::{Act, Make, TextInto, TextOf};
 use super::pairs::{ConvertId, Via};
 use super::path::Segment;
@@ -33,9 +34,7 @@ impl<'a> Compiler<'a> {
         if places.len() != set.from.len().max(1) {
             return MISTAKEN;
         }
-        if set.default.is_some() && self.is_idle(set, &places) {
-            self.mistake(Some(index), "default", "is never used: the source is never null or absent".to_owned());
-        }
+        self.check_default(index, set, &places);
         let otherwise = self.otherwise(&goal, set.default.as_ref().map(|default| (index, default)));
         self.pairs.is_used = false;
         let found = self.mistakes.len();
@@ -56,10 +55,12 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Tells whether a default can never be used.
-    fn is_idle(&self, set: &Set, places: &[Place]) -> bool {
+    /// Reports a default that can never be used.
+    pub(super) fn check_default(&mut self, index: usize, set: &Set, places: &[Place]) {
         let can_lack = places.iter().all(|place| place.may_lack(self.writer.tree));
-        !can_lack && !matches!(set.action, Action::Unwrap(_))
+        if set.default.is_some() && !can_lack && !matches!(set.action, Action::Unwrap(_)) {
+            self.mistake(Some(index), "default", "is never used: the source is never null or absent".to_owned());
+        }
     }
 
     fn act(&mut self, index: usize, part: usize, goal: &Goal<'_>, places: &[Place]) -> Option<Act> {
@@ -80,15 +81,16 @@ impl<'a> Compiler<'a> {
             Action::Split(by) => {
                 self.text_of(index, place, place.node, None)?;
                 let into = self.text_into(index, goal, goal.of, set.cast)?;
-                self.carried.push((place.path.clone(), None));
+                self.carried.push((place.path.clone(), Carry::Whole(into.rounding())));
                 Some(Act::Split { from, by: by.clone(), part, of, into })
             }
             Action::Join(by) if places.len() == 1 => self.join_all(index, goal, place, by, set.cast),
             Action::Join(by) => {
                 let into = self.text_into(index, goal, goal.of, None)?;
                 let texts = places.iter().map(|place| {
-                    self.carried.push((place.path.clone(), None));
-                    Some((place.source.clone(), self.text_of(index, place, place.node, set.cast)?))
+                    let text = self.text_of(index, place, place.node, set.cast)?;
+                    self.carried.push((place.path.clone(), Carry::Whole(text.rounding())));
+                    Some((place.source.clone(), text))
                 });
                 let from = texts.collect::<Option<_>>()?;
                 Some(Act::Join { from, by: by.clone(), into })
@@ -107,7 +109,7 @@ impl<'a> Compiler<'a> {
         self.text_of(index, place, place.node, None)?;
         let (branch, item) = self.items_of_target(index, goal)?;
         let item = self.text_into(index, goal, item, cast)?;
-        self.carried.push((place.path.clone(), None));
+        self.carried.push((place.path.clone(), Carry::Whole(item.rounding())));
         Some(Act::SplitAll { from: place.source.clone(), by: by.to_owned(), branch, item })
     }
 
@@ -115,7 +117,7 @@ impl<'a> Compiler<'a> {
         let into = self.text_into(index, goal, goal.of, None)?;
         let item = self.items_of_writer(index, place)?;
         let item = self.text_of(index, place, item, cast)?;
-        self.carried.push((place.path.clone(), None));
+        self.carried.push((place.path.clone(), Carry::Whole(item.rounding())));
         Some(Act::JoinAll { from: place.source.clone(), item, by: by.to_owned(), into })
     }
 
@@ -176,7 +178,11 @@ impl<'a> Compiler<'a> {
             let mine = taker.filter(|&taker| taker == part).and_then(|_| self.pairs.pair(branch, goal.of, via).ok());
             if let Some(id) = mine {
                 takes_any = true;
-                self.carried.push((place.path.clone(), Some(id)));
+                let has_default = set.default.is_some();
+                self.carried.push((place.path.clone(), Carry::Pair { id, has_default }));
+            }
+            if taker.is_none() && !is_null(writers, branch) {
+                self.carried.push((place.path.clone(), Carry::But(branch)));
             }
             ways.push((mine, taker.is_some() || is_null(writers, branch)));
         }

@@ -1,14 +1,15 @@
 //! A compiled mapping at work on one record.
 //!
 //! Every value of the target is made from the writer's, which stays as it is. What cannot be made exactly ends the record:
-//! the step and the path in the target are put together on the way out, so that good records pay nothing for them.
+//! the step and the path in the target are put together on the way out, so that good records pay nothing for them. What is
+//! made is paid for ([`Budget`]), before it is made wherever it may be large.
 
 use std::borrow::Cow;
 
 use super::Mapping;
-use super::leaf::Bare;
+use super::budget::{Budget, VALUE};
 use super::make::{Act, Make, Otherwise, TextInto, TextOf};
-use super::pairs::{Convert, ConvertId, Part};
+use super::pairs::ConvertId;
 use super::places::{Source, content};
 use super::texts::{join_all, split, split_all, text};
 use crate::convert::{Failure, Value};
@@ -25,15 +26,32 @@ pub(super) type Made<T> = Result<T, Trouble>;
 
 /// A record while it is mapped.
 pub(super) struct Run<'m, 'v> {
-    mapping: &'m Mapping,
+    pub(super) mapping: &'m Mapping,
+    pub(super) budget: Budget<'v>,
     /// The root, and the items gone into.
     scopes: Vec<Option<&'v Value>>,
 }
 
+/// What an action makes of its sources.
+enum Taken {
+    Value(Value),
+    /// There is a null: it stays one.
+    Null,
+    /// There is nothing: a null stands before it, or it belongs to another target.
+    Absent,
+}
+
+/// What stands at a source.
+enum Found<'v> {
+    Value(&'v Value),
+    Null,
+    Absent,
+}
+
 /// Maps one value.
 pub(super) fn run(mapping: &Mapping, value: &Value) -> Result<Value, Failure> {
-    let made = Run { mapping, scopes: vec![Some(value)] }.make(&mapping.root);
-    made.map_err(|Trouble { step, path, detail }| Failure {
+    let mut run = Run { mapping, budget: Budget::of(value), scopes: vec![Some(value)] };
+    run.make(&mapping.root).map_err(|Trouble { step, path, detail }| Failure {
         step: step.map_or("mapping".into(), |index| format!("mapping[{index}]").into()),
         path,
         detail: detail.into_owned(),
@@ -43,8 +61,9 @@ pub(super) fn run(mapping: &Mapping, value: &Value) -> Result<Value, Failure> {
 impl<'v> Run<'_, 'v> {
     fn make(&mut self, make: &Make) -> Made<Value> {
         match make {
-            Make::Constant(value) => Ok(value.clone()),
+            Make::Constant(value) => self.budget.copy(value),
             Make::Record(fields) => {
+                self.budget.pay(VALUE)?;
                 let mut values = Vec::with_capacity(fields.len());
                 for (name, make) in fields {
                     values.push(self.make(make).map_err(|trouble| trouble.within(name))?);
@@ -53,11 +72,16 @@ impl<'v> Run<'_, 'v> {
             }
             Make::Maybe { feeds, null, some, of } => {
                 let is_lacking = !feeds.is_empty() && feeds.iter().all(|feed| self.value(feed).is_none());
+                self.budget.pay(2 * VALUE)?;
                 match null.filter(|_| is_lacking) {
                     Some(null) => Ok(Value::Union(null, Box::new(Value::Null))),
                     None => Ok(Value::Union(*some, Box::new(self.make(of)?))),
                 }
             }
+            Make::Instead { from, default, of } => match self.value(from) {
+                Some(_) => self.make(of),
+                None => self.budget.copy(default),
+            },
             Make::Act { act, otherwise, step } => {
                 self.act(act, otherwise).map_err(|trouble| Trouble { step: trouble.step.or(*step), ..trouble })
             }
@@ -66,45 +90,70 @@ impl<'v> Run<'_, 'v> {
 
     /// Returns what stands at a source, unless that is null or absent.
     fn value(&self, source: &Source) -> Option<&'v Value> {
-        source.look(&self.scopes).filter(|value| !matches!(content(value), Value::Null))
+        match self.find(source) {
+            Found::Value(value) => Some(value),
+            Found::Null | Found::Absent => None,
+        }
+    }
+
+    fn find(&self, source: &Source) -> Found<'v> {
+        match source.look(&self.scopes) {
+            Some(value) if matches!(content(value), Value::Null) => Found::Null,
+            Some(value) => Found::Value(value),
+            None => Found::Absent,
+        }
     }
 
     fn act(&mut self, act: &Act, otherwise: &Otherwise) -> Made<Value> {
-        let made = match act {
+        let taken = match act {
             // Null is a value that the target may take.
             Act::Take(from, id) => match (from.look(&self.scopes), &otherwise.default) {
-                (Some(value), Some(_)) if matches!(content(value), Value::Null) => None,
-                (Some(value), _) => Some(self.convert(*id, value)?),
-                (None, _) => None,
+                (Some(value), Some(_)) if matches!(content(value), Value::Null) => Taken::Null,
+                (Some(value), _) => Taken::Value(self.convert(*id, value)?),
+                (None, _) => Taken::Absent,
             },
-            Act::Each { from, of } => match self.value(from) {
-                Some(value) => Some(self.each(content(value), of)?),
-                None => None,
+            Act::Each { from, branch, of } => match self.find(from) {
+                Found::Value(value) => Taken::Value(into(*branch, self.each(content(value), of)?)),
+                lacking => lacking.into(),
             },
-            Act::Split { from, by, part, of, into } => match self.value(from) {
-                Some(value) => Some(into.value(split(text(value)?, by, *part, *of)?.to_owned())?),
-                None => None,
+            Act::Split { from, by, part, of, into } => match self.find(from) {
+                Found::Value(value) => {
+                    let text = text(value)?;
+                    self.budget.look(text)?;
+                    let part = split(text, by, *part, *of)?;
+                    self.budget.pay(part.len())?;
+                    Taken::Value(self.budget.made(into.value(part.to_owned())?)?)
+                }
+                lacking => lacking.into(),
             },
-            Act::SplitAll { from, by, branch, item } => match self.value(from) {
-                Some(value) => Some(split_all(text(value)?, by, *branch, item)?),
-                None => None,
+            Act::SplitAll { from, by, branch, item } => match self.find(from) {
+                Found::Value(value) => Taken::Value(split_all(&self.budget, text(value)?, by, *branch, item)?),
+                lacking => lacking.into(),
             },
             Act::Join { from, by, into } => self.join(from, by, into)?,
-            Act::JoinAll { from, item, by, into } => match self.value(from) {
-                Some(value) => Some(join_all(content(value), item, by, into)?),
-                None => None,
+            Act::JoinAll { from, item, by, into } => match self.find(from) {
+                Found::Value(value) => Taken::Value(join_all(&self.budget, content(value), item, by, into)?),
+                lacking => lacking.into(),
             },
-            Act::WrapArray { from, takes_null, branch } => self.wrap_array(from, *takes_null, *branch)?,
+            Act::WrapArray { from, takes_null, branch } => {
+                self.wrap_array(from, *takes_null, *branch, otherwise.default.is_some())?
+            }
             Act::WrapUnion { from } => self.wrap_union(from)?,
-            Act::UnwrapArray { from, part, of, item } => self.unwrap_array(from, (*part, *of), *item)?,
+            Act::UnwrapArray { from, part, of, item } => {
+                self.unwrap_array(from, (*part, *of), *item, otherwise.default.is_some())?
+            }
             Act::UnwrapUnion { from, ways } => self.unwrap_union(from, ways)?,
         };
-        let instead = || otherwise.default.as_ref().or(otherwise.absent.as_ref()).cloned();
-        made.or_else(instead)
-            .ok_or_else(|| Trouble::new("the source is null or absent, and the target takes no null; give a `default`"))
+        let (instead, why): (_, fn() -> Trouble) = match taken {
+            Taken::Value(value) => return Ok(value),
+            Taken::Null => (&otherwise.null, Trouble::null),
+            Taken::Absent => (&otherwise.absent, Trouble::absent),
+        };
+        self.budget.copy(otherwise.default.as_ref().or(instead.as_ref()).ok_or_else(why)?)
     }
 
     fn each(&mut self, collection: &'v Value, of: &Make) -> Made<Value> {
+        self.budget.pay(2 * VALUE)?;
         match collection {
             Value::Array(items) => {
                 let made = items.iter().enumerate().map(|(index, item)| {
@@ -115,7 +164,7 @@ impl<'v> Run<'_, 'v> {
             Value::Map(entries) => {
                 let made = entries.iter().enumerate().map(|(index, (key, value))| {
                     let made = self.inside(value, of).map_err(|trouble| trouble.within(&format!("{{{index}}}")))?;
-                    Ok((key.clone(), made))
+                    Ok((self.budget.key(key)?, made))
                 });
                 made.collect::<Made<_>>().map(Value::Map)
             }
@@ -130,128 +179,114 @@ impl<'v> Run<'_, 'v> {
         made
     }
 
-    fn join(&self, from: &[(Source, TextOf)], by: &str, into: &TextInto) -> Made<Option<Value>> {
-        let values: Vec<Option<&Value>> = from.iter().map(|(source, _)| self.value(source)).collect();
-        if values.iter().all(Option::is_none) {
-            return Ok(None);
+    fn join(&self, from: &[(Source, TextOf)], by: &str, into: &TextInto) -> Made<Taken> {
+        let values: Vec<Found<'_>> = from.iter().map(|(source, _)| self.find(source)).collect();
+        if !values.iter().any(|found| matches!(found, Found::Value(_))) {
+            return Ok(lacking(&values));
         }
         let mut parts = Vec::with_capacity(values.len());
         for (value, (_, of)) in values.into_iter().zip(from) {
-            parts.push(of.text(value.ok_or(Trouble::new("one part is null or absent, and another is not"))?)?);
+            let Found::Value(value) = value else {
+                return Err(Trouble::new("one part is null or absent, and another is not"));
+            };
+            parts.push(of.text(value)?);
         }
+        // Each part, and what is joined, which is looked through again.
+        let length = parts.iter().map(|part| part.len() + by.len()).sum::<usize>();
+        self.budget.pay(VALUE + 3 * length)?;
         let joined = parts.join(by);
         // `a` and `:b` with `:` between are `a::b`, which splits as they were; `a:` and `b` with `::` would not.
         match joined.splitn(parts.len(), by).eq(parts.iter()) {
-            true => into.value(joined).map(Some),
+            true => into.value(joined).map(Taken::Value),
             false => Err(Trouble::new("a part holds the separator, or a piece of it: it could not be split again")),
         }
     }
 
-    fn wrap_array(&self, from: &[(Source, ConvertId)], takes_null: bool, branch: Option<usize>) -> Made<Option<Value>> {
-        let mut values: Vec<Option<(&Value, ConvertId)>> =
-            from.iter().map(|(source, id)| Some((source.look(&self.scopes)?, *id))).collect();
-        if !takes_null {
-            values = values
-                .into_iter()
-                .map(|value| value.filter(|(value, _)| !matches!(content(value), Value::Null)))
-                .collect();
+    fn wrap_array(
+        &self,
+        from: &[(Source, ConvertId)],
+        takes_null: bool,
+        branch: Option<usize>,
+        has_default: bool,
+    ) -> Made<Taken> {
+        let found: Vec<Found<'_>> = from.iter().map(|(source, _)| self.find(source)).collect();
+        let is_item = |found: &Found<'_>| match found {
+            Found::Value(_) => true,
+            Found::Null => takes_null,
+            Found::Absent => false,
+        };
+        let length = found.iter().rposition(is_item).map_or(0, |last| last + 1);
+        if length == 0 && (branch.is_some() || has_default) {
+            return Ok(lacking(&found));
         }
-        let length = values.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        if length == 0 && branch.is_some() {
-            return Ok(None);
-        }
+        self.budget.pay(2 * VALUE)?;
         let mut items = Vec::with_capacity(length);
-        for (index, value) in values.into_iter().take(length).enumerate() {
+        for (index, (found, (source, id))) in found.iter().zip(from).take(length).enumerate() {
             let within = |trouble: Trouble| trouble.within(&format!("[{index}]"));
+            let value = source.look(&self.scopes).filter(|_| is_item(found));
             let lacking = || within(Trouble::new("a null stands before a value, and the array takes no null"));
-            let (value, id) = value.ok_or_else(lacking)?;
-            items.push(self.convert(id, value).map_err(within)?);
+            items.push(self.convert(*id, value.ok_or_else(lacking)?).map_err(within)?);
         }
-        Ok(Some(into(branch, Value::Array(items))))
+        Ok(Taken::Value(into(branch, Value::Array(items))))
     }
 
-    fn wrap_union(&self, from: &[(Source, ConvertId)]) -> Made<Option<Value>> {
-        let mut there = from.iter().filter_map(|(source, id)| Some((self.value(source)?, *id)));
+    fn wrap_union(&self, from: &[(Source, ConvertId)]) -> Made<Taken> {
+        let found: Vec<Found<'_>> = from.iter().map(|(source, _)| self.find(source)).collect();
+        let mut there = found.iter().zip(from).filter_map(|(found, (_, id))| match found {
+            Found::Value(value) => Some((*value, *id)),
+            Found::Null | Found::Absent => None,
+        });
         match (there.next(), there.next()) {
-            (None, _) => Ok(None),
-            (Some((value, id)), None) => self.convert(id, value).map(Some),
+            (None, _) => Ok(lacking(&found)),
+            (Some((value, id)), None) => self.convert(id, value).map(Taken::Value),
             (Some(_), Some(_)) => Err(Trouble::new("more than one source has a value, and a union holds one")),
         }
     }
 
-    fn unwrap_array(&self, from: &Source, (part, of): (usize, usize), item: ConvertId) -> Made<Option<Value>> {
-        let Some(value) = self.value(from) else { return Ok(None) };
+    fn unwrap_array(
+        &self,
+        from: &Source,
+        (part, of): (usize, usize),
+        item: ConvertId,
+        has_default: bool,
+    ) -> Made<Taken> {
+        let value = match self.find(from) {
+            Found::Value(value) => value,
+            lacking => return Ok(lacking.into()),
+        };
         let Value::Array(items) = content(value) else { return Err(Trouble::foreign()) };
         if items.len() > of {
             return Err(Trouble::new(format!("the array has {} items, and there is a target for {of}", items.len())));
         }
-        items.get(part).map(|value| self.convert(item, value)).transpose()
+        match items.get(part) {
+            None => Ok(Taken::Absent),
+            Some(value) if has_default && matches!(content(value), Value::Null) => Ok(Taken::Null),
+            Some(value) => self.convert(item, value).map(Taken::Value),
+        }
     }
 
-    fn unwrap_union(&self, from: &Source, ways: &[(Option<ConvertId>, bool)]) -> Made<Option<Value>> {
-        let Some(value) = from.look(&self.scopes) else { return Ok(None) };
+    fn unwrap_union(&self, from: &Source, ways: &[(Option<ConvertId>, bool)]) -> Made<Taken> {
+        let Some(value) = from.look(&self.scopes) else { return Ok(Taken::Absent) };
         let Value::Union(index, inner) = value else { return Err(Trouble::foreign()) };
         match ways.get(*index) {
-            Some((Some(id), _)) => self.convert(*id, inner).map(Some),
-            Some((None, true)) => Ok(None),
+            Some((Some(id), _)) => self.convert(*id, inner).map(Taken::Value),
+            Some((None, true)) if **inner == Value::Null => Ok(Taken::Null),
+            Some((None, true)) => Ok(Taken::Absent),
             _ => Err(Trouble::new("no target takes the branch of the union that is there")),
         }
     }
+}
 
-    fn convert(&self, id: ConvertId, value: &Value) -> Made<Value> {
-        match (self.mapping.pair(id), value) {
-            (Convert::Same, value) => Ok(value.clone()),
-            (Convert::Promote(to), value) => promote(*to, value),
-            (Convert::Bytes, Value::String(text)) => Ok(Value::Bytes(text.as_bytes().to_vec())),
-            (Convert::Text, Value::Bytes(bytes)) => {
-                String::from_utf8(bytes.clone()).map(Value::String).map_err(|_| Trouble::new("the bytes are no UTF-8"))
-            }
-            (Convert::Symbol(ways, _), Value::Enum(index)) => match ways.get(*index) {
-                Some(Some(symbol)) => Ok(Value::Enum(*symbol)),
-                _ => Err(Trouble::new("the target's enum has no such symbol")),
-            },
-            (Convert::Record(parts), Value::Record(fields)) => {
-                let mut values = Vec::with_capacity(parts.len());
-                for (name, part) in parts {
-                    values.push(self.part(part, fields).map_err(|trouble| trouble.within(name))?);
-                }
-                Ok(Value::Record(values))
-            }
-            (Convert::Items(id), Value::Array(items)) => {
-                let convert = |(index, item)| {
-                    self.convert(*id, item).map_err(|trouble: Trouble| trouble.within(&format!("[{index}]")))
-                };
-                items.iter().enumerate().map(convert).collect::<Made<_>>().map(Value::Array)
-            }
-            (Convert::Values(id), Value::Map(entries)) => {
-                let convert = |(index, (key, value)): (usize, &(String, Value))| {
-                    let made = self.convert(*id, value).map_err(|trouble| trouble.within(&format!("{{{index}}}")))?;
-                    Ok((key.clone(), made))
-                };
-                entries.iter().enumerate().map(convert).collect::<Made<_>>().map(Value::Map)
-            }
-            (Convert::Of(ways), Value::Union(index, inner)) => match ways.get(*index) {
-                Some(Some(id)) => self.convert(*id, inner),
-                _ if **inner == Value::Null => {
-                    Err(Trouble::new("the value is null, and the target takes no null; give a `default`"))
-                }
-                _ => Err(Trouble::new("the target has no place for the branch of the union that is there")),
-            },
-            (Convert::Into(branch, id), value) => Ok(into(Some(*branch), self.convert(*id, value)?)),
-            (Convert::Cast(caster), value) => caster.cast(value).map_err(Trouble::new),
-            (Convert::Renamed(renaming), value) => {
-                renaming.rename(value).ok_or_else(|| Trouble::new("the text is no symbol of the target; give `other`"))
-            }
-            _ => Err(Trouble::foreign()),
-        }
+impl From<Found<'_>> for Taken {
+    /// What is made where nothing is there.
+    fn from(found: Found<'_>) -> Self {
+        if matches!(found, Found::Null) { Self::Null } else { Self::Absent }
     }
+}
 
-    fn part(&self, part: &Part, fields: &[Value]) -> Made<Value> {
-        match part {
-            Part::Default(value) => Ok(value.clone()),
-            Part::Field(index, id) => self.convert(*id, fields.get(*index).ok_or_else(Trouble::foreign)?),
-        }
-    }
+/// What is made of several sources of which none has a value.
+fn lacking(found: &[Found<'_>]) -> Taken {
+    if found.iter().any(|found| matches!(found, Found::Null)) { Taken::Null } else { Taken::Absent }
 }
 
 pub(super) fn into(branch: Option<usize>, value: Value) -> Value {
@@ -259,37 +294,6 @@ pub(super) fn into(branch: Option<usize>, value: Value) -> Value {
         Some(branch) => Value::Union(branch, Box::new(value)),
         None => value,
     }
-}
-
-/// Widens a number, if the wider type has it exactly.
-fn promote(to: Bare, value: &Value) -> Made<Value> {
-    const INEXACT: &str = "the number is not exact in the target's type; ask for a `cast` with a `rounding`";
-    #[expect(clippy::cast_precision_loss, reason = "what is lost is found by the way back")]
-    let widened = match (to, value) {
-        (Bare::Long, Value::Int(number)) => return Ok(Value::Long(i64::from(*number))),
-        (Bare::Double, Value::Int(number)) => return Ok(Value::Double(f64::from(*number))),
-        (Bare::Double, Value::Float(number)) => return Ok(Value::Double(f64::from(*number))),
-        (Bare::Double, Value::Long(number)) => {
-            let double = *number as f64;
-            (is_same(*number, double), Value::Double(double))
-        }
-        (Bare::Float, Value::Int(number)) => {
-            let float = *number as f32;
-            (is_same(i64::from(*number), f64::from(float)), Value::Float(float))
-        }
-        (Bare::Float, Value::Long(number)) => {
-            let float = *number as f32;
-            (is_same(*number, f64::from(float)), Value::Float(float))
-        }
-        _ => return Err(Trouble::foreign()),
-    };
-    if widened.0 { Ok(widened.1) } else { Err(Trouble::new(INEXACT)) }
-}
-
-/// Compares a whole number with a float that is as near as can be.
-#[expect(clippy::cast_possible_truncation, reason = "128 bits hold every double that a long comes near")]
-fn is_same(number: i64, float: f64) -> bool {
-    i128::from(number) == float as i128
 }
 
 impl Trouble {
@@ -300,6 +304,15 @@ impl Trouble {
     /// What no datum of the writer's schema runs into.
     pub(super) fn foreign() -> Self {
         Self::new("the value is none of the writer's schema")
+    }
+
+    /// A null that has no place.
+    pub(super) fn null() -> Self {
+        Self::new("the value is null, and the target takes no null; give a `default`")
+    }
+
+    fn absent() -> Self {
+        Self::new("the source is null or absent, and the target takes no null; give a `default`")
     }
 
     /// Puts a field, or an index in its brackets, before the path.

@@ -59,6 +59,9 @@ impl Caster {
         if self.to == Leaf::String {
             return Ok(Value::String(self.written(value)?));
         }
+        if let Some(made) = self.with_exponent(value) {
+            return made;
+        }
         let made = write_number(&read_number(&self.from, value, self.cast.rounding)?, &self.to, self.cast.rounding)?;
         // The text of negative zero has a sign, and a decimal number has none.
         Ok(match (value, made) {
@@ -68,12 +71,44 @@ impl Caster {
         })
     }
 
-    /// Writes a number as text: floats as briefly as they read back, all others in full.
+    /// Writes a number as text: floats that are small or large as briefly as they read back, all others in full.
     fn written(&self, value: &Value) -> Result<String, Refusal> {
+        let is_short = |magnitude: f64| magnitude == 0.0 || (1e-7..LONG).contains(&magnitude);
         match value {
-            Value::Float(number) if number.is_finite() => Ok(brief(f64::from(number.abs()), number)),
-            Value::Double(number) if number.is_finite() => Ok(brief(number.abs(), number)),
-            other => Ok(read_number(&self.from, other, self.cast.rounding)?.text()),
+            Value::Float(number) if !number.is_finite() || is_short(f64::from(number.abs())) => {}
+            Value::Double(number) if !number.is_finite() || is_short(number.abs()) => {}
+            Value::Float(number) => return Ok(format!("{number:e}")),
+            Value::Double(number) => return Ok(format!("{number:e}")),
+            _ => {}
+        }
+        let text = match value {
+            Value::Float(0.0) | Value::Double(0.0) => "0".to_owned(),
+            value => read_number(&self.from, value, self.cast.rounding)?.text(),
+        };
+        let is_negative_zero = matches!(value, Value::Float(number) if number.to_bits() == (-0.0_f32).to_bits())
+            || matches!(value, Value::Double(number) if number.to_bits() == (-0.0_f64).to_bits());
+        Ok(if is_negative_zero { format!("-{text}") } else { text })
+    }
+
+    /// Reads a text with an exponent, as [`written`](Self::written) makes them: it is the float that it is the shortest
+    /// text of. Digits in full are the integer that they say.
+    fn with_exponent(&self, value: &Value) -> Option<Result<Value, Refusal>> {
+        let Value::String(text) = value else { return None };
+        if !text.contains(['e', 'E']) {
+            return None;
+        }
+        let number = Number::parse(text).ok()?;
+        let is_it = |shortest: String| Number::parse(&shortest).is_ok_and(|shortest| shortest == number);
+        match self.to {
+            Leaf::Bare(Bare::Double) => {
+                let near = text.parse::<f64>().ok().filter(|near| near.is_finite())?;
+                is_it(format!("{near:e}")).then_some(Ok(Value::Double(near)))
+            }
+            Leaf::Bare(Bare::Float) => {
+                let near = text.parse::<f32>().ok().filter(|near| near.is_finite())?;
+                is_it(format!("{near:e}")).then_some(Ok(Value::Float(near)))
+            }
+            _ => None,
         }
     }
 
@@ -128,15 +163,14 @@ impl Caster {
         match (&self.from, &self.to, value) {
             (Leaf::Boolean, _, Value::Boolean(value)) => Ok(Value::String(value.to_string())),
             (Leaf::Enum(symbols), _, Value::Enum(index)) => {
-                Ok(Value::String(symbols.get(*index).ok_or(UNFIT)?.to_string()))
+                Ok(Value::String(symbols.all().get(*index).ok_or(UNFIT)?.to_string()))
             }
             (Leaf::Uuid, _, Value::Fixed(bytes)) => Ok(Value::String(uuid_text(bytes))),
             (_, Leaf::Boolean, Value::String(text)) => {
                 text.parse().map(Value::Boolean).map_err(|_| "the text is neither 'true' nor 'false'")
             }
             (_, Leaf::Enum(symbols), Value::String(text)) => {
-                let index = symbols.iter().position(|symbol| **symbol == **text);
-                index.map(Value::Enum).ok_or("the text is no symbol of the target's enum")
+                symbols.find(text).map(Value::Enum).ok_or("the text is no symbol of the target's enum")
             }
             (_, Leaf::Uuid, Value::String(text)) => uuid_bytes(text).map(Value::Fixed).ok_or("the text is no UUID"),
             _ => Err(UNFIT),
@@ -269,11 +303,8 @@ fn decimal(unscaled: &BigInt, precision: u32, size: Option<usize>) -> Result<Val
     Ok(Value::Fixed([vec![sign; more], bytes].concat()))
 }
 
-/// Writes a float in full where that is short, else with an exponent.
-fn brief(magnitude: f64, number: &(impl std::fmt::Display + std::fmt::LowerExp)) -> String {
-    let is_short = magnitude == 0.0 || (1e-7..1e21).contains(&magnitude);
-    if is_short { number.to_string() } else { format!("{number:e}") }
-}
+/// Floats from here on are written with an exponent.
+const LONG: f64 = 1e21;
 
 fn uuid_text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(36);

@@ -5,13 +5,13 @@
 //! never leaves.
 
 use super::literal;
-use super::losses;
+use super::losses::{self, Carry};
 use super::make::{Act, Make, Otherwise};
 use super::pairs::{ConvertId, EXPANSION, Misfit, Pairs, Via};
 use super::path::{Path, Segment};
 use super::places::{self, Place, Scope, null_of, through};
 use super::step::{Action, Literal, Set, Step};
-use super::types::{source_of, unsourced};
+use super::types::{is_null, source_of, unsourced};
 use super::wanted::Wanted;
 use super::{Mistake, Side};
 use crate::convert::{Loss, Value};
@@ -24,9 +24,11 @@ pub(super) struct Compiler<'a> {
     pub(super) target: Side<'a>,
     pub(super) pairs: Pairs<'a>,
     pub(super) scopes: Vec<Scope>,
-    /// What of the writer is carried over: by a pair of types, or all of it.
-    pub(super) carried: Vec<(Path, Option<ConvertId>)>,
+    /// What of the writer is carried over.
+    pub(super) carried: Vec<(Path, Carry)>,
     pub(super) mistakes: Vec<Mistake>,
+    /// Whether what is made lies in a nullable record, which may be null where its parts are.
+    is_guarded: bool,
 }
 
 /// A field of the target that is to be made.
@@ -53,6 +55,7 @@ impl<'a> Compiler<'a> {
             scopes: vec![Scope { path: Path::default(), node: writer.tree.root() }],
             carried: Vec::new(),
             mistakes: Vec::new(),
+            is_guarded: false,
         }
     }
 
@@ -82,7 +85,7 @@ impl<'a> Compiler<'a> {
             (Some(place), absent) => {
                 let convert = self.pair(place, &goal, None, None);
                 let act = Box::new(Act::Take(place.source.clone(), convert));
-                Make::Act { act, otherwise: Otherwise { default: None, absent }, step: None }
+                Make::Act { act, otherwise: Otherwise { absent, ..Otherwise::default() }, step: None }
             }
             (None, Some(default)) if goal.default.is_some() => Make::Constant(default),
             (None, _) => {
@@ -111,28 +114,39 @@ impl<'a> Compiler<'a> {
             return MISTAKEN;
         }
         let Some(place) = self.source(index, set.from.first(), &goal) else { return MISTAKEN };
-        goal.natural = Some(place);
-        self.structure(goal, wanted, Some((index, set)))
+        self.check_default(index, set, std::slice::from_ref(&place));
+        goal.natural = Some(place.clone());
+        let otherwise = self.otherwise(&goal, set.default.as_ref().map(|default| (index, default)));
+        let made = self.structure(goal, wanted, Some(index));
+        match otherwise.default {
+            Some(default) => Make::Instead { from: place.source, default, of: Box::new(made) },
+            None => made,
+        }
     }
 
     /// Makes a record, an array or a map of which steps make parts.
-    fn structure(&mut self, goal: Goal<'_>, wanted: &Wanted, step: Option<(usize, &Set)>) -> Make {
+    fn structure(&mut self, goal: Goal<'_>, wanted: &Wanted, step: Option<usize>) -> Make {
         let tree = self.target.tree;
         let inner = through(tree, goal.of);
         let kind = inner.map(|(_, node)| &tree.get(node).kind);
-        let otherwise = self.otherwise(&goal, step.and_then(|(index, set)| Some((index, set.default.as_ref()?))));
         let made = match kind {
-            Some(Kind::Record { fields, .. }) => self.record(&goal, fields, wanted),
-            Some(Kind::Array(item)) => self.each(&goal, wanted, (Segment::Items, *item), otherwise, step),
-            Some(Kind::Map(value)) => self.each(&goal, wanted, (Segment::Values, *value), otherwise, step),
+            Some(Kind::Record { fields, .. }) => {
+                let outside = self.is_guarded;
+                self.is_guarded |= null_of(tree, goal.of).is_some();
+                let made = self.record(&goal, fields, wanted);
+                self.is_guarded = outside;
+                made
+            }
+            Some(Kind::Array(item)) => return self.each(&goal, wanted, (Segment::Items, *item), step),
+            Some(Kind::Map(value)) => return self.each(&goal, wanted, (Segment::Values, *value), step),
             _ => {
                 self.astray(&goal, wanted, None);
-                MISTAKEN
+                return MISTAKEN;
             }
         };
         let Some((Some(some), _)) = inner else { return made };
         let mut feeds = made.feeds(self.scopes.len());
-        feeds.extend(goal.natural.filter(|_| matches!(kind, Some(Kind::Record { .. }))).map(|place| place.source));
+        feeds.extend(goal.natural.map(|place| place.source));
         Make::Maybe { feeds, null: null_of(tree, goal.of), some, of: Box::new(made) }
     }
 
@@ -171,8 +185,7 @@ impl<'a> Compiler<'a> {
         goal: &Goal<'_>,
         wanted: &Wanted,
         (segment, item): (Segment, NodeId),
-        otherwise: Otherwise,
-        step: Option<(usize, &Set)>,
+        step: Option<usize>,
     ) -> Make {
         self.astray(goal, wanted, Some(&|other| *other == segment));
         let Some(below) = wanted.below.get(&segment) else { return MISTAKEN };
@@ -184,7 +197,9 @@ impl<'a> Compiler<'a> {
         let at = goal.at.with(segment);
         let of = Box::new(self.make(Goal { of: item, at: &at, natural, default: None }, Some(below)));
         self.scopes.pop();
-        Make::Act { act: Box::new(Act::Each { from: place.source, of }), otherwise, step: step.map(|(index, _)| index) }
+        let branch = through(self.target.tree, goal.of).and_then(|(branch, _)| branch);
+        let otherwise = self.otherwise(goal, None);
+        Make::Act { act: Box::new(Act::Each { from: place.source, branch, of }), otherwise, step }
     }
 
     /// Finds the collection whose items feed those of the target: the one that steps name, else the one of the same name.
@@ -250,14 +265,17 @@ impl<'a> Compiler<'a> {
     /// Returns what is there where the source is not.
     pub(super) fn otherwise(&mut self, goal: &Goal<'_>, default: Option<(usize, &Literal)>) -> Otherwise {
         let tree = self.target.tree;
-        let null = || null_of(tree, goal.of).map(|index| Value::Union(index, Box::new(Value::Null)));
+        let null = || match null_of(tree, goal.of) {
+            None if is_null(tree, goal.of) => Some(Value::Null),
+            index => index.map(|index| Value::Union(index, Box::new(Value::Null))),
+        };
         let absent = goal.default.clone().or_else(null);
-        let Some((index, literal)) = default else { return Otherwise { default: None, absent } };
+        let Some((index, literal)) = default else { return Otherwise { default: None, null: null(), absent } };
         let default = literal::value(tree, goal.of, literal);
         if default.is_none() {
             self.unfit(index, "default", goal);
         }
-        Otherwise { default, absent }
+        Otherwise { default, null: null(), absent }
     }
 
     /// Reports a constant or default that is none of its type.
@@ -285,7 +303,12 @@ impl<'a> Compiler<'a> {
     ) -> ConvertId {
         match self.pairs.pair(place.node, goal.of, via) {
             Ok(id) => {
-                self.carried.push((place.path.clone(), Some(id)));
+                let has_default = |step| match self.steps.get(step) {
+                    Some(Step::Set(set)) => set.default.is_some() || matches!(set.action, Action::Wrap(_)),
+                    _ => false,
+                };
+                let has_default = self.is_guarded || step.is_some_and(has_default);
+                self.carried.push((place.path.clone(), Carry::Pair { id, has_default }));
                 id
             }
             Err(misfits) => {
@@ -305,24 +328,28 @@ impl<'a> Compiler<'a> {
         if !self.mistakes.is_empty() {
             return Vec::new();
         }
-        let Some(mut found) = losses::find(self) else {
+        let steps = self.steps;
+        let mut drops = Vec::new();
+        for step in steps {
+            let Step::Drop(paths) = step else { continue };
+            drops.extend(paths.iter().map(|path| (path, false)));
+        }
+        let Some(losses) = losses::find(self, drops) else {
             self.mistake(None, "", format!("the schemas unfold to more than {EXPANSION} fields"));
             return Vec::new();
         };
-        let mut dropped = Vec::new();
-        for (index, step) in self.steps.iter().enumerate() {
+        let losses::Losses { found, drops } = losses;
+        let useless: Vec<&Path> = drops.into_iter().filter(|(_, is_used)| !is_used).map(|(path, _)| path).collect();
+        for (index, step) in steps.iter().enumerate() {
             let Step::Drop(paths) = step else { continue };
-            for path in paths {
-                if !losses::is_there(self.writer.tree, path) {
-                    self.mistake(Some(index), "drop", places::unknown(self.writer, path));
-                } else if !found.iter().any(|lossy| path.leads_to(&lossy.path)) {
-                    self.mistake(Some(index), "drop", format!("nothing of `{path}` is lost"));
-                }
-                dropped.push(path);
+            for path in paths.iter().filter(|path| useless.contains(path)) {
+                let is_there = losses::is_there(self.writer.tree, path);
+                let problem =
+                    if is_there { format!("nothing of `{path}` is lost") } else { places::unknown(self.writer, path) };
+                self.mistake(Some(index), "drop", problem);
             }
         }
-        found.retain(|lossy| !dropped.iter().any(|path| path.leads_to(&lossy.path)));
-        found.into_iter().map(|lossy| lossy.loss).collect()
+        found
     }
 
     pub(super) fn mistake(&mut self, step: Option<usize>, key: &'static str, problem: String) {

@@ -1,5 +1,6 @@
 //! Types without parts, as casts see them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::time::Moment;
@@ -27,7 +28,35 @@ pub(super) enum Leaf {
     Uuid,
     Bytes,
     Fixed(usize),
-    Enum(Arc<[Box<str>]>),
+    Enum(Symbols),
+}
+
+/// The symbols of an enum, by number and by name.
+#[derive(Debug, Clone)]
+pub(super) struct Symbols {
+    all: Arc<[Box<str>]>,
+    index: Arc<HashMap<Box<str>, usize>>,
+}
+
+impl Symbols {
+    pub(super) fn new(symbols: &[Box<str>]) -> Self {
+        Self { all: symbols.into(), index: Arc::new(symbols.iter().cloned().zip(0..).collect()) }
+    }
+
+    pub(super) fn all(&self) -> &[Box<str>] {
+        &self.all
+    }
+
+    /// Returns the number of a symbol.
+    pub(super) fn find(&self, symbol: &str) -> Option<usize> {
+        self.index.get(symbol).copied()
+    }
+}
+
+impl PartialEq for Symbols {
+    fn eq(&self, other: &Self) -> bool {
+        self.all() == other.all()
+    }
 }
 
 /// Numbers without a logical type.
@@ -55,7 +84,7 @@ impl Leaf {
             Kind::Primitive(Primitive::Bytes) => Self::Bytes,
             Kind::Primitive(Primitive::String) => Self::String,
             Kind::Fixed { size } => Self::Fixed(*size),
-            Kind::Enum { symbols, .. } => Self::Enum(symbols.clone().into()),
+            Kind::Enum { symbols, .. } => Self::Enum(Symbols::new(symbols)),
             Kind::Primitive(Primitive::Null) | Kind::Array(_) | Kind::Map(_) | Kind::Union(_) | Kind::Record { .. } => {
                 return None;
             }

@@ -4,6 +4,7 @@
 //! one; a text is never made of a number, whose digits may be lost already. Times are ISO 8601 or counts, decimals are
 //! numbers, and bytes are text of a character per byte, as in the defaults of a schema.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::cast::Caster;
@@ -16,12 +17,36 @@ use crate::schema::avro::tree::{Field, Kind, NodeId, Primitive, Tree};
 /// Makes a value of a type; `None` where it is none of it.
 pub(super) fn value(tree: &Tree, of: NodeId, literal: &Literal) -> Option<Value> {
     // Of a union's branches a quoted number is the text rather than the number, and still the number where there is no text.
-    Reader { tree, is_strict: true }.read(of, literal).or_else(|| Reader { tree, is_strict: false }.read(of, literal))
+    let read = |is_strict| Reader { tree, is_strict, defaults: RefCell::default() }.read(of, literal);
+    read(true).or_else(|| read(false))
 }
 
 struct Reader<'a> {
     tree: &'a Tree,
     is_strict: bool,
+    /// What the defaults of fields that the literal lacks may still take.
+    defaults: RefCell<Room>,
+}
+
+/// What defaults may take until they are given up.
+struct Room {
+    values: usize,
+    bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { values: limits::DEFAULT_WORK, bytes: limits::TEXT_BYTES }
+    }
+}
+
+impl Room {
+    /// Takes room for a value, before it is made.
+    fn take(&mut self, values: usize, bytes: usize) -> Option<()> {
+        self.values = self.values.checked_sub(values)?;
+        self.bytes = self.bytes.checked_sub(bytes)?;
+        Some(())
+    }
 }
 
 impl Reader<'_> {
@@ -51,7 +76,7 @@ impl Reader<'_> {
         let is_known = |name: &String| fields.iter().any(|field| *field.name == **name);
         let field = |field: &Field| match entries.get(&*field.name) {
             Some(literal) => self.read(field.of, literal),
-            None => default(self.tree, field),
+            None => of_json(self.tree, field.of, field.default.as_ref()?, 0, &mut self.defaults.borrow_mut()),
         };
         if entries.keys().all(is_known) {
             fields.iter().map(field).collect::<Option<_>>().map(Value::Record)
@@ -61,6 +86,9 @@ impl Reader<'_> {
     }
 
     fn scalar(&self, of: NodeId, text: &str, is_text: bool) -> Option<Value> {
+        if let Kind::Enum { symbols, .. } = &self.tree.get(of).kind {
+            return symbols.iter().position(|symbol| **symbol == *text).map(Value::Enum);
+        }
         let leaf = Leaf::of(self.tree, of)?;
         let string = || Value::String(text.to_owned());
         let cast = |sort| {
@@ -82,19 +110,22 @@ impl Reader<'_> {
     }
 }
 
-/// Makes a value of a field's default; `None` where it has none, where it is none of its type, or where that takes more
-/// than [`limits::DEFAULT_WORK`] to find out.
+/// Symbols that are compared for the cost of a value.
+const SYMBOLS_A_STEP: usize = 100;
+
+/// Makes a value of a field's default; `None` where it has none, where it is none of its type, or where it takes more than
+/// [`limits::DEFAULT_WORK`] values or [`limits::TEXT_BYTES`].
 pub(super) fn default(tree: &Tree, field: &Field) -> Option<Value> {
-    let mut budget = limits::DEFAULT_WORK;
-    of_json(tree, field.of, field.default.as_ref()?, 0, &mut budget)
+    of_json(tree, field.of, field.default.as_ref()?, 0, &mut Room::default())
 }
 
-fn of_json(tree: &Tree, of: NodeId, json: &serde_json::Value, level: usize, budget: &mut usize) -> Option<Value> {
-    if level > limits::COMPARISON_LEVELS || *budget == 0 {
+fn of_json(tree: &Tree, of: NodeId, json: &serde_json::Value, level: usize, room: &mut Room) -> Option<Value> {
+    if level > limits::COMPARISON_LEVELS {
         return None;
     }
-    *budget -= 1;
-    let mut value = |of: NodeId, json: &serde_json::Value| of_json(tree, of, json, level + 1, budget);
+    let symbols = if let Kind::Enum { symbols, .. } = &tree.get(of).kind { symbols.len() } else { 0 };
+    room.take(1 + symbols / SYMBOLS_A_STEP, json.as_str().map_or(0, str::len))?;
+    let mut value = |of: NodeId, json: &serde_json::Value| of_json(tree, of, json, level + 1, room);
     match &tree.get(of).kind {
         Kind::Primitive(Primitive::Null) => json.is_null().then_some(Value::Null),
         Kind::Primitive(Primitive::Boolean) => json.as_bool().map(Value::Boolean),
@@ -113,7 +144,10 @@ fn of_json(tree: &Tree, of: NodeId, json: &serde_json::Value, level: usize, budg
             json.as_array()?.iter().map(|json| value(*item, json)).collect::<Option<_>>().map(Value::Array)
         }
         Kind::Map(of) => {
-            let entries = json.as_object()?.iter().map(|(key, json)| Some((key.clone(), value(*of, json)?)));
+            let entries = json.as_object()?;
+            room.take(0, entries.keys().map(String::len).sum())?;
+            let mut value = |json: &serde_json::Value| of_json(tree, *of, json, level + 1, room);
+            let entries = entries.iter().map(|(key, json)| Some((key.clone(), value(json)?)));
             entries.collect::<Option<_>>().map(Value::Map)
         }
         Kind::Union(branches) => branches

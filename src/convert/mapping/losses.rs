@@ -10,6 +10,7 @@ use super::pairs::{Convert, ConvertId, EXPANSION, Part};
 
 use super::path::{Path, Segment};
 use crate::convert::{Loss, Lost};
+use crate::schema::avro::limits;
 use crate::schema::avro::tree::{Kind, NodeId, Tree};
 
 /// What is carried of a place.
@@ -19,43 +20,59 @@ struct Carried {
     below: BTreeMap<Segment, Carried>,
 }
 
-/// A loss with its path, which `drop` is compared with.
+/// What a step carries of a place.
 #[derive(Debug)]
-pub(super) struct Lossy {
-    pub(super) path: Path,
-    pub(super) loss: Loss,
+pub(super) enum Carry {
+    /// All of it, rounded perhaps.
+    Whole(Option<&'static str>),
+    /// What a pair of types does; the step may have a default for null.
+    Pair { id: ConvertId, has_default: bool },
+    /// All but this branch of a union.
+    But(NodeId),
 }
 
-struct Finder<'c, 'a> {
+/// What is lost, up to [`limits::LOSSES`], and which drops of steps say so beforehand.
+pub(super) struct Losses<'a> {
+    pub(super) found: Vec<Loss>,
+    /// The paths of steps that drop, and whether something of them is lost.
+    pub(super) drops: Vec<(&'a Path, bool)>,
+}
+
+struct Finder<'c, 'a, 'd> {
     compiler: &'c Compiler<'a>,
-    found: Vec<Lossy>,
+    losses: Losses<'d>,
     open: Vec<ConvertId>,
     looked: usize,
 }
 
 /// Finds the losses, in the order of the writer's schema; `None` where the schemas unfold to too many paths.
-pub(super) fn find(compiler: &Compiler<'_>) -> Option<Vec<Lossy>> {
+pub(super) fn find<'d>(compiler: &Compiler<'_>, drops: Vec<(&'d Path, bool)>) -> Option<Losses<'d>> {
     let mut root = Carried::default();
-    let mut finder = Finder { compiler, found: Vec::new(), open: Vec::new(), looked: 0 };
-    for (path, convert) in &compiler.carried {
+    let losses = Losses { found: Vec::new(), drops };
+    let mut finder = Finder { compiler, losses, open: Vec::new(), looked: 0 };
+    for (path, carry) in &compiler.carried {
         let node = super::places::locate(compiler.writer, path).ok()?;
         let mut place = &mut root;
         for segment in &path.0 {
             place = place.below.entry(segment.clone()).or_default();
         }
-        match convert {
-            None => place.whole = true,
-            Some(id) => finder.draw(node, *id, path, place),
+        match carry {
+            Carry::Whole(rounding) => {
+                place.whole = true;
+                rounding.iter().for_each(|rounding| finder.note(path, Lost::Digits(rounding)));
+            }
+            Carry::But(branch) => finder.lose_branch(*branch, path),
+            Carry::Pair { id, has_default } => finder.draw(node, *id, path, (place, *has_default)),
         }
     }
     let tree = compiler.writer.tree;
     finder.compare(tree, tree.root(), &Path::default(), &root);
-    (finder.looked <= EXPANSION).then_some(finder.found)
+    (finder.looked <= EXPANSION).then_some(finder.losses)
 }
 
-impl Finder<'_, '_> {
-    /// Draws what a pair of types carries.
-    fn draw(&mut self, node: NodeId, id: ConvertId, path: &Path, place: &mut Carried) {
+impl Finder<'_, '_, '_> {
+    /// Draws what a pair of types carries, where a null may have a default.
+    fn draw(&mut self, node: NodeId, id: ConvertId, path: &Path, (place, has_default): (&mut Carried, bool)) {
         self.looked += 1;
         // A pair within itself carries there what it carries here.
         if id == ConvertId::NONE || self.looked > EXPANSION || self.open.contains(&id) {
@@ -72,27 +89,29 @@ impl Finder<'_, '_> {
                     let Part::Field(index, id) = part else { continue };
                     let segment = Segment::Field(fields[*index].name.clone());
                     let path = path.with(segment.clone());
-                    self.draw(fields[*index].of, *id, &path, place.below.entry(segment).or_default());
+                    self.draw(fields[*index].of, *id, &path, (place.below.entry(segment).or_default(), false));
                 }
                 // A record without fields has nothing to lose.
                 place.whole |= fields.is_empty();
             }
             (Convert::Items(id), Kind::Array(item)) => {
                 let path = path.with(Segment::Items);
-                self.draw(*item, *id, &path, place.below.entry(Segment::Items).or_default());
+                self.draw(*item, *id, &path, (place.below.entry(Segment::Items).or_default(), false));
             }
             (Convert::Values(id), Kind::Map(value)) => {
                 let path = path.with(Segment::Values);
-                self.draw(*value, *id, &path, place.below.entry(Segment::Values).or_default());
+                self.draw(*value, *id, &path, (place.below.entry(Segment::Values).or_default(), false));
             }
             (Convert::Of(ways), Kind::Union(branches)) => {
                 for (way, branch) in ways.iter().zip(branches) {
-                    if let (Some(id), false) = (way, super::types::is_null(tree, *branch)) {
-                        self.draw(*branch, *id, path, place);
+                    match (way, super::types::is_null(tree, *branch)) {
+                        (Some(id), false) => self.draw(*branch, *id, path, (place, has_default)),
+                        (None, is_null) if !is_null || !has_default => self.lose_branch(*branch, path),
+                        _ => {}
                     }
                 }
             }
-            (Convert::Into(_, id), _) => self.draw(node, *id, path, place),
+            (Convert::Into(_, id), _) => self.draw(node, *id, path, (place, has_default)),
             (convert, _) => {
                 place.whole = true;
                 self.lossy_leaf(convert, node, path);
@@ -101,29 +120,53 @@ impl Finder<'_, '_> {
         self.open.pop();
     }
 
-    /// Notes symbols that become others, and digits that are rounded.
+    /// Notes symbols that become others or have no place, and digits that are rounded.
     fn lossy_leaf(&mut self, convert: &Convert, node: NodeId, path: &Path) {
-        let what = match (convert, &self.compiler.writer.tree.get(node).kind) {
+        match (convert, &self.compiler.writer.tree.get(node).kind) {
             (Convert::Symbol(ways, known), Kind::Enum { symbols, .. }) => {
-                let name = |way: &Option<usize>| way.and_then(|index| known.get(index));
-                let changed = symbols.iter().zip(ways).filter_map(|(symbol, way)| Some((symbol, name(way)?)));
-                let changed = changed.filter(|(symbol, becomes)| symbol != becomes);
-                changed
-                    .map(|(symbol, becomes)| Lost::Symbol {
-                        symbol: symbol.to_string(),
-                        default: Some(becomes.to_string()),
-                    })
-                    .collect()
+                for (symbol, way) in symbols.iter().zip(ways) {
+                    let becomes = way.and_then(|index| known.get(index));
+                    if becomes != Some(symbol) {
+                        let default = becomes.map(ToString::to_string);
+                        self.note(path, Lost::Symbol { symbol: symbol.to_string(), default });
+                    }
+                }
             }
             (Convert::Renamed(renaming), _) => {
-                let merged = renaming.merged().into_iter();
-                merged.map(|(symbol, becomes)| Lost::Symbol { symbol, default: Some(becomes) }).collect()
+                for (symbol, becomes) in renaming.merged() {
+                    self.note(path, Lost::Symbol { symbol, default: Some(becomes) });
+                }
+                renaming.others().into_iter().for_each(|becomes| self.note(path, Lost::Others(becomes)));
             }
-            (Convert::Cast(caster), _) => caster.rounding().map(Lost::Digits).into_iter().collect(),
-            _ => Vec::new(),
-        };
-        let loss = |what| Lossy { path: path.clone(), loss: Loss { path: path.to_string(), what } };
-        self.found.extend(what.into_iter().map(loss));
+            (Convert::Cast(caster), _) => {
+                caster.rounding().into_iter().for_each(|rounding| self.note(path, Lost::Digits(rounding)));
+            }
+            _ => {}
+        }
+    }
+
+    fn lose_branch(&mut self, branch: NodeId, path: &Path) {
+        let node = self.compiler.writer.tree.get(branch);
+        let word = node.kind.word();
+        let branch = node.name.as_ref().map_or_else(|| format!("'{word}'"), |name| format!("{word} '{}'", name.full));
+        self.note(path, Lost::Branch(branch));
+    }
+
+    /// Notes a loss, unless a step drops it, or it is noted already: parts of a text, and branches of a union, share a path.
+    fn note(&mut self, path: &Path, what: Lost) {
+        let mut is_dropped = false;
+        for (drop, is_used) in &mut self.losses.drops {
+            let drops = drop.leads_to(path);
+            *is_used |= drops;
+            is_dropped |= drops;
+        }
+        if is_dropped || self.losses.found.len() >= limits::LOSSES {
+            return;
+        }
+        let loss = Loss { path: shown(path), what };
+        if !self.losses.found.contains(&loss) {
+            self.losses.found.push(loss);
+        }
     }
 
     fn compare(&mut self, tree: &Tree, node: NodeId, path: &Path, place: &Carried) {
@@ -164,13 +207,21 @@ impl Finder<'_, '_> {
     }
 
     fn lose(&mut self, path: &Path) {
-        // A path of two branches of a union is told once.
-        if self.found.iter().any(|lossy| lossy.path == *path) {
-            return;
-        }
-        let shown = if path.0.is_empty() { String::new() } else { path.to_string() };
-        self.found.push(Lossy { path: path.clone(), loss: Loss { path: shown, what: Lost::Field } });
+        self.note(path, Lost::Field);
     }
+}
+
+/// Writes a path, up to [`limits::LOSS_PATH`].
+fn shown(path: &Path) -> String {
+    if path.0.is_empty() {
+        return String::new();
+    }
+    let mut text = path.to_string();
+    if text.len() > limits::LOSS_PATH {
+        text.truncate(text.floor_char_boundary(limits::LOSS_PATH));
+        text.push('…');
+    }
+    text
 }
 
 /// Tells whether a place is there in the writer's schema, be it below a union of several.

@@ -16,6 +16,8 @@ pub(super) enum Make {
     Record(Vec<(Box<str>, Make)>),
     /// A branch of a union; null where nothing is there of what feeds it.
     Maybe { feeds: Vec<Source>, null: Option<usize>, some: usize, of: Box<Make> },
+    /// The default of a step that others refine, where what it moves is null or absent.
+    Instead { from: Source, default: Value, of: Box<Make> },
 }
 
 /// What is done with values of the record.
@@ -25,6 +27,7 @@ pub(super) enum Act {
     /// Each item, or each value of a map, in a scope of its own.
     Each {
         from: Source,
+        branch: Option<usize>,
         of: Box<Make>,
     },
     Split {
@@ -83,12 +86,28 @@ pub(super) struct TextInto {
 #[derive(Debug, Clone)]
 pub(super) struct TextOf(pub(super) Option<Caster>);
 
+impl TextInto {
+    /// Returns the word of the rounding, where digits may go.
+    pub(super) fn rounding(&self) -> Option<&'static str> {
+        self.caster.as_ref().and_then(Caster::rounding)
+    }
+}
+
+impl TextOf {
+    /// Returns the word of the rounding, where digits may go.
+    pub(super) fn rounding(&self) -> Option<&'static str> {
+        self.0.as_ref().and_then(Caster::rounding)
+    }
+}
+
 /// What is there instead.
 #[derive(Debug, Default)]
 pub(super) struct Otherwise {
     /// Of the step: for what is null or absent.
     pub(super) default: Option<Value>,
-    /// Of the target's schema: for what is absent.
+    /// The target's null: for what is null.
+    pub(super) null: Option<Value>,
+    /// Of the target's schema, or null: for what is absent.
     pub(super) absent: Option<Value>,
 }
 
@@ -106,6 +125,10 @@ impl Make {
             Self::Constant(_) => {}
             Self::Record(fields) => fields.iter().for_each(|(_, make)| make.collect(found)),
             Self::Maybe { feeds, .. } => found.extend(feeds.iter().cloned()),
+            Self::Instead { from, of, .. } => {
+                found.push(from.clone());
+                of.collect(found);
+            }
             Self::Act { act, .. } => act.collect(found),
         }
     }

@@ -82,16 +82,18 @@ impl Number {
         Ok(Self::new(BigInt::from_signed_bytes_be(bytes), scale))
     }
 
-    /// Takes a double for its shortest decimal number. Negative zero is none: its sign would be lost.
+    /// Takes a double for its shortest decimal number, and one that has no room for a fraction for the integer that it
+    /// is: there the shortest is another one. Negative zero is none: its sign would be lost.
     pub(super) fn of_double(value: f64, rounding: Option<Rounding>) -> Result<Self, Refusal> {
         check_finite(value, rounding)?;
-        Self::parse(&format!("{value:e}"))
+        if value.abs() >= WHOLE_DOUBLES { Ok(Self::new(whole(value), 0)) } else { Self::parse(&format!("{value:e}")) }
     }
 
-    /// Takes a float for its shortest decimal number, which is shorter than that of the same double.
+    /// Takes a float likewise; its shortest decimal number is shorter than that of the same double.
     pub(super) fn of_float(value: f32, rounding: Option<Rounding>) -> Result<Self, Refusal> {
         check_finite(f64::from(value), rounding)?;
-        Self::parse(&format!("{value:e}"))
+        let is_whole = value.abs() >= WHOLE_FLOATS;
+        if is_whole { Ok(Self::new(whole(f64::from(value)), 0)) } else { Self::parse(&format!("{value:e}")) }
     }
 
     /// Reads `-12.50`, `+3`, `1e300`; no blanks, no grouping, and digits on both sides of a point.
@@ -133,7 +135,7 @@ impl Number {
         }
     }
 
-    /// Returns the nearest double, where the number is its shortest text or a rounding was asked for.
+    /// Returns the nearest double, where it stands for this number or a rounding was asked for.
     pub(super) fn double(&self, rounding: Option<Rounding>) -> Result<f64, Refusal> {
         let nearest: f64 = self.scientific().parse().map_err(|_| RANGE)?;
         if !nearest.is_finite() {
@@ -195,6 +197,23 @@ impl PartialEq for Number {
         let scale = self.scale.max(other.scale);
         matches!((self.at(scale, None), other.at(scale, None)), (Ok(one), Ok(two)) if one == two)
     }
+}
+
+/// From here on a double is whole, and the next one is more than one away.
+const WHOLE_DOUBLES: f64 = 9_007_199_254_740_992.0;
+
+/// From here on a float is.
+const WHOLE_FLOATS: f32 = 16_777_216.0;
+
+/// Returns the integer that a double without room for a fraction is.
+fn whole(value: f64) -> BigInt {
+    let bits = value.to_bits();
+    let (exponent, mantissa) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1) | 1 << 52);
+    let magnitude = match exponent.checked_sub(1075) {
+        Some(more) => BigInt::from(mantissa) << more,
+        None => BigInt::from(mantissa >> (1075 - exponent)),
+    };
+    if value.is_sign_negative() { -magnitude } else { magnitude }
 }
 
 fn check_finite(value: f64, rounding: Option<Rounding>) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use super::cast::Caster;
-use super::leaf::{Bare, Leaf};
+use super::leaf::{Bare, Leaf, Symbols};
 use super::literal;
 use super::path::{Path, Segment};
 use super::step::Cast;
@@ -294,7 +294,8 @@ impl<'a> Pairs<'a> {
             (Kind::Primitive(from), Kind::Primitive(to)) if from == to => Ok(Convert::Same),
             (Kind::Fixed { size: from }, Kind::Fixed { size: to }) if from == to => Ok(Convert::Same),
             (Kind::Enum { symbols, .. }, Kind::Enum { symbols: known, default }) => {
-                let index = |symbol: &str| known.iter().position(|known| **known == *symbol);
+                let lookup = Symbols::new(known);
+                let index = |symbol: &str| lookup.find(symbol);
                 let instead = default.as_deref().and_then(index);
                 let ways: Box<[_]> = symbols.iter().map(|symbol| index(symbol).or(instead)).collect();
                 let fits = ways.iter().any(Option::is_some);

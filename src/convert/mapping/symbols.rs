@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::leaf::Leaf;
+use super::leaf::{Leaf, Symbols};
 use super::step::Action;
 use crate::convert::Value;
 
@@ -14,7 +14,7 @@ pub(super) struct Renaming {
     /// For a text: those that are named.
     texts: BTreeMap<Box<str>, Value>,
     /// The target's symbols, where it is an enum.
-    known: Option<Box<[Box<str>]>>,
+    known: Option<Symbols>,
     other: Option<Value>,
 }
 
@@ -22,15 +22,15 @@ impl Renaming {
     pub(super) fn new(from: &Leaf, to: &Leaf, action: &Action) -> Result<Self, String> {
         let Action::Symbols { names, other } = action else { return Err("is no step with `symbols`".to_owned()) };
         let known = match to {
-            Leaf::Enum(symbols) => Some(symbols.to_vec().into_boxed_slice()),
+            Leaf::Enum(symbols) => Some(symbols.clone()),
             Leaf::String => None,
             _ => return Err("`symbols` takes an enum or a string in the target".to_owned()),
         };
         let target = |name: &str| match &known {
             None => Ok(Value::String(name.to_owned())),
-            Some(symbols) => match symbols.iter().position(|symbol| **symbol == *name) {
+            Some(symbols) => match symbols.find(name) {
                 Some(index) => Ok(Value::Enum(index)),
-                None => Err(format!("`{name}` is no symbol of the target; it has {}", list(symbols))),
+                None => Err(format!("`{name}` is no symbol of the target; it has {}", list(symbols.all()))),
             },
         };
         let other = other.as_deref().map(target).transpose()?;
@@ -41,14 +41,16 @@ impl Renaming {
         let symbols = match from {
             Leaf::String => Box::default(),
             Leaf::Enum(symbols) => {
-                if let Some(name) = names.keys().find(|name| !symbols.iter().any(|symbol| **symbol == ***name)) {
-                    return Err(format!("`{name}` is no symbol of the writer; it has {}", list(symbols)));
+                if let Some(name) = names.keys().find(|name| symbols.find(name).is_none()) {
+                    return Err(format!("`{name}` is no symbol of the writer; it has {}", list(symbols.all())));
                 }
                 let become_of = |symbol: &str| match texts.get(symbol) {
                     Some(value) => Some(value.clone()),
-                    None => target(symbol).ok().or_else(|| other.clone()),
+                    None if known.as_ref().is_none_or(|known| known.find(symbol).is_some()) => target(symbol).ok(),
+                    None => other.clone(),
                 };
-                let symbols: Box<[_]> = symbols.iter().map(|symbol| (symbol.clone(), become_of(symbol))).collect();
+                let symbols: Box<[_]> =
+                    symbols.all().iter().map(|symbol| (symbol.clone(), become_of(symbol))).collect();
                 if let Some((symbol, _)) = symbols.iter().find(|(_, becomes)| becomes.is_none()) {
                     return Err(format!("`{symbol}` has no symbol in the target: name one, or give `other`"));
                 }
@@ -71,14 +73,16 @@ impl Renaming {
     /// Returns what becomes of a text that is not named: itself, where the target takes it.
     fn unnamed(&self, text: &str) -> Option<Value> {
         let Some(known) = &self.known else { return Some(Value::String(text.to_owned())) };
-        known.iter().position(|symbol| **symbol == *text).map(Value::Enum).or_else(|| self.other.clone())
+        known.find(text).map(Value::Enum).or_else(|| self.other.clone())
     }
 
-    /// Returns the writer's symbols that nobody can tell apart afterwards, with what they become.
+    /// Returns the writer's symbols, or texts that are named, that nobody can tell apart afterwards, with what they become.
     pub(super) fn merged(&self) -> Vec<(String, String)> {
         let mut counts: HashMap<String, usize> = HashMap::new();
-        let named = self.symbols.iter().filter_map(|(symbol, becomes)| Some((symbol, self.name(becomes.as_ref()?)?)));
-        let named: Vec<(String, String)> = named.map(|(symbol, becomes)| (symbol.to_string(), becomes)).collect();
+        let symbols = self.symbols.iter().filter_map(|(symbol, becomes)| Some((symbol, becomes.as_ref()?)));
+        let texts = self.texts.iter().filter(|_| self.symbols.is_empty());
+        let named = symbols.chain(texts).filter_map(|(name, becomes)| Some((name.to_string(), self.name(becomes)?)));
+        let named: Vec<(String, String)> = named.collect();
         for (_, becomes) in &named {
             *counts.entry(becomes.clone()).or_default() += 1;
         }
@@ -86,9 +90,14 @@ impl Renaming {
         named.into_iter().filter(|(symbol, becomes)| symbol != becomes && counts[becomes] > 1).collect()
     }
 
+    /// Returns what all texts become that are neither named nor symbols of the target.
+    pub(super) fn others(&self) -> Option<String> {
+        if self.symbols.is_empty() { self.name(self.other.as_ref()?) } else { None }
+    }
+
     fn name(&self, value: &Value) -> Option<String> {
         match value {
-            Value::Enum(index) => self.known.as_ref()?.get(*index).map(ToString::to_string),
+            Value::Enum(index) => self.known.as_ref()?.all().get(*index).map(ToString::to_string),
             Value::String(text) => Some(text.clone()),
             _ => None,
         }

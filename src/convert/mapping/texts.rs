@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::apply::{Made, Trouble, into};
+use super::budget::{Budget, VALUE};
 use super::make::{TextInto, TextOf};
 use super::places::content;
 use crate::convert::Value;
@@ -37,18 +38,32 @@ pub(super) fn split<'t>(text: &'t str, by: &str, part: usize, of: usize) -> Made
     }
 }
 
-pub(super) fn split_all(text: &str, by: &str, branch: Option<usize>, item: &TextInto) -> Made<Value> {
+pub(super) fn split_all(
+    budget: &Budget<'_>,
+    text: &str,
+    by: &str,
+    branch: Option<usize>,
+    item: &TextInto,
+) -> Made<Value> {
+    budget.pay(2 * VALUE)?;
+    budget.look(text)?;
     // No text is no item: one that is empty is joined to the same, which is why that is refused.
     let parts = text.split(by).filter(|_| !text.is_empty());
     let value = |(index, part): (usize, &str)| {
-        item.value(part.to_owned()).map_err(|trouble| trouble.within(&format!("[{index}]")))
+        let made = budget.pay(part.len()).and_then(|()| item.value(part.to_owned()));
+        made.and_then(|value| budget.made(value)).map_err(|trouble| trouble.within(&format!("[{index}]")))
     };
     Ok(into(branch, Value::Array(parts.enumerate().map(value).collect::<Made<_>>()?)))
 }
 
-pub(super) fn join_all(array: &Value, item: &TextOf, by: &str, target: &TextInto) -> Made<Value> {
+pub(super) fn join_all(budget: &Budget<'_>, array: &Value, item: &TextOf, by: &str, target: &TextInto) -> Made<Value> {
     let Value::Array(items) = array else { return Err(Trouble::foreign()) };
-    let texts = items.iter().map(|value| item.text(value)).collect::<Made<Vec<_>>>()?;
+    let text = |value| {
+        let text = item.text(value)?;
+        budget.pay(VALUE + 2 * (text.len() + by.len()))?;
+        Ok(text)
+    };
+    let texts = items.iter().map(text).collect::<Made<Vec<_>>>()?;
     let joined = texts.join(by);
     let again = joined.split(by).filter(|_| !joined.is_empty());
     match again.eq(texts.iter()) {

@@ -12,6 +12,7 @@ use jsonata_core::value::JValue;
 
 use super::exact::{EXACT_INTEGER, Exact, Number};
 use super::limits::RESULT;
+use crate::convert::float::{narrowed, widened};
 use crate::convert::value::{Codec, Mistake, Value};
 use crate::schema::avro::limits::VALUE_LEVELS;
 use crate::schema::avro::tree::{Field, Kind, Node, NodeId, Primitive, Tree};
@@ -103,9 +104,11 @@ impl Reader<'_> {
         if is_held { Ok(JValue::Number(value as f64)) } else { self.token(Number::Long(value)) }
     }
 
-    /// A float is the decimal that is written for it, not the double that is nearest to it: 0.1 is 0.1.
+    /// A float is the decimal that is written for it, not the double that is nearest to it: 0.1 is 0.1. Without room for a
+    /// fraction it is the integer that it holds.
     fn float(&mut self, value: f32) -> Result<JValue, Mistake> {
         match value.to_string().parse() {
+            Ok(_) if value.is_finite() && value.abs() >= WHOLE_FLOATS => Ok(JValue::Number(f64::from(value))),
             Ok(number) if value.is_finite() => Ok(JValue::Number(number)),
             _ => self.token(Number::Float(value)),
         }
@@ -265,16 +268,17 @@ fn integer(number: Number) -> Option<i64> {
     }
 }
 
+/// From here on a float is whole, and the next one is more than one away.
+const WHOLE_FLOATS: f32 = 16_777_216.0;
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "compared with what it came from")]
 fn float(number: Number) -> Option<f32> {
     match number {
         Number::Float(value) => Some(value),
-        Number::Double(value) if !value.is_finite() => Some(value as f32),
-        Number::Double(value) => {
+        Number::Double(value) => narrowed(value).or_else(|| {
             let near = value as f32;
-            let is_held = f64::from(near).to_bits() == value.to_bits() || near.to_string().parse() == Ok(value);
-            (near.is_finite() && is_held).then_some(near)
-        }
+            (near.abs() < WHOLE_FLOATS && near.to_string().parse() == Ok(value)).then_some(near)
+        }),
         Number::Long(value) => Some(value as f32).filter(|near| *near as i128 == i128::from(value)),
     }
 }
@@ -283,7 +287,7 @@ fn float(number: Number) -> Option<f32> {
 fn double(number: Number) -> Option<f64> {
     match number {
         Number::Double(value) => Some(value),
-        Number::Float(value) => Some(f64::from(value)),
+        Number::Float(value) => Some(widened(value)),
         Number::Long(value) => Some(value as f64).filter(|near| *near as i128 == i128::from(value)),
     }
 }

@@ -90,6 +90,96 @@ const ROWS: &[Row] = &[
             "fails at x, mapping[0]: the source is null or absent, and the target takes no null; give a `default`",
         )],
     },
+    // A null stays one, or fails: the field's default is for what is absent.
+    Row {
+        writer: "{ a: string?, b: string?, c: [int]?, d: { x: string? }? }",
+        target: "{ a1: string? = null, a2: (string | null) = \"x\", a3: string = \"x\", ab: (string | null) = \"y\", \
+                 as: ([string] | null) = [\"z\"], cs: ([long] | null) = [7], w: ([string] | null) = [], \
+                 u: (string | null) = \"u\", one: (int | null) = 9, d: (string | null) = \"d\" }",
+        steps: &[
+            "from: b, to: [a1, a2, a3], split: ','",
+            "from: [a, b], to: ab, join: ','",
+            "from: a, to: as, split: ','",
+            "from: 'c[]', to: 'cs[]'",
+            "from: [a, b], to: w, wrap: array",
+            "from: [a, b], to: u, wrap: union",
+            "from: c, to: [one], unwrap: array",
+            "from: d.x, to: d",
+        ],
+        records: &[
+            (
+                r#"{"a": null, "b": null, "c": null, "d": {"x": null}}"#,
+                "fails at a3, mapping[0]: the value is null, and the target takes no null; give a `default`",
+            ),
+            (
+                r#"{"a": null, "b": "1,2,3", "c": null, "d": {"x": null}}"#,
+                "fails at ab, mapping[1]: one part is null or absent, and another is not",
+            ),
+        ],
+    },
+    Row {
+        writer: "{ a: string?, b: string?, c: [int]?, d: { x: string?, y: string }? }",
+        target: "{ a2: (string | null) = \"x\", ab: (string | null) = \"y\", \
+                 as: ([string] | null) = [\"z\"], cs: ([long] | null) = [7], w: ([string] | null) = [], \
+                 u: (string | null) = \"u\", one: (int | null) = 9, x: (string | null) = \"d\", y: string = \"e\", \
+                 ys: ([string] | null) = [\"f\"] }",
+        steps: &[
+            "from: [a, b], to: ab, join: ','",
+            "from: a, to: as, split: ','",
+            "from: a, to: a2, symbols: { a: b }",
+            "from: 'c[]', to: 'cs[]'",
+            "from: [a, b], to: w, wrap: array",
+            "from: [a, b], to: u, wrap: union",
+            "from: c, to: [one], unwrap: array",
+            "from: d.x, to: x",
+            "from: d.y, to: y",
+            "from: d.y, to: ys, split: ','",
+        ],
+        records: &[
+            (
+                r#"{"a": null, "b": null, "c": null, "d": {"x": null, "y": "1"}}"#,
+                r#"{"a2": null, "ab": null, "as": null, "cs": null, "w": null, "u": null, "one": null, "x": null,
+                    "y": "1", "ys": ["1"]}"#,
+            ),
+            (
+                r#"{"a": null, "b": null, "c": [], "d": null}"#,
+                r#"{"a2": null, "ab": null, "as": null, "cs": [], "w": null, "u": null, "one": 9, "x": "d",
+                    "y": "e", "ys": ["f"]}"#,
+            ),
+        ],
+    },
+    // Arrays behind a null are absent: the default of the field.
+    Row {
+        writer: "{ d: { c: [int]? }? }",
+        target: "{ c: ([long] | null) = [7], e: [long] = [8] }",
+        steps: &["from: 'd.c[]', to: 'c[]'", "from: 'd.c[]', to: 'e[]'"],
+        records: &[
+            (r#"{"d": null}"#, r#"{"c": [7], "e": [8]}"#),
+            (
+                r#"{"d": {"c": null}}"#,
+                "fails at e, mapping: the value is null, and the target takes no null; give a `default`",
+            ),
+            (r#"{"d": {"c": [1]}}"#, r#"{"c": [1], "e": [1]}"#),
+        ],
+    },
+    // The default of a step that others refine.
+    Row {
+        writer: "{ client: Client{ id: long, fullname: string }?, lines: [{ n: int }]? }",
+        target: "{ customer: Customer{ id: long, name: string }, items: [{ m: int }] }",
+        steps: &[
+            "from: client, to: customer, default: { id: 0, name: nobody }",
+            "from: client.fullname, to: customer.name",
+            "from: lines, to: items, default: [{ m: 1 }]",
+            "from: 'lines[].n', to: 'items[].m'",
+        ],
+        records: &[
+            (r#"{"client": null, "lines": null}"#, r#"{"customer": {"id": 0, "name": "nobody"}, "items": [{"m": 1}]}"#),
+            (
+                r#"{"client": {"id": 7, "fullname": "Ann"}, "lines": [{"n": 3}]}"#,
+                r#"{"customer": {"id": 7, "name": "Ann"}, "items": [{"m": 3}]}"#,
+            ),
+        ],
+    },
     // A null that the target does not take.
     Row {
         writer: "{ a: int?, b: int? }",

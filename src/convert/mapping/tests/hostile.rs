@@ -96,3 +96,109 @@ fn misspelt_paths_cost_little() {
     assert_eq!(found.len(), 200);
     assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
 }
+
+/// Each makes gigabytes of a record of some kilobytes, or would take hours.
+#[test]
+fn what_a_mapping_makes_is_bounded() {
+    let begin = Instant::now();
+    let long = "x,".repeat(200_000);
+    let items = |count: usize| vec![1; count];
+    let constant = "c".repeat(100_000);
+    let cases: [(&str, &str, &[&str], Json); 6] = [
+        (
+            "{ a: string, items: [{ n: int }] }",
+            "{ items: [{ n: int, a: string }] }",
+            &["from: a, to: 'items[].a'"],
+            serde_json::json!({"a": long, "items": items(5_000).iter().map(|n| serde_json::json!({"n": n})).collect::<Vec<_>>()}),
+        ),
+        (
+            "{ items: [int] }",
+            "{ items: [{ n: int, a: string }] }",
+            &["from: 'items[]', to: 'items[].n'", &format!("to: 'items[].a', constant: {constant}")],
+            serde_json::json!({"items": items(5_000)}),
+        ),
+        (
+            "{ a: string, items: [int] }",
+            "{ items: [{ n: int, a: [string] }] }",
+            &["from: 'items[]', to: 'items[].n'", "from: a, to: 'items[].a', split: ','"],
+            serde_json::json!({"a": long, "items": items(5_000)}),
+        ),
+        (
+            "{ a: string, items: [int] }",
+            "{ items: [{ n: int, a: string, b: string }] }",
+            &["from: 'items[]', to: 'items[].n'", "from: a, to: ['items[].a', 'items[].b'], split: ','"],
+            serde_json::json!({"a": long, "items": items(5_000)}),
+        ),
+        (
+            "{ a: [string], items: [int] }",
+            "{ items: [{ n: int, a: string }] }",
+            &["from: 'items[]', to: 'items[].n'", "from: a, to: 'items[].a', join: ','"],
+            serde_json::json!({"a": ["x".repeat(100_000), "y".repeat(100_000)], "items": items(5_000)}),
+        ),
+        (
+            "{ a: string, b: string, items: [int] }",
+            "{ items: [{ n: int, a: [string] }] }",
+            &["from: 'items[]', to: 'items[].n'", "from: [a, b], to: 'items[].a', wrap: array"],
+            serde_json::json!({"a": long, "b": long, "items": items(5_000)}),
+        ),
+    ];
+    for (writer, target, steps, datum) in cases {
+        let case = case(writer, target, steps);
+        let made = case.json(&datum).unwrap_err();
+        assert!(made.ends_with(": the mapping makes too much of a record of this size"), "{made}");
+    }
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+}
+
+/// A record that is large itself may become as large, and some times larger.
+#[test]
+fn large_records_may_become_large_ones() {
+    let case = case("{ a: string }", "{ a: string, b: string, c: string }", &["from: a, to: b", "from: a, to: c"]);
+    let text = "x".repeat(MADE);
+    let made = case.map(&Value::Record(vec![Value::String(text.clone())])).unwrap();
+    assert_eq!(made, Value::Record(vec![Value::String(text); 3]));
+}
+
+/// Defaults of defaults multiply their texts.
+#[test]
+fn defaults_are_measured_before_they_are_made() {
+    let begin = Instant::now();
+    let text = "x".repeat(100_000);
+    let items = vec!["{}"; 5_000].join(", ");
+    let target = format!("{{ a: int, b: [{{ t: string = \"{text}\" }}] = [{items}] }}");
+    let found = compile("{ a: int }", &target, &[]).err().unwrap();
+    let expected = "mapping: `b` of version 2: has no source, and its default is none of its type: give a step for it";
+    assert_eq!(found, [expected.to_owned()]);
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn losses_are_bounded() {
+    let name = "n".repeat(400);
+    let fields: Vec<String> = (0..2_000).map(|index| format!("f{index}: int")).collect();
+    let writer = format!("{{ {name}1: {{ {name}2: {{ {name}3: int, ok: int }} }}, {} }}", fields.join(", "));
+    let case = case(&writer, "{ ok: int }", &[&format!("from: {name}1.{name}2.ok, to: ok")]);
+    let losses = case.losses();
+    assert_eq!(losses.len(), crate::schema::avro::limits::LOSSES);
+    assert!(losses[0].ends_with("…`") && losses[0].len() < 1_010, "{}", losses[0]);
+    // What is dropped by name is not counted, be it beyond the bound.
+    let drops: Vec<String> = (0..1_999).map(|index| format!("f{index}")).collect();
+    let case = super::case(
+        &writer,
+        "{ ok: int }",
+        &[&format!("from: {name}1.{name}2.ok, to: ok"), &format!("drop: [{}]", drops.join(", "))],
+    );
+    assert_eq!(case.losses().len(), 2);
+}
+
+/// Each record has as many symbols as it has bytes, and each symbol is one of many.
+#[test]
+fn symbols_are_looked_up() {
+    let begin = Instant::now();
+    let symbols: Vec<String> = (0..20_000).map(|index| format!("S{index}")).collect();
+    let target = format!("{{ a: [enum E({})] }}", symbols.join(", "));
+    let case = case("{ a: [string] }", &target, &["to: 'a[]', cast: text"]);
+    let all = |value: Value| Value::Record(vec![Value::Array(vec![value; 50_000])]);
+    assert_eq!(case.map(&all(Value::String("S19999".to_owned()))).unwrap(), all(Value::Enum(19_999)));
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+}

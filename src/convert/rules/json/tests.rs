@@ -213,6 +213,19 @@ fn results_fit_their_schema_exactly_or_fail() {
         (json!("long"), Value::Long(i64::MIN), "$", json!("double"), Ok(Value::Double(-9_223_372_036_854_775_808.0))),
         (json!("long"), Value::Long(1 << 60), "$", json!("float"), Ok(Value::Float(1_152_921_504_606_846_976.0))),
         (json!("double"), Value::Double(0.1), "$", json!("float"), Ok(Value::Float(0.1))),
+        // A float that is whole is the integer that it holds, not the one of its shortest text.
+        (json!("float"), Value::Float(123_456_792.0), "$", json!("long"), Ok(Value::Long(123_456_792))),
+        (json!("double"), Value::Double(123_456_790.0), "$", json!("float"), inexact("float")),
+        (json!("double"), Value::Double(123_456_792.0), "$", json!("float"), Ok(Value::Float(123_456_792.0))),
+        // The bits of what is no number.
+        (
+            json!("float"),
+            Value::Float(f32::from_bits(0xffa0_0001)),
+            "$",
+            json!("double"),
+            Ok(Value::Double(f64::from_bits(0xfff4_0000_2000_0000))),
+        ),
+        (json!("double"), Value::Double(f64::from_bits(0x7ff8_0000_0000_0001)), "$", json!("float"), inexact("float")),
         (json!("double"), Value::Double(0.123_456_789), "$", json!("float"), inexact("float")),
         (json!("double"), Value::Double(1e300), "$", json!("float"), inexact("float")),
         (json!("float"), Value::Float(0.1), "$", json!("double"), Ok(Value::Double(0.1))),

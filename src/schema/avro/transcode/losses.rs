@@ -32,6 +32,8 @@ pub enum Lost {
         /// The default that takes its place.
         default: Option<String>,
     },
+    /// All texts that a step of a mapping does not name, of which it makes this one.
+    Others(String),
     /// Digits: a step of a mapping rounds them, in the way of this name.
     Digits(&'static str),
 }
@@ -164,6 +166,7 @@ impl fmt::Display for Loss {
                 write!(f, " where it is '{symbol}', which becomes '{default}'")
             }
             Lost::Symbol { symbol, default: None } => write!(f, " where it is '{symbol}'"),
+            Lost::Others(becomes) => write!(f, " where it is any other text, which becomes '{becomes}'"),
             Lost::Digits(rounding) => write!(f, " to the digit: rounded by '{rounding}'"),
         }
     }
