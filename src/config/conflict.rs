@@ -100,7 +100,17 @@ fn claim<'g>(
     output: &str,
 ) -> Option<Error> {
     let (other, other_role) = *writers.entry(output.to_owned()).or_insert((gate, role));
-    (other_role != role).then(|| Error::new(gate.key(role), apart_problem(gate, output, other, other_role)))
+    let is_apart = other_role != role && !go_together((gate, role), (other, other_role));
+    is_apart.then(|| Error::new(gate.key(role), apart_problem(gate, output, other, other_role)))
+}
+
+/// Tells whether a gate hands its good records of the other version to where a converter makes such of the rest.
+fn go_together(one: (&Gate, Role), other: (&Gate, Role)) -> bool {
+    let is_new_topic = |gate: (&Gate, Role), converter: (&Gate, Role)| {
+        let is_to = converter.0.kind != Kind::Gate && converter.1 == "validated";
+        gate.0.kind == Kind::Gate && gate.1 == "converter" && is_to
+    };
+    is_new_topic(one, other) || is_new_topic(other, one)
 }
 
 fn outputs(gate: &Gate, topic: &str) -> Vec<(Role, String)> {
