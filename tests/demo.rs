@@ -31,21 +31,35 @@ fn accounted(output: &str) -> [u64; 4] {
     words.collect::<Vec<u64>>().try_into().unwrap_or_else(|numbers| panic!("{numbers:?} in '{line}'"))
 }
 
+/// Reads of the summary how many records a topic has, and how many of them a converter has written.
+fn complete(output: &str, topic: &str, converted: &str) -> [u64; 2] {
+    let is_asked = |line: &&str| line.contains(topic) && line.contains(converted) && line.contains(" as sent + ");
+    let line = output.lines().find(is_asked).unwrap_or_else(|| panic!("'{topic}' is not complete:\n{output}"));
+    let number = |text: &str| text.trim().replace(',', "").parse().unwrap();
+    let all = line.split_once(topic).unwrap().1.split_once('=').unwrap().0;
+    let converted = line.split_once(converted).unwrap().0.rsplit_once('+').unwrap().1;
+    [number(all), number(converted)]
+}
+
 #[test]
 fn every_record_is_accounted_for_in_a_pipe() {
     let output = run(demo(&["--for", "3s", "--rate", "500"]));
     let out = text(&output.stdout);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{out}");
     assert!(!out.contains('\x1b'), "no escape sequences in a pipe:\n{out}");
-    assert!(
-        out.starts_with(
-            "sluice demo: a broker, a registry and a gate in this process, 500 records per second for 3s\n"
-        )
-    );
+    assert!(out.starts_with(
+        "sluice demo: a broker, a registry, a gate and two converters in this process, 500 records per second for 3s\n"
+    ));
     let [sent, validated, converter, dead] = accounted(&out);
     assert_eq!(sent, validated + converter + dead, "{out}");
     assert!((100..=1600).contains(&sent), "{sent} of the 1,500 asked for");
     assert!(validated > converter && converter > dead && dead > 0, "{out}");
+    let good = sent - dead;
+    let [old, down] = complete(&out, "orders ", "converted down");
+    let [new, up] = complete(&out, "orders-v3 ", "converted up");
+    assert_eq!((old, new, down), (good, good, converter), "both topics have every good record:\n{out}");
+    assert!(up > converter && up <= validated, "{up} of {validated}, but for deletions:\n{out}");
+    assert!(out.contains(" up ") && out.contains(" down ") && out.contains(" skipped "), "in the lines too:\n{out}");
     let progress = out.lines().filter(|line| line.contains(" sent ") && line.contains(" waiting")).count();
     assert!(progress >= 2, "a line every two seconds and one at the end:\n{out}");
     for part in ["dead letters by reason", "not_framed", "some of them, as their headers tell", "what to try next"] {
@@ -71,7 +85,7 @@ fn on_a_terminal(setup: impl FnOnce(&mut Command)) -> String {
 
 /// Tells whether the cursor goes up over a table, whose height grows with the reasons seen.
 fn redraws(out: &str) -> bool {
-    (9..=16).any(|height| out.contains(&format!("\x1b[{height}A")))
+    (13..=20).any(|height| out.contains(&format!("\x1b[{height}A")))
 }
 
 #[test]

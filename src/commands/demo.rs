@@ -134,8 +134,9 @@ fn opening(asked: &cli::Demo) -> String {
         format!("for {}", humantime::format_duration(asked.time))
     };
     format!(
-        "sluice demo: a broker, a registry and a gate in this process, {} records per second {time}\n\
-         orders in v1, v2 and an incompatible v3 of their schema, some deleted, some damaged\n",
+        "sluice demo: a broker, a registry, a gate and two converters in this process, {} records per second {time}\n\
+         orders in v1, v2 and an incompatible v3 of their schema, some deleted, some damaged; the old topic gets all good\n\
+         ones for readers of v2, the new one for readers of v3: what the other has is converted up or down\n",
         indicatif::HumanCount(asked.rate.into())
     )
 }

@@ -1,24 +1,26 @@
-//! The books of the demo: what was sent, and whether each record came out once, where it belongs, as it was.
+//! The books of the demo: what was sent, and whether each record came out once in each of its topics, as it must be there.
 //!
-//! A record is entered before it is sent, under a number that travels in a header, and struck out when a reader meets
-//! it in an output topic. What is met and not in the books came twice or from nowhere; what is left at the end is
-//! lost. Between the two it is compared: topic, partition, reason, key, value and timestamp, and the order within each
-//! output partition. Only what is under way is kept, so the books stay small however long the demo runs.
+//! A record is entered before it is sent, under a number that travels in a header, with what each topic must have of it:
+//! a good one is due in two, as it came in one and converted in the other. A topic is struck out when a reader meets the
+//! record there. What is met and not due came twice or from nowhere; what is left at the end is lost. Between the two it
+//! is compared: partition, reason, key, value and timestamp, whether it says to be converted, and the order within each
+//! partition among the direct and among the converted ones. Only what is under way is kept, so the books stay small
+//! however long the demo runs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex};
 
 use super::traffic::Expected;
-use crate::gate::verdict::Route;
+use super::{OUTPUTS, Output};
 use crate::violation::ReasonCode;
 
 /// Bytes that may be under way at once. The broker keeps 5 MB per partition and drops older records without a word, so
 /// producers stop before any partition can come near.
 const UNDER_WAY: usize = 4_000_000;
 
-/// What a record costs in the log besides key and value: the frame and the headers, those of dead letters in the mean.
-const OVERHEAD: usize = 150;
+/// What a record costs in the log besides key and value: the frame and the headers of a converted one.
+const OVERHEAD: usize = 300;
 
 /// Faults that are kept in words; more are only counted.
 const FAULTS_TOLD: usize = 10;
@@ -27,9 +29,10 @@ const FAULTS_TOLD: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) partition: i32,
+    /// What the gate must do with it.
     pub(super) expected: Expected,
-    /// Hash of key, value and timestamp.
-    pub(super) fingerprint: u64,
+    /// Hash of key, value and timestamp by topic, for those that must still have it.
+    pub(super) due: [Option<u64>; OUTPUTS],
     /// Bytes of key and value.
     pub(super) size: usize,
 }
@@ -37,13 +40,15 @@ pub(super) struct Entry {
 /// A record that was met in an output topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arrival {
-    pub(super) route: Route,
+    pub(super) output: Output,
     pub(super) partition: i32,
     /// The number in its header; `None` where there is none.
     pub(super) number: Option<u64>,
     pub(super) fingerprint: u64,
     /// What its dead-letter headers say.
     pub(super) reason: Option<ReasonCode>,
+    /// Whether its headers say that a converter has written it.
+    pub(super) is_converted: bool,
 }
 
 /// An example of a dead letter, read back from its headers.
@@ -64,8 +69,9 @@ pub(super) struct Ledger {
     under_way: HashMap<u64, Entry>,
     bytes: usize,
     sent: u64,
-    arrived: [u64; Route::ALL.len()],
-    newest: HashMap<(Route, i32), u64>,
+    /// By topic: as they came, and from a converter.
+    arrived: [[u64; 2]; OUTPUTS],
+    newest: HashMap<(Output, i32, bool), u64>,
     letters: BTreeMap<ReasonCode, Letter>,
     faults: Vec<String>,
     more_faults: u64,
@@ -95,29 +101,45 @@ impl Ledger {
 
     /// Compares a record of an output topic with what was sent.
     pub(super) fn strike_out(&mut self, arrival: Arrival) {
-        self.arrived[arrival.route as usize] += 1;
+        let Arrival { output, partition, is_converted, .. } = arrival;
+        self.arrived[output as usize][usize::from(is_converted)] += 1;
         let Some(number) = arrival.number else { return self.fault("a record has no number".to_owned()) };
-        let Some(entry) = self.under_way.remove(&number) else {
-            return self.fault(format!("record {number} came twice, or was never sent"));
+        let topic = output.topic();
+        let Some((entry, due)) = self.take(number, output) else {
+            return self.fault(format!("record {number} came to '{topic}' twice, or does not belong there"));
         };
-        self.bytes -= entry.size + OVERHEAD;
-        let route = arrival.route.outcome();
-        let found = Expected { route: arrival.route, reason: arrival.reason };
-        if found != entry.expected {
-            let expected = words(entry.expected);
-            self.fault(format!("record {number} came out as {}, not as {expected}", words(found)));
+        let expected = if Output::of(entry.expected.route) == Some(output) {
+            (false, entry.expected.reason)
+        } else {
+            (true, None)
+        };
+        if (is_converted, arrival.reason) != expected {
+            let [found, expected] = [(is_converted, arrival.reason), expected].map(words);
+            self.fault(format!("record {number} came to '{topic}' {found}, not {expected}"));
         }
-        if arrival.partition != entry.partition {
-            let (from, to) = (entry.partition, arrival.partition);
-            self.fault(format!("record {number} moved from partition {from} to {to} of '{route}'"));
+        if partition != entry.partition {
+            let from = entry.partition;
+            self.fault(format!("record {number} moved from partition {from} to {partition} of '{topic}'"));
         }
-        if arrival.fingerprint != entry.fingerprint {
-            self.fault(format!("record {number} changed its key, value or timestamp on the way to '{route}'"));
+        if arrival.fingerprint != due {
+            self.fault(format!("record {number} has another key, value or timestamp in '{topic}' than it must have"));
         }
-        let before = self.newest.insert((arrival.route, arrival.partition), number);
+        let before = self.newest.insert((output, partition, is_converted), number);
         if before.is_some_and(|before| before > number) {
-            self.fault(format!("record {number} was overtaken in partition {} of '{route}'", arrival.partition));
+            self.fault(format!("record {number} was overtaken in partition {partition} of '{topic}'"));
         }
+    }
+
+    /// Strikes a topic out of a record's entry; returns what the topic must have.
+    fn take(&mut self, number: u64, output: Output) -> Option<(Entry, u64)> {
+        let entry = self.under_way.get_mut(&number)?;
+        let due = entry.due[output as usize].take()?;
+        let entry = *entry;
+        if entry.due.iter().all(Option::is_none) {
+            self.under_way.remove(&number);
+            self.bytes -= entry.size + OVERHEAD;
+        }
+        Some((entry, due))
     }
 
     /// Keeps a dead letter as the example of its reason, if it is the first.
@@ -139,14 +161,14 @@ impl Ledger {
         self.sent
     }
 
-    /// Returns how many records are sent and not yet met again.
+    /// Returns how many records are sent and not yet met in all their topics.
     pub(super) fn under_way(&self) -> usize {
         self.under_way.len()
     }
 
-    /// Returns how many records were met in the topic of an outcome.
-    pub(super) fn arrived(&self, route: Route) -> u64 {
-        self.arrived[route as usize]
+    /// Returns how many records were met in a topic: as they came, and from a converter.
+    pub(super) fn arrived(&self, output: Output) -> [u64; 2] {
+        self.arrived[output as usize]
     }
 
     /// Returns an example of each reason, in the order of the stages.
@@ -159,7 +181,7 @@ impl Ledger {
         if !self.under_way.is_empty() {
             let first = self.under_way.keys().min().copied().unwrap_or_default();
             let count = self.under_way.len();
-            self.fault(format!("{count} records never came out, the first of them number {first}"));
+            self.fault(format!("{count} records never came to a topic of theirs, the first of them number {first}"));
         }
         if self.more_faults > 0 {
             self.faults.push(format!("and {} more", self.more_faults));
@@ -175,57 +197,71 @@ pub(super) fn fingerprint(key: Option<&[u8]>, value: Option<&[u8]>, timestamp: O
     hasher.finish()
 }
 
-fn words(expected: Expected) -> String {
-    match expected.reason {
-        Some(reason) => format!("{} ({reason})", expected.route.outcome()),
-        None => expected.route.outcome().to_owned(),
-    }
+fn words((is_converted, reason): (bool, Option<ReasonCode>)) -> String {
+    let how = if is_converted { "converted" } else { "as sent" };
+    reason.map_or_else(|| how.to_owned(), |reason| format!("{how} ({reason})"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::verdict::Route;
 
     const VALIDATED: Expected = Expected { route: Route::Validated, reason: None };
 
+    /// A record that the old topic has as it came and the new one converted.
     fn entry() -> Entry {
-        Entry { partition: 1, expected: VALIDATED, fingerprint: 7, size: 100 }
+        Entry { partition: 1, expected: VALIDATED, due: [Some(7), Some(8), None], size: 100 }
     }
 
     fn arrival(number: u64) -> Arrival {
-        Arrival { route: Route::Validated, partition: 1, number: Some(number), fingerprint: 7, reason: None }
+        let (output, fingerprint) = (Output::Old, 7);
+        Arrival { output, partition: 1, number: Some(number), fingerprint, reason: None, is_converted: false }
+    }
+
+    fn converted(number: u64) -> Arrival {
+        Arrival { output: Output::New, fingerprint: 8, is_converted: true, ..arrival(number) }
     }
 
     #[test]
-    fn closes_without_a_fault_when_each_record_came_once() {
+    fn closes_without_a_fault_when_each_record_came_once_to_each_topic() {
         let mut ledger = Ledger::default();
         let numbers = [ledger.enter(entry()), ledger.enter(entry())];
         assert_eq!((numbers, ledger.sent(), ledger.under_way()), ([1, 2], 2, 2));
         numbers.into_iter().for_each(|number| ledger.strike_out(arrival(number)));
-        assert_eq!((ledger.arrived(Route::Validated), ledger.under_way(), ledger.bytes), (2, 0, 0));
+        assert_eq!((ledger.under_way(), ledger.has_room()), (2, true), "the other topic lacks them");
+        numbers.into_iter().for_each(|number| ledger.strike_out(converted(number)));
+        assert_eq!([Output::Old, Output::New].map(|output| ledger.arrived(output)), [[2, 0], [0, 2]]);
+        assert_eq!((ledger.under_way(), ledger.bytes), (0, 0));
         assert_eq!(ledger.close(), [""; 0]);
     }
 
     #[test]
     fn finds_whatever_is_wrong() {
-        let dead = Some(ReasonCode::Truncated);
+        let both = |number| vec![arrival(number), converted(number)];
+        let with = |rest: Vec<Arrival>| [both(1), rest].concat();
+        let lost = "1 records never came to a topic of theirs, the first of them number 2";
+        let dead = Arrival { output: Output::DeadLetters, reason: Some(ReasonCode::Truncated), ..arrival(2) };
         for (what, arrivals, expected) in [
-            ("lost", vec![arrival(1)], "1 records never came out, the first of them number 2"),
-            ("doubled", vec![arrival(1), arrival(1), arrival(2)], "record 1 came twice"),
-            ("swapped", vec![arrival(2), arrival(1)], "record 1 was overtaken in partition 1"),
-            ("unnumbered", vec![arrival(1), arrival(2), Arrival { number: None, ..arrival(0) }], "has no number"),
+            ("lost", both(1), lost),
+            ("not converted", with(vec![arrival(2)]), lost),
+            ("doubled", with(vec![arrival(2), arrival(2)]), "record 2 came to 'orders' twice"),
             (
-                "misrouted",
-                vec![arrival(1), Arrival { route: Route::Converter, ..arrival(2) }],
-                "record 2 came out as converter, not as validated",
+                "round",
+                [both(2), with(vec![Arrival { output: Output::Old, ..converted(1) }])].concat(),
+                "record 1 came to 'orders' twice",
             ),
+            ("swapped", [both(2), both(1)].concat(), "record 1 was overtaken in partition 1 of 'orders'"),
+            ("unnumbered", with(vec![Arrival { number: None, ..arrival(0) }]), "has no number"),
+            ("condemned", with(vec![dead]), "record 2 came to 'orders.dead-letter' twice, or does not belong there"),
+            ("blamed", with(vec![Arrival { reason: dead.reason, ..arrival(2) }]), "as sent (truncated), not as sent"),
             (
-                "condemned",
-                vec![arrival(1), Arrival { route: Route::DeadLetter, reason: dead, ..arrival(2) }],
-                "record 2 came out as dead_letter (truncated), not as validated",
+                "unmarked",
+                with(vec![Arrival { is_converted: false, ..converted(2) }]),
+                "'orders-v3' as sent, not converted",
             ),
-            ("moved", vec![arrival(1), Arrival { partition: 2, ..arrival(2) }], "moved from partition 1 to 2"),
-            ("altered", vec![arrival(1), Arrival { fingerprint: 8, ..arrival(2) }], "record 2 changed its key"),
+            ("moved", with(vec![Arrival { partition: 2, ..arrival(2) }]), "moved from partition 1 to 2"),
+            ("altered", with(vec![Arrival { fingerprint: 9, ..converted(2) }]), "record 2 has another key"),
         ] {
             let mut ledger = Ledger::default();
             ledger.enter(entry());

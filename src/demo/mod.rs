@@ -1,18 +1,23 @@
 //! `sluice demo`: a broker, a registry, producers, a gate and a reader in one process, with nothing to install.
 //!
 //! ```text
-//!  produce ──> orders.raw ──> Service (the gate of `sluice run`) ──> orders             ──┐
-//!     │         (cluster)        │                                   orders.converter   ──┤ verify
-//!     │                       registry                               orders.dead-letter ──┘   │
-//!     └────────── enter ─────────────────> ledger <────────────── strike out ─────────────────┘
+//!  produce ──> orders.raw ──> gate ──┬──> orders ─────────────┬──┐
+//!     │         (cluster)      │     │     up │ ^ down        │  │
+//!     │                     registry ├──> orders-v3 ──────────┤  verify
+//!     │                              └──> orders.dead-letter ─┘  │
+//!     └──── enter ─────────────> ledger <───── strike out ───────┘
 //! ```
 //!
-//! The gate is the real one, started from a configuration text as an operator would write it, and so is the registry, whose
-//! log is in the broker; that one is small. Nothing that the demo says of records comes from the gate alone: `verify` reads
-//! the output topics as any consumer would, and `ledger` compares each record with what was sent. `traffic` makes good
-//! records and `damage` spoils some; `table` shows the work and `summary` its result.
+//! The gate sends orders that the old readers can read to `orders`, and those of an incompatible version to `orders-v3`; a
+//! pair of converters makes both topics complete, each in the version of its readers. They are the real ones, in a
+//! `Service` as `sluice run` has it, started from a configuration text as an operator would write it, and so is the
+//! registry, whose log is in the broker; that one is small. Nothing that the demo says of records comes from the service
+//! alone: `verify` reads the output topics as any consumer would, and `ledger` compares each record with what was sent, and
+//! each converted one with what the demo itself encodes in the other version. `traffic` makes good records and `damage`
+//! spoils some; `counts` holds what the service has counted, `table` shows the work and `summary` its result.
 
 pub(crate) mod cluster;
+mod counts;
 mod damage;
 mod ledger;
 mod orders;
@@ -33,6 +38,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 
 use self::cluster::{Cluster, PARTITIONS};
+use self::counts::Counts;
 use self::ledger::Books;
 use self::produce::Producers;
 use self::registry::Registry;
@@ -48,24 +54,70 @@ use crate::telemetry::{Health, Metrics};
 /// The gate's source.
 const SOURCE: &str = "orders.raw";
 
-/// The gate's outputs.
-const OUTPUTS: [(&str, Route); 3] =
-    [("orders", Route::Validated), ("orders.converter", Route::Converter), ("orders.dead-letter", Route::DeadLetter)];
+/// A topic in which records come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Output {
+    /// That of the readers who know v2.
+    Old,
+    /// That of the readers who know v3.
+    New,
+    /// That of the dead letters.
+    DeadLetters,
+}
+
+/// How many outputs there are.
+const OUTPUTS: usize = 3;
+
+impl Output {
+    const ALL: [Self; OUTPUTS] = [Self::Old, Self::New, Self::DeadLetters];
+
+    fn topic(self) -> &'static str {
+        match self {
+            Self::Old => "orders",
+            Self::New => "orders-v3",
+            Self::DeadLetters => "orders.dead-letter",
+        }
+    }
+
+    /// Returns where the gate sends what it routes so.
+    fn of(route: Route) -> Option<Self> {
+        match route {
+            Route::Validated => Some(Self::Old),
+            Route::Converter => Some(Self::New),
+            Route::DeadLetter => Some(Self::DeadLetters),
+            Route::None | Route::Converted | Route::Skipped => None,
+        }
+    }
+
+    /// Returns where a converter takes what lies here.
+    fn other(self) -> Option<Self> {
+        match self {
+            Self::Old => Some(Self::New),
+            Self::New => Some(Self::Old),
+            Self::DeadLetters => None,
+        }
+    }
+}
 
 /// The header that carries a record's number.
 const NUMBER: &str = "demo.number";
 
-/// The name of the gate.
+/// The names of the gate and of the converters.
 const GATE: &str = "orders";
+const UP: &str = "up";
+const DOWN: &str = "down";
 
-/// The gate's configuration; addresses are filled in as an operator would, by `${env:…}`.
+/// How many pipelines there are.
+const PIPELINES: usize = 3;
+
+/// The configuration of gate and converters; addresses are filled in as an operator would, by `${env:…}`.
 const CONFIG: &str = include_str!("config.yaml");
 
 /// Where the admin server listens if the port is free, as by default; else the system chooses one.
 const ADMIN: &str = "127.0.0.1:8090";
 const ANY_PORT: &str = "127.0.0.1:0";
 
-/// How long the gate may take to get its partitions. It takes a second; a machine under load may need some more.
+/// How long gate and converters may take to get their partitions. It takes a second; a machine under load may need some more.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the gate may take for what is under way when producers have stopped: the last unknown schema holds its
@@ -90,8 +142,8 @@ pub(crate) enum Error {
     /// The gate.
     #[error(transparent)]
     Service(#[from] service::Error),
-    /// The gate did not get its partitions.
-    #[error("the gate did not get its partitions in {START_LIMIT:?}")]
+    /// The gate or a converter did not get its partitions.
+    #[error("gate and converters did not get their partitions in {START_LIMIT:?}")]
     Unassigned,
 }
 
@@ -114,8 +166,9 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts everything, and `rate` records per second.
     pub(crate) async fn start(rate: u32) -> Result<Self, Error> {
-        let topics = [SOURCE, OUTPUTS[0].0, OUTPUTS[1].0, OUTPUTS[2].0].map(|topic| (topic, PARTITIONS));
-        let cluster = Cluster::start(&[&topics[..], &[(LOG_TOPIC, 1)]].concat()).map_err(Error::Cluster)?;
+        let mut topics = Output::ALL.map(|output| (output.topic(), PARTITIONS)).to_vec();
+        topics.extend([(SOURCE, PARTITIONS), (LOG_TOPIC, 1)]);
+        let cluster = Cluster::start(&topics).map_err(Error::Cluster)?;
         let brokers = cluster.bootstrap_servers();
         let of_registry = |error| Error::Io("embedded registry", error);
         let listener = registry::listener().await.map_err(of_registry)?;
@@ -157,7 +210,7 @@ impl Demo {
         let sent = self.books.lock().unwrap_or_else(PoisonError::into_inner).sent();
         let held = self.service.health.pipelines().into_iter().flat_map(|pipeline| pipeline.board().partitions);
         let held = held.filter_map(|(_, partition)| partition.held).map(|cause| cause.name()).collect();
-        View::new(self.began.elapsed(), sent, &self.metrics.gate(GATE).outcomes(), held)
+        View::new(self.began.elapsed(), sent, counts(&self.metrics), held)
     }
 
     /// Sends no more.
@@ -168,12 +221,12 @@ impl Demo {
         }
     }
 
-    /// Tells whether every record sent has come out, and the gate has committed it: the broker shows it before.
+    /// Tells whether every record sent has come out, and gate and converters have committed it: the broker shows it before.
     pub(crate) fn is_drained(&self) -> bool {
         self.books.lock().unwrap_or_else(PoisonError::into_inner).under_way() == 0 && self.view().waiting() == 0
     }
 
-    /// Stops the gate, reads its outputs to the end and closes the books.
+    /// Stops gate and converters, reads their outputs to the end and closes the books.
     pub(crate) async fn finish(mut self) -> Report {
         self.stop_producers().await;
         let health = Arc::clone(&self.service.health);
@@ -182,17 +235,22 @@ impl Demo {
         blocking(|| reader.finish()).await;
         self.registry.stop().await;
         let ledger = std::mem::take(&mut *self.books.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut report = Report::new(ledger, &self.metrics.gate(GATE).outcomes(), self.time, self.rate);
+        let mut report = Report::new(ledger, &counts(&self.metrics), self.time, self.rate);
         if unstopped > 0 {
-            report.faults.push("the gate did not stop in time".to_owned());
+            report.faults.push("gate and converters did not stop in time".to_owned());
         }
         if !report.faults.is_empty() {
             // The cause may be there: the broker shows readers what was aborted, too.
             let incidents = health.pipelines().into_iter().flat_map(|pipeline| pipeline.board().incidents);
-            report.faults.extend(incidents.map(|incident| format!("the gate reported: {}", incident.what)));
+            report.faults.extend(incidents.map(|incident| format!("it was reported: {}", incident.what)));
         }
         report
     }
+}
+
+fn counts(metrics: &Metrics) -> Counts {
+    let [gate, up, down] = [GATE, UP, DOWN].map(|name| metrics.gate(name).outcomes());
+    Counts::new(&gate, &up, &down)
 }
 
 fn configuration(brokers: &str, registry: SocketAddr, admin: &str) -> Result<Config, Error> {
@@ -206,11 +264,11 @@ fn configuration(brokers: &str, registry: SocketAddr, admin: &str) -> Result<Con
     Config::parse(CONFIG, Syntax::Yaml, &environment).map_err(Error::Config)
 }
 
-/// Waits until the gate has all partitions, so that rates do not begin with its start.
+/// Waits until gate and converters have all partitions, so that rates do not begin with their start.
 async fn assigned(health: &Health) -> Result<(), Error> {
     let began = Instant::now();
     let partitions = || health.pipelines().iter().map(|pipeline| pipeline.board().partitions.len()).sum::<usize>();
-    while partitions() < PARTITIONS as usize {
+    while partitions() < PARTITIONS as usize * PIPELINES {
         if began.elapsed() > START_LIMIT {
             return Err(Error::Unassigned);
         }

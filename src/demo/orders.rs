@@ -40,7 +40,7 @@ pub(super) enum Writer {
     V1,
     /// The target; readers of it can read v1.
     V2,
-    /// The incompatible one: customer and total have other types.
+    /// The incompatible one: the customer is no record any more, and the time is in microseconds.
     V3,
 }
 
@@ -121,6 +121,11 @@ impl Order {
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 
+    /// Returns what a record says of this order that was written with a version: v1 has no note.
+    pub(super) fn as_told_by(&self, writer: Writer) -> Self {
+        Self { note: self.note.filter(|_| writer != Writer::V1), ..self.clone() }
+    }
+
     fn total(&self) -> i64 {
         self.lines.iter().map(|line| i64::from(line.quantity) * i64::from(line.cents)).sum()
     }
@@ -130,20 +135,14 @@ impl Order {
         let mut datum = Datum::default();
         datum.string(&self.key());
         let customer = &self.customer;
-        match writer {
-            Writer::V1 | Writer::V2 => datum.customer(customer),
-            Writer::V3 => datum.long(customer.id.into()),
-        }
+        // Flat or nested, the customer's fields are the same bytes.
+        datum.customer(customer);
         datum.marked(Field::Status, |datum| datum.long(self.status));
         datum.lines(&self.lines);
         datum.decimal(self.total());
-        match writer {
-            Writer::V1 => {}
-            Writer::V2 => {
-                datum.string("EUR");
-                datum.optional(self.note);
-            }
-            Writer::V3 => datum.string("EUR"),
+        if writer != Writer::V1 {
+            datum.string("EUR");
+            datum.optional(self.note);
         }
         datum.marked(Field::Gift, |datum| datum.bytes.push(self.gift.into()));
         let placed_at = if writer == Writer::V3 { self.placed_at * 1000 } else { self.placed_at };

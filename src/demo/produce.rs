@@ -15,7 +15,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use super::ledger::{Books, Entry, fingerprint};
 use super::traffic::{Outgoing, Traffic};
-use super::{NUMBER, SOURCE};
+use super::{NUMBER, Output, SOURCE};
 
 /// Time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(5);
@@ -128,13 +128,16 @@ impl Sender {
 }
 
 fn entry(outgoing: &Outgoing, timestamp: i64) -> Entry {
-    let value = outgoing.value.as_deref();
-    Entry {
-        partition: outgoing.partition,
-        expected: outgoing.expected,
-        fingerprint: fingerprint(Some(outgoing.key.as_bytes()), value, Some(timestamp)),
-        size: outgoing.key.len() + value.map_or(0, <[u8]>::len),
-    }
+    let fingerprint = |value| fingerprint(Some(outgoing.key.as_bytes()), value, Some(timestamp));
+    let length = |value: Option<&[u8]>| value.map_or(0, <[u8]>::len);
+    let (value, converted) = (outgoing.value.as_deref(), outgoing.converted.as_deref());
+    let direct = Output::of(outgoing.expected.route);
+    let due = Output::ALL.map(|output| {
+        let is_other = direct.is_some_and(|direct| direct.other() == Some(output));
+        if direct == Some(output) { Some(fingerprint(value)) } else { is_other.then(|| fingerprint(converted)) }
+    });
+    let size = outgoing.key.len() + length(value).max(length(converted));
+    Entry { partition: outgoing.partition, expected: outgoing.expected, due, size }
 }
 
 /// Returns a time in milliseconds since 1970-01-01 UTC.

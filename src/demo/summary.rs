@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::OUTPUTS;
+use super::counts::Counts;
 use super::damage::Damage;
 use super::ledger::{Ledger, Letter};
 use super::table::{number, whole};
+use super::{OUTPUTS, Output};
 use crate::gate::verdict::Route;
-use crate::telemetry::metrics::OutcomeCount;
 use crate::violation::ReasonCode;
 
 /// One in so many reasons is shown with an example: some of every stage.
@@ -27,31 +27,35 @@ pub(crate) struct Report {
     rate: u32,
     /// Records that were sent.
     sent: u64,
-    /// Records that a reader met, by outcome.
-    arrived: [u64; Route::ALL.len()],
-    reasons: BTreeMap<ReasonCode, u64>,
+    /// Records that a reader met, by topic: as they came, and from a converter.
+    arrived: [[u64; 2]; OUTPUTS],
+    counts: Counts,
     letters: BTreeMap<ReasonCode, Letter>,
     /// What is wrong; nothing if every record is accounted for.
     pub(crate) faults: Vec<String>,
 }
 
 impl Report {
-    /// Closes the books, and compares them with what the gate has counted.
-    pub(super) fn new(mut ledger: Ledger, counts: &[OutcomeCount], time: Duration, rate: u32) -> Self {
-        let arrived = Route::ALL.map(|route| ledger.arrived(route));
-        let mut counted = [0; Route::ALL.len()];
-        counts.iter().for_each(|count| counted[count.route as usize] += count.records);
-        for (route, (arrived, counted)) in Route::ALL.into_iter().zip(arrived.into_iter().zip(counted)) {
-            if arrived != counted {
-                let outcome = route.outcome();
-                ledger.fault(format!(
-                    "{arrived} records of outcome '{outcome}' came out, and the gate counted {counted}"
-                ));
+    /// Closes the books, and compares them with what gate and converters have counted.
+    pub(super) fn new(mut ledger: Ledger, counts: &Counts, time: Duration, rate: u32) -> Self {
+        let arrived = Output::ALL.map(|output| ledger.arrived(output));
+        let [old, new, dead] = arrived;
+        let [up, down] = counts.skipped();
+        for (what, came, counted) in [
+            ("validated", old[0], counts.gate(Route::Validated)),
+            ("for the converter", new[0], counts.gate(Route::Converter)),
+            ("dead letters", dead[0] + dead[1], counts.gate(Route::DeadLetter) + counts.not_converted()),
+            ("converted up", new[1], counts.written_up()),
+            ("converted down", old[1], counts.written_down()),
+            ("to be skipped by the converter up", old[1], up),
+            ("to be skipped by the converter down", new[1], down),
+        ] {
+            if came != counted {
+                ledger.fault(format!("{came} records came out {what}, and {counted} were counted"));
             }
         }
-        let reasons = counts.iter().filter_map(|count| Some((count.reason?, count.records))).collect();
         let (sent, letters) = (ledger.sent(), ledger.letters().clone());
-        Self { time, rate, sent, arrived, reasons, letters, faults: ledger.close() }
+        Self { time, rate, sent, arrived, counts: counts.clone(), letters, faults: ledger.close() }
     }
 
     fn write_outputs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,12 +69,13 @@ impl Report {
                 "(not the {rate} asked for: producers wait for the gate, as the embedded broker keeps little)"
             )?;
         }
-        for ((topic, route), what) in OUTPUTS.iter().zip([
-            "good, and readers of v2 can read them",
-            "good, but of v3, which readers of v2 cannot read",
+        for (output, what) in Output::ALL.into_iter().zip([
+            "the old topic: every good record, for readers of v2",
+            "the new topic: every good record, for readers of v3, which v2 cannot read",
             "at fault: bytes and headers as they came, and the reason in headers",
         ]) {
-            writeln!(f, "  {:>9}  {topic:<18}  {what}", number(self.arrived[*route as usize]))?;
+            let records = self.arrived[output as usize].iter().sum();
+            writeln!(f, "  {:>9}  {:<18}  {what}", number(records), output.topic())?;
         }
         Ok(())
     }
@@ -80,18 +85,40 @@ impl Report {
             writeln!(f, "\nNOT every record is accounted for ({} sent):", number(self.sent))?;
             return self.faults.iter().try_for_each(|fault| writeln!(f, "  {fault}"));
         }
-        let [validated, converter, dead] = OUTPUTS.map(|(_, route)| number(self.arrived[route as usize]));
+        let [validated, converter, dead] = self.arrived.map(|[as_sent, _]| number(as_sent));
         let sent = number(self.sent);
         writeln!(
             f,
             "\nevery record accounted for: {sent} sent = {validated} validated + {converter} converter + {dead} dead letters"
         )?;
-        writeln!(f, "each was read back once: right topic and reason, same key, value, timestamp, partition and order")
+        self.write_complete(f)?;
+        writeln!(
+            f,
+            "each was read back once from each of its topics: \
+             right version, value, key, timestamp, reason, partition and order"
+        )
+    }
+
+    /// Says of what the two topics are made up.
+    fn write_complete(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [old, new, _] = self.arrived;
+        let deleted = number(self.counts.passed_up());
+        let rest = [
+            format!("{} converted down", number(self.counts.converted_down())),
+            format!("{} converted up + {deleted} deletions", number(self.counts.converted_up())),
+        ];
+        let topics = [("both topics are complete:", Output::Old, old), ("", Output::New, new)];
+        for ((title, output, [as_sent, converted]), rest) in topics.into_iter().zip(rest) {
+            let (topic, all) = (output.topic(), number(as_sent + converted));
+            writeln!(f, "{title:<27} {topic:<9} {all} = {} as sent + {rest}", number(as_sent))?;
+        }
+        let (title, skipped) = ("skipped by the pair:", number(self.counts.skipped().iter().sum()));
+        writeln!(f, "{title:<27} {skipped}, all that one converter wrote and the other met: nothing goes round")
     }
 
     fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\ndead letters by reason, and what the producer had done")?;
-        self.reasons.iter().try_for_each(|(&reason, &records)| {
+        self.counts.reasons.iter().try_for_each(|&(reason, records)| {
             let story = Damage::behind(reason).map_or("", Damage::story);
             writeln!(f, "  {:>9}  {:<24} {story}", number(records), reason.name())
         })

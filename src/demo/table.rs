@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use indicatif::HumanCount;
 
-use super::{GATE, OUTPUTS, SOURCE};
+use super::counts::Counts;
+use super::{DOWN, GATE, Output, SOURCE, UP};
 use crate::gate::verdict::Route;
-use crate::telemetry::metrics::OutcomeCount;
 use crate::violation::ReasonCode;
 
 /// Rates are those of the last two seconds: commits come four times in one, and shorter spans flicker.
@@ -18,9 +18,16 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// Characters of the bar of 100 %.
 const BAR: f64 = 30.0;
 
-/// The outcomes of the demo's records, by the words of the display.
+/// The outcomes of the gate's records, by the words of the display.
 const OUTCOMES: [(&str, Route); 3] =
     [("validated", Route::Validated), ("converter", Route::Converter), ("dead letters", Route::DeadLetter)];
+
+/// What the pair of converters has done, by the words of the table and of a line.
+const CONVERTED: [(&str, &str, fn(&View) -> u64); 3] = [
+    ("converted up", "up", |view| view.counts.converted_up()),
+    ("converted down", "down", |view| view.counts.converted_down()),
+    ("skipped", "skipped", |view| view.counts.skipped().iter().sum()),
+];
 
 /// Counters at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,28 +35,18 @@ pub(crate) struct View {
     /// Time since the first record.
     pub(crate) elapsed: Duration,
     sent: u64,
-    outcomes: [u64; Route::ALL.len()],
-    reasons: Vec<(ReasonCode, u64)>,
+    counts: Counts,
     held: BTreeSet<&'static str>,
 }
 
 impl View {
-    pub(super) fn new(elapsed: Duration, sent: u64, counts: &[OutcomeCount], held: BTreeSet<&'static str>) -> Self {
-        let mut view = Self { elapsed, sent, held, ..Self::default() };
-        for count in counts {
-            view.outcomes[count.route as usize] += count.records;
-            view.reasons.extend(count.reason.map(|reason| (reason, count.records)));
-        }
-        view
+    pub(super) fn new(elapsed: Duration, sent: u64, counts: Counts, held: BTreeSet<&'static str>) -> Self {
+        Self { elapsed, sent, counts, held }
     }
 
-    fn of(&self, route: Route) -> u64 {
-        self.outcomes[route as usize]
-    }
-
-    /// Returns which part of all records that were decided this is.
+    /// Returns which part of all records that the gate has decided this is.
     fn share(&self, route: Route) -> f64 {
-        self.of(route) as f64 / self.outcomes.iter().sum::<u64>().max(1) as f64
+        self.counts.gate(route) as f64 / self.counts.decided().max(1) as f64
     }
 
     /// Returns why partitions are held back, if any are.
@@ -58,13 +55,13 @@ impl View {
         if causes.is_empty() { String::new() } else { format!("held back: {}", causes.join(", ")) }
     }
 
-    /// Returns the records that the gate has not decided about, or not committed.
+    /// Returns the records that gate and converters have not decided about, or not committed.
     pub(super) fn waiting(&self) -> u64 {
-        self.sent.saturating_sub(self.outcomes.iter().sum())
+        self.counts.waiting(self.sent)
     }
 
     fn reason(&self, wanted: ReasonCode) -> u64 {
-        self.reasons.iter().find(|(reason, _)| *reason == wanted).map_or(0, |(_, records)| *records)
+        self.counts.reasons.iter().find(|(reason, _)| *reason == wanted).map_or(0, |(_, records)| *records)
     }
 }
 
@@ -99,19 +96,21 @@ impl History {
         let time = time(view.elapsed, until);
         let mut lines = vec![
             paint("1", &way()),
+            paint("1", &pair()),
             paint("2", &format!("  {time:<19}{:>7}{:>13}{:>10}", "records", "per second", "share")),
             format!("  {:<14}{}", "sent", counts(&|view| view.sent)),
         ];
         for ((name, route), colour) in OUTCOMES.into_iter().zip(["32", "36", "31"]) {
             let share = view.share(route);
             let bar = "█".repeat(usize::try_from(whole((share * BAR).ceil())).unwrap_or_default());
-            let counts = counts(&|view| view.of(route));
+            let counts = counts(&|view| view.counts.gate(route));
             lines.push(format!("  {name:<14}{counts}{:>8.1} %  {}", share * 100.0, paint(colour, &bar)));
         }
+        lines.extend(CONVERTED.map(|(name, _, count)| format!("  {name:<14}{}", counts(&count))));
         lines.push(format!("  {:<14}{:>12}  {}", "waiting", number(view.waiting()), paint("33", &view.held())));
         lines.push(String::new());
         lines.push(paint("2", "  dead letters by reason"));
-        lines.extend(view.reasons.chunks(2).map(|pair| pair.iter().map(|reason| self.reason(reason)).collect()));
+        lines.extend(view.counts.reasons.chunks(2).map(|pair| pair.iter().map(|reason| self.reason(reason)).collect()));
         lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
     }
 
@@ -123,7 +122,9 @@ impl History {
     /// Returns one line of counts.
     pub(crate) fn line(&self) -> String {
         let Some(view) = self.0.back() else { return String::new() };
-        let counts = OUTCOMES.map(|(name, route)| format!(" {:>7} {name}", number(view.of(route)))).concat();
+        let count = |name, count| format!(" {:>7} {name}", number(count));
+        let counts = OUTCOMES.map(|(name, route)| count(name, view.counts.gate(route))).concat();
+        let counts = counts + &CONVERTED.map(|(_, name, of)| count(name, of(view))).concat();
         let (time, sent, waiting) = (view.elapsed.as_secs_f64(), number(view.sent), number(view.waiting()));
         format!("{time:>4.0} s {sent:>7} sent{counts} {waiting:>6} waiting  {}", view.held()).trim_end().to_owned()
     }
@@ -138,10 +139,16 @@ pub(crate) fn redraw(table: &str, height: &mut usize) -> String {
     format!("\r{up}\x1b[?7l{lines}\x1b[?7h\x1b[J")
 }
 
-/// Returns the way of the records, in words.
+/// Returns the way of the records through the gate, in words.
 fn way() -> String {
-    let outputs = OUTPUTS.map(|(topic, _)| topic).join(", ");
+    let outputs = Output::ALL.map(Output::topic).join(", ");
     format!("{SOURCE} ─> gate '{GATE}' ─> {outputs}")
+}
+
+/// Returns their ways through the converters.
+fn pair() -> String {
+    let [old, new] = [Output::Old, Output::New].map(Output::topic);
+    format!("{old} ─> converter '{UP}' ─> {new} ─> converter '{DOWN}' ─> {old}")
 }
 
 fn time(elapsed: Duration, until: Option<Duration>) -> String {

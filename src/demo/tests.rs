@@ -10,6 +10,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use super::counts::Counts;
 use super::damage::{Damage, framed};
 use super::ledger::{Arrival, Entry, Ledger, Letter};
 use super::orders::{Order, Writer};
@@ -17,7 +18,7 @@ use super::registry::{Ids, SCHEMAS, register};
 use super::summary::Report;
 use super::table::{History, View, redraw};
 use super::traffic::{Expected, Traffic};
-use super::{GATE, SOURCE, configuration};
+use super::{DOWN, GATE, Output, SOURCE, UP, configuration};
 use crate::gate::Gate;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Route};
@@ -42,7 +43,7 @@ struct Judge {
 impl Judge {
     fn new() -> Self {
         let config = configuration("localhost:9092", "127.0.0.1:8081".parse().unwrap(), "127.0.0.1:0").unwrap();
-        assert_eq!(config.gates[0].name, GATE);
+        assert_eq!(config.gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>(), [GATE, DOWN, UP]);
         let ids = futures::executor::block_on(register(&Node::in_memory(Store::unchecked()))).unwrap();
         let mut table = SchemaTable::default();
         let mut insert = |id: SchemaId, entry| {
@@ -149,23 +150,30 @@ fn two_runs_send_the_same() {
     }
 }
 
-fn counts(scale: u64) -> Vec<OutcomeCount> {
-    [
-        (Route::Validated, None, 860 * scale),
-        (Route::Converter, None, 100 * scale),
-        (Route::DeadLetter, Some(ReasonCode::Truncated), 20 * scale),
-        (Route::DeadLetter, Some(ReasonCode::InvalidUtf8), 12 * scale),
-        (Route::DeadLetter, Some(ReasonCode::WireFormatNotAllowed), 8 * scale),
-    ]
-    .map(|(route, reason, records)| OutcomeCount { route, reason, records })
-    .to_vec()
+fn outcomes(counts: &[(Route, u64)]) -> Vec<OutcomeCount> {
+    counts.iter().map(|&(route, records)| OutcomeCount { route, reason: None, records }).collect()
+}
+
+fn counts(scale: u64) -> Counts {
+    let mut gate = outcomes(&[(Route::Validated, 860 * scale), (Route::Converter, 100 * scale)]);
+    gate.extend(
+        [
+            (ReasonCode::Truncated, 20 * scale),
+            (ReasonCode::InvalidUtf8, 12 * scale),
+            (ReasonCode::WireFormatNotAllowed, 8 * scale),
+        ]
+        .map(|(reason, records)| OutcomeCount { route: Route::DeadLetter, reason: Some(reason), records }),
+    );
+    let up = [(Route::Converted, 840 * scale), (Route::Validated, 10 * scale), (Route::Skipped, 95 * scale)];
+    let down = [(Route::Converted, 95 * scale), (Route::Skipped, 840 * scale)];
+    Counts::new(&gate, &outcomes(&up), &outcomes(&down))
 }
 
 fn history() -> History {
     let mut history = History::default();
     for second in 1..=12 {
         let held = (second == 12).then_some("unknown_schema").into_iter().collect();
-        history.add(View::new(Duration::from_secs(second), 1030 * second, &counts(second), held));
+        history.add(View::new(Duration::from_secs(second), 1030 * second, counts(second), held));
     }
     history
 }
@@ -174,13 +182,17 @@ fn history() -> History {
 fn the_table_is_as_written() {
     let table = history().table(Some(Duration::from_secs(20)), false);
     let expected = "\
-orders.raw ─> gate 'orders' ─> orders, orders.converter, orders.dead-letter
+orders.raw ─> gate 'orders' ─> orders, orders-v3, orders.dead-letter
+orders ─> converter 'up' ─> orders-v3 ─> converter 'down' ─> orders
   12 s of 20 s       records   per second     share
   sent                12,360        1,030
   validated           10,320          860    86.0 %  ██████████████████████████
   converter            1,200          100    10.0 %  ███
   dead letters           480           40     4.0 %  ██
-  waiting                360  held back: unknown_schema
+  converted up        10,080          840
+  converted down       1,140           95
+  skipped             11,220          935
+  waiting                660  held back: unknown_schema
 
   dead letters by reason
   truncated                  240  20/s  invalid_utf8               144  12/s
@@ -195,8 +207,8 @@ orders.raw ─> gate 'orders' ─> orders, orders.converter, orders.dead-letter
 
 #[test]
 fn the_line_is_as_written() {
-    let expected = "  12 s  12,360 sent  10,320 validated   1,200 converter     480 dead letters    360 waiting  \
-                    held back: unknown_schema";
+    let expected = "  12 s  12,360 sent  10,320 validated   1,200 converter     480 dead letters  10,080 up   \
+                    1,140 down  11,220 skipped    660 waiting  held back: unknown_schema";
     assert_eq!(history().line(), expected);
 }
 
@@ -207,16 +219,22 @@ fn redraws_over_the_last_table() {
     assert_eq!((height, redraw("c", &mut height).starts_with("\r\x1b[2A")), (2, true));
 }
 
-/// A ledger of one record of each outcome; `lost`: the last of them never came out.
+/// A ledger of one record of each outcome; `lost`: the dead letter never came out.
 fn ledger(lost: bool) -> Ledger {
     let mut ledger = Ledger::default();
     let dead = Some(ReasonCode::InvalidUtf8);
-    let outcomes = [(Route::Validated, None), (Route::Converter, None), (Route::DeadLetter, dead)];
-    for (index, (route, reason)) in outcomes.into_iter().enumerate() {
-        let number =
-            ledger.enter(Entry { partition: 0, expected: Expected { route, reason }, fingerprint: 0, size: 1 });
-        if !(lost && index == 2) {
-            ledger.strike_out(Arrival { route, partition: 0, number: Some(number), fingerprint: 0, reason });
+    let outcomes = [
+        (Route::Validated, None, vec![Output::Old, Output::New]),
+        (Route::Converter, None, vec![Output::Old, Output::New]),
+        (Route::DeadLetter, dead, vec![Output::DeadLetters]),
+    ];
+    for (route, reason, outputs) in outcomes {
+        let due = Output::ALL.map(|output| outputs.contains(&output).then_some(0));
+        let number = ledger.enter(Entry { partition: 0, expected: Expected { route, reason }, due, size: 1 });
+        for output in outputs.into_iter().filter(|output| !(lost && *output == Output::DeadLetters)) {
+            let is_converted = Output::of(route) != Some(output);
+            let number = Some(number);
+            ledger.strike_out(Arrival { output, partition: 0, number, fingerprint: 0, reason, is_converted });
         }
     }
     ledger.keep(ReasonCode::InvalidUtf8, || Letter {
@@ -227,25 +245,27 @@ fn ledger(lost: bool) -> Ledger {
     ledger
 }
 
-fn counted(dead: u64) -> [OutcomeCount; 3] {
-    [
-        OutcomeCount { route: Route::Validated, reason: None, records: 1 },
-        OutcomeCount { route: Route::Converter, reason: None, records: 1 },
-        OutcomeCount { route: Route::DeadLetter, reason: Some(ReasonCode::InvalidUtf8), records: dead },
-    ]
+fn counted() -> Counts {
+    let mut gate = outcomes(&[(Route::Validated, 1), (Route::Converter, 1)]);
+    gate.push(OutcomeCount { route: Route::DeadLetter, reason: Some(ReasonCode::InvalidUtf8), records: 1 });
+    let one = outcomes(&[(Route::Converted, 1), (Route::Skipped, 1)]);
+    Counts::new(&gate, &one, &one)
 }
 
 #[test]
 fn the_summary_is_as_written() {
-    let report = Report::new(ledger(false), &counted(1), Duration::from_secs(1), 3);
+    let report = Report::new(ledger(false), &counted(), Duration::from_secs(1), 3);
     let expected = "\
 3 records in 1.0 s, 3 per second
-          1  orders              good, and readers of v2 can read them
-          1  orders.converter    good, but of v3, which readers of v2 cannot read
+          2  orders              the old topic: every good record, for readers of v2
+          2  orders-v3           the new topic: every good record, for readers of v3, which v2 cannot read
           1  orders.dead-letter  at fault: bytes and headers as they came, and the reason in headers
 
 every record accounted for: 3 sent = 1 validated + 1 converter + 1 dead letters
-each was read back once: right topic and reason, same key, value, timestamp, partition and order
+both topics are complete:   orders    2 = 1 as sent + 1 converted down
+                            orders-v3 2 = 1 as sent + 1 converted up + 0 deletions
+skipped by the pair:        2, all that one converter wrote and the other met: nothing goes round
+each was read back once from each of its topics: right version, value, key, timestamp, reason, partition and order
 
 dead letters by reason, and what the producer had done
           1  invalid_utf8             a name in Latin-1
@@ -259,15 +279,22 @@ some of them, as their headers tell
 
 #[test]
 fn the_summary_says_when_something_is_wrong() {
-    let report = Report::new(ledger(true), &counted(1), Duration::from_secs(1), 100);
+    let up = outcomes(&[(Route::Converted, 2), (Route::Skipped, 1)]);
+    let down = outcomes(&[(Route::Converted, 1)]);
+    let mut gate = outcomes(&[(Route::Validated, 1), (Route::Converter, 1)]);
+    gate.push(OutcomeCount { route: Route::DeadLetter, reason: Some(ReasonCode::InvalidUtf8), records: 1 });
+    let counts = Counts::new(&gate, &up, &down);
+    let report = Report::new(ledger(true), &counts, Duration::from_secs(1), 100);
     let text = report.to_string();
     for line in [
         "(not the 100 asked for: producers wait for the gate, as the embedded broker keeps little)",
         "NOT every record is accounted for (3 sent):",
-        "  0 records of outcome 'dead_letter' came out, and the gate counted 1",
-        "  1 records never came out, the first of them number 3",
+        "  0 records came out dead letters, and 1 were counted",
+        "  1 records came out converted up, and 2 were counted",
+        "  1 records came out to be skipped by the converter down, and 0 were counted",
+        "  1 records never came to a topic of theirs, the first of them number 3",
     ] {
         assert!(text.lines().any(|found| found == line), "'{line}' is missing in\n{text}");
     }
-    assert_eq!(report.faults.len(), 2);
+    assert_eq!(report.faults.len(), 4);
 }

@@ -23,7 +23,10 @@ const V1: u32 = 250;
 /// The seed of every run.
 const SEED: u64 = 2_026;
 
-/// What must become of a record.
+/// What must become of an order of v1 or v2, or of its deletion.
+const VALIDATED: Expected = Expected { route: Route::Validated, reason: None };
+
+/// What the gate must do with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Expected {
     /// Where it goes.
@@ -40,6 +43,8 @@ pub(super) struct Outgoing {
     pub(super) key: String,
     /// `None` is a tombstone.
     pub(super) value: Option<Vec<u8>>,
+    /// What the other of the two topics must have of a record that is not at fault.
+    pub(super) converted: Option<Vec<u8>>,
     pub(super) expected: Expected,
 }
 
@@ -59,27 +64,36 @@ impl Traffic {
     /// Makes the next record, of an order placed at `now`, in milliseconds since 1970-01-01 UTC.
     pub(super) fn next(&mut self, now: i64) -> Outgoing {
         let order = Order::random(&mut self.random, now);
-        let (value, expected) = self.value(&order);
+        let (value, converted, expected) = self.value(&order);
         let partition = i32::try_from(order.id % u128::from(PARTITIONS.unsigned_abs())).unwrap_or_default();
-        Outgoing { partition, key: order.key(), value, expected }
+        Outgoing { partition, key: order.key(), value, converted, expected }
     }
 
-    fn value(&mut self, order: &Order) -> (Option<Vec<u8>>, Expected) {
-        let good = |route| Expected { route, reason: None };
-        let written = |writer: Writer| Some(framed(self.ids.orders[writer as usize], &order.encode(writer).bytes));
+    /// Returns what is sent, what it must be converted to, and what the gate must do with it.
+    fn value(&mut self, order: &Order) -> (Option<Vec<u8>>, Option<Vec<u8>>, Expected) {
         match self.random.random_range(0..1000) {
             kind if kind < DAMAGED => self.damaged(order),
-            kind if kind < DAMAGED + DELETED => (None, good(Route::Validated)),
-            kind if kind < DAMAGED + DELETED + V3 => (written(Writer::V3), good(Route::Converter)),
-            kind if kind < DAMAGED + DELETED + V3 + V1 => (written(Writer::V1), good(Route::Validated)),
-            _ => (written(Writer::V2), good(Route::Validated)),
+            kind if kind < DAMAGED + DELETED => (None, None, VALIDATED),
+            kind if kind < DAMAGED + DELETED + V3 => self.good(order, Writer::V3),
+            kind if kind < DAMAGED + DELETED + V3 + V1 => self.good(order, Writer::V1),
+            _ => self.good(order, Writer::V2),
         }
     }
 
-    fn damaged(&mut self, order: &Order) -> (Option<Vec<u8>>, Expected) {
+    fn good(&self, order: &Order, writer: Writer) -> (Option<Vec<u8>>, Option<Vec<u8>>, Expected) {
+        let encode =
+            |order: &Order, writer: Writer| Some(framed(self.ids.orders[writer as usize], &order.encode(writer).bytes));
+        let (other, expected) = match writer {
+            Writer::V1 | Writer::V2 => (Writer::V3, VALIDATED),
+            Writer::V3 => (Writer::V2, Expected { route: Route::Converter, reason: None }),
+        };
+        (encode(order, writer), encode(&order.as_told_by(writer), other), expected)
+    }
+
+    fn damaged(&mut self, order: &Order) -> (Option<Vec<u8>>, Option<Vec<u8>>, Expected) {
         let damage = self.damages.next().unwrap_or(Damage::PlainJson);
         let writer = if self.random.random_bool(0.3) { Writer::V1 } else { Writer::V2 };
         let expected = Expected { route: Route::DeadLetter, reason: Some(damage.reason()) };
-        (Some(damage.write(order, writer, &self.ids)), expected)
+        (Some(damage.write(order, writer, &self.ids)), None, expected)
     }
 }

@@ -1,6 +1,6 @@
 //! The reader of all output topics, which strikes out of the books what it meets.
 //!
-//! It is an ordinary consumer and knows nothing of the gate: what it says about a record it has from the topic and the
+//! It is an ordinary consumer and knows nothing of gate and converters: what it says about a record it has from the topic and the
 //! headers alone. It reads the partitions without a group. When it is asked to finish it reads to the end of every
 //! partition first, so that a record too many is met as well.
 
@@ -16,9 +16,9 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::cluster::PARTITIONS;
 use super::ledger::{Arrival, Books, Letter, fingerprint};
-use super::{NUMBER, OUTPUTS};
+use super::{NUMBER, OUTPUTS, Output};
 use crate::gate::dead_letter::DeadLetter;
-use crate::gate::verdict::Route;
+use crate::gate::rewrite;
 use crate::kafka::ffi;
 use crate::record::Header;
 
@@ -62,15 +62,16 @@ fn consumer(brokers: &str) -> KafkaResult<BaseConsumer> {
         .set("auto.offset.reset", "error")
         .create()?;
     let mut all = TopicPartitionList::new();
-    for (topic, _) in OUTPUTS {
-        (0..PARTITIONS).try_for_each(|partition| all.add_partition_offset(topic, partition, Offset::Beginning))?;
+    for output in Output::ALL {
+        let mut add = |partition| all.add_partition_offset(output.topic(), partition, Offset::Beginning);
+        (0..PARTITIONS).try_for_each(&mut add)?;
     }
     consumer.assign(&all)?;
     Ok(consumer)
 }
 
-/// The offset of the *next* record by output, in the order of [`OUTPUTS`], and partition.
-type Next = [[i64; PARTITIONS as usize]; OUTPUTS.len()];
+/// The offset of the *next* record by output and partition.
+type Next = [[i64; PARTITIONS as usize]; OUTPUTS];
 
 struct Reading {
     consumer: BaseConsumer,
@@ -102,11 +103,11 @@ impl Reading {
             None => {}
             Some(Err(error)) => self.fault(format!("an output topic could not be read: {error}")),
             Some(Ok(message)) => {
-                let output = OUTPUTS.iter().position(|(topic, _)| *topic == message.topic());
+                let output = Output::ALL.into_iter().find(|output| output.topic() == message.topic());
                 let partition = usize::try_from(message.partition()).unwrap_or_default();
                 if let Some(output) = output {
-                    self.next[output][partition] = message.offset() + 1;
-                    compare(&self.books, OUTPUTS[output].1, &message);
+                    self.next[output as usize][partition] = message.offset() + 1;
+                    compare(&self.books, output, &message);
                 }
             }
         }
@@ -114,9 +115,9 @@ impl Reading {
 
     fn ends(&self) -> KafkaResult<Next> {
         let mut ends = Next::default();
-        for ((topic, _), ends) in OUTPUTS.iter().zip(&mut ends) {
+        for (output, ends) in Output::ALL.into_iter().zip(&mut ends) {
             for (partition, end) in (0..).zip(ends) {
-                (_, *end) = self.consumer.fetch_watermarks(topic, partition, FINISH_LIMIT)?;
+                (_, *end) = self.consumer.fetch_watermarks(output.topic(), partition, FINISH_LIMIT)?;
             }
         }
         Ok(ends)
@@ -127,13 +128,15 @@ impl Reading {
     }
 }
 
-fn compare(books: &Books, route: Route, message: &BorrowedMessage<'_>) {
+fn compare(books: &Books, output: Output, message: &BorrowedMessage<'_>) {
     let headers = ffi::headers(message);
     let number = headers.iter().find(|header| header.name == NUMBER).and_then(number);
-    let letter = (route == Route::DeadLetter).then(|| DeadLetter::read(&headers));
+    let is_converted = headers.iter().any(|header| rewrite::HEADERS.contains(&header.name));
+    let letter = (output == Output::DeadLetters).then(|| DeadLetter::read(&headers));
     let mut books = books.lock().unwrap_or_else(PoisonError::into_inner);
     books.strike_out(Arrival {
-        route,
+        output,
+        is_converted,
         partition: message.partition(),
         number,
         fingerprint: fingerprint(message.key(), message.payload(), message.timestamp().to_millis()),
