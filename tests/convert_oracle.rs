@@ -197,9 +197,9 @@ fn conversions_are_those_of_java() {
     let mut questions = String::new();
     for case in &cases {
         questions += &format!("S {} {}\n", STANDARD.encode(&case.writer), STANDARD.encode(&case.target));
-        case.data.iter().for_each(|datum| questions += &format!("D {}\n", hex(datum)));
+        case.data.iter().for_each(|datum| questions += &format!("W {}\n", hex(datum)));
     }
-    let answers = java::ask("Convert.java", questions);
+    let answers = java::ask(questions);
     let mut answers = answers.lines();
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
     let mut faults = Vec::new();

@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Runs a program of this folder on questions, one a line, and returns its answers.
-pub(crate) fn ask(program: &str, questions: String) -> String {
+/// Asks the oracle questions, one a line, and returns its answers.
+pub(crate) fn ask(questions: String) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let jars = fetch_jars(&folder);
     let mut java = Command::new("java");
     java.args(["-Xmx512m", "-Xss4m", "-Dorg.apache.avro.limits.collectionItems.maxLength=1000000"]);
     java.args(["-Dorg.apache.avro.limits.bytes.maxLength=1000000"]);
-    java.arg("-cp").arg(jars.join("*")).arg(folder.join("avro_oracle").join(program));
+    java.arg("-cp").arg(jars.join("*")).arg(folder.join("avro_oracle/Oracle.java"));
     let mut java = start(java.stdin(Stdio::piped()).stdout(Stdio::piped()));
     let mut input = java.stdin.take().expect("stdin is piped");
     let asking = std::thread::spawn(move || input.write_all(questions.as_bytes()));
