@@ -73,6 +73,14 @@ impl Gate {
         gate
     }
 
+    /// Starts a process with a configuration as a user writes it, but for `admin`, and waits until it is ready.
+    pub(crate) fn start_text(config: &str) -> Self {
+        let text = |admin| format!("{config}\nadmin: {{ listen: 127.0.0.1:{admin} }}\n");
+        let mut gate = Self::spawn_text(Command::new(binary()), None, text, &[]);
+        gate.wait_ready();
+        gate
+    }
+
     /// Starts a process without waiting.
     pub(crate) fn spawn(config: &Config) -> Self {
         Self::spawn_with(config, &[])
@@ -93,18 +101,25 @@ impl Gate {
         gate
     }
 
-    fn spawn_by(
+    fn spawn_by(command: Command, within: Option<Arc<Netns>>, config: &Config, environment: &[(&str, &str)]) -> Self {
+        let text = |admin| {
+            let mut config = config.0.clone();
+            config["admin"] = json!({ "listen": format!("127.0.0.1:{admin}") });
+            serde_json::to_string_pretty(&config).unwrap()
+        };
+        Self::spawn_text(command, within, text, environment)
+    }
+
+    fn spawn_text(
         mut command: Command,
         within: Option<Arc<Netns>>,
-        config: &Config,
+        config: impl FnOnce(u16) -> String,
         environment: &[(&str, &str)],
     ) -> Self {
         let admin = free_port();
-        let mut config = config.0.clone();
-        config["admin"] = json!({ "listen": format!("127.0.0.1:{admin}") });
         let folder = tempfile::Builder::new().prefix("sluice-gate-").tempdir().unwrap();
         let file = folder.path().join("sluice.yaml");
-        std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap()).unwrap();
+        std::fs::write(&file, config(admin)).unwrap();
         command.args(["run", "--config"]).arg(&file).env("NO_COLOR", "1").envs(environment.iter().copied());
         Self { process: Process::start("sluice", command, folder), admin, within }
     }
