@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
-use common::gate::Gate;
+use common::gate::{Gate, binary};
 use common::kafka::{Hold, shared};
 use common::process::{Process, run};
 use common::python::{SCRIPTS, interpreter};
@@ -32,10 +32,10 @@ const MARGIN: i64 = 20_000;
 /// When the order of number 0 was placed.
 const PLACED: i64 = 1_767_225_600_000;
 
-/// Returns the configuration of the page, for this cluster and this registry.
-fn configuration(kafka: &str, registry: &str) -> String {
+/// Returns a configuration of the page, for this cluster and this registry.
+fn configuration(mark: &str, kafka: &str, registry: &str) -> String {
     let page = include_str!("../docs/migration.md");
-    let of_story = page.split_once("<!-- the story's configuration -->").expect("the page marks it").1;
+    let of_story = page.split_once(&format!("<!-- the story's {mark} -->")).expect("the page marks it").1;
     let text = of_story.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
     assert!(text.contains("localhost:9092") && text.contains("http://localhost:8081"), "addresses to replace: {text}");
     text.replace("localhost:9092", kafka).replace("http://localhost:8081", registry)
@@ -65,8 +65,18 @@ impl Shop {
     }
 
     /// Sets a group's offsets, as `kafka-consumer-groups.sh --reset-offsets` does.
-    fn reset(&self, group: &str, place: &str) {
-        run(&mut self.script("move", &[NEW, group, place]), "see its error");
+    fn reset(&self, group: &str, topic: &str, place: &str) {
+        run(&mut self.script("move", &[topic, group, place]), "see its error");
+    }
+
+    /// Runs a command of the page's job.
+    fn migrate(&self, verb: &str) -> Value {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("job.yaml");
+        std::fs::write(&file, configuration("job", self.kafka.bootstrap(), &self.registry.url())).unwrap();
+        let mut command = Command::new(binary());
+        command.args(["migrate", verb, "orders-to-v2", "--output", "json", "--config"]).arg(&file);
+        serde_json::from_str(&run(&mut command, "see its error")).unwrap()
     }
 
     /// Returns the line of an order that was written in one version and is seen in another.
@@ -131,6 +141,12 @@ impl Consumer {
             let handled = [numbers(&self.before), numbers(&self.after())].concat();
             is_enough(&handled.into_iter().collect()).then_some(())
         });
+    }
+
+    /// Waits until it has handled orders since it moved.
+    fn wait_for_more(&self) {
+        let what = format!("'{}' to handle orders where it has moved to", self.group);
+        wait_for(&what, LIMIT, || (self.after().len() > 20).then_some(()));
     }
 
     fn wait_for_orders(&self, written: &Written) {
@@ -209,7 +225,7 @@ fn time_of_last(handled: &[Value]) -> String {
 #[test]
 fn a_shop_changes_its_orders_while_everybody_works() {
     let shop = Shop { kafka: shared(), registry: Registry::start() };
-    let text = configuration(shop.kafka.bootstrap(), &shop.registry.url());
+    let text = configuration("configuration", shop.kafka.bootstrap(), &shop.registry.url());
     let mut written = Written::new();
     for topic in [OLD, NEW, RAW] {
         shop.kafka.create_topic(topic, PARTITIONS, &[]);
@@ -217,32 +233,49 @@ fn a_shop_changes_its_orders_while_everybody_works() {
     // Everybody knows version 1.
     let (web, app) = (shop.produce(OLD, 1, 0), shop.produce(OLD, 1, 1));
     let mut billing = Consumer::start(&shop, "billing", OLD);
+    let mut audit = Consumer::start(&shop, "audit", OLD);
     let mut shipping = Consumer::start(&shop, "shipping", OLD);
-    billing.wait_for("some orders", |handled| handled.len() > 20);
-    shipping.wait_for("some orders", |handled| handled.len() > 20);
+    for consumer in [&billing, &audit, &shipping] {
+        consumer.wait_for("some orders", |handled| handled.len() > 20);
+    }
 
-    // Version 2 appears: gate and pair start, and the first producer moves.
+    // Version 2 appears. While nobody writes it, a consumer moves with exact offsets, and producers go on.
     shop.registry.register(NEW_SUBJECT, &schema(2));
+    shop.migrate("run");
+    billing.move_to_new(&shop, |_| {
+        shop.migrate("run");
+        let moved = shop.migrate("cut-over");
+        let places = moved["groups"][0]["to"].as_array().unwrap();
+        assert!(places.iter().all(|place| place["again"] == 0), "no order is met twice: {moved}");
+    });
+    billing.wait_for_more();
+
+    // The pair goes on where the job ends, and the first producer moves.
+    shop.migrate("run");
+    let status = shop.migrate("status");
+    let ends = status["partitions"].as_object().unwrap().iter();
+    let ends: Vec<_> = ends.map(|(partition, found)| format!("{partition}={}", found["next"])).collect();
+    shop.reset("shop.up", OLD, &ends.join(","));
     let gate = Gate::start_text(&text);
     let next = take(app, &mut written);
     let app = shop.produce(RAW, 2, next);
     let is_of_app = move |handled: &BTreeSet<i64>| handled.iter().any(|number| number % 2 == 1 && *number >= next);
-    billing.wait_for("an order of version 2", is_of_app);
+    audit.wait_for("an order of version 2", is_of_app);
 
     // A new group needs no care: the new topic has every order from the first one on.
     let reports = Consumer::start(&shop, "reports", NEW);
 
     // One that must meet each order once moves while producers are held for a moment.
     let (of_web, of_app) = (take(web, &mut written), take(app, &mut written));
-    billing.wait_for_orders(&written);
+    audit.wait_for_orders(&written);
     reports.wait_for_orders(&written);
-    billing.move_to_new(&shop, |_| shop.reset("billing", "end"));
+    audit.move_to_new(&shop, |_| shop.reset("audit", NEW, "end"));
     let (web, app) = (shop.produce(OLD, 1, of_web), shop.produce(RAW, 2, of_app));
-    billing.wait_for("orders of both", |handled| handled.contains(&of_web) && handled.contains(&of_app));
+    audit.wait_for("orders of both", |handled| handled.contains(&of_web) && handled.contains(&of_app));
 
     // One that may meet orders twice moves at any time.
     shipping.wait_for("orders of both", |handled| handled.contains(&of_web) && handled.contains(&of_app));
-    shipping.move_to_new(&shop, |handled| shop.reset("shipping", &time_of_last(handled)));
+    shipping.move_to_new(&shop, |handled| shop.reset("shipping", NEW, &time_of_last(handled)));
 
     // The last producer moves. Once all that it wrote is in the new topic, the old one goes.
     let of_web = take(web, &mut written);
@@ -257,10 +290,11 @@ fn a_shop_changes_its_orders_while_everybody_works() {
 
     take(web, &mut written);
     take(app, &mut written);
-    for consumer in [&billing, &shipping, &reports] {
+    for consumer in [&billing, &audit, &shipping, &reports] {
         consumer.wait_for_orders(&written);
     }
     billing.check(&shop, &written, false);
+    audit.check(&shop, &written, false);
     shipping.check(&shop, &written, true);
     reports.check(&shop, &written, false);
     for topic in ["orders.dead-letter", "orders-v2.dead-letter"] {

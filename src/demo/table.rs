@@ -22,8 +22,11 @@ const BAR: f64 = 30.0;
 const OUTCOMES: [(&str, Route); 3] =
     [("validated", Route::Validated), ("converter", Route::Converter), ("dead letters", Route::DeadLetter)];
 
+/// The words of the table and of a line, and what they count.
+type Converted = (&'static str, &'static str, fn(&View) -> u64);
+
 /// What the pair of converters has done, by the words of the table and of a line.
-const CONVERTED: [(&str, &str, fn(&View) -> u64); 3] = [
+const CONVERTED: [Converted; 3] = [
     ("converted up", "up", |view| view.counts.converted_up()),
     ("converted down", "down", |view| view.counts.converted_down()),
     ("skipped", "skipped", |view| view.counts.skipped().iter().sum()),

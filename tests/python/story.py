@@ -3,7 +3,7 @@
     story.py produce BOOTSTRAP REGISTRY TOPIC VERSION FIRST     orders FIRST, FIRST + 2, … until a signal
     story.py consume BOOTSTRAP REGISTRY TOPIC GROUP             until a signal; what was handled is committed then
     story.py move BOOTSTRAP REGISTRY TOPIC GROUP WHERE          sets a group's offsets, as kafka-consumer-groups does:
-                                                                `end`, or milliseconds since 1970
+                                                                `end`, milliseconds since 1970, or 0=OFFSET,1=…
 
 Each order that was written or handled is a line of JSON.
 """
@@ -115,6 +115,9 @@ def move(bootstrap, _registry, topic, group, where):
         for partition in partitions:
             _, end = member.get_watermark_offsets(TopicPartition(topic, partition), LIMIT)
             offsets.append(TopicPartition(topic, partition, end))
+    elif "=" in where:
+        places = (place.split("=") for place in where.split(","))
+        offsets = [TopicPartition(topic, int(partition), int(offset)) for partition, offset in places]
     else:
         offsets = member.offsets_for_times([TopicPartition(topic, partition, int(where)) for partition in partitions], LIMIT)
     deadline = time.monotonic() + LIMIT
