@@ -325,3 +325,20 @@ fn as_java_spreads(
     let read = scene.kafka.read(&[&topic]).into_iter();
     read.map(|record| (record.content.key.unwrap(), record.partition)).collect()
 }
+
+/// A source that a gate of the same file makes is waited for, whichever of the two starts first.
+#[test]
+fn a_source_that_another_makes_is_waited_for() {
+    let scene = Scene::empty("maker");
+    let raw = scene.kafka.topic("maker", 2, &[]);
+    let (orders, copies) = (format!("{raw}.orders"), format!("{raw}.copies"));
+    let gates = json!({ "orders": { "source": raw, "validated": orders, "value": { "format": "any" } } });
+    let mut config = Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), gates);
+    scene.registry.register("copies-value", r#"{"type":"long"}"#);
+    config.0["converters"] =
+        json!({ "a": { "source": orders, "to": copies, "value": { "subject": "copies-value", "target": 1 } } });
+    let gate = Gate::start(&config.set("/create_topics", true));
+    assert_eq!(scene.kafka.wait_for_topic(&copies), 2, "made as its source, which was made as its own");
+    let (status, log) = gate.stop(Duration::from_secs(10));
+    assert!(status.success(), "{log}");
+}

@@ -20,6 +20,7 @@ mod gate;
 mod kafka;
 mod kafka_properties;
 pub mod limits;
+mod maker;
 mod migration;
 mod raw;
 mod registry;

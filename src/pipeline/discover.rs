@@ -1,7 +1,7 @@
 //! Finding the topics that a gate reads, at start and while it runs, and what they need.
 //!
-//! Named topics are looked at once, and each must be served or the gate does not start. With
-//! a pattern, the cluster's topics are listed again and again and matched by us (librdkafka's
+//! Named topics are looked at once, and each must be served or the gate does not start; one that another gate of this
+//! file makes is waited for. With a pattern, the cluster's topics are listed again and again and matched by us (librdkafka's
 //! own patterns are another dialect, and would subscribe before the outputs are checked). A
 //! new topic is subscribed to once its outputs are there; one that cannot be served is
 //! reported and left aside, the others go on.
@@ -33,6 +33,14 @@ pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) 
     match &settings.gate.source {
         Sources::Topics(topics) => {
             for topic in topics {
+                if routes.find(topic).is_some() {
+                    continue;
+                }
+                if let Some(maker) = settings.config.maker(topic, &cluster.list().map_err(asking)?) {
+                    let why =
+                        format!("source topic '{topic}' is not there yet: {} '{}' makes it", maker.word(), maker.name);
+                    return Err(Fault::Abort(why));
+                }
                 if let Some(reason) = serve(settings, cluster, routes, topic)? {
                     return Err(Fault::Fatal(Error::Configuration { reason }));
                 }

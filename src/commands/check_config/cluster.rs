@@ -15,7 +15,7 @@ use super::report::{self, Report};
 use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
 use crate::kafka::clients;
-use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Topic, tool_options};
+use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Refusal, Topic, tool_options};
 
 /// Pause before a coordinator that moves is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -85,7 +85,24 @@ fn probe_outputs(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMa
     let sources = routes.iter().map(|(source, outputs)| (source.as_str(), outputs.clone()));
     let needs = Needs { mode: gate.policy.mode, repartition: gate.repartition };
     let plan = Plan::new(sources, needs, found);
-    plan.refusals.iter().for_each(|refusal| report.fault(&gate.name, refusal));
+    let there: BTreeSet<String> = found.keys().cloned().collect();
+    for refusal in &plan.refusals {
+        let maker = match refusal {
+            Refusal::NoSource { topic } => config.maker(topic, &there).map(|maker| (topic, maker)),
+            Refusal::Partitions { .. } | Refusal::Sources { .. } | Refusal::CompactedDeadLetters { .. } => None,
+        };
+        match maker {
+            Some((topic, maker)) => {
+                let made = format!(
+                    "source topic '{topic}' does not exist, and {} '{}' would make it",
+                    maker.word(),
+                    maker.name
+                );
+                report.note(&gate.name, made);
+            }
+            None => report.fault(&gate.name, refusal),
+        }
+    }
     plan.differences.iter().for_each(|difference| report.note(&gate.name, difference));
     let options = tool_options(&config.kafka);
     for topic in &plan.missing {
