@@ -9,7 +9,6 @@
 
 mod acls;
 mod cluster;
-mod conversions;
 mod registry;
 mod report;
 

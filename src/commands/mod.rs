@@ -7,6 +7,7 @@
 mod bench;
 mod check_config;
 mod completions;
+mod conversions;
 mod demo;
 mod migrate;
 mod progress;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Exit, Failure, load};
+use super::{Exit, Failure, conversions, load, mistakes};
 use crate::pipeline::{failpoint, watchdog};
 use crate::service::Service;
 use crate::telemetry::events::Stopping;
@@ -26,6 +26,14 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
     watchdog::start().map_err(Failure::fatal)?;
     failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
+    let found = tokio::select! {
+        found = conversions::mistakes(&config) => found,
+        // Nothing runs yet.
+        _ = signals.next() => return Ok(Exit::Done),
+    };
+    if !found.is_empty() {
+        return Err(mistakes(path, &found));
+    }
     let mut service = Service::start(config).await.map_err(Failure::usage)?;
     let failed = tokio::select! {
         name = signals.next() => {

@@ -52,6 +52,14 @@ pub struct ConversionRule {
     pub mapping: Option<Arc<Steps>>,
 }
 
+impl ConversionRule {
+    /// Tells whether a mapping decides about records of this version; a schema without one is any list's.
+    #[must_use]
+    pub fn maps(&self, version: Option<Version>) -> bool {
+        self.mapping.as_deref().is_some_and(|mapping| mapping.of(version).is_some())
+    }
+}
+
 /// Rules are keys of plans: mappings are many times compared and seldom told apart.
 impl Hash for ConversionRule {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -9,6 +9,7 @@
 //!
 //! A reference that is not there is not an unknown schema: the registry had the one that refers to it.
 
+mod contracts;
 mod error;
 mod http;
 mod references;
@@ -18,10 +19,10 @@ mod tls;
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use contracts::{MAX_CONTRACTS, VersionRules};
 pub use error::{Error, Kind};
 pub use http::{MAX_RESPONSE_BYTES, read_answer};
 pub use references::{MAX_BYTES, MAX_COUNT, MAX_DEPTH};
@@ -30,7 +31,6 @@ pub use request::{Ask, Request};
 pub use reqwest::Method;
 
 use self::http::Http;
-use super::contract::RuleSet;
 use super::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
 use crate::config::Registry;
 use crate::schema::{SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
@@ -46,8 +46,6 @@ pub const MAX_CONTEXTS: usize = 100;
 
 /// Places where one schema may be registered: every one is kept, and looked through for each source topic.
 pub const MAX_REGISTRATIONS: usize = 10_000;
-/// How many versions may lie between a writer and its target: their rules are all asked for.
-pub const MAX_CONTRACTS: usize = 1_000;
 
 /// A client of one registry, which may have several addresses.
 #[derive(Debug, Clone)]
@@ -147,29 +145,13 @@ impl Client {
         Ok(versions.into_iter().map(Version).collect())
     }
 
-    /// Gets the contracts of all versions of a subject from one to another, soft-deleted ones included.
+    /// Lists the versions of a subject that are not deleted.
     ///
     /// # Errors
     /// See [`Error::kind`].
-    pub async fn contracts(
-        &self,
-        subject: &Subject,
-        (from, to): (Version, Version),
-    ) -> Result<Vec<(Version, Option<RuleSet>)>, Error> {
-        let mut between = self.version_numbers(subject).await?;
-        between.retain(|version| (from..=to).contains(version));
-        few(
-            &Request::VersionNumbers(subject.clone()),
-            "versions between writer and target",
-            between.len(),
-            MAX_CONTRACTS,
-        )?;
-        let mut contracts = Vec::new();
-        for version in between {
-            let entity: ContractEntity = self.http.get(&Request::Version(subject.clone(), version)).await?;
-            contracts.push((version, entity.rule_set));
-        }
-        Ok(contracts)
+    pub async fn live_version_numbers(&self, subject: &Subject) -> Result<Vec<Version>, Error> {
+        let versions: Vec<i32> = self.http.get(&Request::LiveVersionNumbers(subject.clone())).await?;
+        Ok(versions.into_iter().map(Version).collect())
     }
 
     /// Gets the newest version of a subject that is not deleted.
@@ -226,14 +208,6 @@ impl Client {
         let text = references::follow(&self.http, &asked, entity.schema).await?;
         Ok(Registered { version: Version(entity.version), id: SchemaId(entity.id), guid, text })
     }
-}
-
-/// The part of a version that says how records move to it and from it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ContractEntity {
-    #[serde(default)]
-    rule_set: Option<RuleSet>,
 }
 
 fn few(asked: &Request, what: &'static str, found: usize, limit: usize) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 //!     registry.json                     its addresses
 //!     schema-17.json  subjects-17.json  a schema with its references; where it is registered
 //!     target-orders-value-…-latest.json what a target was when it was asked for last
+//!     rules-orders-value-…-1-3.json     the rules of the versions from one to another
 //! ```
 //! Each file is JSON that a person can read, with a checksum, and is replaced as a whole: a crash leaves the old one or
 //! the new one. What cannot be read is named in the log and passed over; nothing in here fails a gate once it runs.

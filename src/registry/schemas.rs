@@ -19,7 +19,9 @@ mod absences;
 mod audit;
 mod backoff;
 mod calls;
+mod choice;
 mod compile;
+mod contracts;
 mod conversion;
 mod error;
 mod flights;
@@ -38,7 +40,7 @@ use tokio::time::Instant;
 
 pub use backoff::Backoff;
 pub use calls::Calls;
-pub use conversion::plan_between;
+pub use choice::{Between, NoPlan, plan_between};
 pub use error::Error;
 pub use targets::TargetChanged;
 
@@ -311,7 +313,10 @@ impl Schemas {
             let conversion = match (&target, rule) {
                 (Some(target), Some(rule)) => {
                     let writer = Writer { named, origin: origin.clone() };
-                    schemas.conversion(writer, target, &rule, &reading).await?
+                    match schemas.conversion(writer, target, &rule, &reading).await? {
+                        Ok(conversion) => conversion,
+                        Err(reason) => return Ok(Err(reason)),
+                    }
                 }
                 _ => None,
             };

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::api::{Style, router};
 use super::client::Client;
+use super::contract::RuleSet;
 use super::node::Node;
 use super::store::{Command, Draft, Found, Outcome, Store};
 use crate::config::Registry;
@@ -105,7 +106,14 @@ impl Server {
                 version: Version(version),
             })
             .collect();
-        let draft = Draft { text: text.to_owned(), references, ..Draft::default() };
+        self.register_draft(subject, Draft { text: text.to_owned(), references, ..Draft::default() })
+    }
+
+    pub(super) fn register_rules(&self, subject: &str, text: &str, rules: RuleSet) -> Found {
+        self.register_draft(subject, Draft { text: text.to_owned(), rule_set: Some(rules), ..Draft::default() })
+    }
+
+    fn register_draft(&self, subject: &str, draft: Draft) -> Found {
         let command = Command::Register { subject: Subject(subject.into()), draft, normalize: false };
         let outcome = futures::executor::block_on(self.node.write(&command)).unwrap();
         let Outcome::Registered(found) = outcome else { panic!("it is registered") };

@@ -16,8 +16,8 @@ pub use self::partitions::{
     PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TopicHeld, TopicReleased,
 };
 pub use self::registry::{
-    CacheFileIgnored, CacheNotWritten, RegistryBack, RegistryUnavailable, SchemaChanged, SchemaConfirmed, SchemaGone,
-    TargetFromCache,
+    CacheFileIgnored, CacheNotWritten, ConversionsUnchecked, RegistryBack, RegistryUnavailable, RulesFromCache,
+    SchemaChanged, SchemaConfirmed, SchemaGone, TargetFromCache, VersionWithoutWay,
 };
 use super::Probe;
 use super::state::Topics;

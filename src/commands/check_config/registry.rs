@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::conversions;
 use super::report::Report;
+use crate::commands::conversions::{self, Asked, Survey};
 use crate::config::{Config, Gate};
 use crate::gate::policy::{PartPolicy, SubjectRule, TargetRule};
 use crate::record::Part;
@@ -88,10 +88,15 @@ async fn probe_subject(
                 );
                 report.note(&gate.name, format!("{problem} another changes the route; production names a version"));
             }
-            if let Some(rule) = &policy.conversion
-                && let Err(error) = conversions::probe(client, gate, (part, rule), (subject, &target), report).await
-            {
-                report.fault("registry", error);
+            if let Some(rule) = &policy.conversion {
+                let listed = report.gates.iter().find(|listed| listed.name == gate.name);
+                let topics: Vec<_> =
+                    listed.iter().flat_map(|gate| &gate.topics).map(|one| one.source.clone()).collect();
+                let asked = Asked { gate, part, rule, topics: &topics, subject, target: &target };
+                match conversions::survey(client, &asked).await {
+                    Ok(survey) => add(gate, survey, report),
+                    Err(error) => report.fault("registry", error),
+                }
             }
         }
         (Err(error), TargetRule::Version(version)) if error.kind() == Kind::NotFound => {
@@ -103,6 +108,14 @@ async fn probe_subject(
             report.note(&gate.name, problem);
         }
         (Err(error), _) => report.fault("registry", error),
+    }
+}
+
+fn add(gate: &Gate, survey: Survey, report: &mut Report) {
+    survey.mistakes.iter().for_each(|mistake| report.conflict(mistake));
+    survey.notes.into_iter().for_each(|note| report.note(&gate.name, note));
+    if let Some(listed) = report.gates.iter_mut().find(|listed| listed.name == gate.name) {
+        listed.conversions.extend(survey.conversions);
     }
 }
 

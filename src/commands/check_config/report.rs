@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::conversions::Conversion;
+use crate::commands::conversions::Conversion;
 use crate::config::Error;
 
 /// All findings.

@@ -88,6 +88,22 @@ pub enum Error {
         /// Where reading stopped.
         error: serde_json::Error,
     },
+    /// The answer is another version than the one that was asked for.
+    #[error("the registry answered with version {found} when asked for {asked}; is a proxy between?")]
+    OtherVersion {
+        /// What was asked.
+        asked: Request,
+        /// The version of the answer.
+        found: Version,
+    },
+    /// A version has rules that are none we know.
+    #[error("the rules of {asked} cannot be read: {error}; mend them in a further version, or give a mapping")]
+    Rules {
+        /// The version.
+        asked: Request,
+        /// What stands against it.
+        error: serde_json::Error,
+    },
     /// The answer is larger than any schema may be.
     #[error("the registry at {url} answered more than {limit} bytes, asked for {asked}; is it a registry?")]
     TooLarge {
@@ -135,11 +151,14 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::References { .. } | Self::SchemaType { .. } | Self::TooMany { .. } => Kind::Unusable,
+            Self::References { .. } | Self::SchemaType { .. } | Self::TooMany { .. } | Self::Rules { .. } => {
+                Kind::Unusable
+            }
             Self::MissingReference { .. }
             | Self::Status { .. }
             | Self::Unreachable { .. }
             | Self::Unreadable { .. }
+            | Self::OtherVersion { .. }
             | Self::TooLarge { .. }
             | Self::All(_) => Kind::Transient,
             Self::Settings(_) => Kind::Settings,

@@ -20,6 +20,8 @@ pub enum Request {
     },
     /// The numbers of all versions of a subject.
     VersionNumbers(Subject),
+    /// The numbers of the versions that are not deleted.
+    LiveVersionNumbers(Subject),
     /// The newest version of a subject.
     Latest(Subject),
     /// One version of a subject.
@@ -48,7 +50,9 @@ impl Request {
             Self::Schema(SchemaRef::Guid(guid)) => segments(&["schemas", "guids", &guid.to_string()]),
             Self::Ids(guid) => segments(&["schemas", "guids", &guid.to_string(), "ids"]),
             Self::Versions { id, .. } => segments(&["schemas", "ids", &id.to_string(), "versions"]),
-            Self::VersionNumbers(subject) => segments(&["subjects", &subject.0, "versions"]),
+            Self::VersionNumbers(subject) | Self::LiveVersionNumbers(subject) => {
+                segments(&["subjects", &subject.0, "versions"])
+            }
             Self::Latest(subject) => segments(&["subjects", &subject.0, "versions", "latest"]),
             Self::Version(subject, version) => segments(&["subjects", &subject.0, "versions", &version.to_string()]),
             Self::Other(ask) => ask.segments.clone(),
@@ -59,7 +63,7 @@ impl Request {
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
         let deleted = ("deleted", "true".to_owned());
         match self {
-            Self::Schema(_) | Self::Ids(_) | Self::Latest(_) => Vec::new(),
+            Self::Schema(_) | Self::Ids(_) | Self::Latest(_) | Self::LiveVersionNumbers(_) => Vec::new(),
             Self::Other(ask) => ask.query.clone(),
             Self::Version(..) | Self::VersionNumbers(_) | Self::Versions { context: None, .. } => vec![deleted],
             Self::Versions { context: Some(context), .. } => vec![deleted, ("subject", format!(":{context}:"))],
@@ -73,7 +77,9 @@ impl fmt::Display for Request {
             Self::Schema(schema) => write!(f, "schema {schema}"),
             Self::Ids(guid) => write!(f, "the IDs of schema {guid}"),
             Self::Versions { id, .. } => write!(f, "the subjects of schema {id}"),
-            Self::VersionNumbers(subject) => write!(f, "the versions of subject '{subject}'"),
+            Self::VersionNumbers(subject) | Self::LiveVersionNumbers(subject) => {
+                write!(f, "the versions of subject '{subject}'")
+            }
             Self::Latest(subject) => write!(f, "the latest version of subject '{subject}'"),
             Self::Version(subject, version) => write!(f, "version {version} of subject '{subject}'"),
             Self::Other(ask) => f.write_str(&ask.words),

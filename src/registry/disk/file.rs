@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::registry::client::{Registered, Registration};
+use crate::registry::client::{Registered, Registration, VersionRules};
+use crate::registry::contract::RuleSet;
 use crate::schema::{Format, SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
 
 /// The form of the files; a file of another one is passed over.
@@ -15,7 +16,7 @@ const FORM: u32 = 1;
 /// How much of a subject a file's name shows; its hash tells subjects apart.
 const SUBJECT_SHOWN: usize = 80;
 /// What the name of a file begins with.
-const PREFIXES: [&str; 3] = ["schema-", "subjects-", "target-"];
+const PREFIXES: [&str; 4] = ["schema-", "subjects-", "target-", "rules-"];
 
 /// What a file is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +27,8 @@ pub enum Key {
     Subjects(SchemaRef),
     /// A version of a subject that is a target; `None` is the latest.
     Target(Subject, Option<Version>),
+    /// The rules of the versions of a subject from one to another.
+    Rules(Subject, (Version, Version)),
 }
 
 /// What a file says.
@@ -63,6 +66,15 @@ pub enum Content {
         /// The schema.
         #[serde(flatten)]
         text: Text,
+    },
+    /// The rules of the versions of a subject from one to another.
+    Rules {
+        /// The subject.
+        subject: String,
+        /// The first version and the last.
+        range: (i32, i32),
+        /// Each version that there is, with its rules if it has any.
+        versions: Vec<(i32, Option<RuleSet>)>,
     },
     /// The registry that a folder belongs to.
     Registry {
@@ -106,9 +118,9 @@ impl Key {
             Self::Schema(schema) => format!("schema-{schema}.json"),
             Self::Subjects(schema) => format!("subjects-{schema}.json"),
             Self::Target(subject, wanted) => {
-                let (shown, hash) = (shown(&subject.0, SUBJECT_SHOWN), short_hash(&subject.0));
-                format!("target-{shown}-{hash}-{}.json", wanted_name(*wanted))
+                format!("target-{}-{}.json", subject_name(subject), wanted_name(*wanted))
             }
+            Self::Rules(subject, (from, to)) => format!("rules-{}-{from}-{to}.json", subject_name(subject)),
         }
     }
 
@@ -119,6 +131,9 @@ impl Key {
             | (Self::Subjects(key), Content::Subjects { schema, .. }) => key.to_string() == *schema,
             (Self::Target(key, version), Content::Target { subject, wanted, .. }) => {
                 *key.0 == **subject && wanted_name(*version) == *wanted
+            }
+            (Self::Rules(key, (from, to)), Content::Rules { subject, range, .. }) => {
+                *key.0 == **subject && (from.0, to.0) == *range
             }
             _ => false,
         }
@@ -145,6 +160,20 @@ impl Content {
         let (version, id, text) = (found.version.0, found.id.0, (&found.text).into());
         let guid = found.guid.map(|guid| guid.to_string());
         Self::Target { subject: subject.to_string(), wanted: wanted_name(wanted), version, id, guid, text }
+    }
+
+    /// Makes the content of the rules of some versions.
+    #[must_use]
+    pub fn rules(subject: &Subject, (from, to): (Version, Version), versions: &[VersionRules]) -> Self {
+        let versions = versions.iter().map(|(version, rules)| (version.0, rules.clone())).collect();
+        Self::Rules { subject: subject.to_string(), range: (from.0, to.0), versions }
+    }
+
+    /// Returns the rules that a file of rules says.
+    #[must_use]
+    pub fn into_rules(self) -> Option<Vec<VersionRules>> {
+        let Self::Rules { versions, .. } = self else { return None };
+        Some(versions.into_iter().map(|(version, rules)| (Version(version), rules)).collect())
     }
 
     /// Returns the schema that a file of a schema says.
@@ -231,6 +260,10 @@ pub(super) fn shown(text: &str, limit: usize) -> String {
 /// Tells texts apart that show alike.
 pub(super) fn short_hash(text: &str) -> String {
     checksum(text.as_bytes())[..12].to_owned()
+}
+
+fn subject_name(subject: &Subject) -> String {
+    format!("{}-{}", shown(&subject.0, SUBJECT_SHOWN), short_hash(&subject.0))
 }
 
 fn wanted_name(version: Option<Version>) -> String {

@@ -6,14 +6,12 @@
 
 use std::sync::Arc;
 
+use super::choice::{Ingredients, make};
 use super::error::Error;
 use super::targets::Target;
 use super::{Question, Schemas};
-use crate::convert::mapping::{Mapping, Side, Steps};
-use crate::convert::rules::{Chain, Versioned};
-use crate::convert::{Codec, NoPath, Plan};
+use crate::convert::{NoPath, Plan};
 use crate::gate::policy::ConversionRule;
-use crate::registry::contract::RuleSet;
 use crate::schema::table::{Conversion, Pair, Place, Reading};
 use crate::schema::{SchemaRef, SchemaText, Subject, Version};
 
@@ -40,20 +38,21 @@ impl Schemas {
         Ok(found.map_or((None, None), |entry| (Some(entry.subject), Some(entry.version))))
     }
 
-    /// Returns how records of the writer become the target's; `None` where they are, or need not be.
+    /// Returns how records of the writer become the target's; `None` where they are, or need not be. The inner error is why
+    /// that cannot be told from what the registry says.
     pub(super) async fn conversion(
         self: &Arc<Self>,
         writer: Writer,
         target: &Arc<Target>,
         rule: &ConversionRule,
         reading: &Reading,
-    ) -> Result<Option<Conversion>, Error> {
+    ) -> Result<Result<Option<Conversion>, Arc<str>>, Error> {
         let is_target = match writer.named {
             SchemaRef::Id(id) => id == target.id,
             SchemaRef::Guid(guid) => Some(guid) == target.guid,
         };
         if is_target || (!rule.all && matches!(reading, Reading::Always)) {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         if matches!(writer.named, SchemaRef::Guid(_)) && target.guid.is_none() {
             let (version, subject) = (target.version, &target.subject);
@@ -61,14 +60,17 @@ impl Schemas {
             return Err(Error::Target(format!("{what}, which its records need").into()));
         }
         let to = Place { subject: target.subject.clone(), version: target.version, id: target.id, guid: target.guid };
-        let plan = self.plan(&writer, target, rule).await?;
+        let plan = match self.plan(&writer, target, rule).await? {
+            Ok(plan) => plan,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let way = plan.as_ref().map_or("none", |plan| plan.way().name());
         // What the target's readers can resolve by themselves, a gate leaves to them.
         if !rule.all && matches!(reading, Reading::Depends(_)) && matches!(way, "none" | "resolution" | "same") {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         let pair = Pair { from: origin_name(&writer), to: format!("{}/{}", to.subject, to.version), way };
-        Ok(Some(Conversion { all: rule.all, to: Arc::new(to), plan, pair: Arc::new(pair) }))
+        Ok(Ok(Some(Conversion { all: rule.all, to: Arc::new(to), plan, pair: Arc::new(pair) })))
     }
 }
 
@@ -79,21 +81,8 @@ fn origin_name(Writer { named, origin, .. }: &Writer) -> String {
     }
 }
 
-/// What a plan is made of.
-struct Ingredients {
-    writer: SchemaText,
-    reader: SchemaText,
-    /// Writer and target as versions of one subject, and the contracts from one to the other.
-    contracts: Option<Contracts>,
-    /// The writer's version, where it is one of the target's subject.
-    version: Option<Version>,
-}
-
-struct Contracts {
-    writer: Version,
-    target: Version,
-    versions: Vec<(Version, Option<RuleSet>)>,
-}
+/// A plan, or why there is none.
+type Planned = Result<Arc<Plan>, NoPath>;
 
 impl Schemas {
     /// Makes the plan of a pair, or says why there is none.
@@ -102,27 +91,17 @@ impl Schemas {
         writer: &Writer,
         target: &Target,
         rule: &ConversionRule,
-    ) -> Result<Result<Arc<Plan>, NoPath>, Error> {
-        let ingredients = Ingredients {
-            writer: self.text(writer.named).await?,
-            reader: self.text(SchemaRef::Id(target.id)).await?,
-            contracts: self.contracts(writer, target).await?,
-            version: if writer.origin.0.as_ref() == Some(&target.subject) { writer.origin.1 } else { None },
+    ) -> Result<Result<Planned, Arc<str>>, Error> {
+        let version = if writer.origin.0.as_ref() == Some(&target.subject) { writer.origin.1 } else { None };
+        let contracts = match self.contracts(version, target, rule).await? {
+            Ok(contracts) => contracts,
+            Err(reason) => return Ok(Err(reason)),
         };
+        let ingredients =
+            Ingredients { writer: self.text(writer.named).await?, reader: target.text.clone(), contracts, version };
         let rule = rule.clone();
         let plan = tokio::task::spawn_blocking(move || make(ingredients, &rule)).await;
-        Ok(plan.map_err(|_| Error::Compiler)?.map(Arc::new))
-    }
-
-    /// Returns what the versions between writer and target say of migration, where both are in one subject.
-    async fn contracts(self: &Arc<Self>, writer: &Writer, target: &Target) -> Result<Option<Contracts>, Error> {
-        let (Some(subject), Some(version)) = &writer.origin else { return Ok(None) };
-        if *subject != target.subject || *version == target.version {
-            return Ok(None);
-        }
-        let range = (target.version.min(*version), target.version.max(*version));
-        let versions = self.pace.call(self.client.contracts(subject, range)).await?;
-        Ok(Some(Contracts { writer: *version, target: target.version, versions }))
+        Ok(Ok(plan.map_err(|_| Error::Compiler)?.map(Arc::new).map_err(NoPath::from)))
     }
 
     /// Returns the text of a schema that is in use; compiled ones do not keep theirs.
@@ -134,107 +113,5 @@ impl Schemas {
             Some(text) => Ok(text),
             None => Ok(self.pace.call(self.client.schema(schema)).await?),
         }
-    }
-}
-
-/// Makes a plan, off the runtime's threads.
-fn make(ingredients: Ingredients, rule: &ConversionRule) -> Result<Plan, NoPath> {
-    let Ingredients { writer, reader, contracts, version } = ingredients;
-    let (writer, target) = codecs(&writer, &reader)?;
-    let versions = contracts.map(|contracts| (contracts.writer, contracts.target, contracts.versions));
-    choose((writer, version), target, rule, versions.as_ref().map(|(from, to, versions)| (*from, *to, &**versions)))
-}
-
-/// The versions between writer and target, both of one subject, with their rules.
-type Between<'a> = (Version, Version, &'a [(Version, Option<RuleSet>)]);
-
-/// Makes the plan between two versions of a subject, of which all in between are given with their rules.
-///
-/// # Errors
-/// No record of the one can become a record of the other.
-pub fn plan_between(
-    (writer, from): (&SchemaText, Version),
-    (target, to): (&SchemaText, Version),
-    rule: &ConversionRule,
-    versions: &[(Version, Option<RuleSet>)],
-) -> Result<Plan, NoPath> {
-    let (writer, target) = codecs(writer, target)?;
-    choose((writer, Some(from)), target, rule, Some((from, to, versions)))
-}
-
-/// Takes the first way that there is: the mapping, the rules, resolution.
-fn choose(
-    (writer, version): (Codec, Option<Version>),
-    target: Codec,
-    rule: &ConversionRule,
-    between: Option<Between<'_>>,
-) -> Result<Plan, NoPath> {
-    let no_path = |detail| NoPath { path: String::new(), detail };
-    // Their data stand bare, and what looks into a value would take the first bytes for a length.
-    let is_bare = writer.schema().is_bytes() || target.schema().is_bytes();
-    let bare = || no_path("a plain `bytes` schema has nothing that a mapping or a rule could name".to_owned());
-    if version.is_none() && matches!(rule.mapping.as_deref(), Some(Steps::ByVersion(_))) {
-        let why = "the mapping goes by version, and the writer's schema is no version of the target's subject";
-        return Err(no_path(format!("{why}: give one list of steps")));
-    }
-    if let Some(steps) = rule.mapping.as_ref().and_then(|mapping| mapping.of(version)) {
-        if is_bare {
-            return Err(bare());
-        }
-        let name = version.map_or("the writer".to_owned(), |version| format!("version {version}"));
-        let sides = (Side { tree: writer.tree(), name: &name }, Side { tree: target.tree(), name: "the target" });
-        let mapping = Mapping::compile(steps, sides.0, sides.1).map_err(|mistakes| {
-            let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-            no_path(mistakes.join("; "))
-        })?;
-        return Ok(Plan::map(mapping, Arc::new(writer), Arc::new(target)));
-    }
-    let chain = match between {
-        None => None,
-        Some((from, to, versions)) => {
-            let versions: Vec<_> = versions
-                .iter()
-                .map(|(version, rules)| Versioned { version: *version, rules: rules.as_ref() })
-                .collect();
-            Chain::compile(from, to, &versions).map_err(|problem| no_path(problem.to_string()))?
-        }
-    };
-    match chain {
-        Some(_) if is_bare => Err(bare()),
-        Some(chain) => Ok(Plan::follow(chain, Arc::new(writer), Arc::new(target))),
-        None => Plan::resolve(&writer, &target),
-    }
-}
-
-fn codecs(writer: &SchemaText, target: &SchemaText) -> Result<(Codec, Codec), NoPath> {
-    let codec = |text, whose| {
-        let unusable = |error| NoPath { path: String::new(), detail: format!("the {whose} schema: {error}") };
-        Codec::compile(text).map_err(unusable)
-    };
-    Ok((codec(writer, "writer's")?, codec(target, "target's")?))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::schema::Format;
-
-    fn text(schema: &str) -> SchemaText {
-        SchemaText { format: Format::Avro, text: schema.into(), references: Vec::new() }
-    }
-
-    /// Resolution would fill in defaults where the steps of some version carry the data.
-    #[test]
-    fn a_mapping_by_version_wants_a_version() {
-        let rule = ConversionRule { all: true, mapping: Some(Arc::new(Steps::ByVersion(BTreeMap::new()))) };
-        let made = |version| {
-            let ingredients =
-                Ingredients { writer: text("\"int\""), reader: text("\"long\""), contracts: None, version };
-            make(ingredients, &rule).map(|plan| plan.way())
-        };
-        assert!(made(None).is_err_and(|why| why.detail.contains("goes by version")));
-        assert!(made(Some(Version(1))).is_ok(), "a version without steps has no mapping");
     }
 }

@@ -20,7 +20,7 @@ use crate::gate::policy::TargetRule;
 use crate::registry::client::{self, Kind, Registered};
 use crate::schema::avro::Schema;
 use crate::schema::table::Place;
-use crate::schema::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
 use crate::telemetry::events::TargetFromCache;
 
 /// What readers use.
@@ -30,6 +30,7 @@ pub(super) struct Target {
     pub(super) version: Version,
     pub(super) id: SchemaId,
     pub(super) guid: Option<SchemaGuid>,
+    pub(super) text: SchemaText,
     pub(super) schema: Known,
 }
 
@@ -177,8 +178,8 @@ impl Schemas {
             self.witness(SchemaRef::Id(registered.id), &registered.text, true).await?;
             self.keep_target(subject, version, &registered);
         }
-        let Registered { version, id, guid, .. } = registered;
-        Ok(Arc::new(Target { subject: subject.clone(), version, id, guid, schema }))
+        let Registered { version, id, guid, text } = registered;
+        Ok(Arc::new(Target { subject: subject.clone(), version, id, guid, text, schema }))
     }
 
     /// Returns a target of before the start, where the registry cannot be asked for it.
@@ -196,8 +197,8 @@ impl Schemas {
         }
         self.witness(SchemaRef::Id(kept.id), &kept.text, false).await?;
         TargetFromCache { subject, version: kept.version }.emit();
-        let Registered { version, id, guid, .. } = kept;
-        Ok(Arc::new(Target { subject: subject.clone(), version, id, guid, schema }))
+        let Registered { version, id, guid, text } = kept;
+        Ok(Arc::new(Target { subject: subject.clone(), version, id, guid, text, schema }))
     }
 
     /// Asks whether an outage is over, where nothing else would: a gate without records asks for nothing.

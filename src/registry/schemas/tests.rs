@@ -1,5 +1,6 @@
 //! Answers under many askers, outages, graces and changing targets.
 
+mod contracts;
 mod kept;
 mod pace;
 

@@ -112,6 +112,55 @@ impl TargetFromCache<'_> {
     }
 }
 
+/// The registry cannot be asked for migration rules, and those of the cache on disk are used.
+#[derive(Debug)]
+pub struct RulesFromCache<'a> {
+    /// The subject.
+    pub subject: &'a Subject,
+    /// The first version.
+    pub from: Version,
+    /// The last.
+    pub to: Version,
+}
+
+impl RulesFromCache<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let (subject, from, to) = (&*self.subject.0, self.from.0, self.to.0);
+        warn!(subject, from, to, "migration rules of before the start are used, since the registry does not answer");
+    }
+}
+
+/// Whether known versions can be converted was not found out at the start.
+#[derive(Debug)]
+pub struct ConversionsUnchecked<'a> {
+    /// Why.
+    pub why: &'a str,
+}
+
+impl ConversionsUnchecked<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        warn!(why = self.why, "mappings are not compared with the registry's schemas at this start");
+    }
+}
+
+/// A known version cannot be converted.
+#[derive(Debug)]
+pub struct VersionWithoutWay<'a> {
+    /// The gate or converter.
+    pub gate: &'a str,
+    /// Which, and why.
+    pub what: &'a str,
+}
+
+impl VersionWithoutWay<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        warn!(gate = self.gate, what = self.what, "a known version has no way to the target");
+    }
+}
+
 /// A file of the cache on disk is passed over.
 #[derive(Debug)]
 pub struct CacheFileIgnored<'a> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::registry::disk::Disk;
 
 /// Starts as a process does, with the cache in this folder.
-fn process(server: &Server, base: &Path) -> Arc<Schemas> {
+pub(super) fn process(server: &Server, base: &Path) -> Arc<Schemas> {
     let disk = Disk::open(base, std::slice::from_ref(&server.url)).unwrap();
     Schemas::new(server.client(), REFRESH, Some(disk))
 }
@@ -22,7 +22,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("waited in vain: {what}");
 }
 
-async fn written(schemas: &Schemas, files: u64) {
+pub(super) async fn written(schemas: &Schemas, files: u64) {
     let counts = schemas.disk_counts().unwrap();
     until("files are written", || counts.written.load(Ordering::Relaxed) >= files).await;
 }
