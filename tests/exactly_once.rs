@@ -11,11 +11,10 @@ use std::time::Duration;
 
 use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold};
+use common::kill::killed;
 use common::scene::Scene;
 use common::traffic::{Class, Policy, Sent};
 use common::{long, seed};
-use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 
 /// Records per second of the load.
 const RATE: u32 = 1_500;
@@ -25,22 +24,12 @@ const CYCLE: Duration = Duration::from_millis(3_500);
 /// Runs a load over a gate that is killed and started again `kills` times; leaves the last process running.
 fn kill_under_load(scene: &Scene, config: &Config, seed: u64, kills: u32) -> (Gate, Vec<Sent>) {
     let line = scene.line();
-    let mut random = StdRng::seed_from_u64(seed);
     let seconds = f64::from(kills + 1) * CYCLE.as_secs_f64();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
     let records = (seconds * f64::from(RATE)) as usize;
     let planned = line.traffic(seed).mixed(records, &Class::usual());
-    std::thread::scope(|scope| {
-        let load = scope.spawn(|| scene.send_paced(line, planned, RATE));
-        let mut gate = Gate::start(config);
-        for _ in 0..kills {
-            // Past the start, so that work is under way; a random moment of some commit intervals.
-            std::thread::sleep(Duration::from_millis(random.random_range(300..2_000)));
-            gate.kill();
-            gate = Gate::start(config);
-        }
-        (gate, load.join().unwrap())
-    })
+    let (mut gates, sent) = killed(&[config], seed, kills, || scene.send_paced(line, planned, RATE));
+    (gates.remove(0), sent)
 }
 
 /// A process without an instance name gets new transactional IDs at each start: what the corpse left open ends by its

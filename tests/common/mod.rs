@@ -12,7 +12,9 @@
 //! - `schemas`, `traffic`: records of every class, from a seed, each with what must become of it
 //! - `check`: whether it became of it; `scene`: the usual cast put together
 //! - `python`: an interpreter that has the field's client
-//! - `load`: traffic that goes on in the background; `fault`: a fault of the fault table under it
+//! - `load`: traffic that goes on in the background; `fault`: a fault of the fault table under it; `kill`: processes killed
+//!   under a load
+//! - `conversion`: orders in three versions, and what each becomes, converted
 //!
 //! Nothing here reuses the gate's own code for reading what the gate wrote: names of headers and metrics are spelled
 //! out, since they are contracts.
@@ -31,6 +33,7 @@ pub(crate) mod ask;
 pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod client;
+pub(crate) mod conversion;
 #[cfg(feature = "tls")]
 pub(crate) mod door;
 pub(crate) mod fault;
@@ -39,6 +42,7 @@ pub(crate) mod http;
 pub(crate) mod jars;
 pub(crate) mod java;
 pub(crate) mod kafka;
+pub(crate) mod kill;
 pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod netns;
