@@ -52,9 +52,11 @@ pub enum Error {
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
     /// A pipeline cannot go on.
-    #[error("gate '{gate}'")]
+    #[error("{kind} '{gate}'")]
     Pipeline {
-        /// The gate.
+        /// `gate` or `converter`.
+        kind: &'static str,
+        /// Its name.
         gate: String,
         /// Why.
         source: pipeline::Error,
@@ -73,7 +75,7 @@ impl Error {
     }
 }
 
-type Ended = (String, Result<(), pipeline::Error>);
+type Ended = ((&'static str, String), Result<(), pipeline::Error>);
 
 /// A running process.
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl Service {
         let (close_admin, closed) = oneshot::channel();
         let state = http::State {
             application: config.application.clone(),
+            kinds: config.gates.iter().map(|gate| (gate.name.clone(), gate.word())).collect(),
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
             registry: schemas.state(),
@@ -171,7 +174,7 @@ impl Service {
                     PipelineFailed { error: error.lines().next().unwrap_or_default() }.emit(&settings.probe);
                 }
                 // Nobody listens any more once the process has given up waiting.
-                ended.send((settings.gate.name.clone(), result)).ok();
+                ended.send(((settings.gate.word(), settings.gate.name.clone()), result)).ok();
             };
             thread::Builder::new().name(format!("{}-{number}", gate.name)).spawn(run).map_err(Error::Thread)?;
             self.running += 1;
@@ -183,9 +186,9 @@ impl Service {
     pub async fn failed(&mut self) -> Error {
         loop {
             match self.ended.recv().await {
-                Some((gate, Err(source))) => {
+                Some(((kind, gate), Err(source))) => {
                     self.running -= 1;
-                    return Error::Pipeline { gate, source };
+                    return Error::Pipeline { kind, gate, source };
                 }
                 Some((_, Ok(()))) => self.running -= 1,
                 None => std::future::pending().await,

@@ -14,8 +14,8 @@ use sluice::gate::rewrite::Rewrite;
 use sluice::gate::verdict::{Decision, Route};
 use sluice::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use sluice::schema::avro::{Mismatch, Schema};
-use sluice::schema::table::{Entry, Judgement, Need, Reading, SchemaTable, Slot, Source};
-use sluice::schema::{Format, SchemaGuid, SchemaId, SchemaRef, SchemaText};
+use sluice::schema::table::{Conversion, Entry, Judgement, Need, Pair, Place, Reading, SchemaTable, Slot, Source};
+use sluice::schema::{Format, SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
 use sluice::wire::WireFormat;
 
 thread_local! {
@@ -115,6 +115,55 @@ fn good_records_are_decided_without_allocation() {
         };
         assert_eq!(route, expected, "{name}");
         assert_eq!(count == 0, free, "{name}: {count} allocations");
+    }
+}
+
+/// A record that is converted by resolution leaves through buffers that are there from the last one, its check included.
+#[test]
+fn converted_records_are_decided_without_allocation() {
+    let text = |of: &str| SchemaText {
+        format: Format::Avro,
+        text: format!(
+            r#"{{"type":"record","name":"R","fields":[{{"name":"n","type":"{of}"}},{{"name":"s","type":"string"}}]}}"#
+        )
+        .into(),
+        references: Vec::new(),
+    };
+    let codec = |of: &str| Codec::compile(&text(of)).unwrap();
+    let plan = Plan::resolve(&codec("int"), &codec("long")).unwrap();
+    let subject = Subject("orders-value".into());
+    let to = Place { subject: subject.clone(), version: Version(2), id: SchemaId(2), guid: None };
+    let pair = Pair { from: "orders-value/1".into(), to: "orders-value/2".into(), way: "resolution" };
+    let judgement = Judgement {
+        schema: Arc::new(Schema::compile(&text("int")).unwrap()),
+        subject: Some(subject),
+        version: Some(Version(1)),
+        target: Some(Version(2)),
+        reading: Reading::Always,
+        conversion: Some(Conversion { all: true, to: Arc::new(to), plan: Ok(Arc::new(plan)), pair: Arc::new(pair) }),
+    };
+    let mut table = SchemaTable::default();
+    let need = Need { slot: Slot { source: Source(0), part: Part::Value }, schema: SchemaRef::Id(SchemaId(1)) };
+    table.insert(need, Entry::Judged(Arc::new(judgement)));
+    let policy = Policy {
+        key: None,
+        value: part(),
+        key_required: false,
+        tombstones: Tombstones::Pass,
+        incompatible: Incompatible::Convert,
+        mode: Mode::Enforce,
+        paired: false,
+    };
+    let gate = Gate::writing(policy, "orders-v2");
+    let mut rewrite = Rewrite::default();
+    for round in 0..3 {
+        let position = Position { topic: "orders", partition: Partition(0), offset: Offset(round) };
+        let value = Value::Bytes(b"\0\0\0\0\x01\x02\x04ab");
+        let record = Record { position, timestamp: None, key: None, value, headers: &[] };
+        let (decision, count) = allocations(|| gate.decide(&record, Source(0), &table, &mut rewrite));
+        assert!(matches!(decision, Decision::Route(Route::Converted, _)), "{decision:?}");
+        assert_eq!(rewrite.part(Part::Value), Some(&b"\0\0\0\0\x02\x02\x04ab"[..]));
+        assert!(round == 0 || count == 0, "{count} allocations");
     }
 }
 

@@ -6,6 +6,7 @@
 //! gate: connections are few and short-lived, a request must arrive whole within seconds and
 //! carries no body, and no handler waits for anything.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -45,6 +46,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 pub struct State {
     /// `application` of the configuration.
     pub application: String,
+    /// What each pipeline's owner is: `gate` or `converter`, by name.
+    pub kinds: BTreeMap<String, &'static str>,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
     /// The pipelines of the process.

@@ -27,7 +27,7 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// The registry that all gates ask.
     pub registry: Registry,
-    /// The gates, by name.
+    /// The gates and converters, by name.
     pub gates: Vec<Gate>,
 }
 
@@ -46,11 +46,13 @@ pub struct Registry {
     pub gone_ids: Vec<i32>,
 }
 
-/// One gate, over all its pipelines here.
+/// One gate or converter, over all its pipelines here.
 #[derive(Debug, Serialize)]
 pub struct Gate {
     /// Its name.
     pub name: String,
+    /// `gate` or `converter`.
+    pub kind: &'static str,
     /// `starting`, `running`, `degraded` (something waits) or `stopped`.
     pub state: &'static str,
     /// Why partitions or topics wait.
@@ -160,7 +162,8 @@ impl Status {
         let registry = Registry::from(state.registry.board());
         let gate = |(name, seen): (String, Vec<Seen>)| {
             let outcomes = state.metrics.gate(&name).outcomes().into_iter().map(Outcome::from).collect();
-            let mut gate = Gate::new(name, seen, outcomes);
+            let kind = state.kinds.get(&name).copied().unwrap_or("gate");
+            let mut gate = Gate::new((name, kind), seen, outcomes);
             if registry.since.is_some() {
                 gate.registry_is_away();
             }
@@ -193,9 +196,10 @@ impl Seen {
 }
 
 impl Gate {
-    fn new(name: String, pipelines: Vec<Seen>, outcomes: Vec<Outcome>) -> Self {
+    fn new((name, kind): (String, &'static str), pipelines: Vec<Seen>, outcomes: Vec<Outcome>) -> Self {
         let mut gate = Self {
             name,
+            kind,
             state: folded(pipelines.iter().map(|seen| &seen.condition)),
             causes: causes(&pipelines),
             sources: BTreeSet::new(),

@@ -94,8 +94,11 @@ impl Gate {
             Judged::Invalid(finding) => return dead_letter(finding),
             Judged::Missing(need) => return self.needs_of_key(need, record, source, table),
         };
+        // The value is the last to be judged, so its conversion may be its check, unless the key could still be at fault.
+        let converts = incompatible_key.is_none() && self.policy.incompatible == Incompatible::Convert;
+        let pass = if converts { Pass::Converted } else { Pass::Checked };
         let (good, judged) = match (record.value, self.policy.tombstones) {
-            (Value::Bytes(bytes), _) => (Verdict::Valid, self.judge(Part::Value, bytes, record, source, table)),
+            (Value::Bytes(bytes), _) => (Verdict::Valid, self.judge((Part::Value, pass), bytes, record, source, table)),
             (Value::Tombstone, Tombstones::Pass) => (Verdict::Tombstone, Judged::Good),
             (Value::Tombstone, Tombstones::Drop) => return Decision::Route(Route::None, Verdict::Tombstone),
             (Value::Tombstone, Tombstones::DeadLetter) => return dead_letter(self.tombstone_not_allowed()),
@@ -111,7 +114,7 @@ impl Gate {
 
     fn judge_key<'t>(&self, record: &Record<'t>, source: Source, table: &'t SchemaTable) -> Judged<'t> {
         match record.key {
-            Some(bytes) => self.judge(Part::Key, bytes, record, source, table),
+            Some(bytes) => self.judge((Part::Key, Pass::Checked), bytes, record, source, table),
             None if self.policy.key_required => Judged::Invalid(self.missing_key()),
             None => Judged::Good,
         }
@@ -120,7 +123,7 @@ impl Gate {
     /// Judges the bytes of one part.
     fn judge<'t>(
         &self,
-        part: Part,
+        (part, pass): (Part, Pass),
         bytes: &'t [u8],
         record: &Record<'t>,
         source: Source,
@@ -137,6 +140,9 @@ impl Gate {
         match table.get(slot, framed.schema) {
             None => Judged::Missing(Need { slot, schema: framed.schema }),
             Some(Entry::Refused(refusal)) => Judged::Invalid(refused(part, framed.schema, refusal)),
+            Some(Entry::Judged(judgement)) if pass == Pass::Converted && judgement.is_checked_by_conversion() => {
+                Judged::Incompatible(Unreadable { part, schema: framed.schema, framed, judgement })
+            }
             Some(Entry::Judged(judgement)) => check(part, framed, judgement),
         }
     }
@@ -206,6 +212,15 @@ impl Gate {
     }
 }
 
+/// What looks at a datum first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// The check.
+    Checked,
+    /// The conversion, where that finds all that the check would.
+    Converted,
+}
+
 /// What one part of a record is found to be.
 enum Judged<'t> {
     Good,
@@ -214,7 +229,8 @@ enum Judged<'t> {
     Missing(Need),
 }
 
-/// A good part that is to be another: readers of the target cannot read it, or all are converted.
+/// A part that is to be another: readers of the target cannot read it, or all are converted. It is good, or its conversion
+/// finds that it is not.
 #[derive(Clone, Copy)]
 struct Unreadable<'t> {
     part: Part,

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::verdict::Finding;
 use super::{Unreadable, judged_part};
-use crate::convert::Scratch;
+use crate::convert::{Failure, Scratch};
 use crate::record::{Header, Part, Record, Value};
 use crate::schema::table::{Conversion, Pair};
 use crate::schema::{Subject, Version};
@@ -98,7 +98,7 @@ impl Rewrite {
 
     /// Converts one part of a record.
     pub(super) fn convert(&mut self, unreadable: &Unreadable<'_>) -> Result<(), Box<Finding>> {
-        let Unreadable { part, schema, framed, judgement, .. } = *unreadable;
+        let Unreadable { part, framed, judgement, .. } = *unreadable;
         let Some((conversion, plan)) = judgement.conversion.as_ref().and_then(|conversion| {
             let plan = conversion.plan.as_ref().ok()?;
             Some((conversion, plan))
@@ -110,11 +110,7 @@ impl Rewrite {
         let NewPart { is_new, bytes, header } = &mut parts[part as usize];
         let to = &conversion.to;
         wire::write(framed, (to.id, to.guid), header, bytes);
-        plan.convert(framed.datum, scratch, bytes).map_err(|failure| {
-            let detail = format!("{}: {}", failure.step, failure.detail);
-            let violation = Violation::new(ReasonCode::ConversionFailed, detail).at(failure.path);
-            judged_part(part, schema, judgement, violation)
-        })?;
+        plan.convert(framed.datum, scratch, bytes).map_err(|failure| failed(unreadable, failure))?;
         *is_new = true;
         Ok(())
     }
@@ -140,6 +136,18 @@ impl Rewrite {
         let digest = digest(self.part(Part::Key).or(record.key), value);
         write_hex(&digest, &mut self.hash);
     }
+}
+
+/// Says why a part was not converted. Where the conversion was the check, the datum itself may be at fault.
+#[cold]
+fn failed(unreadable: &Unreadable<'_>, failure: Failure) -> Box<Finding> {
+    let Unreadable { part, schema, framed, judgement } = *unreadable;
+    let damage = if judgement.schema.is_bytes() { None } else { judgement.schema.explain(framed.datum) };
+    let violation = damage.unwrap_or_else(|| {
+        let detail = format!("{}: {}", failure.step, failure.detail);
+        Violation::new(ReasonCode::ConversionFailed, detail).at(failure.path)
+    });
+    judged_part(part, schema, judgement, violation)
 }
 
 /// Tells whether a record was written here by the converter that reads `other`, and nobody has touched it since.

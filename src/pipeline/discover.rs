@@ -17,7 +17,7 @@ use super::routes::{Routes, Targets};
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault, Settings};
-use crate::config::{Repartition, Sources};
+use crate::config::{self, Repartition, Sources};
 use crate::gate::verdict::Route;
 use crate::kafka::topics::{self, Cluster, Needs, Plan, tool_options};
 use crate::record::Partition;
@@ -53,24 +53,48 @@ pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) 
 
 fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<(), Fault> {
     let listed = cluster.list().map_err(asking)?;
-    for topic in listed.iter().filter(|topic| settings.gate.source.matches(topic)) {
-        if routes.find(topic).is_some() {
-            continue;
-        }
-        let with_it = routes.topics().into_iter().chain([topic.as_str()]);
-        let refused = match settings.config.conflicts(with_it).first() {
-            Some(conflict) => Some(conflict.to_string()),
-            None => serve(settings, cluster, routes, topic)?,
-        };
-        match refused {
-            Some(detail) => {
-                TopicHeld { topic, cause: HoldCause::Misconfigured, detail: &detail }.emit(&settings.probe);
-            }
+    let is_new = |topic: &&str| settings.gate.source.matches(topic) && routes.find(topic).is_none();
+    let new: Vec<&str> = listed.iter().map(String::as_str).filter(is_new).collect();
+    let mut good: Vec<String> = routes.topics().into_iter().map(str::to_owned).collect();
+    let known = good.len();
+    let conflicts = |topics: &[String]| settings.config.conflicts(topics.iter().map(String::as_str));
+    let held = |topic: &str, detail: &str| {
+        TopicHeld { topic, cause: HoldCause::Misconfigured, detail }.emit(&settings.probe);
+    };
+    for (topic, conflict) in admit(&new, &mut good, &conflicts) {
+        held(topic, &conflict.to_string());
+    }
+    for topic in &good[known..] {
+        match serve(settings, cluster, routes, topic)? {
+            Some(detail) => held(topic, &detail),
             None => TopicReleased { topic }.emit(&settings.probe),
         }
     }
     release_gone(&settings.probe, &listed);
     Ok(())
+}
+
+/// Adds those of the new topics that conflict with none before them; returns the others. One question does for all where there
+/// is no conflict, and else for each half: a question looks at every topic.
+fn admit<'t>(
+    new: &[&'t str],
+    good: &mut Vec<String>,
+    conflicts: &dyn Fn(&[String]) -> Vec<config::Error>,
+) -> Vec<(&'t str, config::Error)> {
+    if new.is_empty() {
+        return Vec::new();
+    }
+    let known = good.len();
+    good.extend(new.iter().map(|&topic| topic.to_owned()));
+    let Some(conflict) = conflicts(good).into_iter().next() else { return Vec::new() };
+    good.truncate(known);
+    if let [topic] = new {
+        return vec![(topic, conflict)];
+    }
+    let (first, second) = new.split_at(new.len() / 2);
+    let mut refused = admit(first, good, conflicts);
+    refused.extend(admit(second, good, conflicts));
+    refused
 }
 
 /// Releases topics that could not be served and are gone.
@@ -216,6 +240,7 @@ impl Loop<'_> {
             others.into_iter().chain(converter)
         });
         GateStarted {
+            kind: self.settings.gate.word(),
             topics: Topics { sources: sources.iter().map(ToString::to_string).collect(), outputs: outputs.collect() },
             group: self.settings.config.group(&self.settings.gate),
             mode: self.settings.gate.policy.mode.name(),
@@ -228,8 +253,31 @@ impl Loop<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::telemetry::{Health, Metrics};
+
+    /// Topics of one letter conflict with each other; each question is counted.
+    #[test]
+    fn new_topics_cost_one_question_unless_some_conflict() {
+        let asked = Cell::new(0);
+        let conflicts = |topics: &[String]| {
+            asked.set(asked.get() + 1);
+            let letters = topics.iter().filter(|topic| topic.len() == 1).skip(1);
+            letters.map(|topic| config::Error::new(topic.clone(), "conflicts")).collect()
+        };
+        let many: Vec<String> = (10..1_010).map(|number| number.to_string()).collect();
+        let mut new: Vec<&str> = many.iter().map(String::as_str).collect();
+        let mut good = vec!["known".to_owned()];
+        assert!(admit(&new, &mut good, &conflicts).is_empty());
+        assert_eq!((good.len(), asked.take()), (1_001, 1));
+        new.splice(500..500, ["a", "b"]);
+        let mut good = vec!["known".to_owned()];
+        let refused: Vec<_> = admit(&new, &mut good, &conflicts).into_iter().map(|(topic, _)| topic).collect();
+        assert_eq!((refused, good.len()), (vec!["b"], 1_002), "the first of two that conflict is served");
+        assert!(good.contains(&"a".to_owned()) && asked.get() < 30, "{} questions", asked.get());
+    }
 
     #[test]
     fn a_topic_that_could_not_be_served_and_is_gone_is_released() {

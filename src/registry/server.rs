@@ -14,6 +14,7 @@ mod rates;
 mod routes;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -108,6 +109,7 @@ impl Server {
         let mut tasks = JoinSet::new();
         let state = http::State {
             application: config.application.clone(),
+            kinds: BTreeMap::new(),
             metrics,
             health: Health::of_registry(node.ready()),
             registry: Arc::new(RegistryState::default()),

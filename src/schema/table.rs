@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::avro::{Mismatch, Program, Schema};
 use super::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
-use crate::convert::{NoPath, Plan};
+use crate::convert::{NoPath, Plan, Way};
 use crate::record::Part;
 use crate::violation::Violation;
 
@@ -64,6 +64,16 @@ pub struct Judgement {
     pub reading: Reading,
     /// How its records become the target's, where the gate converts; `None` also for the target's own schema.
     pub conversion: Option<Conversion>,
+}
+
+impl Judgement {
+    /// Tells whether every datum is converted, and so that one at fault is found on the way: by the transcoder, which is the
+    /// check with one more thing to do.
+    #[must_use]
+    pub fn is_checked_by_conversion(&self) -> bool {
+        let Some(Conversion { all, plan: Ok(plan), .. }) = &self.conversion else { return false };
+        (*all || matches!(self.reading, Reading::Never(_))) && matches!(plan.way(), Way::Same | Way::Resolution)
+    }
 }
 
 /// How records of one writer schema become records of the target's.

@@ -29,6 +29,8 @@ use crate::schema::{Subject, Version};
 /// A pipeline begins to serve its gate, or found other topics.
 #[derive(Debug)]
 pub struct GateStarted {
+    /// `gate` or `converter`.
+    pub kind: &'static str,
     /// The topics served.
     pub topics: Topics,
     /// The consumer group.
@@ -43,6 +45,7 @@ impl GateStarted {
         let outputs: Vec<_> = self.topics.outputs.iter().map(|(outcome, topic)| format!("{outcome}={topic}")).collect();
         info!(
             gate = probe.gate(),
+            kind = self.kind,
             pipeline = probe.state().number(),
             group = self.group,
             mode = self.mode,

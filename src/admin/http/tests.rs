@@ -33,8 +33,13 @@ impl Server {
         let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let health = Health::new(Duration::from_secs(15));
-        let state =
-            Arc::new(State { application: "shop".into(), metrics: Metrics::new(), health, registry: Arc::default() });
+        let state = Arc::new(State {
+            application: "shop".into(),
+            kinds: BTreeMap::from([("orders".into(), "converter")]),
+            metrics: Metrics::new(),
+            health,
+            registry: Arc::default(),
+        });
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&state), async { stopped.await.unwrap() }));
@@ -118,6 +123,7 @@ async fn shows_what_pipelines_report() {
             "registry": { "state": "ok", "since": null, "error": null, "changed_ids": [], "gone_ids": [] },
             "gates": [{
                 "name": "orders",
+                "kind": "converter",
                 "state": "degraded",
                 "causes": ["registry_unavailable"],
                 "sources": ["raw"],

@@ -218,6 +218,30 @@ fn a_failure_names_step_and_path() {
     assert_eq!(finding.violation.path.as_deref(), Some("order.price"));
 }
 
+/// The conversion is the check: what it trips over is the fault of the datum first, by its own reason.
+#[test]
+fn damage_that_a_conversion_meets_has_the_reason_of_the_check() {
+    let writer = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"s","type":"string"}]}"#;
+    let target = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}"#;
+    let (table, gate, mut rewrite) = (table(writer, target, true), gate(true, false), Rewrite::default());
+    for (datum, reason, path) in [
+        (&b"\x02\x04ab"[..], None, None),
+        (b"\x02\x04abc", Some(ReasonCode::TrailingBytes), None),
+        (b"\x02\x04a", Some(ReasonCode::Truncated), Some("s")),
+        (b"\x02\x04\xc3\x28", Some(ReasonCode::InvalidUtf8), Some("s")),
+        (b"\xff\xff\xff\xff\xff\xff\x04ab", Some(ReasonCode::InvalidVarint), Some("a")),
+    ] {
+        let value = framed(WRITER, datum);
+        let decision = gate.decide(&record(None, Some(&value), &[]), SOURCE, &table, &mut rewrite);
+        let (route, verdict) = route(&decision);
+        assert_eq!(verdict.reason(), reason, "{datum:?}");
+        assert_eq!((route == Route::Converted, rewrite.is_active()), (reason.is_none(), reason.is_none()));
+        if let Verdict::Invalid(finding) = verdict {
+            assert_eq!(finding.violation.path.as_deref(), path, "{datum:?}");
+        }
+    }
+}
+
 #[test]
 fn a_converter_converts_what_its_readers_could_read() {
     let mut rewrite = Rewrite::default();
