@@ -140,3 +140,23 @@ fn it_leaves_no_memory_on_disk() {
     check.kill().unwrap();
     check.wait().unwrap();
 }
+
+/// A job that converts is told with the ways of all versions and what they lose.
+#[test]
+fn conversions_of_jobs_are_told() {
+    let scene = Scene::empty("check-job");
+    let source = scene.kafka.topic("check.orders", 3, &[]);
+    let subject = format!("{source}-value");
+    scene.registry.register_orders(&subject);
+    let job = json!({ "source": source, "to": unique("moved"), "value": { "subject": subject, "target": 1 } });
+    let config = Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({}));
+    let (code, report) = check(&config.without("", "gates").set("/migrations", json!({ "move": job })));
+    assert_eq!((code, problems(&report, "faults")), (0, vec![]));
+    let listed = &report["jobs"][0];
+    assert_eq!((&listed["name"], &listed["topic"]["partitions"]), (&json!("move"), &json!(3)));
+    let ways: Vec<_> = listed["conversions"].as_array().unwrap().iter().collect();
+    assert_eq!((&ways[0]["from"], &ways[0]["way"]), (&json!(2), &json!("resolution")), "{listed}");
+    assert!(ways[0]["loses"][0].as_str().unwrap().contains("channel"), "{listed}");
+    assert_eq!((&ways[1]["from"], &ways[1]["way"]), (&json!(3), &json!("none")), "{listed}");
+    assert!(problems(&report, "notes")[0].contains("version 3 of subject"), "{report}");
+}

@@ -4,6 +4,9 @@
 //! offsets that the group has committed say how many records are done, `/proc` says what they took. They take turns,
 //! each time with a fresh group and fresh outputs, since the machine is never the same twice: the ratio counts, the
 //! figures alone do not. Rates are from the first to the last commit, so the start of a group is not in them.
+//!
+//! In the same way a migration job that converts each record by schema resolution stands beside a gate that checks it;
+//! there the ends of the target say how many records are done. `SLUICE_TEST_RECORDS` takes another number than a million.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may, and this one prints figures")]
 
 mod common;
@@ -56,6 +59,72 @@ fn a_million_records() {
         copies.push(measure_copy(&scene, &line));
     }
     print(&gates, &copies);
+}
+
+#[test]
+fn a_million_records_converted_by_a_job() {
+    if !long() {
+        say("not run: needs SLUICE_TEST_LONG=1, see make test-long");
+        return;
+    }
+    let records: usize = std::env::var("SLUICE_TEST_RECORDS").map_or(RECORDS, |count| count.parse().unwrap());
+    let mut scene = Scene::on(Hold::Own(Cluster::start_for_load()), "job");
+    let orders = scene.add("orders", PARTITIONS, Policy::default(), json!({}));
+    let mut traffic = orders.traffic(seed()).of_size(VALUE_BYTES);
+    let planned = (0..records).map(|_| traffic.record(Class::Order(Version::V1))).collect();
+    scene.send(&orders, planned);
+    let (mut gates, mut narrow, mut wide) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        let line = scene.replace(&orders, &format!("gate-{round}"));
+        let gate = Gate::start(&settings(&scene));
+        gates.push(measure_ends(&scene, &line.outputs.validated, records, || gate.usage()));
+        gate.stop(Duration::from_secs(20));
+        for (lanes, figures) in [("1", &mut narrow), ("4", &mut wide)] {
+            let line = scene.replace(&orders, &format!("job-{round}-{lanes}"));
+            figures.push(measure_job(&scene, &line, lanes, records));
+        }
+    }
+    println!("{records} records of {VALUE_BYTES} B, {PARTITIONS} partitions, exactly-once at 250 ms");
+    println!("{:14} {:>10} {:>14} {:>9}", "", "records/s", "CPU µs/record", "peak MB");
+    for (name, figures) in [("gate", &gates), ("job, 1 lane", &narrow), ("job, 4 lanes", &wide)] {
+        figures.iter().for_each(|figures| row(name, figures));
+    }
+    let gate = medians(&gates);
+    row("gate, median", &gate);
+    for (name, figures) in [("1 lane", &narrow), ("4 lanes", &wide)] {
+        let job = medians(figures);
+        row(name, &job);
+        println!("a job of {name} has {:.2} of the gate's rate", job.records_per_second / gate.records_per_second);
+    }
+}
+
+fn measure_job(scene: &Scene, line: &Line, lanes: &str, records: usize) -> Figures {
+    let folder = tempfile::Builder::new().prefix("sluice-job-").tempdir().unwrap();
+    let file = folder.path().join("sluice.yaml");
+    let job = json!({
+        "source": line.source,
+        "to": line.outputs.validated,
+        "dead_letter": line.outputs.dead_letter,
+        "value": { "subject": format!("{}-value", line.source), "target": 2 },
+    });
+    let config = settings(scene).without("", "gates").set("/migrations", json!({ line.gate.clone(): job }));
+    std::fs::write(&file, config.0.to_string()).unwrap();
+    let mut command = Command::new(binary());
+    command.args(["migrate", "run", "--follow", "--lanes", lanes, "--config"]).arg(file);
+    let job = Process::start("sluice", command, folder);
+    measure_ends(scene, &line.outputs.validated, records, || job.usage())
+}
+
+/// Follows a process until a topic has all records.
+fn measure_ends(scene: &Scene, topic: &str, records: usize, usage: impl Fn() -> Usage) -> Figures {
+    let mut config = scene.kafka.client();
+    config.set("group.id", "nobody").set("isolation.level", "read_committed");
+    let client: BaseConsumer = config.create().unwrap();
+    let done = || {
+        let end = |partition| client.fetch_watermarks(topic, partition, Duration::from_secs(20)).unwrap().1;
+        (0..PARTITIONS).map(end).sum()
+    };
+    measure_by(done, records, usage)
 }
 
 /// Writes the records to the source: orders of two versions that the target reads, a hundredth of it damaged.
@@ -122,9 +191,13 @@ fn passthrough() -> PathBuf {
 /// Follows a process that works for the group of this line until all records are committed.
 fn measure(scene: &Scene, line: &Line, usage: impl Fn() -> Usage) -> Figures {
     let group = Group::of(scene, line);
+    measure_by(|| group.committed(), RECORDS, usage)
+}
+
+fn measure_by(done: impl Fn() -> i64, records: usize, usage: impl Fn() -> Usage) -> Figures {
     let start = Instant::now();
     let reach = |records: i64| loop {
-        let committed = group.committed();
+        let committed = done();
         if committed >= records {
             return (committed, Instant::now(), usage());
         }
@@ -132,7 +205,7 @@ fn measure(scene: &Scene, line: &Line, usage: impl Fn() -> Usage) -> Figures {
         std::thread::sleep(LOOK);
     };
     let (before, begun, first) = reach(1);
-    let (all, ended, last) = reach(RECORDS.try_into().unwrap());
+    let (all, ended, last) = reach(records.try_into().unwrap());
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
     let (records, peak) = ((all - before) as f64, last.peak_kib as f64);
     Figures {
@@ -168,10 +241,6 @@ impl Group {
 fn print(gates: &[Figures], copies: &[Figures]) {
     println!("{RECORDS} records of {VALUE_BYTES} B, {PARTITIONS} partitions, exactly-once at 250 ms");
     println!("{:14} {:>10} {:>14} {:>9}", "", "records/s", "CPU µs/record", "peak MB");
-    let row = |name: &str, figures: &Figures| {
-        let Figures { records_per_second, cpu_micros_per_record, peak_megabytes } = figures;
-        println!("{name:14} {records_per_second:>10.0} {cpu_micros_per_record:>14.2} {peak_megabytes:>9.0}");
-    };
     for (number, (gate, copy)) in gates.iter().zip(copies).enumerate() {
         row(&format!("gate {}", number + 1), gate);
         row(&format!("copy {}", number + 1), copy);
@@ -185,6 +254,11 @@ fn print(gates: &[Figures], copies: &[Figures]) {
         gate.cpu_micros_per_record / copy.cpu_micros_per_record,
         gate.peak_megabytes / copy.peak_megabytes
     );
+}
+
+fn row(name: &str, figures: &Figures) {
+    let Figures { records_per_second, cpu_micros_per_record, peak_megabytes } = figures;
+    println!("{name:14} {records_per_second:>10.0} {cpu_micros_per_record:>14.2} {peak_megabytes:>9.0}");
 }
 
 fn medians(figures: &[Figures]) -> Figures {

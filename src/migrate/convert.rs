@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::BorrowedMessage;
@@ -16,6 +17,7 @@ use super::cast::Cast;
 use super::error::Error;
 use super::state::{Conversion, Target};
 use crate::config;
+use crate::convert::Codec;
 use crate::gate::Gate;
 use crate::gate::policy::{PartPolicy, SubjectRule, TargetRule};
 use crate::gate::rewrite::Rewrite;
@@ -23,15 +25,19 @@ use crate::gate::verdict::{Decision, Finding, Needs, Route, Verdict};
 use crate::pipeline::Stop;
 use crate::pipeline::consume;
 use crate::pipeline::fetch::{Fetch, News};
-use crate::registry::client::Client;
+use crate::record::Part;
+use crate::registry::client::{Client, Kind};
 use crate::registry::disk::Disk;
 use crate::registry::schemas::{self, Backoff, Schemas};
-use crate::schema::table::{Need, SchemaTable, Source};
-use crate::schema::{Subject, Version};
+use crate::schema::table::{Entry, Need, SchemaTable, Slot, Source};
+use crate::schema::{SchemaRef, Subject, Version};
 use crate::telemetry::HoldCause;
 
 /// Within which time the waits for unknown schemas count together; beyond `max_hold` of it a 404 counts at once.
 const UNKNOWN_WINDOW: Duration = Duration::from_secs(600);
+
+/// Pause between looks whether the registry has answered.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The one source of a job, in tables of schemas.
 const SOURCE: Source = Source(0);
@@ -84,6 +90,23 @@ impl Conversions {
         }
     }
 
+    /// Returns a schema to decode and encode with; none where there is none that we can use. Waits while the registry is away.
+    pub(super) fn codec(&self, schema: SchemaRef) -> Option<Codec> {
+        let text = async {
+            let mut backoff = Backoff::default();
+            loop {
+                let error = match self.schemas.text(schema).await {
+                    Ok(text) => return Some(text),
+                    Err(schemas::Error::Registry(error)) if error.kind() == Kind::NotFound => return None,
+                    Err(error) => error,
+                };
+                tracing::warn!(%error, "waiting for the registry");
+                tokio::time::sleep(backoff.next(&error)).await;
+            }
+        };
+        Codec::compile(&self.runtime.block_on(text)?).ok()
+    }
+
     /// Holds all further conversions to what the job was fixed to.
     pub(super) fn hold_to(&mut self, fixed: &Conversion) {
         let policy = &mut self.gate.policy;
@@ -112,6 +135,7 @@ impl Conversions {
             fetch,
             hold: None,
             spent: VecDeque::new(),
+            waited: Duration::ZERO,
         }
     }
 
@@ -196,6 +220,8 @@ pub(super) struct Converter {
     hold: Option<Hold>,
     /// When waits for unknown schemas ended, and how long they took.
     spent: VecDeque<(Instant, Duration)>,
+    /// How long [`settle`](Self::settle) has waited for schemas.
+    pub(super) waited: Duration,
 }
 
 impl Converter {
@@ -219,6 +245,29 @@ impl Converter {
                 })
             }
         }
+    }
+
+    /// The same, however long the registry takes; `None` where it was asked to stop.
+    pub(super) fn settle(&mut self, message: &BorrowedMessage<'_>, stop: &Stop) -> Option<Outcome> {
+        let mut waits = None;
+        loop {
+            if let Some(outcome) = self.judge(message) {
+                self.waited += waits.map_or(Duration::ZERO, |began: Instant| began.elapsed());
+                return Some(outcome);
+            }
+            waits.get_or_insert_with(Instant::now);
+            while !self.look() {
+                if stop.is_asked() {
+                    return None;
+                }
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// Returns what is known of a schema that a part of a record names.
+    pub(super) fn entry(&self, part: Part, schema: SchemaRef) -> Option<&Entry> {
+        self.table.get(Slot { source: SOURCE, part }, schema)
     }
 
     /// Takes the registry's answers; tells whether one came that a record waits for.

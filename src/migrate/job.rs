@@ -233,7 +233,7 @@ fn begin(
         }
     }
     if let Some(plan) = &asked.plan {
-        return Ok(Job { conversion, ..plan.job(cast, layout, &starts)? });
+        return plan.job(cast, (layout, &starts), conversion);
     }
     Ok(Job {
         version: VERSION,

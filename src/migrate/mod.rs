@@ -40,6 +40,7 @@ pub mod status;
 pub mod store;
 mod trouble;
 pub mod verify;
+pub mod ways;
 mod writer;
 
 use std::time::{SystemTime, UNIX_EPOCH};

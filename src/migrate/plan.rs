@@ -4,17 +4,20 @@
 //! plan has found the end; where the topics are not as they were when it was made, it does not begin.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 use serde::{Deserialize, Serialize};
 
 use super::cast::{Cast, Side};
+use super::convert::Conversions;
 use super::error::Error;
 use super::job::{Asked, Layout, extents};
-use super::state::Job;
+use super::state::{Conversion, Job};
+use super::ways::Ways;
 use super::{groups, scan, store};
 use crate::kafka::ffi;
+use crate::pipeline::Stop;
 use crate::record::Part;
 use crate::wire::{self, WireFormat};
 
@@ -46,7 +49,10 @@ pub struct Plan {
     pub seen: Seen,
     /// Consumer groups of the configuration: offsets between what they have committed and the end.
     pub groups: BTreeMap<String, Group>,
-    /// How long the copy takes if it writes as fast as the source was read; more where the target is slower.
+    /// What its conversion would do with what was seen; none where records are copied as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<Ways>,
+    /// How long the copy takes if it writes as fast as the source was read and converted; more where the target is slower.
     pub seconds: f64,
 }
 
@@ -104,15 +110,29 @@ impl Plan {
         };
         let until: BTreeMap<i32, i64> = ends.iter().map(until).collect();
         let of: i64 = until.iter().map(|(partition, end)| end - starts[partition]).sum();
+        let mut conversions = Conversions::new(cast)?;
+        let (mut ways, stop) = (None, Stop::default());
+        if let Some(conversions) = &mut conversions {
+            let fixed = conversions.fix(cast, &stop)?;
+            conversions.hold_to(&fixed);
+            ways = Some(Ways::new(fixed));
+        }
+        let mut converter = conversions.as_ref().map(Conversions::converter);
         let mut seen = Seen { whole: until == ends, ..Seen::default() };
         let began = Instant::now();
         scan::between(cast, (Side::Source, &layout.source.name), Some(&until), |message| {
             seen.add(message, layout.sizes.largest);
+            if let (Some(converter), Some(ways)) = (&mut converter, &mut ways)
+                && let Some(outcome) = converter.settle(message, &stop)
+            {
+                ways.add(message, &outcome, converter);
+            }
             look(seen.records, of.unsigned_abs());
         })?;
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let (records, total) = (seen.records as f64, ends.iter().map(|(p, end)| end - starts[p]).sum::<i64>() as f64);
-        seen.per_second = records / began.elapsed().as_secs_f64().max(0.001);
+        let waited = converter.map_or(Duration::ZERO, |converter| converter.waited);
+        seen.per_second = records / began.elapsed().saturating_sub(waited).as_secs_f64().max(0.001);
         let seconds = if seen.per_second > 0.0 { total / seen.per_second } else { 0.0 };
         Ok(Self {
             version: VERSION,
@@ -126,6 +146,7 @@ impl Plan {
             targets: layout.targets,
             makes: layout.made,
             seen,
+            conversion: ways,
             seconds,
         })
     }
@@ -134,7 +155,12 @@ impl Plan {
     ///
     /// # Errors
     /// They are not, and which.
-    pub(super) fn job(&self, cast: &Cast, layout: &Layout, starts: &BTreeMap<i32, i64>) -> Result<Job, Error> {
+    pub(super) fn job(
+        &self,
+        cast: &Cast,
+        (layout, starts): (&Layout, &BTreeMap<i32, i64>),
+        conversion: Option<Conversion>,
+    ) -> Result<Job, Error> {
         let Self { version, job, source, to, lanes, ends, targets, .. } = self;
         let differs =
             |what: String| Err(Error::Unsuitable(format!("the plan does not hold any more: {what}; make a new one")));
@@ -147,6 +173,9 @@ impl Plan {
                 "source and target had {} and {targets} partitions, and have {now:?}",
                 self.starts.len()
             ));
+        }
+        if let Some(change) = Ways::change(self.conversion.as_ref(), conversion.as_ref()) {
+            return differs(change);
         }
         if let Some((partition, start)) = starts.iter().find(|(partition, start)| self.starts[partition] < **start) {
             let was = self.starts[partition];
@@ -166,7 +195,7 @@ impl Plan {
             targets: *targets,
             made,
             abandoned: false,
-            conversion: None,
+            conversion,
         })
     }
 }

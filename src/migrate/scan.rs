@@ -44,7 +44,11 @@ pub(super) fn between(
             Met::Record(message) => {
                 last = Instant::now();
                 match open.get(&message.partition()) {
-                    Some(end) if message.offset() < *end => each(&message),
+                    Some(end) if message.offset() < *end => {
+                        each(&message);
+                        // It may have waited for the registry.
+                        last = Instant::now();
+                    }
                     Some(_) => drop(open.remove(&message.partition())),
                     None => {}
                 }

@@ -1,29 +1,35 @@
 //! Comparing source and target, without trust in the run that made the one from the other.
 //!
 //! The map says of each record where it has gone. Here that is taken as a claim, and checked: that every record of the source
-//! up to the checkpoint has a copy, that the copy is there, is the same by hash, is in the partition where it belongs,
-//! and behind the copy of the record before it (so that order per key is kept); and that no record of the target is there
-//! without being the copy of one. A map that errs is found with the copies that it names.
+//! up to the checkpoint has a copy or a dead letter, and one of them only; that the copy is there, is the same by hash, is in the partition
+//! where it belongs, and behind the copy of the record before it (so that order per key is kept); and that no record of the target
+//! is there without being the copy of one. A map that errs is found with the copies that it names.
+//!
+//! Where a job converts, each record is converted anew and compared with its copy: by bytes, which is fast, and where those differ by what
+//! readers see ([`values`]), in another look at the target. A dead letter must be one that is found anew, too ([`letters`]).
 //!
 //! What the source has lost since it was copied cannot be compared; it is counted. With a sample, the
-//! records of one key in so many are compared: order per key is still seen.
+//! records of one key in so many are compared, and all without a key: order per key is still seen.
+
+mod comparison;
+mod letters;
+mod values;
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
 
-use rdkafka::Timestamp;
-use rdkafka::message::{BorrowedMessage, Message as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use self::comparison::Comparison;
+use self::letters::Letters;
+use self::values::Values;
 use super::cast::{Cast, Side};
+use super::convert::{self, Conversions, Outcome};
 use super::error::Error;
-use super::offsets::{Map, Spot};
+use super::offsets::Spot;
 use super::state::{Job, State};
 use super::{scan, store};
-use crate::kafka::ffi;
-use crate::kafka::murmur2;
+use crate::pipeline::Stop;
 
 /// Differences that are told one by one; the others are counted.
 pub const MOST_TOLD: usize = 100;
@@ -44,6 +50,14 @@ pub enum Kind {
     Order,
     /// A record of the target is the copy of none.
     Foreign,
+    /// A record has a copy and a dead letter, or two dead letters.
+    Twice,
+    /// A record that is at fault was copied.
+    Fault,
+    /// A dead letter gives a reason that is not found anew.
+    Reason,
+    /// A dead letter cannot be read, or differs from its record.
+    Letter,
 }
 
 /// One difference.
@@ -53,7 +67,7 @@ pub struct Difference {
     pub kind: Kind,
     /// The record of the source: partition and offset.
     pub source: Option<Spot>,
-    /// The record of the target.
+    /// The record of the target; of the dead-letter topic for `twice`, `reason` and `letter`.
     pub target: Option<Spot>,
 }
 
@@ -62,8 +76,14 @@ pub struct Difference {
 pub struct Report {
     /// Records of the source that were compared.
     pub compared: u64,
+    /// Those of them that were converted anew.
+    pub converted: u64,
+    /// Those of them that are dead letters, rightly.
+    pub dead_letters: u64,
     /// Records of the target that were read.
     pub target: u64,
+    /// Converted records whose bytes differ, and that are the same to their readers.
+    pub resolved: u64,
     /// Copies whose original the source has lost since.
     pub lost: u64,
     /// Records that are not compared by the sample.
@@ -91,132 +111,87 @@ impl Report {
     }
 }
 
-/// What is kept of a record of the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    content: [u8; 16],
-    /// None where the brokers have set their own.
-    time: Option<i64>,
-}
-
 /// Compares; `sample` takes the records of one key in so many, and `look` is told how many records were read.
 ///
 /// # Errors
-/// The job has not begun; a cluster that does not answer.
+/// The job has not begun, or began otherwise than the configuration says; a cluster that does not answer.
 pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Error> {
     let mut state = store::state(cast, None)?;
     let job = state.job.take().ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
-    let map = store::map(cast)?;
-    let mut comparison = Comparison::new(&job, &map, sample);
+    let conversions = conversions(cast, &job, sample)?;
+    let nexts = State { job: Some(job.clone()), ..state }.nexts();
     let mut count = 0;
+    let mut tick = || {
+        count += 1;
+        look(count);
+    };
+    let mut comparison = Comparison::new(&job, &nexts, sample);
     scan::all(cast, Side::Target, &job.to, |message| {
         comparison.see(message);
-        count += 1;
-        look(count);
+        tick();
     })?;
-    let nexts = State { job: Some(job.clone()), ..state }.nexts();
+    // The map is read after the target: what was copied meanwhile is in it.
+    comparison.map = store::map(cast)?;
+    comparison.back = comparison.map.reversed();
+    comparison.letters = Letters::read(cast, &job, &mut tick)?;
+    comparison.tell_letters();
+    let mut converter = conversions.as_ref().map(Conversions::converter);
+    let mut values = conversions.as_ref().map(Values::new);
+    let stop = Stop::default();
     scan::between(cast, (Side::Source, &job.source), Some(&nexts), |message| {
-        comparison.compare(message);
-        count += 1;
-        look(count);
+        tick();
+        if !comparison.is_to_compare(message) {
+            return;
+        }
+        match &mut converter {
+            None => comparison.compare(message, None, values.as_mut()),
+            Some(converter) => match converter.settle(message, &stop) {
+                Some(Outcome::Letter(finding)) => comparison.expect_letter(message, &finding),
+                _ => comparison.compare(message, Some(&converter.rewrite), values.as_mut()),
+            },
+        }
     })?;
+    if let (Some(values), true) = (&mut values, comparison.has_doubts()) {
+        scan::all(cast, Side::Target, &job.to, |message| comparison.look_again(message, values))?;
+    }
     Ok(comparison.end())
 }
 
-struct Comparison<'j> {
-    job: &'j Job,
-    map: &'j Map,
-    sample: u32,
-    /// The target's records that no record of the source was compared with yet.
-    seen: HashMap<Spot, Seen>,
-    /// The last copy of each source partition in each target partition.
-    last: HashMap<(i32, i32), i64>,
-    report: Report,
-}
-
-impl<'j> Comparison<'j> {
-    fn new(job: &'j Job, map: &'j Map, sample: u32) -> Self {
-        Self { job, map, sample, seen: HashMap::new(), last: HashMap::new(), report: Report::default() }
+/// Returns how the job converts, if it does, and the configuration still says so.
+fn conversions(cast: &Cast, job: &Job, sample: u32) -> Result<Option<Conversions>, Error> {
+    if let Some((had, has)) = convert::differs(job.conversion.as_ref(), cast) {
+        let group = &cast.group;
+        return Err(Error::Unsuitable(format!(
+            "job '{group}' began with the conversion: {had}, and now it is {has}; mend that"
+        )));
     }
-
-    fn is_left_out(&self, message: &BorrowedMessage<'_>) -> bool {
-        self.sample > 1 && !murmur2::hash(message.key().unwrap_or_default()).is_multiple_of(self.sample)
-    }
-
-    fn see(&mut self, message: &BorrowedMessage<'_>) {
-        self.report.target += 1;
-        if !self.is_left_out(message) {
-            self.report.untimed += u64::from(matches!(message.timestamp(), Timestamp::LogAppendTime(_)));
-            let time = match message.timestamp() {
-                Timestamp::LogAppendTime(_) => None,
-                time @ (Timestamp::CreateTime(_) | Timestamp::NotAvailable) => Some(time.to_millis().unwrap_or(-1)),
-            };
-            self.seen.insert((message.partition(), message.offset()), Seen { content: hash(message), time });
+    let mut conversions = Conversions::new(cast)?;
+    if let (Some(conversions), Some(fixed)) = (&mut conversions, &job.conversion) {
+        conversions.hold_to(fixed);
+        if sample > 1 && fixed.key.is_some() {
+            let problem = "--sample goes by keys, and this job converts them; compare all records";
+            return Err(Error::Unsuitable(problem.to_owned()));
         }
     }
-
-    fn compare(&mut self, message: &BorrowedMessage<'_>) {
-        let source = (message.partition(), message.offset());
-        if self.job.starts.get(&source.0).is_none_or(|start| source.1 < *start) {
-            return;
-        }
-        if self.is_left_out(message) {
-            self.report.left_out += 1;
-            return;
-        }
-        self.report.compared += 1;
-        let Some(target) = self.map.target(source) else {
-            return self.report.differ(Kind::Missing, Some(source), None);
-        };
-        let both = (Some(source), Some(target));
-        let Some(seen) = self.seen.remove(&target) else { return self.report.differ(Kind::Gone, both.0, both.1) };
-        if seen.content != hash(message)
-            || seen.time.is_some_and(|time| time != message.timestamp().to_millis().unwrap_or(-1))
-        {
-            self.report.differ(Kind::Content, both.0, both.1);
-        }
-        if target.0 != self.partition(message) {
-            self.report.differ(Kind::Partition, both.0, both.1);
-        }
-        if self.last.insert((source.0, target.0), target.1).is_some_and(|last| last > target.1) {
-            self.report.differ(Kind::Order, both.0, both.1);
-        }
-    }
-
-    fn partition(&self, message: &BorrowedMessage<'_>) -> i32 {
-        let is_equal = usize::try_from(self.job.targets) == Ok(self.job.starts.len());
-        let spread = || murmur2::partition(message.key(), message.partition(), self.job.targets);
-        if is_equal { message.partition() } else { spread() }
-    }
-
-    /// Finds the records of the target that are nobody's copy.
-    fn end(mut self) -> Report {
-        let mut left: Vec<Spot> = self.seen.into_keys().collect();
-        left.sort_unstable();
-        let copies: HashSet<Spot> = self.map.targets().collect();
-        for target in left {
-            if copies.contains(&target) {
-                self.report.lost += 1;
-            } else {
-                self.report.differ(Kind::Foreign, None, Some(target));
-            }
-        }
-        self.report
-    }
+    Ok(conversions)
 }
 
 /// Returns the hash of key, value and headers; each part with its length, so that none runs into the next.
-fn hash(message: &BorrowedMessage<'_>) -> [u8; 16] {
+fn hash<'h>(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
+) -> [u8; 16] {
     let mut hash = Sha256::new();
     let mut add = |part: Option<&[u8]>| {
         hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes());
         hash.update(part.unwrap_or_default());
     };
-    add(message.key());
-    add(message.payload());
-    for header in &ffi::headers(message) {
-        add(Some(header.name.as_bytes()));
-        add(header.value);
+    add(key);
+    add(value);
+    for (name, value) in headers {
+        add(Some(name.as_bytes()));
+        add(value);
     }
     let mut short = [0; 16];
     short.copy_from_slice(&hash.finalize()[..16]);

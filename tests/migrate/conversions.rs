@@ -7,7 +7,7 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
 
 use super::common::kafka::shared;
-use super::common::{long, seed, wait_for};
+use super::common::{long, seed, unique, wait_for};
 use super::orders::{Kind, MIXED, Order, World, count, orders};
 
 #[test]
@@ -146,4 +146,52 @@ fn the_latest_version_is_that_of_the_begin() {
     world.registry.ask("POST", &format!("/subjects/{}/versions", world.subject), &body.to_string());
     assert_eq!(world.job.ask(&["run"]).json()["done"], true);
     world.assert_done(&cluster, &orders, |order| order.kind.reason());
+}
+
+/// What a plan says would become of each record becomes of it.
+#[test]
+fn a_plan_says_which_way_each_schema_takes_and_what_fails() {
+    let cluster = shared();
+    let world = World::new(&cluster, "ways");
+    let orders = orders(seed(), 300, &MIXED);
+    world.send(&cluster, &orders);
+    let file = world.job.file("plan.json");
+    let plan = world.job.ask(&["plan", "--whole", "--write", &file]).json();
+    let ways = &plan["conversion"];
+    assert_eq!(ways["value"], json!({ "subject": world.subject, "version": 2 }), "{plan}");
+    assert_eq!(ways["converted"], count(&orders, |order| order.kind == Kind::Old), "{plan}");
+    assert_eq!(ways["copied"], count(&orders, |order| matches!(order.kind, Kind::Target | Kind::Tombstone)), "{plan}");
+    for (version, way) in [(1, "resolution"), (2, "as it is"), (3, "none")] {
+        let found = &ways["schemas"][world.ids[version - 1].to_string()];
+        assert_eq!((found["version"].as_u64(), found["way"].as_str()), (Some(version as u64), Some(way)), "{plan}");
+        assert_eq!(found["subject"], world.subject, "{plan}");
+    }
+    assert_eq!(
+        ways["schemas"][world.ids[0].to_string()]["records"],
+        count(&orders, |order| { matches!(order.kind, Kind::Old | Kind::Damaged) })
+    );
+    for kind in [Kind::Strange, Kind::Damaged, Kind::Bare] {
+        let fault = &ways["faults"][kind.reason().unwrap()];
+        assert_eq!(fault["records"], count(&orders, |order| order.kind == kind), "{plan}");
+        let first = fault["examples"][0].as_array().unwrap();
+        let partition = first[0].as_i64().unwrap();
+        let mut mine = orders.iter().filter(|order| i64::from(order.partition()) == partition);
+        let example = mine.nth(usize::try_from(first[1].as_i64().unwrap()).unwrap()).unwrap();
+        assert_eq!(example.kind, kind, "{plan}");
+    }
+    // A plan for another target does not hold.
+    let job = world.job.set("/migrations/copy/value/target", 1);
+    let ended = job.ask(&["run", "--plan", &file]);
+    assert!(ended.code() == 2 && ended.err.contains("it was made for values to version 2"), "{ended:?}");
+    let job = job.set("/migrations/copy/value/target", 2);
+    let said = job.ask(&["run", "--plan", &file]).json();
+    assert_eq!(
+        (&said["converted"], &said["copied"]),
+        (&ways["converted"], &json!(ways["converted"].as_u64().unwrap() + ways["copied"].as_u64().unwrap()))
+    );
+    // On the way down a field is lost, and the plan says which.
+    let down = World { job: job.set("/migrations/copy/value/target", 1).set("/application", unique("down")), ..world };
+    let plan = down.job.ask(&["plan"]).json();
+    let lost = plan["conversion"]["schemas"][down.ids[1].to_string()]["loses"].as_array().unwrap();
+    assert!(lost.len() == 1 && lost[0].as_str().unwrap().contains("channel"), "{plan}");
 }

@@ -7,6 +7,7 @@ mod conversions;
 mod copies;
 mod cut_overs;
 mod ends;
+mod forgeries;
 mod job;
 mod orders;
 mod source;

@@ -43,6 +43,29 @@ fn probe_cluster(config: &Config, report: &mut Report) -> Result<(), topics::Err
         probe_outputs(config, gate, routes, &found, report);
         probe_gate(config, gate, routes, &found, report);
     }
+    list_jobs(config, &cluster, report)
+}
+
+/// Lists the jobs that convert. What their topics need, `sluice migrate plan` says: they may be on another cluster.
+fn list_jobs(config: &Config, cluster: &Cluster, report: &mut Report) -> Result<(), topics::Error> {
+    let jobs: Vec<_> = config.migrations.iter().filter_map(|job| Some((job, job.conversion.as_ref()?))).collect();
+    let found = cluster.describe(&jobs.iter().map(|(job, _)| job.source.clone()).collect())?;
+    for (job, gate) in jobs {
+        let outputs = gate.outputs(&job.source);
+        let topic = report::Topic {
+            source: job.source.clone(),
+            partitions: found.get(&job.source).map_or(0, |topic| topic.partitions),
+            committed: Some(0),
+            validated: Some(job.to.clone()),
+            converter: None,
+            dead_letter: outputs.map(|outputs| outputs.dead_letter),
+        };
+        if topic.partitions == 0 {
+            let problem = format!("source topic '{}' does not exist, or this user may not see it", job.source);
+            report.fault(&job.name, problem);
+        }
+        report.jobs.push(report::Job { name: job.name.clone(), topic, conversions: Vec::new() });
+    }
     Ok(())
 }
 

@@ -31,6 +31,11 @@ pub(super) async fn probe(config: &Config, report: &mut Report) {
             probe_source(&client, gate, &source, &mut asked, report).await;
         }
     }
+    for job in &config.migrations {
+        if let Some(gate) = &job.conversion {
+            probe_source(&client, gate, &job.source, &mut BTreeSet::new(), report).await;
+        }
+    }
 }
 
 async fn probe_source(
@@ -89,9 +94,10 @@ async fn probe_subject(
                 report.note(&gate.name, format!("{problem} another changes the route; production names a version"));
             }
             if let Some(rule) = &policy.conversion {
-                let listed = report.gates.iter().find(|listed| listed.name == gate.name);
-                let topics: Vec<_> =
-                    listed.iter().flat_map(|gate| &gate.topics).map(|one| one.source.clone()).collect();
+                let of_gates = report.gates.iter().filter(|listed| listed.name == gate.name);
+                let of_jobs = report.jobs.iter().filter(|listed| listed.name == gate.name).map(|job| &job.topic);
+                let listed = of_gates.flat_map(|gate| &gate.topics).chain(of_jobs);
+                let topics: Vec<_> = listed.map(|one| one.source.clone()).collect();
                 let asked = Asked { gate, part, rule, topics: &topics, subject, target: &target };
                 match conversions::survey(client, &asked).await {
                     Ok(survey) => add(gate, survey, report),
@@ -114,8 +120,10 @@ async fn probe_subject(
 fn add(gate: &Gate, survey: Survey, report: &mut Report) {
     survey.mistakes.iter().for_each(|mistake| report.conflict(mistake));
     survey.notes.into_iter().for_each(|note| report.note(&gate.name, note));
-    if let Some(listed) = report.gates.iter_mut().find(|listed| listed.name == gate.name) {
-        listed.conversions.extend(survey.conversions);
+    let gates = report.gates.iter_mut().map(|listed| (&listed.name, &mut listed.conversions));
+    let jobs = report.jobs.iter_mut().map(|listed| (&listed.name, &mut listed.conversions));
+    if let Some((_, conversions)) = gates.chain(jobs).find(|(name, _)| **name == gate.name) {
+        conversions.extend(survey.conversions);
     }
 }
 

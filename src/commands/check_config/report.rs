@@ -12,6 +12,9 @@ use crate::config::Error;
 pub(super) struct Report {
     /// What each gate would do.
     pub(super) gates: Vec<Gate>,
+    /// What each migration job that converts would do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) jobs: Vec<Job>,
     /// What keeps a gate from starting or from serving all its records.
     pub(super) faults: Vec<Finding>,
     /// What the operator should mean.
@@ -34,6 +37,15 @@ pub(super) struct Gate {
     pub(super) topics: Vec<Topic>,
     /// What becomes of the versions that are converted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) conversions: Vec<Conversion>,
+}
+
+/// One migration job that converts.
+#[derive(Debug, Serialize)]
+pub(super) struct Job {
+    pub(super) name: String,
+    pub(super) topic: Topic,
+    /// What becomes of the versions that are known now.
     pub(super) conversions: Vec<Conversion>,
 }
 
@@ -115,6 +127,13 @@ impl fmt::Display for Report {
         for gate in &self.gates {
             writeln!(f, "{gate}")?;
         }
+        for Job { name, topic, conversions } in &self.jobs {
+            let (source, to) = (&topic.source, topic.validated.as_deref().unwrap_or_default());
+            let letters = topic.dead_letter.as_deref().unwrap_or_default();
+            writeln!(f, "migration {name}: {source} ({}) to {to}, dead letters to {letters}", size(topic))?;
+            conversions.iter().try_for_each(|conversion| writeln!(f, "  {conversion}"))?;
+            writeln!(f)?;
+        }
         write_findings(f, "faults", &self.faults)?;
         write_findings(f, "notes", &self.notes)?;
         if !self.unchecked.is_empty() {
@@ -155,8 +174,7 @@ impl fmt::Display for Gate {
 }
 
 fn write_topic(f: &mut fmt::Formatter<'_>, topic: &Topic, start: &str) -> fmt::Result {
-    let size = if topic.partitions == 0 { "not there".to_owned() } else { partitions(topic.partitions) };
-    writeln!(f, "  {} ({size})", topic.source)?;
+    writeln!(f, "  {} ({})", topic.source, size(topic))?;
     let outputs =
         [("validated", &topic.validated), ("converter", &topic.converter), ("dead letters", &topic.dead_letter)];
     for (role, output) in outputs {
@@ -173,6 +191,10 @@ fn write_topic(f: &mut fmt::Formatter<'_>, topic: &Topic, start: &str) -> fmt::R
             writeln!(f, "    goes on at the committed offsets of {}, at earliest in the others", partitions(count))
         }
     }
+}
+
+fn size(topic: &Topic) -> String {
+    if topic.partitions == 0 { "not there".to_owned() } else { partitions(topic.partitions) }
 }
 
 fn partitions(count: i32) -> String {

@@ -12,6 +12,7 @@ use super::super::{Exit, Failure};
 use super::{aside, cast};
 use crate::cli::{MigratePlan, Output};
 use crate::migrate::plan::{Plan, Seen};
+use crate::migrate::ways::{Fault, Way, Ways};
 
 /// Makes a plan, prints it, and writes it where it was asked for.
 pub(super) async fn run(asked: MigratePlan, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
@@ -75,10 +76,39 @@ fn tell(plan: &Plan, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
         print(out, &format!("  schema {schema}: {count} records\n"))?;
     }
     print(out, &format!("  values without a schema: {without_schema}\n"))?;
+    if let Some(ways) = &plan.conversion {
+        tell_ways(ways, out)?;
+    }
     for (group, found) in groups {
         let lag = found.lag.map_or("no offsets".to_owned(), |lag| format!("lag {lag}"));
         print(out, &format!("  group '{group}': {} members, {lag}\n", found.members))?;
     }
     let (first, last): (i64, i64) = (starts.values().sum(), plan.ends.values().sum());
-    print(out, &format!("  {} offsets to copy, in {seconds:.0} s if it writes as fast as it reads\n", last - first))
+    let reads = if plan.conversion.is_some() { "reads and converts" } else { "reads" };
+    print(out, &format!("  {} offsets to copy, in {seconds:.0} s if it writes as fast as it {reads}\n", last - first))
+}
+
+/// Tells what the conversion would do.
+fn tell_ways(ways: &Ways, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+    let Ways { value, key, dead_letter, copied, converted, schemas, faults } = ways;
+    let letters: u64 = faults.values().map(|fault| fault.records).sum();
+    let keys = key.as_ref().map_or(String::new(), |key| format!(", keys to {key}"));
+    let counts = format!("{converted} converted, {copied} copied as they are, {letters} to '{dead_letter}'");
+    print(out, &format!("  conversion of values to {value}{keys}: {counts}\n"))?;
+    for (schema, way) in schemas {
+        let Way { records, bytes, dead_letters, subject, version, way, loses, reason } = way;
+        let version = version.map_or(String::new(), |version| format!(" version {version}"));
+        let name = subject.as_ref().map_or("registered nowhere".to_owned(), |subject| format!("'{subject}'{version}"));
+        let fails = if *dead_letters > 0 { format!(", {dead_letters} of them dead letters") } else { String::new() };
+        let loses = if loses.is_empty() { String::new() } else { format!("; loses {}", loses.join(", ")) };
+        let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        let size = format!("{records} records ({bytes} bytes){fails}");
+        print(out, &format!("    schema {schema}, {name}: {size}; {way}{reason}{loses}\n"))?;
+    }
+    for (reason, Fault { records, examples, detail }) in faults {
+        let examples: Vec<_> = examples.iter().map(|(partition, offset)| format!("{partition}@{offset}")).collect();
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+        print(out, &format!("    {reason}: {records} records, as {}{detail}\n", examples.join(", ")))?;
+    }
+    Ok(())
 }

@@ -44,12 +44,19 @@ fn tell(report: &Report, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     }
     let all: u64 = report.counts.values().sum();
     let word = if report.is_same() { Paint::new().green("the same") } else { Paint::new().red("different") };
-    let Report { compared, target, lost, left_out, untimed, .. } = report;
+    let Report { compared, converted, dead_letters, resolved, target, lost, left_out, untimed, .. } = report;
+    let anew = if *converted + *dead_letters > 0 {
+        format!(
+            "; {converted} converted anew ({resolved} with other bytes and the same value), {dead_letters} dead letters"
+        )
+    } else {
+        String::new()
+    };
     print(
         out,
         &format!(
             "{word}: {compared} records compared with {target} of the target, {all} differences; {left_out} left out by the \
-             sample, {lost} copies whose original is gone, {untimed} whose time the brokers have set\n"
+             sample, {lost} copies whose original is gone, {untimed} whose time the brokers have set{anew}\n"
         ),
     )
 }

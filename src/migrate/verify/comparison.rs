@@ -1,0 +1,244 @@
+//! The comparison itself: fed with the target's records, then with those of the source, it finds what differs.
+
+use std::collections::HashMap;
+
+use rdkafka::Timestamp;
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use super::super::copy;
+use super::super::offsets::{Map, Offsets, Spot};
+use super::super::state::Job;
+use super::letters::Letters;
+use super::values::Values;
+use super::{Kind, Report, hash};
+use crate::gate::rewrite::Rewrite;
+use crate::gate::verdict::Finding;
+use crate::kafka::murmur2;
+use crate::pipeline::consume;
+use crate::record::{Header, Part};
+use crate::violation::ReasonCode;
+
+/// What is kept of a record of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    content: [u8; 16],
+    /// None where the brokers have set their own.
+    time: Option<i64>,
+}
+
+/// A copy whose bytes are not those that were expected.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    source: Spot,
+    /// What readers should see.
+    digest: [u8; 16],
+}
+
+pub(super) struct Comparison<'j> {
+    job: &'j Job,
+    nexts: &'j Offsets,
+    pub(super) map: Map,
+    /// The map, read from the target's side.
+    pub(super) back: Map,
+    pub(super) letters: Letters,
+    sample: u32,
+    /// The target's records that no record of the source was compared with yet.
+    seen: HashMap<Spot, Seen>,
+    /// The last copy of each source partition in each target partition.
+    last: HashMap<(i32, i32), i64>,
+    /// By the copy.
+    doubts: HashMap<Spot, Doubt>,
+    report: Report,
+}
+
+impl<'j> Comparison<'j> {
+    pub(super) fn new(job: &'j Job, nexts: &'j Offsets, sample: u32) -> Self {
+        Self {
+            job,
+            nexts,
+            map: Map::default(),
+            back: Map::default(),
+            letters: Letters::default(),
+            sample,
+            seen: HashMap::new(),
+            last: HashMap::new(),
+            doubts: HashMap::new(),
+            report: Report::default(),
+        }
+    }
+
+    /// Records without a key are never left out: they have no key to go by.
+    fn is_left_out(&self, message: &BorrowedMessage<'_>) -> bool {
+        self.sample > 1 && message.key().is_some_and(|key| !murmur2::hash(key).is_multiple_of(self.sample))
+    }
+
+    pub(super) fn see(&mut self, message: &BorrowedMessage<'_>) {
+        self.report.target += 1;
+        if !self.is_left_out(message) {
+            self.report.untimed += u64::from(matches!(message.timestamp(), Timestamp::LogAppendTime(_)));
+            let time = match message.timestamp() {
+                Timestamp::LogAppendTime(_) => None,
+                time @ (Timestamp::CreateTime(_) | Timestamp::NotAvailable) => Some(time.to_millis().unwrap_or(-1)),
+            };
+            let headers = consume::headers(message);
+            let headers = headers.iter().map(|header| (header.name, header.value));
+            let content = hash(message.key(), message.payload(), headers);
+            self.seen.insert((message.partition(), message.offset()), Seen { content, time });
+        }
+    }
+
+    /// Says what is wrong with the dead letters by themselves.
+    pub(super) fn tell_letters(&mut self) {
+        for (source, at) in std::mem::take(&mut self.letters.again) {
+            self.report.differ(Kind::Twice, Some(source), Some(at));
+        }
+        for at in std::mem::take(&mut self.letters.unreadable) {
+            self.report.differ(Kind::Letter, None, Some(at));
+        }
+    }
+
+    /// Tells whether a record of the source is one that the job has copied, and in the sample.
+    pub(super) fn is_to_compare(&mut self, message: &BorrowedMessage<'_>) -> bool {
+        let source = (message.partition(), message.offset());
+        if self.job.starts.get(&source.0).is_none_or(|start| source.1 < *start) {
+            return false;
+        }
+        if self.is_left_out(message) {
+            self.letters.take(source);
+            self.report.left_out += 1;
+            return false;
+        }
+        self.report.compared += 1;
+        true
+    }
+
+    /// Compares a record with its copy; `rewrite` says how it should have left.
+    pub(super) fn compare(
+        &mut self,
+        message: &BorrowedMessage<'_>,
+        rewrite: Option<&Rewrite>,
+        values: Option<&mut Values<'_>>,
+    ) {
+        let source = (message.partition(), message.offset());
+        let rewrite = rewrite.filter(|rewrite| rewrite.is_active());
+        self.report.converted += u64::from(rewrite.is_some());
+        let (copy, letter) = (self.map.target(source), self.letters.take(source));
+        if let Some(letter) = letter {
+            let content = self.letters.content(message, &consume::headers(message));
+            let differs = match copy {
+                Some(_) => Some(Kind::Twice),
+                None if !depends(letter.reason) => Some(Kind::Reason),
+                None if letter.content != content => Some(Kind::Letter),
+                None => None,
+            };
+            match differs {
+                Some(kind) => self.report.differ(kind, Some(source), Some(letter.at)),
+                None => self.report.dead_letters += 1,
+            }
+            if copy.is_none() {
+                return;
+            }
+        }
+        let Some(target) = copy else { return self.report.differ(Kind::Missing, Some(source), None) };
+        let both = (Some(source), Some(target));
+        let Some(seen) = self.seen.remove(&target) else { return self.report.differ(Kind::Gone, both.0, both.1) };
+        let (came, part) = (consume::headers(message), |part| rewrite.and_then(|rewrite| rewrite.part(part)));
+        let headers = leaving(&came, rewrite);
+        let key = part(Part::Key).or(message.key());
+        let value = part(Part::Value).or(message.payload());
+        let is_same = seen.content == hash(key, value, headers.iter().map(|header| (header.name, header.value)));
+        if seen.time.is_some_and(|time| time != message.timestamp().to_millis().unwrap_or(-1)) {
+            self.report.differ(Kind::Content, both.0, both.1);
+        } else if !is_same {
+            match (rewrite, values) {
+                (Some(_), Some(values)) => {
+                    let digest = values.digest(key, value, &headers);
+                    self.doubts.insert(target, Doubt { source, digest });
+                }
+                _ => self.report.differ(Kind::Content, both.0, both.1),
+            }
+        }
+        if target.0 != copy::partition(message, key, (self.job.starts.len(), self.job.targets)) {
+            self.report.differ(Kind::Partition, both.0, both.1);
+        }
+        if self.last.insert((source.0, target.0), target.1).is_some_and(|last| last > target.1) {
+            self.report.differ(Kind::Order, both.0, both.1);
+        }
+    }
+
+    /// Looks for the dead letter of a record that is at fault.
+    pub(super) fn expect_letter(&mut self, message: &BorrowedMessage<'_>, finding: &Finding) {
+        let source = (message.partition(), message.offset());
+        if let Some(target) = self.map.target(source) {
+            self.seen.remove(&target);
+            self.report.differ(Kind::Fault, Some(source), Some(target));
+            self.letters.take(source);
+            return;
+        }
+        let content = self.letters.content(message, &consume::headers(message));
+        match self.letters.take(source) {
+            None if self.letters.has_lost => self.report.lost += 1,
+            None => self.report.differ(Kind::Missing, Some(source), None),
+            Some(letter) if letter.reason != finding.violation.code && !depends(letter.reason) => {
+                self.report.differ(Kind::Reason, Some(source), Some(letter.at));
+            }
+            Some(letter) if letter.content != content => {
+                self.report.differ(Kind::Letter, Some(source), Some(letter.at));
+            }
+            Some(_) => self.report.dead_letters += 1,
+        }
+    }
+
+    /// Tells whether any copy differs in its bytes, so that the target must be read again.
+    pub(super) fn has_doubts(&self) -> bool {
+        !self.doubts.is_empty()
+    }
+
+    /// Compares a copy whose bytes differ by what readers see of it.
+    pub(super) fn look_again(&mut self, message: &BorrowedMessage<'_>, values: &mut Values<'_>) {
+        let target = (message.partition(), message.offset());
+        let Some(Doubt { source, digest }) = self.doubts.remove(&target) else { return };
+        if values.digest(message.key(), message.payload(), &consume::headers(message)) == digest {
+            self.report.resolved += 1;
+        } else {
+            self.report.differ(Kind::Content, Some(source), Some(target));
+        }
+    }
+
+    /// Finds the records of the target that are nobody's copy.
+    pub(super) fn end(mut self) -> Report {
+        let mut left: Vec<Spot> = self.seen.into_keys().collect();
+        left.sort_unstable();
+        for target in left {
+            // What a piece of the map claims that another one overrules is no copy.
+            let source = self.back.target(target).filter(|source| self.map.target(*source) == Some(target));
+            match source {
+                None => self.report.differ(Kind::Foreign, None, Some(target)),
+                Some(source) if self.nexts.get(&source.0).is_none_or(|next| source.1 >= *next) => {}
+                Some(_) => self.report.lost += 1,
+            }
+        }
+        self.report
+    }
+}
+
+/// Tells whether a reason depends on more than the record: what registry and brokers said then.
+fn depends(reason: ReasonCode) -> bool {
+    matches!(
+        reason,
+        ReasonCode::UnknownSchema | ReasonCode::UnusableSchema | ReasonCode::TooLarge | ReasonCode::BrokerRejected
+    )
+}
+
+/// Returns the headers that a record leaves with.
+fn leaving<'h>(came: &[Header<'h>], rewrite: Option<&'h Rewrite>) -> Vec<Header<'h>> {
+    let new: Vec<Header<'h>> = rewrite
+        .into_iter()
+        .flat_map(Rewrite::headers)
+        .map(|(name, value)| Header { name, value: Some(value) })
+        .collect();
+    let mut headers: Vec<Header<'h>> =
+        came.iter().filter(|header| !new.iter().any(|new| new.name == header.name)).copied().collect();
+    headers.extend(new);
+    headers
+}
