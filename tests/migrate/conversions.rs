@@ -5,9 +5,14 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
+use sluice::kafka::murmur2;
 
+use super::common::client::Content;
 use super::common::kafka::shared;
+use super::common::schemas::zigzag;
+use super::common::traffic::by_id;
 use super::common::{long, seed, unique, wait_for};
+use super::copies::held;
 use super::orders::{Kind, MIXED, Order, World, count, orders};
 
 #[test]
@@ -194,4 +199,55 @@ fn a_plan_says_which_way_each_schema_takes_and_what_fails() {
     let plan = down.job.ask(&["plan"]).json();
     let lost = plan["conversion"]["schemas"][down.ids[1].to_string()]["loses"].as_array().unwrap();
     assert!(lost.len() == 1 && lost[0].as_str().unwrap().contains("channel"), "{plan}");
+}
+
+/// A key that is converted chooses the partition as it is then, and `verify` compares it by its value.
+#[test]
+fn converted_keys_choose_the_partition() {
+    const TARGETS: i32 = 5;
+    let cluster = shared();
+    let world = World::new(&cluster, "keyed");
+    let subject = unique("keyed-key");
+    let text = |more: &str| {
+        let fields = format!(r#"{{"name":"id","type":"long"}}{more}"#);
+        json!({ "schema": format!(r#"{{"type":"record","name":"Key","fields":[{fields}]}}"#) }).to_string()
+    };
+    let ids = ["", r#",{"name":"shop","type":"string","default":"web"}"#].map(|more| {
+        let answer = world.registry.ask("POST", &format!("/subjects/{subject}/versions"), &text(more));
+        i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
+    });
+    let key = |number: i64| by_id(ids[0], &zigzag(number));
+    let job = world
+        .job
+        .set("/migrations/copy/key", json!({ "format": "avro", "subject": subject, "target": 2 }))
+        .set("/migrations/copy/repartition", "murmur2")
+        .set("/migrations/copy/partitions", TARGETS);
+    let world = World { job, ..world };
+    let orders = orders(seed(), 200, &[Kind::Old, Kind::Target, Kind::Tombstone]);
+    let contents: Vec<_> = orders
+        .iter()
+        .map(|order| (order.partition(), Content { key: Some(key(order.number)), ..world.content(order) }))
+        .collect();
+    let records = contents.iter().map(|(partition, content)| (*partition, content));
+    cluster.writer().write(&world.job.source, records, || {});
+    let said = world.job.ask(&["run"]).json();
+    assert_eq!((&said["copied"], &said["dead_letters"]), (&json!(orders.len()), &json!(0)), "{said}");
+    let held = held(&cluster, &world.job.to);
+    let mut keys = Vec::new();
+    for (partition, content) in
+        (0..).zip(&held).flat_map(|(partition, held)| held.iter().map(move |one| (partition, one)))
+    {
+        let found = content.key.clone().unwrap();
+        assert_eq!(murmur2::partition(Some(&found), 0, TARGETS), partition);
+        keys.push(found);
+    }
+    let converted = |order: &Order| by_id(ids[1], &[zigzag(order.number), b"\x06web".to_vec()].concat());
+    let mut expected: Vec<_> = orders.iter().map(converted).collect();
+    keys.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    let same = world.job.ask(&["verify"]).json();
+    assert_eq!((&same["counts"], &same["compared"]), (&json!({}), &json!(orders.len())), "{same}");
+    let sample = world.job.ask(&["verify", "--sample", "2"]);
+    assert!(sample.code() == 2 && sample.err.contains("goes by keys"), "{sample:?}");
 }

@@ -120,8 +120,8 @@ fn plant(cluster: &Cluster, world: &World, left: &Left) -> String {
         }
     }
     let state = format!("{}.state", world.job.name());
-    let jobs = cluster.read(&[&state]).into_iter().filter(|read| read.content.key.as_deref() == Some(b"job"));
-    let mut job: Value = serde_json::from_slice(&jobs.last().unwrap().content.value.unwrap()).unwrap();
+    let mut jobs = cluster.read(&[&state]).into_iter().filter(|read| read.content.key.as_deref() == Some(b"job"));
+    let mut job: Value = serde_json::from_slice(&jobs.next_back().unwrap().content.value.unwrap()).unwrap();
     job["to"] = to.clone().into();
     job["conversion"]["dead_letter"] = dead.clone().into();
     job["conversion"]["letters"] = json!({ "0": 0, "1": 0, "2": 0 });
