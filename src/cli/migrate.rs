@@ -114,4 +114,7 @@ pub struct MigrateAbandon {
     /// Delete no topic
     #[arg(long)]
     pub keep_topics: bool,
+    /// Delete the target also where others have written to it
+    #[arg(long, conflicts_with = "keep_topics")]
+    pub delete_born: bool,
 }

@@ -1,10 +1,10 @@
 //! The calls to librdkafka that rdkafka does not offer; the only unsafe code of the crate.
 //!
-//! Four things are missing there. Headers: its reader panics on a header name that is not
+//! Five things are missing there. Headers: its reader panics on a header name that is not
 //! UTF-8, and names are data from the outside. Producing: it makes a C string of the topic's
 //! name and looks the topic up for every record; a handle made once does neither. Errors: it
 //! drops topic, partition and offset of what a consumer cannot read, and of ends. Commits: it waits for the group's
-//! coordinator for as long as that takes. Everything here is safe to call: handles live in the
+//! coordinator for as long as that takes. Topics: it tells no ID, by which one that was made again is known. Everything here is safe to call: handles live in the
 //! [`Producer`] that they were made for, and borrowed headers cannot outlive their message.
 
 #![allow(unsafe_code)]
@@ -23,6 +23,7 @@ use rdkafka::types::RDKafkaRespErr;
 use smallvec::SmallVec;
 
 use super::probe::{Fault, Found};
+use super::topics::{Described, Descriptions};
 use crate::record::{Header, Partition};
 
 /// Headers of one record; eight of them need no allocation.
@@ -221,6 +222,67 @@ pub fn commit<C: ClientContext>(
     // SAFETY: the queue is ours and not used after this; a late answer finds it closed.
     unsafe { sys::rd_kafka_queue_destroy(queue) };
     if error.is_error() { Err(KafkaError::ConsumerCommit(error.into())) } else { Ok(()) }
+}
+
+/// Describes topics by name, each by its own answer; none is created by that.
+///
+/// # Errors
+/// librdkafka's, where no broker answers in time.
+pub fn describe(client: &Client<impl ClientContext>, names: &[&str], limit: Duration) -> KafkaResult<Descriptions> {
+    let limit = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+    let names: Vec<CString> = names.iter().filter_map(|name| CString::new(*name).ok()).collect();
+    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+    // SAFETY: the client outlives all that is made of it here; names, options and collection are copied by the calls; what is
+    // ours is destroyed once, and the event, null or not, after its last use.
+    unsafe {
+        let rk = client.native_ptr();
+        let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+        let options = sys::rd_kafka_AdminOptions_new(rk, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+        sys::rd_kafka_AdminOptions_set_request_timeout(options, limit, ptr::null_mut(), 0);
+        let queue = sys::rd_kafka_queue_new(rk);
+        sys::rd_kafka_DescribeTopics(rk, topics, options, queue);
+        // The request itself ends in time, and its answer comes then.
+        let event = sys::rd_kafka_queue_poll(queue, limit.saturating_add(1_000));
+        let described = described(event);
+        sys::rd_kafka_event_destroy(event);
+        sys::rd_kafka_queue_destroy(queue);
+        sys::rd_kafka_AdminOptions_destroy(options);
+        sys::rd_kafka_TopicCollection_destroy(topics);
+        described
+    }
+}
+
+/// # Safety
+/// The event must be null or whole.
+unsafe fn described(event: *mut sys::rd_kafka_event_t) -> KafkaResult<Descriptions> {
+    if event.is_null() {
+        return Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut));
+    }
+    // SAFETY: the event is whole by the caller's promise, and all that is read here belongs to it; texts are copied.
+    unsafe {
+        let error = sys::rd_kafka_event_error(event);
+        if error.is_error() {
+            return Err(KafkaError::AdminOp(error.into()));
+        }
+        // An event without an error has a result: nothing else was asked for.
+        let (result, mut count) = (sys::rd_kafka_event_DescribeTopics_result(event), 0);
+        let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+        let each = (0..count).map(|index| {
+            let topic = *topics.add(index);
+            let text = |text: *const c_char| CStr::from_ptr(text).to_string_lossy().into_owned();
+            let error = sys::rd_kafka_error_code(sys::rd_kafka_TopicDescription_error(topic));
+            let name = text(sys::rd_kafka_TopicDescription_name(topic));
+            if error.is_error() {
+                return (name, Err(error.into()));
+            }
+            let id = text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(topic)));
+            // One of zeros only is none.
+            let (id, mut partitions) = (Some(id).filter(|id| id.bytes().any(|byte| byte != b'A')), 0);
+            sys::rd_kafka_TopicDescription_partitions(topic, &mut partitions);
+            (name, Ok(Described { id, partitions }))
+        });
+        Ok(each.collect())
+    }
 }
 
 /// What librdkafka says of a record that was refused only for its neighbours (`rdkafka_request.c`).

@@ -30,6 +30,7 @@ use rdkafka::metadata::MetadataBroker;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
 
+use super::ffi;
 use super::refusal;
 use crate::config::Kafka;
 
@@ -39,6 +40,12 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// How long one attempt to list the cluster may take: any broker answers at once. Whoever looks on wants to read within
 /// seconds why none does, so after each attempt there is a look whether the reason is known.
 pub const ATTEMPT: Duration = Duration::from_secs(4);
+
+/// How often a topic is asked for before it is believed that it is not there: a broker may not know a new one yet.
+const DOUBTS: usize = 3;
+
+/// Pause between two such questions.
+const DOUBT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a new topic may take until all brokers that we ask show it with its leaders.
 const APPEARANCE: Duration = Duration::from_secs(30);
@@ -55,6 +62,18 @@ pub struct Topic {
     /// Its settings by name, those of sensitive value left out. Empty where the user may not ask for them.
     pub settings: BTreeMap<String, Setting>,
 }
+
+/// What tells a topic from one that was made again under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its ID; none where brokers have none.
+    pub id: Option<String>,
+    /// The number of partitions.
+    pub partitions: usize,
+}
+
+/// What brokers say of topics by name, each by its own answer.
+pub type Descriptions = Vec<(String, Result<Described, RDKafkaErrorCode>)>;
 
 /// A setting of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +164,40 @@ impl Cluster {
     #[must_use]
     pub fn id(&self) -> Option<String> {
         self.observer.client().fetch_cluster_id(ATTEMPT)
+    }
+
+    /// Looks at topics by their names; those that are not there are missing in the answer. One that a broker does not know
+    /// (yet) is asked for again before that is believed.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] where this user may not describe one, [`Error::Look`].
+    pub fn look(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Described>, Error> {
+        let (mut open, mut found) = (names.iter().map(String::as_str).collect::<Vec<_>>(), BTreeMap::new());
+        let began = Instant::now();
+        let mut doubts = 0;
+        loop {
+            let answers = ffi::describe(self.admin.inner(), &open, ATTEMPT);
+            let mut failed = answers.as_ref().err().cloned();
+            for (name, answer) in answers.unwrap_or_default() {
+                match answer {
+                    Ok(described) => drop(found.insert(name, described)),
+                    Err(RDKafkaErrorCode::UnknownTopicOrPartition) => {}
+                    Err(RDKafkaErrorCode::TopicAuthorizationFailed) => return Err(Error::Forbidden { topic: name }),
+                    Err(code) => failed = Some(KafkaError::AdminOp(code)),
+                }
+            }
+            open.retain(|name| !found.contains_key(*name));
+            if failed.is_none() {
+                doubts += 1;
+                if open.is_empty() || doubts == DOUBTS {
+                    return Ok(found);
+                }
+            }
+            if let Some(source) = failed.filter(|_| began.elapsed() > self.patience) {
+                return Err(Error::Look { topics: open.join(", "), source: Box::new(source) });
+            }
+            thread::sleep(DOUBT_PAUSE);
+        }
     }
 
     /// Asks one broker for its limits; `None` where this user may not ask (DESCRIBE_CONFIGS on the cluster).

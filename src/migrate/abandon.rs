@@ -1,56 +1,106 @@
 //! Giving a job up: nothing is copied from then on, by whatever process, and what the job made goes.
 //!
-//! First the job is marked in its state, then the lanes are taken, one after the other. Whoever runs them is fenced by that, and
-//! looks into the state before it copies again; so once the last lane is taken nothing is under way. Then
-//! the topics go: those that the job made, its state last. The source is never touched.
+//! First the job is marked in its state, in the name of the lane after the last, which nobody takes back meanwhile; that one is
+//! taken once more, by which what it wrote shows to all; then the lanes are taken, one after the other. Whoever runs them is
+//! fenced by that, and looks into the state before it copies again; so once the last lane is taken nothing is under way. Then
+//! the topics go: those that the job made, its state last. The source is never touched, nor a target that others use, or
+//! that somebody has made anew.
 
 use std::collections::BTreeSet;
 
+use super::born::Born;
 use super::cast::{Cast, Side};
 use super::error::Error;
-use super::state::Job;
-use super::writer::Writer;
-use super::{job, store};
-use crate::kafka::clients::Sizes;
-use crate::kafka::topics::{self, Cluster, MAX_MESSAGE_BYTES};
-use crate::pipeline::Stop;
-use crate::pipeline::end::Doubts;
+use super::identity::Clusters;
+use super::settle::{settle, take_lanes};
+use super::state::{Job, State};
+use super::{groups, job, store};
 
-/// Gives the job up and returns the topics that were removed. With `keep`, all topics stay.
+/// What happens to topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topics {
+    /// None is deleted.
+    Keep,
+    /// Those that the job made are deleted, unless others have written to the target.
+    Delete,
+    /// The same, whatever others have written.
+    DeleteAll,
+}
+
+/// Gives the job up and returns the topics that were removed.
 ///
 /// # Errors
-/// The job has not begun; groups were moved to the target; a cluster that does not answer.
-pub fn abandon(cast: &Cast, keep: bool) -> Result<Vec<String>, Error> {
+/// The job has not begun; groups or records of others are on a target that would be deleted; a cluster that does not answer.
+pub fn abandon(cast: &Cast, topics: Topics) -> Result<Vec<String>, Error> {
     let state = store::state(cast, None)?;
-    let job = state.job.ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
-    let moved: Vec<_> =
-        state.groups.iter().filter(|(_, moved)| !moved.is_back).map(|(group, _)| group.as_str()).collect();
-    if !keep && !moved.is_empty() {
+    let job = state.job.clone().ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
+    let clusters = Clusters::connect(cast)?;
+    let found = clusters.look(cast)?;
+    // One that was made anew is not the job's.
+    let has_target = job.made.contains(&job.to) && found.has_target() && found.ids.to == job.ids.to;
+    if topics != Topics::Keep && has_target {
+        check_unused(cast, &state, &job)?;
+        if topics == Topics::Delete {
+            check_born(cast, &job)?;
+        }
+    }
+    job::write_aside(cast, &Job { abandoned: true, ..job.clone() })?;
+    take_lanes(cast, job.lanes..=job.lanes)?;
+    take_lanes(cast, 0..=job.lanes - 1)?;
+    if topics == Topics::Keep {
+        return Ok(Vec::new());
+    }
+    let there: BTreeSet<String> = clusters.there.list()?;
+    let is_ours = |topic: &&String| **topic != cast.state && (**topic != job.to || has_target);
+    let made = job.made.iter().filter(is_ours);
+    let gone: Vec<String> = made.chain([&cast.state]).filter(|topic| there.contains(*topic)).cloned().collect();
+    for topic in &gone {
+        clusters.there.delete(topic)?;
+    }
+    Ok(gone)
+}
+
+/// Refuses while groups are on the target: moved ones, those of the configuration, and whoever reads it now.
+fn check_unused(cast: &Cast, state: &State, job: &Job) -> Result<(), Error> {
+    let mut moved = Vec::new();
+    for (group, found) in state.groups.iter().filter(|(_, found)| !found.is_back || found.is_moving) {
+        // A move that was refused or killed before it was made.
+        let is_unmade = || Ok::<_, Error>(groups::committed(cast, Side::Target, (group, &job.to))? == found.before);
+        if found.is_back || !found.is_moving || !is_unmade()? {
+            moved.push(group.clone());
+        }
+    }
+    if !moved.is_empty() {
         return Err(Error::Unsuitable(format!(
             "groups were moved to '{}': {}; bring them back with `cut-over --back`, or keep all topics with --keep-topics",
             job.to,
             moved.join(", ")
         )));
     }
-    let sizes = Sizes { largest: MAX_MESSAGE_BYTES, smallest: MAX_MESSAGE_BYTES, is_known: true };
-    let stop = Stop::default();
-    job::write(cast, &Job { abandoned: true, ..job.clone() }, sizes, &stop)?;
-    for lane in 0..job.lanes {
-        let doubts = Doubts::new(cast.timeout());
-        let (config, id) = (cast.producer(lane, job.lanes, sizes), cast.lane_id(lane));
-        let taken = Writer::take(&config, (&id, cast.timeout(), doubts.backoff()), &stop);
-        taken.map_err(|trouble| Error::Kafka { what: format!("lane {lane} cannot be ended"), reason: trouble.why })?;
+    let mut users: BTreeSet<String> = groups::readers(cast, Side::Target, &job.to)?;
+    for group in cast.migration.groups.iter().filter(|group| !state.groups.contains_key(*group)) {
+        if !groups::committed(cast, Side::Target, (group, &job.to))?.is_empty() {
+            users.insert(group.clone());
+        }
     }
-    if keep {
-        return Ok(Vec::new());
+    if users.is_empty() {
+        return Ok(());
     }
-    let cluster = Cluster::connect(cast.kafka(Side::Target), topics::PATIENCE)?;
-    let there: BTreeSet<String> = cluster.list()?;
-    let state = std::iter::once(&cast.state);
-    let made = job.made.iter().filter(|topic| **topic != cast.state && **topic != job.source);
-    let gone: Vec<String> = made.chain(state).filter(|topic| there.contains(*topic)).cloned().collect();
-    for topic in &gone {
-        cluster.delete(topic)?;
-    }
-    Ok(gone)
+    Err(Error::Unsuitable(format!(
+        "groups read '{}', which would be deleted: {}; stop them, or keep all topics with --keep-topics",
+        job.to,
+        users.into_iter().collect::<Vec<_>>().join(", ")
+    )))
+}
+
+/// Refuses where others have written to the target.
+fn check_born(cast: &Cast, job: &Job) -> Result<(), Error> {
+    let settled = settle(cast, job)?;
+    let born = Born::look(cast, &settled.map.reversed(), &settled.ends)?;
+    let Some((partition, offset)) = born.first() else { return Ok(()) };
+    Err(Error::Unsuitable(format!(
+        "{} records were born on '{}' (the first at partition {partition}, offset {offset}), which would be deleted with it: keep all \
+         topics with --keep-topics, or delete them too with --delete-born",
+        born.count, job.to
+    )))
 }

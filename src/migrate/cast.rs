@@ -95,6 +95,17 @@ impl Cast {
 
     /// Makes a consumer that assigns partitions itself, is told of their ends, and reads what was committed.
     pub(super) fn consumer(&self, side: Side, clients: i32) -> Result<Consumer, Error> {
+        self.make(self.reading(side, clients))
+    }
+
+    /// Makes one that sees what is not committed too.
+    pub(super) fn observer(&self, side: Side) -> Result<Consumer, Error> {
+        let mut settings = self.reading(side, 1);
+        settings.set("isolation.level", "read_uncommitted");
+        self.make(settings)
+    }
+
+    fn reading(&self, side: Side, clients: i32) -> ClientConfig {
         let mut settings = clients::consumer(&self.of(side, clients), &self.names(0));
         settings.set("client.id", &self.group).set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
         // Brokers tell the end after so long without records; records come at once.
@@ -102,8 +113,11 @@ impl Cast {
             settings.set("fetch.wait.max.ms", "50");
         }
         settings
-            .create_with_context(Context(self.group.clone()))
-            .map_err(|error| Error::asking("make a consumer", &error))
+    }
+
+    fn make(&self, settings: ClientConfig) -> Result<Consumer, Error> {
+        let made = settings.create_with_context(Context(self.group.clone()));
+        made.map_err(|error| Error::asking("make a consumer", &error))
     }
 
     /// Makes a consumer in the name of another group, for its offsets.
@@ -111,9 +125,7 @@ impl Cast {
         let names = Names { group: group.to_owned(), pipeline: self.group.clone(), is_static: false };
         let mut settings = clients::consumer(&self.of(side, 1), &names);
         settings.set("statistics.interval.ms", "0");
-        settings
-            .create_with_context(Context(self.group.clone()))
-            .map_err(|error| Error::asking("make a consumer", &error))
+        self.make(settings)
     }
 
     /// Returns the settings of a lane's producer.

@@ -18,6 +18,7 @@ use super::error::Error;
 use super::lane::{Lane, Stopped};
 use super::now;
 use super::offsets::{MapRecord, Piece, Spot};
+use super::reading::position;
 use super::state::{Checkpoint, Job, LANE};
 use super::trouble::Trouble;
 use super::writer::Writer;
@@ -159,8 +160,9 @@ impl<'c> Copy<'c> {
         self.next.next.iter().all(is_at_end)
     }
 
-    /// Stages records until it is time to commit.
+    /// Stages records until it is time to commit, or there was nothing for so long.
     fn gather(&mut self) -> Result<(), Stopped> {
+        let began = Instant::now();
         let interval = self.lane.cast.config().commit_interval;
         while !self.is_over() && self.staged.len() < MOST_STAGED && self.last_commit.elapsed() < interval {
             if self.is_ahead() {
@@ -174,7 +176,7 @@ impl<'c> Copy<'c> {
             // Nothing is under way: the interval counts from the first record.
             if self.staged.is_empty() {
                 self.last_commit = Instant::now();
-                if self.next != self.committed {
+                if self.next != self.committed || began.elapsed() > interval {
                     break;
                 }
             } else if self.held.is_some() {
@@ -189,7 +191,10 @@ impl<'c> Copy<'c> {
         let consumer = self.consumer;
         match poll(consumer, POLL).map_err(|error| Trouble::of("read the source", &error))? {
             Met::Record(message) => self.meet(message),
-            Met::End(partition) => self.reach_end(partition),
+            Met::End(partition) => {
+                self.reach_end(partition);
+                Ok(())
+            }
             Met::Nothing => Ok(()),
         }
     }
@@ -202,21 +207,13 @@ impl<'c> Copy<'c> {
         due
     }
 
-    /// Notes that all of a partition was read: its end is reached, whatever stands there.
-    fn reach_end(&mut self, partition: i32) -> Result<(), Stopped> {
-        let Some(next) = self.next.next.get_mut(&partition) else { return Ok(()) };
-        match self.job.end(partition) {
-            Some(end) => *next = end.max(*next),
-            // Markers have offsets too, and consumers commit behind them.
-            None => {
-                let positions = self.consumer.position().map_err(|error| Trouble::of("tell the position", &error))?;
-                let found = positions.find_partition(&self.job.source, partition).map(|found| found.offset());
-                if let Some(Offset::Offset(position)) = found {
-                    *next = position.max(*next);
-                }
-            }
+    /// Notes that all of a partition was read that is there for now. Markers have offsets too, and consumers commit behind
+    /// them. Whether that is the end of the copy the position says: a replica that lags ends sooner.
+    fn reach_end(&mut self, partition: i32) {
+        let Some(next) = self.next.next.get_mut(&partition) else { return };
+        if let Some(position) = position(self.consumer, &self.job.source, partition) {
+            *next = position.min(self.job.end(partition).unwrap_or(i64::MAX)).max(*next);
         }
-        Ok(())
     }
 
     /// Stages a record that waits for schemas, if they are there by now.

@@ -2,22 +2,29 @@
 //!
 //! Where a group goes on is found from what it has committed and from the offset map, never from times. Nothing of the group's offsets
 //! of the source is touched: they stay on the brokers, and in the job's state beside them. That nobody
-//! overwrites a living group is the brokers' doing: they refuse the offsets of whoever is no member while there are members.
+//! overwrites a living group is the brokers' doing: they refuse the offsets of whoever is no member while there are
+//! members.
 //!
-//! Back goes what has stayed the same: where records were born on the target since, the source lacks them, and going back
+//! Records that were born on the target are read by a moved group: it goes on at the first of them at the latest. Back goes what
+//! has stayed the same: where records were born on the target since, the source lacks them, and going back
 //! would lose them for the group; then it is refused, with their number.
+//!
+//! The state says *moving* before offsets are set, and *moved* afterwards. A move that was killed between is found anew, as long as the
+//! group has not read since on the side that it goes to; one that is done is not made again.
 
 use std::collections::BTreeMap;
 
-use rdkafka::Message as _;
 use serde::Serialize;
 
+use super::born::Born;
 use super::cast::{Cast, Side};
 use super::error::Error;
-use super::offsets::{Map, Place, place};
-use super::scan;
-use super::state::{Moved, State};
+use super::identity::{self, Clusters};
+use super::offsets::{Map, Offsets, Place, lost, place};
+use super::settle::{Settled, settle};
+use super::state::{Job, Moved};
 use super::{groups, job, now, store};
+use crate::pipeline::failpoint::{self, Point};
 
 /// What a group's move is, or would be.
 #[derive(Debug, Clone, Serialize)]
@@ -32,16 +39,18 @@ pub struct Move {
     pub to: Vec<Place>,
     /// Records that it reads twice.
     pub again: u64,
-    /// Whether it was moved.
+    /// Records that others have written to the target before its place: it goes on at the first of them.
+    pub born: u64,
+    /// Whether it was moved, by this command or before.
     pub moved: bool,
+    /// Whether it was moved before, so that nothing is left to do.
+    pub already: bool,
+    /// Its offsets on the side that it reaches, as they are before it is moved.
+    #[serde(skip)]
+    before: Offsets,
 }
 
 impl Move {
-    fn new(group: &str, members: usize, from: BTreeMap<i32, i64>, to: Vec<Place>) -> Self {
-        let again = to.iter().map(|place| place.again).sum();
-        Self { group: group.to_owned(), members, from, to, again, moved: false }
-    }
-
     fn offsets(&self) -> BTreeMap<i32, i64> {
         self.to.iter().map(|place| (place.partition, place.next)).collect()
     }
@@ -51,39 +60,77 @@ impl Move {
 #[derive(Debug)]
 pub struct Basis {
     cast: Cast,
-    state: State,
-    map: Map,
-    starts: BTreeMap<i32, i64>,
+    job: Job,
+    settled: Settled,
+    /// The map as it reads from the target.
+    reversed: Map,
+    /// The first offsets of source and target.
+    starts: (Offsets, Offsets),
 }
 
 impl Basis {
-    /// Reads state and map.
+    /// Waits until what was copied is settled, and reads state and map.
     ///
     /// # Errors
-    /// The job has not begun, or was abandoned; a cluster that does not answer.
+    /// The job has not begun, or was abandoned; topics that are not what they were; a cluster that does not answer.
     pub fn read(cast: Cast) -> Result<Self, Error> {
-        let state = store::state(&cast, None)?;
-        let job = state.job.as_ref().ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
+        let job = store::state(&cast, Some(&[0]))?.job.ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
         if job.abandoned {
             return Err(Error::Abandoned(cast.group.clone()));
         }
-        let (map, starts) = (store::map(&cast)?, groups::starts(&cast, Side::Target, &job.to)?);
-        Ok(Self { cast, state, map, starts })
+        if let Some(difference) = Clusters::connect(&cast)?.difference(&cast, &job)? {
+            return Err(Error::Unsuitable(identity::refusal(&cast, &difference)));
+        }
+        let settled = settle(&cast, &job)?;
+        check_map(&cast, &settled)?;
+        let starts = (groups::starts(&cast, Side::Source, &job.source)?, groups::starts(&cast, Side::Target, &job.to)?);
+        Ok(Self { cast, job, reversed: settled.map.reversed(), settled, starts })
     }
 
-    /// Finds where a group goes on in the target.
+    /// Finds where groups go on in the target.
     ///
     /// # Errors
-    /// The group has read nothing of the source, or more than was copied.
-    pub fn forth(&self, group: &str) -> Result<Move, Error> {
-        let topic = &self.cast.migration.source;
-        let from = groups::committed(&self.cast, Side::Source, (group, topic))?;
-        if from.is_empty() {
+    /// A group has read nothing of the source, or more than was copied; copies that it has not read are gone.
+    pub fn forth(&self, groups: &[String]) -> Result<Vec<Move>, Error> {
+        let nobody = Offsets::new();
+        let mut moves: Vec<Move> = groups.iter().map(|group| self.away(group, &nobody)).collect::<Result<_, _>>()?;
+        let mut until = Offsets::new();
+        for place in moves.iter().filter(|found| !found.already).flat_map(|found| &found.to) {
+            let last = until.entry(place.partition).or_default();
+            *last = place.next.max(*last);
+        }
+        let born = Born::look(&self.cast, &self.reversed, &until)?;
+        if born.count > 0 {
+            moves = groups.iter().map(|group| self.away(group, &born.firsts)).collect::<Result<_, _>>()?;
+            moves.iter_mut().for_each(|found| found.born = born.count);
+        }
+        Ok(moves)
+    }
+
+    fn away(&self, group: &str, born: &Offsets) -> Result<Move, Error> {
+        let (source, to) = (&self.job.source, &self.job.to);
+        let from = groups::committed(&self.cast, Side::Source, (group, source))?;
+        let before = groups::committed(&self.cast, Side::Target, (group, to))?;
+        let members = groups::members(&self.cast, Side::Source, group)?;
+        let known = self.settled.state.groups.get(group);
+        if known.is_some_and(|moved| moved.is_back && moved.is_moving) {
             return Err(Error::Unsuitable(format!(
-                "group '{group}' has no offsets of '{topic}': it never read it, or they have expired"
+                "group '{group}' was being brought back when the command was killed: finish that first, by `cut-over --back`"
             )));
         }
-        let nexts = self.state.nexts();
+        if let Some(moved) = known.filter(|moved| !moved.is_back)
+            && self.is_there(group, moved, (&from, &before))?
+        {
+            let place = |(&partition, &next): (&i32, &i64)| Place { partition, next, again: 0, unread: 0 };
+            let to = before.iter().map(place).collect();
+            return Ok(Move { already: true, moved: true, ..found((group, members), (from, before), to) });
+        }
+        if from.is_empty() {
+            return Err(Error::Unsuitable(format!(
+                "group '{group}' has no offsets of '{source}': it never read it, or they have expired"
+            )));
+        }
+        let nexts = self.settled.state.nexts();
         for (partition, offset) in &from {
             let copied = nexts.get(partition).copied().unwrap_or(0);
             if *offset > copied {
@@ -92,60 +139,104 @@ impl Basis {
                 )));
             }
         }
-        let places = place(self.map.runs().iter().copied(), &from, &self.starts);
-        Ok(Move::new(group, groups::members(&self.cast, Side::Source, group)?, from, places))
+        let runs = || self.settled.map.runs().iter().copied();
+        self.check_lost((group, to), lost(runs(), &from, (&self.starts.0, &self.starts.1)))?;
+        let places = place(runs(), &from, (&self.starts.1, born));
+        let is_late = |place: &&Place| self.settled.ends.get(&place.partition).is_none_or(|end| place.next > *end);
+        if let Some(Place { partition, .. }) = places.iter().find(is_late) {
+            return Err(Error::Kafka {
+                what: format!("group '{group}' has just read what is being copied to partition {partition} of '{to}'"),
+                reason: "its consumers run, or have only stopped: try again".to_owned(),
+            });
+        }
+        Ok(found((group, members), (from, before), places))
     }
 
-    /// Finds where a group that was moved goes on in the source.
+    /// Tells whether a group that the state knows is on the target, so that moving it again would throw it back.
+    fn is_there(&self, group: &str, moved: &Moved, (from, now): (&Offsets, &Offsets)) -> Result<bool, Error> {
+        let (source, to) = (&self.job.source, &self.job.to);
+        let has_read = *now != moved.to && (!moved.is_moving || *now != moved.before);
+        match (moved.is_moving, has_read, *from == moved.from) {
+            // Killed before or after its offsets were set: it is moved as if nothing had happened.
+            (true, false, _) => Ok(false),
+            (false, _, true) => Ok(true),
+            (true, true, _) => Err(Error::Unsuitable(format!(
+                "group '{group}' was being moved when the command was killed, and has read '{to}' since, maybe from elsewhere: delete \
+                 its offsets of '{to}' (kafka-consumer-groups.sh --delete-offsets), then try again"
+            ))),
+            (false, _, false) => Err(Error::Unsuitable(format!(
+                "group '{group}' was moved to '{to}', and has read '{source}' since: its consumers there still ran. Bring it back \
+                 first (--back), or let it be where it is"
+            ))),
+        }
+    }
+
+    fn check_lost(&self, (group, topic): (&str, &str), lost: u64) -> Result<(), Error> {
+        if lost == 0 {
+            return Ok(());
+        }
+        Err(Error::Unsuitable(format!(
+            "{lost} records that group '{group}' has not read are gone from '{topic}', by its retention (retention.ms) or deleted, \
+             and are still where the group is: let it read them there, or keep them longer and begin a new job"
+        )))
+    }
+
+    /// Finds where groups that were moved go on in the source.
     ///
     /// # Errors
-    /// It was not moved, or records were born on the target since.
-    pub fn back(&self, group: &str) -> Result<Move, Error> {
-        let Some(moved) = self.state.groups.get(group).filter(|moved| !moved.is_back) else {
-            return Err(Error::Unsuitable(format!("group '{group}' was not moved by this job, or is back already")));
-        };
-        let (source, to) = (&self.cast.migration.source, &self.cast.migration.to);
-        let mut from = moved.to.clone();
-        from.extend(groups::committed(&self.cast, Side::Target, (group, to))?);
-        let reversed = self.map.reversed();
-        let (born, first) = self.born(&reversed)?;
-        if let Some((partition, offset)) = first {
+    /// One was not moved, or records were born on the target since.
+    pub fn back(&self, groups: &[String]) -> Result<Vec<Move>, Error> {
+        let (source, to) = (&self.job.source, &self.job.to);
+        for group in groups {
+            let state = self.settled.state.groups.get(group);
+            if state.is_none_or(|moved| moved.is_back != moved.is_moving) {
+                return Err(Error::Unsuitable(match state {
+                    Some(moved) if !moved.is_back => format!(
+                        "group '{group}' was being moved when the command was killed: finish that first, by `cut-over` without --back"
+                    ),
+                    _ => format!("group '{group}' was not moved by this job, or is back already"),
+                }));
+            }
+        }
+        let born = Born::look(&self.cast, &self.reversed, &self.settled.ends)?;
+        if let Some((partition, offset)) = born.first() {
+            let count = born.count;
             return Err(Error::Unsuitable(format!(
-                "{born} records were born on '{to}' (the first at partition {partition}, offset {offset}), and '{source}' lacks \
-                 them: group '{group}' would never read them. Copy them back first, by a job or converter from '{to}' to '{source}'"
+                "{count} records were born on '{to}' (the first at partition {partition}, offset {offset}), and '{source}' lacks \
+                 them: {} would never read them. Copy them back first, by a job or converter from '{to}' to '{source}'",
+                groups.join(", ")
             )));
         }
-        let starts = groups::starts(&self.cast, Side::Source, source)?;
-        let places = place(reversed.runs().iter().copied(), &from, &starts);
-        Ok(Move::new(group, groups::members(&self.cast, Side::Target, group)?, from, places))
+        groups.iter().map(|group| self.home(group)).collect()
     }
 
-    /// Counts the records of the target that are no copies, and finds the first.
-    fn born(&self, reversed: &Map) -> Result<(u64, Option<(i32, i64)>), Error> {
-        let (mut born, mut first) = (0, None);
-        scan::all(&self.cast, Side::Target, &self.cast.migration.to, |message| {
-            let spot = (message.partition(), message.offset());
-            if reversed.target(spot).is_none() {
-                born += 1;
-                first.get_or_insert(spot);
-            }
-        })?;
-        Ok((born, first))
+    fn home(&self, group: &str) -> Result<Move, Error> {
+        let (source, to) = (&self.job.source, &self.job.to);
+        let moved = &self.settled.state.groups[group];
+        let before = groups::committed(&self.cast, Side::Source, (group, source))?;
+        if moved.is_moving && before != moved.before && before != moved.from {
+            return Err(Error::Unsuitable(format!(
+                "group '{group}' was being brought back when the command was killed, and has read '{source}' since, maybe from \
+                 elsewhere: set its offsets of '{source}' by hand (kafka-consumer-groups.sh --reset-offsets)"
+            )));
+        }
+        let mut from = moved.to.clone();
+        from.extend(groups::committed(&self.cast, Side::Target, (group, to))?);
+        let runs = || self.reversed.runs().iter().copied();
+        self.check_lost((group, source), lost(runs(), &from, (&self.starts.1, &self.starts.0)))?;
+        let places = place(runs(), &from, (&self.starts.0, &Offsets::new()));
+        let members = groups::members(&self.cast, Side::Target, group)?;
+        Ok(found((group, members), (from, before), places))
     }
 
-    /// Moves a group to the target: first its old offsets are kept in the job's state, then it gets its new ones.
+    /// Moves a group to the target. Before its offsets are set the state says so; its old ones are kept there.
     ///
     /// # Errors
     /// It has members, or the brokers do not answer.
     pub fn carry_out(&self, found: &mut Move) -> Result<(), Error> {
-        if found.members > 0 {
-            return Err(groups::alive(&found.group));
-        }
-        let (from, to) = (found.from.clone(), found.offsets());
-        self.keep(&found.group, &Moved { from, to: to.clone(), is_back: false, time: now() })?;
-        groups::set(&self.cast, Side::Target, (&found.group, &self.cast.migration.to), &to)?;
-        found.moved = true;
-        Ok(())
+        let (from, to, before) = (found.from.clone(), found.offsets(), found.before.clone());
+        let moved = Moved { from, to: to.clone(), before, is_back: false, is_moving: true, time: now() };
+        self.set(found, moved, (Side::Target, &self.job.to), &to)
     }
 
     /// Brings a group back to the source.
@@ -153,18 +244,45 @@ impl Basis {
     /// # Errors
     /// It has members, or the brokers do not answer.
     pub fn bring_back(&self, found: &mut Move) -> Result<(), Error> {
+        let (from, to, before) = (found.offsets(), found.from.clone(), found.before.clone());
+        let moved = Moved { from: from.clone(), to, before, is_back: true, is_moving: true, time: now() };
+        self.set(found, moved, (Side::Source, &self.job.source), &from)
+    }
+
+    fn set(&self, found: &mut Move, moved: Moved, (side, topic): (Side, &str), offsets: &Offsets) -> Result<(), Error> {
+        if found.already {
+            return Ok(());
+        }
         if found.members > 0 {
             return Err(groups::alive(&found.group));
         }
-        let to = found.offsets();
-        groups::set(&self.cast, Side::Source, (&found.group, &self.cast.migration.source), &to)?;
-        self.keep(&found.group, &Moved { from: to, to: found.from.clone(), is_back: true, time: now() })?;
+        let group = &found.group;
+        job::put_group(&self.cast, self.job.lanes, group, &moved)?;
+        failpoint::fault(Point::BeforeOffsets);
+        groups::set(&self.cast, side, (group, topic), offsets)?;
+        failpoint::fault(Point::AfterOffsets);
+        job::put_group(&self.cast, self.job.lanes, group, &Moved { is_moving: false, time: now(), ..moved })?;
         found.moved = true;
         Ok(())
     }
+}
 
-    fn keep(&self, group: &str, moved: &Moved) -> Result<(), Error> {
-        let lanes = self.state.job.as_ref().map_or(0, |job| job.lanes);
-        job::put_group(&self.cast, lanes, group, moved)
+/// Tells whether the map has all that was copied: no group can be placed by what is left of one.
+fn check_map(cast: &Cast, settled: &Settled) -> Result<(), Error> {
+    let copied = settled.state.sums().copied;
+    let told = settled.map.records();
+    if told >= copied {
+        return Ok(());
     }
+    Err(Error::Unsuitable(format!(
+        "the offset map tells of {told} records, and {copied} were copied: topic '{}' has lost records. No group can be placed by \
+         it; abandon the job and begin anew",
+        cast.map
+    )))
+}
+
+fn found((group, members): (&str, usize), (from, before): (Offsets, Offsets), to: Vec<Place>) -> Move {
+    let again = to.iter().map(|place| place.again).sum();
+    let group = group.to_owned();
+    Move { group, members, from, to, again, born: 0, moved: false, already: false, before }
 }

@@ -15,7 +15,10 @@ pub enum Error {
     #[error("job '{0}' has not begun: topic '{0}.state' has no job; begin it with `sluice migrate run`")]
     NotBegun(String),
     /// Somebody gave the job up.
-    #[error("job '{0}' was abandoned; nothing is copied any more")]
+    #[error(
+        "job '{0}' was abandoned; nothing is copied any more. `sluice migrate abandon` without --keep-topics removes what it made; a \
+         job of another name begins anew"
+    )]
     Abandoned(String),
     /// The source has lost records that were not copied.
     #[error(
@@ -32,6 +35,9 @@ pub enum Error {
         /// The first offset that is there.
         to: i64,
     },
+    /// Topics or clusters are not what they were when the job began.
+    #[error("{0}")]
+    Changed(String),
     /// A record that the target takes in no form.
     #[error(
         "the record at {topic}-{partition}@{offset} is not taken by '{to}': {code}; the job stops before it. Let the topic take it (max.message.bytes), then run again"
@@ -88,6 +94,7 @@ impl Error {
             Self::Unsuitable(_) | Self::NotBegun(_) => true,
             Self::Topics(error) => !error.is_transient(),
             Self::Abandoned(_)
+            | Self::Changed(_)
             | Self::Deleted { .. }
             | Self::Refused { .. }
             | Self::Fenced(_)

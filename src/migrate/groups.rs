@@ -1,6 +1,6 @@
 //! Consumer groups as the brokers have them: their members, and their offsets of one topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use rdkafka::consumer::Consumer as _;
@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::cast::{Cast, PATIENCE, Side};
 use super::error::Error;
-use super::store::{extent, partitions_of};
+use super::reading::{extent, partitions_there};
 use crate::kafka::ffi;
 
 /// Returns the *next* offset of each partition of a topic that a group has committed.
@@ -17,7 +17,7 @@ pub(super) fn committed(cast: &Cast, side: Side, (group, topic): (&str, &str)) -
     let consumer = cast.member(side, group)?;
     let asking = |error: KafkaError| Error::asking(format!("ask for the offsets of group '{group}'"), &error);
     let mut list = TopicPartitionList::new();
-    for partition in partitions_of(&consumer, topic)? {
+    for partition in partitions_there(&consumer, topic)? {
         list.add_partition(topic, partition);
     }
     let found = consumer.committed_offsets(list, PATIENCE).map_err(asking)?;
@@ -37,6 +37,21 @@ pub(super) fn members(cast: &Cast, side: Side, group: &str) -> Result<usize, Err
     let groups = consumer.fetch_group_list(Some(group), PATIENCE);
     let groups = groups.map_err(|error| Error::asking(format!("look at group '{group}'"), &error))?;
     Ok(groups.groups().iter().find(|found| found.name() == group).map_or(0, |found| found.members().len()))
+}
+
+/// Returns the groups that a topic's partitions are assigned to now.
+pub(super) fn readers(cast: &Cast, side: Side, topic: &str) -> Result<BTreeSet<String>, Error> {
+    let consumer = cast.consumer(side, 1)?;
+    let groups = consumer.fetch_group_list(None, PATIENCE);
+    let groups = groups.map_err(|error| Error::asking("list the consumer groups", &error))?;
+    // An assignment has the name behind its length (two bytes).
+    let length = u16::try_from(topic.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let word = [&length, topic.as_bytes()].concat();
+    let reads = |assignment: &[u8]| assignment.windows(word.len()).any(|part| part == word);
+    let is_reader = |group: &&rdkafka::groups::GroupInfo| {
+        group.members().iter().any(|member| member.assignment().is_some_and(reads))
+    };
+    Ok(groups.groups().iter().filter(is_reader).map(|group| group.name().to_owned()).collect())
 }
 
 /// Sets a group's offsets of a topic, as one that is no member. Brokers refuse that while the group has members.
@@ -81,6 +96,6 @@ pub(super) fn alive(group: &str) -> Error {
 /// Returns the first offset of each partition of a topic.
 pub(super) fn starts(cast: &Cast, side: Side, topic: &str) -> Result<BTreeMap<i32, i64>, Error> {
     let consumer = cast.consumer(side, 1)?;
-    let partitions = partitions_of(&consumer, topic)?.into_iter();
+    let partitions = partitions_there(&consumer, topic)?.into_iter();
     partitions.map(|partition| Ok((partition, extent(&consumer, topic, partition)?.0))).collect()
 }

@@ -3,26 +3,30 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use super::cast::{Cast, Side};
 use super::convert::{self, Conversions};
 use super::error::Error;
+use super::identity::{self, Clusters, Ids};
 use super::lane::{Gauge, Lane, Letters, Terms};
 use super::offsets::Offsets;
 use super::plan::Plan;
+use super::settle::SIZES;
 use super::state::{GROUP, JOB, Job, Moved, State, VERSION};
-use super::store;
 use super::trouble::Trouble;
 use super::writer::Writer;
+use super::{fresh, store};
 use crate::config::{Migration, Outputs};
 use crate::gate::policy::Mode;
 use crate::kafka::clients::Sizes;
 use crate::kafka::ffi::Outgoing;
-use crate::kafka::topics::{self, Cluster, MAX_MESSAGE_BYTES, Needs, NewTopic, Topic, tool_options};
+use crate::kafka::topics::{self, MAX_MESSAGE_BYTES, Needs, NewTopic, Topic, tool_options};
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
+use crate::pipeline::watchdog::Told;
 
 /// Lanes where nobody says how many.
 const LANES: i32 = 4;
@@ -44,7 +48,7 @@ pub struct Asked {
 }
 
 /// A job that is ready to run.
-#[derive(Debug)]
+#[allow(missing_debug_implementations, reason = "rdkafka's admin client has none")]
 pub struct Open {
     /// Who takes part.
     pub cast: Cast,
@@ -55,6 +59,7 @@ pub struct Open {
     /// What it tells while it runs.
     pub gauge: Gauge,
     terms: Terms,
+    clusters: Clusters,
 }
 
 impl Open {
@@ -63,9 +68,15 @@ impl Open {
     /// # Errors
     /// Topics that do not fit, a state that is another one's, a cluster that does not answer.
     pub fn new(cast: Cast, asked: &Asked, stop: Stop) -> Result<Self, Error> {
-        let layout = Layout::see(&cast, asked, true)?;
         let mut conversions = Conversions::new(&cast)?;
+        let clusters = Clusters::connect(&cast)?;
+        // Before anything is made: what an ended job has removed stays away.
         let mut before = store::state(&cast, None)?;
+        match &before.job {
+            Some(job) => check_same(&cast, job, &clusters)?,
+            None => fresh::check_empty(&cast, &before)?,
+        }
+        let layout = Layout::see(&cast, &clusters, (asked, before.job.as_ref(), true))?;
         let job = match &before.job {
             Some(job) => resume(&cast, job, &before, (&layout, asked))?,
             None => begin(&cast, &layout, (asked, conversions.as_ref()), &stop)?,
@@ -80,8 +91,14 @@ impl Open {
         #[expect(clippy::cast_sign_loss, reason = "there is one lane at least")]
         let rate = asked.rate.map(|rate| (rate / job.lanes.max(1) as u32).max(1));
         let (conversions, letters) = (conversions.map(Arc::new), layout.letters);
-        let terms = Terms { rate, sizes: layout.sizes, stop, conversions, letters };
-        Ok(Self { cast, job, before, gauge: Gauge::default(), terms })
+        let terms = Terms { rate, sizes: layout.sizes, stop, conversions, letters, hung: Told::default() };
+        Ok(Self { cast, job, before, gauge: Gauge::default(), terms, clusters })
+    }
+
+    /// Says which lane hangs in a call that does not come back, if one does.
+    #[must_use]
+    pub fn hung(&self) -> Option<&str> {
+        self.terms.hung.get().map(String::as_str)
     }
 
     /// Returns how many offsets there are between where it was and its end; none where it has none.
@@ -96,8 +113,27 @@ impl Open {
     /// (To ask the state would be too early: a commit is answered before readers see it.)
     ///
     /// # Errors
-    /// That of the first lane that cannot go on.
+    /// That of the first lane that cannot go on, or topics that are not what they were.
     pub fn run(&self) -> Result<bool, Error> {
+        let (cast, job, is_over) = (&self.cast, &self.job, AtomicBool::new(false));
+        let (ended, seen) = thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let is_over = || is_over.load(Ordering::Relaxed);
+                let seen = identity::watch(&self.clusters, cast, job, &self.terms.stop, is_over);
+                seen.inspect(|_| self.terms.stop.stop())
+            });
+            let ended = self.run_lanes();
+            is_over.store(true, Ordering::Relaxed);
+            (ended, watch.join())
+        });
+        // What has changed is why lanes fail, and a copy of other topics than before is not done.
+        let seen = seen.map_err(|_| Error::Panicked)?;
+        let seen =
+            if seen.is_none() && matches!(ended, Ok(true)) { self.clusters.difference(cast, job)? } else { seen };
+        seen.map_or(ended, |difference| Err(Error::Changed(identity::refusal(cast, &difference))))
+    }
+
+    fn run_lanes(&self) -> Result<bool, Error> {
         thread::scope(|scope| {
             let lanes: Vec<_> = (0..self.job.lanes)
                 .map(|number| {
@@ -124,19 +160,23 @@ pub(super) struct Layout {
     pub(super) sizes: Sizes,
     /// Where dead letters go; none where there can be none.
     pub(super) letters: Option<Letters>,
+    pub(super) ids: Ids,
 }
 
 impl Layout {
-    pub(super) fn see(cast: &Cast, asked: &Asked, makes: bool) -> Result<Self, Error> {
+    pub(super) fn see(
+        cast: &Cast,
+        clusters: &Clusters,
+        (asked, begun, makes): (&Asked, Option<&Job>, bool),
+    ) -> Result<Self, Error> {
         let Migration { source, to, .. } = &cast.migration;
-        let here = Cluster::connect(cast.kafka(Side::Source), topics::PATIENCE)?;
+        let (here, there) = (&clusters.here, &clusters.there);
         let found = here.describe(&BTreeSet::from([source.clone()]))?;
         let Some(source) = found.get(source).cloned() else {
             return Err(Error::Unsuitable(format!(
                 "source topic '{source}' does not exist, or this user may not see it"
             )));
         };
-        let there = Cluster::connect(cast.kafka(Side::Target), topics::PATIENCE)?;
         let dead_letter = cast.dead_letter();
         let names = [Some(to.clone()), dead_letter.clone(), Some(cast.map.clone()), Some(cast.state.clone())];
         let names: BTreeSet<String> = names.into_iter().flatten().collect();
@@ -145,6 +185,12 @@ impl Layout {
         let lanes = planned.or(asked.lanes).unwrap_or(LANES).clamp(1, source.partitions.clamp(1, MOST_LANES));
         let mut missing = missing(cast, (&source, lanes), &found)?;
         let made: Vec<String> = missing.iter().map(|topic| topic.name.clone()).collect();
+        fresh::check_own(cast, begun.map_or(lanes, |job| job.lanes), &found)?;
+        let is_vital = |topic: &&String| begun.is_some() && dead_letter.as_ref() != Some(*topic);
+        if let Some(lost) = made.iter().find(is_vital) {
+            let reason = "a topic of a job that has begun is not made anew".to_owned();
+            return Err(Error::Kafka { what: format!("topic '{lost}' does not show on all brokers"), reason });
+        }
         if makes && !missing.is_empty() {
             // Another cluster may be smaller.
             let brokers = i32::try_from(there.brokers()?.max(1)).unwrap_or(i32::MAX);
@@ -163,7 +209,8 @@ impl Layout {
             let partitions = found.get(&topic).map_or(source.partitions, |topic| topic.partitions);
             Letters { limit: found.get(&topic).and_then(limit), partitions, topic }
         });
-        Ok(Self { source, targets, lanes, made, sizes: Sizes { largest, smallest, is_known: true }, letters })
+        let sizes = Sizes { largest, smallest, is_known: true };
+        Ok(Self { source, targets, lanes, made, sizes, ids: clusters.look(cast)?.ids, letters })
     }
 }
 
@@ -244,6 +291,7 @@ fn begin(
         ends: (!asked.follow).then_some(ends),
         targets: layout.targets,
         made: layout.made.clone(),
+        ids: layout.ids.clone(),
         abandoned: false,
         conversion,
     })
@@ -261,40 +309,44 @@ pub(super) fn extents(cast: &Cast, layout: &Layout) -> Result<(Offsets, Offsets)
     Ok((starts, ends))
 }
 
-/// Goes on with a job that has begun, if it is the one that is asked for. One that is at its end gets a new one.
-fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &Asked)) -> Result<Job, Error> {
-    let group = &cast.group;
-    let other = |what: &str, had: String, has: String| {
-        Err(Error::Unsuitable(format!(
-            "job '{group}' began with {what} {had}, and now it is {has}; mend that, or abandon the job and begin anew"
-        )))
-    };
+/// Tells whether a job that has begun is the one that is asked for, and its topics are what they were.
+fn check_same(cast: &Cast, job: &Job, clusters: &Clusters) -> Result<(), Error> {
     if job.abandoned {
-        return Err(Error::Abandoned(group.clone()));
+        return Err(Error::Abandoned(cast.group.clone()));
     }
     if (&job.source, &job.to) != (&cast.migration.source, &cast.migration.to) {
         let pair = |from: &str, to: &str| format!("'{from}' to '{to}'");
-        return other("the topics", pair(&job.source, &job.to), pair(&cast.migration.source, &cast.migration.to));
+        let (had, has) = (pair(&job.source, &job.to), pair(&cast.migration.source, &cast.migration.to));
+        return Err(other(cast, "the topics", had, has));
     }
-    let count = i32::try_from(job.starts.len()).unwrap_or(i32::MAX);
-    if count != layout.source.partitions {
-        return other("so many partitions of the source:", count.to_string(), layout.source.partitions.to_string());
+    match clusters.difference(cast, job)? {
+        Some(difference) => Err(Error::Unsuitable(identity::refusal(cast, &difference))),
+        None => Ok(()),
     }
-    if job.targets != layout.targets {
-        return other("so many partitions of the target:", job.targets.to_string(), layout.targets.to_string());
-    }
+}
+
+fn other<T: std::fmt::Display>(cast: &Cast, what: &str, had: T, has: T) -> Error {
+    Error::Unsuitable(format!(
+        "job '{}' began with {what} {had}, and now it is {has}; mend that, or abandon the job and begin anew",
+        cast.group
+    ))
+}
+
+/// Goes on with a job that has begun; one that is at its end gets a new one.
+fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &Asked)) -> Result<Job, Error> {
     if let Some(lanes) = asked.lanes.filter(|lanes| *lanes != job.lanes) {
-        return other("so many lanes:", job.lanes.to_string(), lanes.to_string());
+        return Err(other(cast, "so many lanes:", job.lanes, lanes));
     }
     if let Some((had, has)) = convert::differs(job.conversion.as_ref(), cast) {
-        return other("the conversion:", had, has);
+        return Err(other(cast, "the conversion:", had, has));
     }
     let ends = match (asked.follow, job.ends.is_some() && !before.is_done()) {
         (true, _) => None,
         (false, true) => job.ends.clone(),
         (false, false) => Some(extents(cast, layout)?.1),
     };
-    Ok(Job { ends, ..job.clone() })
+    let ids = if job.ids == Ids::default() { layout.ids.clone() } else { job.ids.clone() };
+    Ok(Job { ends, ids, ..job.clone() })
 }
 
 /// Writes the job in the name of its first lane, which ends whatever another process has under way there.
@@ -303,11 +355,16 @@ pub(super) fn write(cast: &Cast, job: &Job, sizes: Sizes, stop: &Stop) -> Result
     put(cast, 0, (JOB, &value), (sizes, stop))
 }
 
+/// Writes the job in the name of the lane after the last: it ends nobody's transaction.
+pub(super) fn write_aside(cast: &Cast, job: &Job) -> Result<(), Error> {
+    let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
+    put(cast, job.lanes, (JOB, &value), (SIZES, &Stop::default()))
+}
+
 /// Writes what a cut-over did to a group, in the name of the lane after the last: it must end nobody's transaction.
 pub(super) fn put_group(cast: &Cast, lanes: i32, group: &str, moved: &Moved) -> Result<(), Error> {
     let value = serde_json::to_vec(moved).map_err(|error| Error::Unsuitable(error.to_string()))?;
-    let sizes = Sizes { largest: MAX_MESSAGE_BYTES, smallest: MAX_MESSAGE_BYTES, is_known: true };
-    put(cast, lanes, (&format!("{GROUP}{group}"), &value), (sizes, &Stop::default()))
+    put(cast, lanes, (&format!("{GROUP}{group}"), &value), (SIZES, &Stop::default()))
 }
 
 /// Writes a record of partition 0 of the state.

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread;
@@ -27,12 +28,16 @@ use super::writer::Writer;
 use crate::kafka::clients::Sizes;
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
+use crate::pipeline::watchdog::{self, Call, Told, Watch};
 
 /// Pause before a lane begins anew; doubled with each attempt that has copied nothing.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What reading the state may take, and the end of a consumer, half of its bound.
+const READING: Duration = Duration::from_secs(60);
 
 /// How the copy is made, beside what the state says.
 #[derive(Debug, Clone)]
@@ -47,6 +52,8 @@ pub(super) struct Terms {
     pub(super) conversions: Option<Arc<Conversions>>,
     /// Where dead letters go.
     pub(super) letters: Option<Letters>,
+    /// Where the watchdog tells of a call that hangs.
+    pub(super) hung: Told,
 }
 
 /// The topic of dead letters.
@@ -187,10 +194,20 @@ impl Lane<'_> {
         }
     }
 
+    /// Watches a step, which may take twice so long.
+    fn watch(&self, step: &'static str, limit: Duration) -> Watch {
+        let call = Call { gate: self.cast.lane_id(self.number).into(), name: step, state: "a lane of a job" };
+        watchdog::watch_for(call, limit, &self.terms.hung)
+    }
+
     fn attempt(&self, doubts: &Doubts) -> Result<End, Stopped> {
+        let limit = self.cast.timeout() * 2;
+        let watch = self.watch("take the lane", limit);
         let config = self.cast.producer(self.number, self.lanes, self.terms.sizes);
         let id = self.cast.lane_id(self.number);
         let writer = Writer::take(&config, (&id, self.cast.timeout(), doubts.backoff()), &self.terms.stop)?;
+        drop(watch);
+        let watch = self.watch("read the state", READING);
         // From here on nobody else commits, so what is read now is the last word.
         let mut state = store::state(self.cast, Some(&[0, self.number + 1]))?;
         let job = state.job.take().ok_or_else(|| Error::NotBegun(self.cast.group.clone()))?;
@@ -198,10 +215,13 @@ impl Lane<'_> {
             return Err(Error::Abandoned(self.cast.group.clone()).into());
         }
         let checkpoint = state.lanes.remove(&self.number).unwrap_or_else(|| first(&job, self.number));
-        let consumer = self.cast.consumer(Side::Source, job.lanes)?;
+        let consumer = Closing { consumer: Some(self.cast.consumer(Side::Source, job.lanes)?), lane: self };
         self.check_retention(&consumer, &job, &checkpoint)?;
+        drop(watch);
         let mut copy = Copy::new(self, (&job, checkpoint), writer, &consumer)?;
+        let limit = limit + self.cast.config().commit_interval;
         loop {
+            let _watch = self.watch("copy", limit);
             match copy.turn() {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Over) => return Ok(End::Over { is_at_end: copy.is_at_end() }),
@@ -231,6 +251,28 @@ fn first(job: &Job, lane: i32) -> Checkpoint {
     Checkpoint { next, ..Checkpoint::default() }
 }
 
+/// A consumer whose end is watched: it waits for librdkafka's threads.
+struct Closing<'l> {
+    /// There until the end.
+    consumer: Option<Consumer>,
+    lane: &'l Lane<'l>,
+}
+
+impl Deref for Closing<'_> {
+    type Target = Consumer;
+
+    fn deref(&self) -> &Consumer {
+        self.consumer.as_ref().expect("it is there until its end")
+    }
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let _watch = self.lane.watch("close the consumer", READING);
+        drop(self.consumer.take());
+    }
+}
+
 /// What ends an attempt.
 #[derive(Debug)]
 pub(super) enum Stopped {
@@ -255,6 +297,7 @@ impl From<Error> for Stopped {
             Error::Unsuitable(_)
             | Error::NotBegun(_)
             | Error::Abandoned(_)
+            | Error::Changed(_)
             | Error::Deleted { .. }
             | Error::Refused { .. }
             | Error::Fenced(_)

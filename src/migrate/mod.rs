@@ -23,18 +23,23 @@
 //! the source is never written.
 
 pub mod abandon;
+mod born;
 mod cast;
 mod convert;
 mod copy;
 pub mod cut_over;
 mod error;
+mod fresh;
 mod groups;
+mod identity;
 pub mod job;
 mod lane;
 pub mod offsets;
 pub mod plan;
+mod reading;
 mod refused;
 mod scan;
+mod settle;
 pub mod state;
 pub mod status;
 pub mod store;

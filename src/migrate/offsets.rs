@@ -247,15 +247,20 @@ pub struct Place {
 }
 
 /// Finds where a group goes on that has read before `nexts` on the one side; a partition that is not among them was never
-/// read. `starts` are the first offsets of the partitions of the other side.
+/// read. `starts` are the first offsets of the partitions of the other side, and `born` those of the first records there
+/// that are no copies, where there are any: nobody has read them.
 ///
 /// No record that was not read stands before the place, and the last record that was read and stands before the first
-/// that was not is the one just before the place. So records of others that stand between the two are read.
+/// that was not is the one just before the place.
 #[must_use]
-pub fn place(runs: impl Iterator<Item = Run> + Clone, nexts: &Offsets, starts: &Offsets) -> Vec<Place> {
+pub fn place(
+    runs: impl Iterator<Item = Run> + Clone,
+    nexts: &Offsets,
+    (starts, born): (&Offsets, &Offsets),
+) -> Vec<Place> {
     let next_of = |partition: i32| nexts.get(&partition).copied().unwrap_or(i64::MIN);
     let parted = runs.map(|run| run.parted(next_of(run.from.0)));
-    let mut first_unread: BTreeMap<i32, i64> = BTreeMap::new();
+    let mut first_unread = born.clone();
     for rest in parted.clone().filter_map(|(_, rest)| rest) {
         let first = first_unread.entry(rest.to.0).or_insert(rest.to.1);
         *first = rest.to.1.min(*first);
@@ -279,6 +284,19 @@ pub fn place(runs: impl Iterator<Item = Run> + Clone, nexts: &Offsets, starts: &
         }
     }
     places.into_values().collect()
+}
+
+/// Counts the copies that a group which has read before `nexts` has not read, and that are gone: they stood before `starts`.
+/// What its own side has lost too, which begins at `froms`, the group could not have read there either.
+#[must_use]
+pub fn lost(runs: impl Iterator<Item = Run>, nexts: &Offsets, (froms, starts): (&Offsets, &Offsets)) -> u64 {
+    let of = |offsets: &Offsets, partition| offsets.get(&partition).copied().unwrap_or(0);
+    let gone = |run: Run| {
+        let next = of(nexts, run.from.0).max(of(froms, run.from.0));
+        let rest = run.parted(next).1?;
+        Some((of(starts, rest.to.0) - rest.to.1).clamp(0, rest.length).unsigned_abs())
+    };
+    runs.filter_map(gone).sum()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::cast::{Cast, Side};
 use super::convert::Conversions;
 use super::error::Error;
+use super::identity::Clusters;
 use super::job::{Asked, Layout, extents};
 use super::state::{Conversion, Job};
 use super::ways::Ways;
@@ -102,7 +103,8 @@ impl Plan {
                 cast.group
             )));
         }
-        let layout = Layout::see(cast, &Asked { lanes, ..Asked::default() }, false)?;
+        let asked = Asked { lanes, ..Asked::default() };
+        let layout = Layout::see(cast, &Clusters::connect(cast)?, (&asked, None, false))?;
         let (starts, ends) = extents(cast, &layout)?;
         let until = |(&partition, &end): (&i32, &i64)| {
             let last = sample.map_or(i64::MAX, |sample| starts[&partition].saturating_add(i64::from(sample)));
@@ -194,6 +196,7 @@ impl Plan {
             ends,
             targets: *targets,
             made,
+            ids: layout.ids.clone(),
             abandoned: false,
             conversion,
         })

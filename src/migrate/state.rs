@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::identity::Ids;
+
 /// The key of the job.
 pub const JOB: &str = "job";
 
@@ -38,6 +40,9 @@ pub struct Job {
     pub targets: i32,
     /// The topics that the job made, which `abandon` removes.
     pub made: Vec<String>,
+    /// The IDs of clusters and topics.
+    #[serde(default)]
+    pub ids: Ids,
     /// Whether somebody has given it up: then nothing is copied any more.
     #[serde(default)]
     pub abandoned: bool,
@@ -99,13 +104,19 @@ pub struct Checkpoint {
 /// What a cut-over has done to a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
-    /// Its offsets of the source, as they were.
+    /// Its offsets of the source: as they were; brought back, as they are set.
     pub from: BTreeMap<i32, i64>,
-    /// Its offsets of the target, as they were set.
+    /// Its offsets of the target: as they are set; brought back, as they were.
     pub to: BTreeMap<i32, i64>,
+    /// The offsets that it had before on the side where they are set.
+    #[serde(default)]
+    pub before: BTreeMap<i32, i64>,
     /// Whether it was brought back since.
     #[serde(default)]
     pub is_back: bool,
+    /// Whether the offsets are still to be set, or just being set; a command that was killed leaves that.
+    #[serde(default)]
+    pub is_moving: bool,
     /// When, in milliseconds since 1970-01-01 UTC.
     pub time: i64,
 }
@@ -222,6 +233,7 @@ mod tests {
             ends: Some(offsets(9)),
             targets: 3,
             made: Vec::new(),
+            ids: Ids::default(),
             abandoned: false,
             conversion: None,
         }

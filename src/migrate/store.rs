@@ -1,38 +1,48 @@
 //! Reading what a job has written: its state and its map, from the begin of their topics to the end.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use rdkafka::Message as _;
-use rdkafka::consumer::Consumer as _;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::message::BorrowedMessage;
 
-use super::cast::{Cast, Consumer, Met, PATIENCE, Side, poll};
+use super::cast::{Cast, Consumer, Side};
 use super::error::Error;
-use super::offsets::Map;
+use super::offsets::{Map, Offsets};
+pub(super) use super::reading::extent;
+use super::reading::{partitions_of, up_to};
 use super::state::State;
 
-/// How long a topic may give nothing while it is read.
-const SILENCE: Duration = Duration::from_secs(60);
-
 /// Reads these partitions of the state; all where none are named. A topic that is not there is an empty state.
-pub fn state(cast: &Cast, partitions: Option<&[i32]>) -> Result<State, Error> {
-    let mut state = State::default();
-    let mut failed = Ok(());
-    read(cast, &cast.state, partitions, |partition, key, value| {
-        if let (Ok(()), Some(value)) = (&failed, value) {
-            failed = state.add(partition, key, value).map_err(Error::from);
+pub fn state(cast: &Cast, wanted: Option<&[i32]>) -> Result<State, Error> {
+    let consumer = cast.consumer(Side::Target, 1)?;
+    let Some(there) = partitions_of(&consumer, &cast.state)? else { return Ok(State::default()) };
+    let wanted = wanted.unwrap_or(&there);
+    if let Some(lacking) = wanted.iter().find(|partition| !there.contains(partition)) {
+        return Err(Error::Unsuitable(format!("topic '{}' has no partition {lacking}", cast.state)));
+    }
+    state_of(cast, &consumer, wanted)
+}
+
+fn state_of(cast: &Cast, consumer: &Consumer, partitions: &[i32]) -> Result<State, Error> {
+    let (mut state, mut failed) = (State::default(), Ok(()));
+    up_to(consumer, &cast.state, &whole(partitions), |message: &BorrowedMessage<'_>| {
+        if let (Ok(()), Some(value)) = (&failed, message.payload()) {
+            let key = message.key().unwrap_or_default();
+            failed = state.add(message.partition(), key, value).map_err(Error::from);
         }
     })?;
     failed.map(|()| state)
 }
 
-/// Reads the offset map.
+/// Reads the offset map; one that is not there is an empty map.
 pub fn map(cast: &Cast) -> Result<Map, Error> {
+    let consumer = cast.consumer(Side::Target, 1)?;
+    let partitions = partitions_of(&consumer, &cast.map)?.unwrap_or_default();
     // The last word on a key counts, compacted or not.
     let mut pieces = BTreeMap::new();
-    read(cast, &cast.map, None, |_, key, value| {
-        pieces.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+    up_to(&consumer, &cast.map, &whole(&partitions), |message| {
+        let value = message.payload().map(<[u8]>::to_vec);
+        pieces.insert(message.key().unwrap_or_default().to_vec(), value);
     })?;
     let mut map = Map::default();
     for (key, value) in pieces {
@@ -42,57 +52,6 @@ pub fn map(cast: &Cast) -> Result<Map, Error> {
     Ok(map)
 }
 
-fn read(
-    cast: &Cast,
-    topic: &str,
-    partitions: Option<&[i32]>,
-    mut each: impl FnMut(i32, &[u8], Option<&[u8]>),
-) -> Result<(), Error> {
-    let consumer = cast.consumer(Side::Target, 1)?;
-    let all = partitions_of(&consumer, topic)?;
-    let wanted = partitions.unwrap_or(&all).iter().filter(|partition| all.contains(partition));
-    let mut list = TopicPartitionList::new();
-    for &partition in wanted {
-        let added = list.add_partition_offset(topic, partition, Offset::Beginning);
-        added.map_err(|error| Error::asking("read the state", &error))?;
-    }
-    let reading = |error| Error::asking(format!("read topic '{topic}'"), &error);
-    consumer.assign(&list).map_err(reading)?;
-    // An end is told anew whenever it has moved, so ends are no count of partitions.
-    let mut open: BTreeSet<i32> = list.elements().iter().map(|element| element.partition()).collect();
-    let mut last = Instant::now();
-    while !open.is_empty() {
-        match poll(&consumer, Duration::from_millis(100)).map_err(reading)? {
-            Met::Record(message) => {
-                each(message.partition(), message.key().unwrap_or_default(), message.payload());
-                last = Instant::now();
-            }
-            Met::End(partition) => {
-                open.remove(&partition);
-            }
-            Met::Nothing if last.elapsed() > SILENCE => {
-                let what = format!("read topic '{topic}'");
-                return Err(Error::Kafka {
-                    what: format!("could not {what}"),
-                    reason: format!("nothing came in {SILENCE:?}"),
-                });
-            }
-            Met::Nothing => {}
-        }
-    }
-    Ok(())
-}
-
-/// Returns the partitions of a topic; none where it is not there.
-pub(super) fn partitions_of(consumer: &Consumer, topic: &str) -> Result<Vec<i32>, Error> {
-    let metadata = consumer.fetch_metadata(None, PATIENCE);
-    let metadata = metadata.map_err(|error| Error::asking("list the topics", &error))?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    Ok(found.map(|found| found.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default())
-}
-
-/// Returns the first offset of a partition and the one after its last record that was committed.
-pub(super) fn extent(consumer: &Consumer, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
-    let asked = consumer.fetch_watermarks(topic, partition, PATIENCE);
-    asked.map_err(|error| Error::asking(format!("find the ends of {topic}-{partition}"), &error))
+fn whole(partitions: &[i32]) -> Offsets {
+    partitions.iter().map(|&partition| (partition, i64::MAX)).collect()
 }

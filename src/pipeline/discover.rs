@@ -147,8 +147,11 @@ pub(super) fn asking(error: topics::Error) -> Fault {
         error @ (topics::Error::Create { .. } | topics::Error::Delete { .. }) => {
             Fault::Fatal(Error::Configuration { reason: error.to_string() })
         }
-        error @ topics::Error::Client(_) => Fault::Fatal(Error::Configuration { reason: plain_chain(&error) }),
+        error @ (topics::Error::Client(_) | topics::Error::Forbidden { .. }) => {
+            Fault::Fatal(Error::Configuration { reason: plain_chain(&error) })
+        }
         error @ (topics::Error::Unreachable { .. }
+        | topics::Error::Look { .. }
         | topics::Error::Describe { .. }
         | topics::Error::NotVisible { .. }) => Fault::Abort(plain_chain(&error)),
     }

@@ -10,11 +10,13 @@
 //! Time is what this thread has seen pass while it ran. A process that was halted, or whose
 //! machine slept, finds its own tick late, and everybody gets the whole bound again.
 //!
+//! A migration job is told instead ([`Told`]), and ends as after any other failure.
+//!
 //! It ends the process by SIGABRT, so that supervisors see no clean end; [`no_core_dumps`]
 //! has seen to it that memory, which holds secrets and records, does not go to disk.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,29 +49,43 @@ struct Entry {
     call: Call,
     bound: Duration,
     seen: Duration,
+    /// Who is told instead of ending the process.
+    told: Option<Told>,
 }
+
+/// Where it is told that a call hangs: one line.
+pub(crate) type Told = Arc<OnceLock<String>>;
 
 /// A call that is watched.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// The gate.
-    pub(super) gate: std::sync::Arc<str>,
+    pub(crate) gate: Arc<str>,
     /// Its name.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// What was under way.
-    pub(super) state: &'static str,
+    pub(crate) state: &'static str,
 }
 
 /// Watches a call until it is dropped.
 #[derive(Debug)]
-pub(super) struct Watch(u64);
+pub(crate) struct Watch(u64);
 
 /// Begins to watch a call that may take twice `limit`, and no less than ten seconds.
 pub(super) fn watch(call: Call, limit: Duration) -> Watch {
+    begin(call, limit, None)
+}
+
+/// The same, for somebody who ends the process himself once he is told.
+pub(crate) fn watch_for(call: Call, limit: Duration, told: &Told) -> Watch {
+    begin(call, limit, Some(Arc::clone(told)))
+}
+
+fn begin(call: Call, limit: Duration, told: Option<Told>) -> Watch {
     let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     watched.last_id += 1;
     let id = watched.last_id;
-    watched.entries.push(Entry { id, call, bound: (limit * 2).max(LEAST_BOUND), seen: Duration::ZERO });
+    watched.entries.push(Entry { id, call, bound: (limit * 2).max(LEAST_BOUND), seen: Duration::ZERO, told });
     Watch(id)
 }
 
@@ -127,7 +143,8 @@ impl Watched {
         for entry in &mut self.entries {
             entry.seen = if time < HALTED { entry.seen + time } else { Duration::ZERO };
         }
-        self.entries.iter().find(|entry| entry.seen > entry.bound).cloned()
+        let hung = self.entries.iter().position(|entry| entry.seen > entry.bound)?;
+        Some(self.entries.swap_remove(hung))
     }
 }
 
@@ -149,7 +166,12 @@ fn run() {
         let now = Instant::now();
         let hung = WATCHED.lock().unwrap_or_else(PoisonError::into_inner).pass(now.duration_since(last));
         last = now;
-        if let Some(Entry { call, bound, seen, .. }) = hung {
+        if let Some(Entry { call, seen, told: Some(told), .. }) = &hung {
+            let (name, gate, seconds) = (call.name, &call.gate, seen.as_secs_f64());
+            told.get_or_init(|| {
+                format!("{gate}: a call does not come back after {seconds:.0} s ({name}, {})", call.state)
+            });
+        } else if let Some(Entry { call, bound, seen, .. }) = hung {
             tracing::error!(
                 gate = %call.gate,
                 call = call.name,
@@ -178,7 +200,7 @@ mod tests {
 
     fn one(bound: Duration) -> Watched {
         let call = Call { gate: "orders".into(), name: "commit", state: "drained" };
-        Watched { entries: vec![Entry { id: 1, call, bound, seen: Duration::ZERO }], last_id: 1 }
+        Watched { entries: vec![Entry { id: 1, call, bound, seen: Duration::ZERO, told: None }], last_id: 1 }
     }
 
     #[test]

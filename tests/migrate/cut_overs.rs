@@ -26,12 +26,12 @@ pub(crate) fn commit(cluster: &Cluster, group: &str, topic: &str, offsets: &BTre
 }
 
 /// A record by its content, which is told apart by the offset that the source had it at.
-fn content(read: &Read) -> (Option<Vec<u8>>, Option<Vec<u8>>, i64) {
+pub(crate) fn content(read: &Read) -> (Option<Vec<u8>>, Option<Vec<u8>>, i64) {
     (read.content.key.clone(), read.content.value.clone(), read.content.timestamp)
 }
 
 /// Splits a topic's records into those that a group has read and those that it has not.
-fn parted(cluster: &Cluster, topic: &str, offsets: &BTreeMap<i32, i64>) -> (Vec<Read>, Vec<Read>) {
+pub(crate) fn parted(cluster: &Cluster, topic: &str, offsets: &BTreeMap<i32, i64>) -> (Vec<Read>, Vec<Read>) {
     let is_read = |read: &Read| offsets.get(&read.partition).is_some_and(|next| read.offset < *next);
     cluster.read(&[topic]).into_iter().partition(is_read)
 }

@@ -8,13 +8,18 @@ use super::super::remote::{print, print_json};
 use super::super::{Exit, Failure};
 use super::{aside, cast};
 use crate::cli::{MigrateAbandon, Output};
-use crate::migrate::abandon::abandon;
+use crate::migrate::abandon::{Topics, abandon};
 
 /// Gives the job up.
 pub(super) async fn run(asked: MigrateAbandon, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let cast = cast(&asked.at)?;
-    let (name, keep) = (cast.group.clone(), asked.keep_topics);
-    let removed = aside(move || abandon(&cast, keep)).await?;
+    let name = cast.group.clone();
+    let topics = match (asked.keep_topics, asked.delete_born) {
+        (true, _) => Topics::Keep,
+        (false, false) => Topics::Delete,
+        (false, true) => Topics::DeleteAll,
+    };
+    let removed = aside(move || abandon(&cast, topics)).await?;
     if asked.at.output == Output::Json {
         print_json(out, &json!({ "job": name, "abandoned": true, "removed": removed }))?;
         return Ok(Exit::Done);

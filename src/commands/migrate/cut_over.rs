@@ -10,10 +10,12 @@ use super::{aside, cast};
 use crate::cli::{MigrateCutOver, Output};
 use crate::migrate::cut_over::{Basis, Move};
 use crate::migrate::{Cast, Error};
+use crate::pipeline::failpoint;
 
 /// Moves the groups one after the other; the first that cannot be moved ends it.
 pub(super) async fn run(asked: MigrateCutOver, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let cast = cast(&asked.at)?;
+    failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
     let groups = if asked.groups.is_empty() { cast.migration.groups.clone() } else { asked.groups.clone() };
     if groups.is_empty() {
         let problem = anyhow::anyhow!(
@@ -34,8 +36,7 @@ pub(super) async fn run(asked: MigrateCutOver, out: &mut (dyn Write + Send)) -> 
 fn make(cast: Cast, groups: &[String], is_back: bool, is_dry: bool) -> (Vec<Move>, Result<(), Error>) {
     let find = || {
         let basis = Basis::read(cast)?;
-        let moves = groups.iter().map(|group| if is_back { basis.back(group) } else { basis.forth(group) });
-        let moves: Vec<Move> = moves.collect::<Result<_, Error>>()?;
+        let moves = if is_back { basis.back(groups)? } else { basis.forth(groups)? };
         Ok((basis, moves))
     };
     let (basis, mut moves) = match find() {
@@ -48,6 +49,10 @@ fn make(cast: Cast, groups: &[String], is_back: bool, is_dry: bool) -> (Vec<Move
         made = each.try_for_each(|found| if is_back { basis.bring_back(found) } else { basis.carry_out(found) });
     }
     (moves, made)
+}
+
+fn count_records(records: u64) -> String {
+    count(usize::try_from(records).unwrap_or(usize::MAX), "record")
 }
 
 fn tell(
@@ -63,10 +68,17 @@ fn tell(
     }
     let (left, reached) = if asked.back { (to, source) } else { (source, to) };
     for found in moves {
-        let word = if found.moved { Paint::new().green("moved") } else { Paint::new().yellow("not moved") };
+        let word = match (found.already, found.moved) {
+            (true, _) => Paint::new().green("moved before"),
+            (false, true) => Paint::new().green("moved"),
+            (false, false) => Paint::new().yellow("not moved"),
+        };
         let alive =
             if found.members > 0 { format!(", which has {}", count(found.members, "member")) } else { String::new() };
         print(out, &format!("{word}: group '{}'{alive}, from '{left}' to '{reached}'\n", found.group))?;
+        if found.born > 0 {
+            print(out, &format!("  {} of others on '{to}': it goes on at the first\n", count_records(found.born)))?;
+        }
         for place in &found.to {
             let from = found.from.get(&place.partition).map_or("-".to_owned(), i64::to_string);
             let (partition, next, again, unread) = (place.partition, place.next, place.again, place.unread);

@@ -20,6 +20,7 @@ use crate::pipeline::{Stop, failpoint, watchdog};
 pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let cast = cast(&asked.at)?;
     watchdog::no_core_dumps();
+    watchdog::start().map_err(Failure::fatal)?;
     failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
     let (began, stop) = (Instant::now(), Stop::default());
@@ -40,6 +41,10 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
                 stop.stop();
             }
             () = tokio::time::sleep(LOOK) => show(&open, &progress),
+        }
+        if let Some(why) = open.hung() {
+            let hung = Failure::fatal(anyhow::anyhow!(why.to_owned()));
+            return Err(hung.hint("run it again: it goes on where it was"));
         }
     };
     drop(progress);

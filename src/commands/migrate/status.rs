@@ -58,7 +58,12 @@ pub(super) async fn run(asked: JobAt, out: &mut (dyn Write + Send)) -> Result<Ex
         )?;
     }
     for (group, moved) in groups {
-        let word = if moved.is_back { "was moved, and is back" } else { "was moved" };
+        let word = match (moved.is_back, moved.is_moving) {
+            (false, false) => "was moved",
+            (true, false) => "was moved, and is back",
+            (false, true) => "is being moved, or a command was killed: `cut-over` finishes it",
+            (true, true) => "is being brought back, or a command was killed: `cut-over --back` finishes it",
+        };
         print(out, &format!("  group '{group}' {word}\n"))?;
     }
     Ok(Exit::Done)

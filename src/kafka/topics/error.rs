@@ -27,6 +27,21 @@ pub enum Error {
         #[source]
         source: Box<KafkaError>,
     },
+    /// Topics cannot be described.
+    #[error("topics cannot be looked at: {topics}")]
+    Look {
+        /// Which.
+        topics: String,
+        /// The answer.
+        #[source]
+        source: Box<KafkaError>,
+    },
+    /// This user may not describe a topic.
+    #[error("topic '{topic}' may not be looked at by this user: it needs the right DESCRIBE")]
+    Forbidden {
+        /// The topic.
+        topic: String,
+    },
     /// A topic was not created.
     #[error("topic '{topic}' cannot be created: {code}; create it with: {command}")]
     Create {
@@ -58,8 +73,8 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Client(_) => false,
-            Self::Unreachable { .. } | Self::Describe { .. } | Self::NotVisible { .. } => true,
+            Self::Client(_) | Self::Forbidden { .. } => false,
+            Self::Unreachable { .. } | Self::Look { .. } | Self::Describe { .. } | Self::NotVisible { .. } => true,
             Self::Create { code, .. } | Self::Delete { code, .. } => !matches!(
                 code,
                 RDKafkaErrorCode::TopicAuthorizationFailed

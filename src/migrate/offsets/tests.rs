@@ -48,6 +48,8 @@ struct World {
     pairs: Vec<(Spot, Spot)>,
     /// The next offset of each partition.
     source_ends: Vec<i64>,
+    /// The first record of somebody else in each target partition.
+    born: Offsets,
     bytes: usize,
 }
 
@@ -58,7 +60,11 @@ fn play(steps: &[Step], sources: usize, targets: usize) -> World {
     for step in steps.iter().chain([&Step::Commit]) {
         match step {
             Step::Read(partition, kinds) => open.push((*partition, kinds.clone())),
-            Step::Foreign(target) => ends[target % targets] += 1,
+            Step::Foreign(target) => {
+                let target = target % targets;
+                world.born.entry(i32::try_from(target).unwrap()).or_insert(ends[target]);
+                ends[target] += 1;
+            }
             Step::Abort => copy(&open, &mut world.source_ends.clone(), &mut ends, sources == targets, |_, _| {}),
             Step::Commit => commit(&mut world, &std::mem::take(&mut open), &mut ends),
         }
@@ -105,8 +111,10 @@ fn copy(
 }
 
 /// Checks the places of one direction against all pairs, one by one.
-fn judge(places: &[Place], pairs: &[(Spot, Spot)], nexts: &BTreeMap<i32, i64>, starts: &BTreeMap<i32, i64>) {
+fn judge(places: &[Place], pairs: &[(Spot, Spot)], nexts: &Offsets, (starts, born): (&Offsets, &Offsets)) {
     for place in places {
+        let born = born.get(&place.partition).copied().unwrap_or(i64::MAX);
+        assert!(born >= place.next, "the record of somebody else at {born} is passed over by {place:?}");
         let here: Vec<_> = pairs.iter().filter(|(_, to)| to.0 == place.partition).collect();
         let is_read = |from: &Spot| nexts.get(&from.0).is_some_and(|next| from.1 < *next);
         let (read, unread): (Vec<_>, Vec<_>) = here.into_iter().partition(|(from, _)| is_read(from));
@@ -116,7 +124,7 @@ fn judge(places: &[Place], pairs: &[(Spot, Spot)], nexts: &BTreeMap<i32, i64>, s
         assert_eq!(place.unread, unread.len() as u64);
         let again: Vec<_> = read.iter().filter(|(_, to)| to.1 >= place.next).collect();
         assert_eq!(place.again, again.len() as u64);
-        let first_unread = unread.iter().map(|(_, to)| to.1).min().unwrap_or(i64::MAX);
+        let first_unread = unread.iter().map(|(_, to)| to.1).min().unwrap_or(i64::MAX).min(born);
         assert!(again.iter().all(|(_, to)| to.1 > first_unread), "what is read twice stands behind what was not read");
         let last_read = read.iter().map(|(_, to)| to.1).filter(|to| *to < first_unread).max();
         let expected = last_read.map_or(starts[&place.partition], |last| last + 1);
@@ -140,17 +148,21 @@ fn check(steps: &[Step], (sources, targets): (usize, usize), at: &[u16]) {
     let nexts: BTreeMap<i32, i64> =
         (0..).zip(world.source_ends.iter().zip(at)).filter_map(|(p, (&end, &at))| Some((p, next(at, end)?))).collect();
     let starts_there = starts(targets);
-    let places = place(world.map.runs().iter().copied(), &nexts, &starts_there);
-    judge(&places, &world.pairs, &nexts, &starts_there);
+    let runs = || world.map.runs().iter().copied();
+    let held = place(runs(), &nexts, (&starts_there, &world.born));
+    judge(&held, &world.pairs, &nexts, (&starts_there, &world.born));
+    let nobody = Offsets::new();
+    let places = place(runs(), &nexts, (&starts_there, &nobody));
+    judge(&places, &world.pairs, &nexts, (&starts_there, &nobody));
     if sources == targets {
         assert!(places.iter().all(|place| place.again == 0), "{places:?}");
     }
     // And the way back, from where the places are.
     let back: BTreeMap<i32, i64> = places.iter().map(|place| (place.partition, place.next)).collect();
     let starts_here = starts(sources);
-    let places = place(world.map.runs().iter().map(|run| run.reversed()), &back, &starts_here);
+    let places = place(world.map.runs().iter().map(|run| run.reversed()), &back, (&starts_here, &nobody));
     let pairs: Vec<_> = world.pairs.iter().map(|&(from, to)| (to, from)).collect();
-    judge(&places, &pairs, &back, &starts_here);
+    judge(&places, &pairs, &back, (&starts_here, &nobody));
 }
 
 proptest! {
@@ -182,6 +194,22 @@ proptest! {
             prop_assert!(map.runs().iter().all(|run| run.length > 0));
         }
     }
+}
+
+#[test]
+fn copies_that_are_gone_count_where_the_group_has_not_read_them() {
+    // Source 0: 10..20 to 100..110 of target 0; source 1: 0..5 to 0..5 of target 1.
+    let runs = [Run { from: (0, 10), to: (0, 100), length: 10 }, Run { from: (1, 0), to: (1, 0), length: 5 }];
+    let lost = |next: i64, from: i64, start: i64| {
+        let (nexts, froms, starts) = ([(0, next), (1, 5)].into(), [(0, from)].into(), [(0, start), (1, 5)].into());
+        lost(runs.into_iter(), &nexts, (&froms, &starts))
+    };
+    assert_eq!(lost(10, 0, 100), 0, "nothing is gone");
+    assert_eq!(lost(10, 0, 104), 4);
+    assert_eq!(lost(13, 0, 104), 1, "three were read");
+    assert_eq!(lost(14, 0, 104), 0);
+    assert_eq!(lost(10, 12, 104), 2, "two are gone from the source too");
+    assert_eq!(lost(10, 0, 500), 10);
 }
 
 #[test]
