@@ -93,6 +93,38 @@ fn converted_in_place() {
     assert!(metrics.contains(&series), "no {series}");
 }
 
+/// Records whose rule does not end would hold a batch for minutes: they are hurried, and the transaction ends before it
+/// is too old.
+#[test]
+fn a_rule_without_end_costs_its_records_and_no_transaction() {
+    let world = World::new("slow");
+    world.make_topics(&["raw", "orders", "dead"]);
+    let mut config = world.config(world.gate("convert"), json!({}));
+    config.0["kafka"]["transaction.timeout.ms"] = 6_000.into();
+    let gate = Gate::start(&config);
+    let good: Vec<_> = (0..30).map(|number| Order::new(number, Kind::Version(3), Wire::ALL[0])).collect();
+    world.send("raw", &good, None);
+    wait_counts(&gate, "orders", &[("converted", "", good.len())]);
+    let kind = |number| if number % 3 == 0 { Kind::Version(2) } else { Kind::Endless };
+    let orders: Vec<_> = (30..210).map(|number| Order::new(number, kind(number), Wire::ALL[0])).collect();
+    world.send("raw", &orders, None);
+    let (passed, endless) = (of_kind(&orders, Kind::Version(2)), of_kind(&orders, Kind::Endless));
+    let expected =
+        [("converted", "", good.len()), ("validated", "", passed), ("dead_letter", "conversion_failed", endless)];
+    wait_counts(&gate, "orders", &expected);
+    let dead = world.wait_for("dead", endless);
+    let detail = header(&dead.values().next().unwrap()[0], "sluice.detail").unwrap().to_owned();
+    assert!(detail.starts_with("rule customer_text: it took longer than"), "{detail}");
+    let metrics = gate.ask("/metrics").unwrap().body;
+    // A record of a partition that waits for a schema is looked at, and so converted, more than once.
+    let overtime =
+        metrics.lines().find_map(|line| line.strip_prefix(r#"sluice_expression_overtime_total{gate="orders"} "#));
+    assert!(overtime.unwrap().parse::<usize>().unwrap() >= endless, "{overtime:?}");
+    assert!(metrics.contains(r#"sluice_transactions_total{gate="orders",result="aborted"} 0"#), "{metrics}");
+    let rebuilt = metrics.lines().filter(|line| line.starts_with("sluice_producer_rebuilds_total{"));
+    assert!(rebuilt.clone().all(|line| line.ends_with(" 0")), "{:?}", rebuilt.collect::<Vec<_>>());
+}
+
 #[test]
 fn converted_in_place_by_gates_that_are_killed() {
     let seed = seed();

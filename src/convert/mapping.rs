@@ -1,4 +1,4 @@
-//! The configured mapping: rename, move, default, constant, cast, split, join, symbols, wrap, unwrap and drop.
+//! The configured mapping: rename, move, default, constant, cast, split, join, symbols, wrap, unwrap, drop and expressions.
 //!
 //! ```text
 //!  steps (as configured) ─┐
@@ -48,6 +48,7 @@ pub use self::step::{Action, Cast, Container, Literal, STEPS, Set, Sort, Step, S
 use self::compile::Compiler;
 use self::make::Make;
 use self::pairs::{Convert, ConvertId};
+use super::pace::{Allowance, Overruns, Pace};
 use super::{Failure, Loss, Value};
 use crate::schema::avro::tree::Tree;
 
@@ -66,6 +67,7 @@ pub struct Mapping {
     root: Make,
     pairs: Vec<Convert>,
     losses: Vec<Loss>,
+    has_expressions: bool,
 }
 
 /// What is wrong with a mapping for a pair of schemas.
@@ -90,7 +92,8 @@ impl Mapping {
         let losses = compiler.losses();
         let mut mistakes = compiler.mistakes;
         if mistakes.is_empty() {
-            return Ok(Self { root, pairs: compiler.pairs.all, losses });
+            let has_expressions = compiler.has_expressions;
+            return Ok(Self { root, pairs: compiler.pairs.all, losses, has_expressions });
         }
         mistakes.sort_by_key(|mistake| mistake.step.unwrap_or(usize::MAX));
         mistakes.dedup();
@@ -102,7 +105,21 @@ impl Mapping {
     /// # Errors
     /// Where a value cannot be carried exactly: the step, the path in the target, and the reason.
     pub fn convert(&self, value: &Value) -> Result<Value, Failure> {
-        apply::run(self, value)
+        self.convert_timed(value, (&mut Pace::default(), &Overruns::default()))
+    }
+
+    /// Does the same within the time that expressions have, and tells how much was made.
+    pub(super) fn convert_timed(
+        &self,
+        value: &Value,
+        (pace, overruns): (&mut Pace, &Overruns),
+    ) -> Result<Value, Failure> {
+        let (made, bytes) = match self.has_expressions {
+            true => apply::run(self, value, Some(&mut Allowance::of(overruns, pace))),
+            false => apply::run(self, value, None),
+        };
+        pace.made(bytes);
+        made
     }
 
     /// Returns what of the writer is not carried, but for what steps drop by name.
@@ -113,6 +130,15 @@ impl Mapping {
 
     fn pair(&self, id: ConvertId) -> &Convert {
         id.of(&self.pairs)
+    }
+}
+
+/// Tells whether a double stands for the number that a text says; a text of other forms is left to whoever reads it.
+pub(in crate::convert) fn is_number_of_a_double(text: &str) -> bool {
+    match number::Number::parse(text.trim()) {
+        Ok(number) if text.contains(['e', 'E']) => number.double(None).is_ok() || number.is_shortest_of_a_double(),
+        Ok(number) => number.double(None).is_ok(),
+        Err(_) => text.len() <= NUMBER_DIGITS,
     }
 }
 

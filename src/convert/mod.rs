@@ -13,6 +13,7 @@
 
 mod float;
 pub mod mapping;
+pub mod pace;
 mod plan;
 mod resolution;
 pub mod rules;
@@ -59,6 +60,16 @@ pub struct Failure {
 #[derive(Debug, Default)]
 pub struct Scratch {
     transcoder: transcode::Scratch,
+    /// How long conversions take.
+    pub pace: pace::Pace,
+}
+
+impl Scratch {
+    /// Makes one whose conversions know the time.
+    #[must_use]
+    pub fn timed(clock: pace::Clock) -> Self {
+        Self { pace: pace::Pace::timed(clock), ..Self::default() }
+    }
 }
 
 /// A path within a sentence.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::mapping::Mapping;
+use super::pace::{Allowance, Overruns, Pace};
 use super::resolution::Resolution;
 use super::rules::Chain;
 use super::value::Mistake;
@@ -16,6 +17,7 @@ use super::{Codec, Failure, Loss, NoPath, Scratch};
 pub struct Plan {
     steps: Steps,
     losses: Vec<Loss>,
+    overruns: Overruns,
 }
 
 /// What is done with a record.
@@ -46,20 +48,22 @@ impl Plan {
     /// Where no record, or not every value, could keep its meaning: the field and the reason.
     pub fn resolve(writer: &Codec, target: &Codec) -> Result<Self, NoPath> {
         let (resolution, losses) = Resolution::between(writer, target)?;
-        Ok(Self { steps: Steps::Resolution(Box::new(resolution)), losses })
+        Ok(Self { steps: Steps::Resolution(Box::new(resolution)), losses, overruns: Overruns::default() })
     }
 
     /// Plans the registry's migration rules. What they drop, nobody can tell beforehand.
     #[must_use]
     pub fn follow(chain: Chain, writer: Arc<Codec>, target: Arc<Codec>) -> Self {
-        Self { steps: Steps::Rules { chain: Box::new(chain), writer, target }, losses: Vec::new() }
+        let steps = Steps::Rules { chain: Box::new(chain), writer, target };
+        Self { steps, losses: Vec::new(), overruns: Overruns::default() }
     }
 
     /// Plans a configured mapping that was compiled for these schemas.
     #[must_use]
     pub fn map(mapping: Mapping, writer: Arc<Codec>, target: Arc<Codec>) -> Self {
         let losses = mapping.losses().to_vec();
-        Self { steps: Steps::Mapping { mapping: Box::new(mapping), writer, target }, losses }
+        let steps = Steps::Mapping { mapping: Box::new(mapping), writer, target };
+        Self { steps, losses, overruns: Overruns::default() }
     }
 
     /// Converts one datum, without frame, and appends that of the target. After a failure, `out` is as it was.
@@ -70,8 +74,13 @@ impl Plan {
         let start = out.len();
         let done = match &self.steps {
             Steps::Resolution(resolution) => resolution.convert(datum, scratch, out),
-            Steps::Rules { chain, writer, target } => chain.convert(datum, writer, target, out),
-            Steps::Mapping { mapping, writer, target } => map(mapping, (writer, target), datum, out),
+            Steps::Rules { chain, writer, target } => {
+                let mut allowance = Allowance::of(&self.overruns, &mut scratch.pace);
+                chain.convert(datum, (writer, target), &mut allowance, out)
+            }
+            Steps::Mapping { mapping, writer, target } => {
+                map(mapping, (writer, target), datum, (&mut scratch.pace, &self.overruns), out)
+            }
         };
         if done.is_err() {
             out.truncate(start);
@@ -98,10 +107,16 @@ impl Plan {
 }
 
 /// Converts by a mapping, which goes from value to value.
-fn map(mapping: &Mapping, (writer, target): (&Codec, &Codec), datum: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+fn map(
+    mapping: &Mapping,
+    (writer, target): (&Codec, &Codec),
+    datum: &[u8],
+    time: (&mut Pace, &Overruns),
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
     let failure = |Mistake { path, detail }| Failure { step: "mapping".into(), path, detail };
     let value = writer.decode(datum).map_err(failure)?;
-    target.encode(&mapping.convert(&value)?, out).map_err(failure)
+    target.encode(&mapping.convert_timed(&value, time)?, out).map_err(failure)
 }
 
 impl Way {

@@ -11,6 +11,7 @@
 //! that cannot be bounded, or would not say the same twice, is refused when it is compiled (`jsonata`).
 
 mod exact;
+mod express;
 mod json;
 mod jsonata;
 pub mod limits;
@@ -22,12 +23,15 @@ mod tests;
 use std::borrow::Cow;
 
 use self::exact::Exact;
+pub(in crate::convert) use self::express::Express;
 use self::jsonata::{Expression, Outcome};
 use self::order::{Action, Step};
 use super::Failure;
+use super::pace::Allowance;
 use super::value::{Codec, Mistake, Value};
 use crate::registry::contract::{RuleKind, RuleSet};
 use crate::schema::Version;
+use crate::schema::avro::tree::{NodeId, Tree};
 
 /// The rules of one pair of versions, compiled, in the order in which they run.
 #[derive(Debug)]
@@ -96,32 +100,45 @@ impl Chain {
     ///
     /// # Errors
     /// As [`apply`](Self::apply), or where the datum is damaged.
-    pub fn convert(&self, datum: &[u8], writer: &Codec, target: &Codec, out: &mut Vec<u8>) -> Result<(), Failure> {
+    pub(super) fn convert(
+        &self,
+        datum: &[u8],
+        (writer, target): (&Codec, &Codec),
+        allowance: &mut Allowance<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
         let value = writer.decode(datum).map_err(|mistake| failure(RULES, mistake))?;
-        let value = self.apply(&value, writer, target)?;
+        let value = self.run(&value, (writer, target), allowance)?;
         target.encode(&value, out).map_err(|mistake| failure(RULES, mistake))
     }
 
-    /// Converts a value of the writer's schema to one of the target's.
-    ///
-    /// # Errors
-    /// The rule that failed and why, or the field of the result that does not fit the target, with the last rule that has
-    /// changed the message.
-    pub fn apply(&self, value: &Value, writer: &Codec, target: &Codec) -> Result<Value, Failure> {
+    /// Converts a value of the writer's schema to one of the target's: the rule that failed and why, or the field of the
+    /// result that does not fit the target, with the last rule that has changed the message.
+    fn run(
+        &self,
+        value: &Value,
+        (writer, target): (&Codec, &Codec),
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Value, Failure> {
         let mut exact = Exact::default();
-        let message = json::read(value, writer, &mut exact);
+        let message = json::read(value, whole(writer), &mut exact);
         let (mut message, exact) =
             message.and_then(|message| Ok((message, exact.shared()?))).map_err(|mistake| failure(RULES, mistake))?;
         let mut last = None;
         for rule in &self.rules {
-            if let Some(changed) = rule.apply(&message, &exact)? {
+            if let Some(changed) = rule.apply(&message, &exact, allowance)? {
                 message = changed;
                 last = Some(rule);
             }
         }
-        json::write(&message, target, &exact)
+        json::write(&message, whole(target), &exact)
             .map_err(|mistake| failure(last.map_or(RULES.into(), |rule| rule.step.clone()), mistake))
     }
+}
+
+/// Returns the type that is a whole schema.
+fn whole(codec: &Codec) -> (&Tree, NodeId) {
+    (codec.tree(), codec.tree().root())
 }
 
 /// The step that fails where no rule is at fault.
@@ -144,8 +161,13 @@ impl Rule {
     }
 
     /// Runs the rule; returns the new message where there is one.
-    fn apply(&self, message: &jsonata::Json, exact: &jsonata::Shared) -> Result<Option<jsonata::Json>, Failure> {
-        let outcome = self.expression.evaluate(message, exact);
+    fn apply(
+        &self,
+        message: &jsonata::Json,
+        exact: &jsonata::Shared,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Option<jsonata::Json>, Failure> {
+        let outcome = self.expression.evaluate(message, exact, allowance);
         let (changed, why) = match (self.kind, outcome) {
             (_, Err(detail)) => (None, Some(detail)),
             (RuleKind::Condition, Ok(outcome)) if outcome.is_false() => {
@@ -155,7 +177,12 @@ impl Rule {
             (RuleKind::Transform, Ok(Outcome::Message(changed))) => (Some(changed), None),
             (RuleKind::Condition, Ok(_)) | (RuleKind::Transform, Ok(Outcome::Nothing)) => (None, None),
         };
-        let action = if why.is_some() { self.on_failure } else { self.on_success };
+        let action = match why {
+            // What would come after it has no time.
+            Some(_) if allowance.is_used_up() => Action::Fail,
+            Some(_) => self.on_failure,
+            None => self.on_success,
+        };
         match (action, why) {
             (Action::None, _) => Ok(changed),
             (Action::Fail, why) => {

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::verdict::Finding;
 use super::{Unreadable, judged_part};
+use crate::convert::pace::{Clock, Pace};
 use crate::convert::{Failure, Scratch};
 use crate::record::{Header, Part, Record, Value};
 use crate::schema::table::{Conversion, Pair};
@@ -81,6 +82,17 @@ impl Rewrite {
     #[must_use]
     pub fn pair(&self) -> Option<&Arc<Pair>> {
         self.pair.as_ref()
+    }
+
+    /// Makes one whose conversions know the time.
+    #[must_use]
+    pub fn timed(clock: Clock) -> Self {
+        Self { scratch: Scratch::timed(clock), ..Self::default() }
+    }
+
+    /// Returns what conversions have taken.
+    pub fn pace(&mut self) -> &mut Pace {
+        &mut self.scratch.pace
     }
 
     /// Forgets the record before.

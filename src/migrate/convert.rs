@@ -25,6 +25,7 @@ use crate::gate::verdict::{Decision, Finding, Needs, Route, Verdict};
 use crate::pipeline::Stop;
 use crate::pipeline::consume;
 use crate::pipeline::fetch::{Fetch, News};
+use crate::pipeline::slow::clock;
 use crate::record::Part;
 use crate::registry::client::{Client, Kind};
 use crate::registry::disk::Disk;
@@ -131,7 +132,7 @@ impl Conversions {
             topic: self.topic().into(),
             unknown: self.registry.unknown_schema,
             table: SchemaTable::default(),
-            rewrite: Rewrite::default(),
+            rewrite: Rewrite::timed(clock),
             fetch,
             hold: None,
             spent: VecDeque::new(),

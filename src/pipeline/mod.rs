@@ -45,6 +45,7 @@ mod refused;
 mod routes;
 mod run;
 mod search;
+pub(crate) mod slow;
 mod source;
 mod start;
 pub(crate) mod watchdog;

@@ -172,7 +172,12 @@ impl<'c> Loop<'c> {
                 continue;
             }
             match self.routes.get(source).gate.decide(&record, source, &self.table, &mut self.rewrite) {
-                Decision::Route(route, verdict) => self.stage(index, message, &record, route, &verdict)?,
+                Decision::Route(route, verdict) => {
+                    self.stage(index, message, &record, route, &verdict)?;
+                    if self.rewrite.pace().take_long() {
+                        self.spare_transaction()?;
+                    }
+                }
                 Decision::NeedSchemas(needs) => self.hold_for_schemas(index, needs, now)?,
             }
         }

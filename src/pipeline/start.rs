@@ -28,6 +28,7 @@ use super::recover::Recovery;
 use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
+use super::slow;
 use super::source::Missing;
 use super::watchdog::Ending;
 use super::{Error, Fault, Settings};
@@ -86,7 +87,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         missing: Missing::default(),
         starts,
         tally: Tally::default(),
-        rewrite: Rewrite::default(),
+        rewrite: Rewrite::timed(slow::clock),
         pending: None,
         is_behind: false,
         committed_at: now,

@@ -148,6 +148,7 @@ pub struct GateMetrics {
     reasons: Mutex<FxHashMap<(Route, ReasonCode), IntCounter>>,
     reduced: [IntCounter; REDUCED.len()],
     conversions: Mutex<BTreeMap<Pair, IntCounter>>,
+    overtime: IntCounter,
     bytes: IntCounter,
     batches: IntCounter,
     batch_records: Histogram,
@@ -187,6 +188,7 @@ impl GateMetrics {
             reasons: Mutex::default(),
             reduced: REDUCED.map(|extent| families.reduced.with_label_values(&[gate, extent.name()])),
             conversions: Mutex::default(),
+            overtime: families.overtime.with_label_values(&[gate]),
             bytes: families.bytes.with_label_values(&[gate]),
             batches: families.batches.with_label_values(&[gate]),
             batch_records: families.batch_records.with_label_values(&[gate]),
@@ -232,6 +234,11 @@ impl GateMetrics {
     /// Counts an aborted transaction.
     pub fn aborted(&self) {
         self.aborted.inc();
+    }
+
+    /// Counts records whose expressions have used up their time.
+    pub fn overtime(&self, records: u64) {
+        self.overtime.inc_by(records);
     }
 
     /// Counts a producer that was replaced.

@@ -36,7 +36,7 @@ pub(crate) fn text(version: usize) -> String {
 }
 
 /// The rule of version 3 on the way down. A customer below 0 becomes what version 2 cannot hold.
-pub(crate) const RULE: &str = r#"customer < 0 ? 7 : $merge([$, {"customer": $string(customer), "channel": "rule"}])"#;
+pub(crate) const RULE: &str = r#"customer = -2 ? ($f := function() { $f() }; $f()) : customer < 0 ? 7 : $merge([$, {"customer": $string(customer), "channel": "rule"}])"#;
 
 pub(crate) struct World {
     pub(crate) scene: Scene,
@@ -229,6 +229,8 @@ pub(crate) enum Kind {
     Damaged,
     /// Of version 3, with a customer for whom the rule makes what the target cannot hold.
     Impossible,
+    /// Of version 3, with a customer for whom the rule does not end.
+    Endless,
 }
 
 /// A record to be sent.
@@ -280,6 +282,7 @@ impl Order {
             Kind::Version(_) => (3, [id, zigzag(customer)].concat()),
             Kind::Damaged => (3, [id, zigzag(customer), vec![0]].concat()),
             Kind::Impossible => (3, [id, zigzag(-1)].concat()),
+            Kind::Endless => (3, [id, zigzag(-2)].concat()),
             Kind::Tombstone => return None,
         })
     }

@@ -12,7 +12,7 @@ use crate::convert::mapping::{Action, Cast, Container, Literal, Path, Rounding, 
 use crate::schema::Version;
 
 /// The keys of which a step has one at most: what it does.
-const ACTIONS: [&str; 6] = ["constant", "split", "join", "symbols", "wrap", "unwrap"];
+const ACTIONS: [&str; 7] = ["constant", "split", "join", "symbols", "jsonata", "wrap", "unwrap"];
 
 /// Reads `mapping`: one list for every version, or a table of lists by version.
 pub(super) fn mapping(section: &mut Section<'_>) -> Option<Steps> {
@@ -112,17 +112,20 @@ fn paths(section: &mut Section<'_>, key: &'static str) -> Option<Vec<Path>> {
 /// Reads `cast` with its `unit` and `rounding`; the outer `None` where it is mistaken.
 fn cast(section: &mut Section<'_>) -> Option<Option<Cast>> {
     let is_given = section.has("cast");
-    for key in ["unit", "rounding"].into_iter().filter(|key| !is_given && section.has(key)) {
+    for key in ["unit", "to_unit", "rounding"].into_iter().filter(|key| !is_given && section.has(key)) {
         section.mistake(key, "has no meaning without `cast`");
     }
     let sort = section.word("cast", &Sort::WORDS, &[]);
-    if section.has("unit") && sort.is_some_and(|sort| sort != Sort::Time) {
-        section.mistake("unit", "has a meaning with `cast: time` only");
+    for key in ["unit", "to_unit"] {
+        if section.has(key) && sort.is_some_and(|sort| sort != Sort::Time) {
+            section.mistake(key, "has a meaning with `cast: time` only");
+        }
     }
     let unit = section.word("unit", &Unit::WORDS, &[]);
+    let to_unit = section.word("to_unit", &Unit::WORDS, &[]);
     let rounding = section.word("rounding", &Rounding::WORDS, &[]);
     match sort {
-        Some(sort) => Some(Some(Cast { sort, unit, rounding })),
+        Some(sort) => Some(Some(Cast { sort, unit, to_unit, rounding })),
         None => (!is_given).then_some(None),
     }
 }
@@ -139,13 +142,14 @@ fn action(section: &mut Section<'_>) -> Option<Action> {
     let other = section.read("other", |symbol| Ok(symbol.to_owned()));
     let wrap = section.word("wrap", &Container::WORDS, &[]);
     let unwrap = section.word("unwrap", &Container::WORDS, &[]);
-    section.later("jsonata");
+    let jsonata = section.read("jsonata", |text| Ok(text.to_owned()));
     match given {
         None => Some(Action::Move),
         Some("constant") => Some(Action::Constant(literal(constant?)?)),
         Some("split") => split.map(Action::Split),
         Some("join") => join.map(Action::Join),
         Some("symbols") => symbols.map(|names| Action::Symbols { names, other }),
+        Some("jsonata") => jsonata.map(Action::Jsonata),
         Some("wrap") => wrap.map(Action::Wrap),
         Some(_) => unwrap.map(Action::Unwrap),
     }

@@ -1,5 +1,7 @@
 //! What single steps make: the action of each, checked against the types of its sources and targets.
 
+use std::sync::Arc;
+
 use super::cast::Caster;
 use super::compile::{Compiler, Goal};
 use super::leaf::Leaf;
@@ -7,11 +9,12 @@ use super::literal;
 use super::losses::Carry;
 use super::make::{Act, Make, TextInto, TextOf};
 use super::pairs::{ConvertId, Via};
-use super::path::Segment;
+use super::path::{Path, Segment};
 use super::places::{Place, null_of, through};
 use super::step::{Action, Cast, Container, Literal, Set, Step};
 use super::types::{describe, is_null};
 use crate::convert::Value;
+use crate::convert::rules::Express;
 use crate::schema::avro::tree::{Kind, NodeId, Tree};
 
 /// What stands in for a mistaken part.
@@ -29,7 +32,15 @@ impl<'a> Compiler<'a> {
         if let (Action::Move, [], None, Some(default)) = (&set.action, &set.from[..], &goal.natural, &set.default) {
             return self.constant(index, "default", default, &goal);
         }
-        let from = if set.from.is_empty() { vec![None] } else { set.from.iter().map(Some).collect() };
+        let whole = Path::default();
+        let is_whole = matches!(set.action, Action::Jsonata(_)) && set.from.is_empty();
+        let from = if is_whole {
+            vec![Some(&whole)]
+        } else if set.from.is_empty() {
+            vec![None]
+        } else {
+            set.from.iter().map(Some).collect()
+        };
         let places: Vec<Place> = from.into_iter().filter_map(|path| self.source(index, path, &goal)).collect();
         if places.len() != set.from.len().max(1) {
             return MISTAKEN;
@@ -95,6 +106,7 @@ impl<'a> Compiler<'a> {
                 let from = texts.collect::<Option<_>>()?;
                 Some(Act::Join { from, by: by.clone(), into })
             }
+            Action::Jsonata(text) => self.express(index, goal, place, text),
             Action::Wrap(Container::Array) => self.wrap_array(index, goal, places, set.cast),
             Action::Wrap(Container::Union) => {
                 let from = self.pair_values(index, goal, places, set.cast);
@@ -102,6 +114,25 @@ impl<'a> Compiler<'a> {
             }
             Action::Unwrap(Container::Array) => self.unwrap_array(index, part, goal, place),
             Action::Unwrap(Container::Union) => self.unwrap_union(index, part, goal, place),
+        }
+    }
+
+    /// Compiles an expression. Of the whole record it may use anything, so that nothing counts as carried.
+    fn express(&mut self, index: usize, goal: &Goal<'_>, place: &Place, text: &str) -> Option<Act> {
+        self.has_expressions = true;
+        let from = (Arc::clone(self.trees.0.get_or_insert_with(|| Arc::new(self.writer.tree.clone()))), place.node);
+        let to = (Arc::clone(self.trees.1.get_or_insert_with(|| Arc::new(self.target.tree.clone()))), goal.of);
+        match Express::compile(text, from, to) {
+            Ok(express) => {
+                if !place.path.0.is_empty() {
+                    self.carried.push((place.path.clone(), Carry::Whole(None)));
+                }
+                Some(Act::Express { from: place.source.clone(), express })
+            }
+            Err(problem) => {
+                self.mistake(Some(index), "jsonata", problem);
+                None
+            }
         }
     }
 

@@ -12,6 +12,9 @@ use super::make::{Act, Make, Otherwise, TextInto, TextOf};
 use super::pairs::ConvertId;
 use super::places::{Source, content};
 use super::texts::{join_all, split, split_all, text};
+use crate::convert::pace::Allowance;
+use crate::convert::rules::Express;
+use crate::convert::value::Mistake;
 use crate::convert::{Failure, Value};
 
 /// Why a value cannot be made, while its path is found out.
@@ -25,9 +28,11 @@ pub(super) struct Trouble {
 pub(super) type Made<T> = Result<T, Trouble>;
 
 /// A record while it is mapped.
-pub(super) struct Run<'m, 'v> {
+pub(super) struct Run<'m, 'v, 'p> {
     pub(super) mapping: &'m Mapping,
     pub(super) budget: Budget<'v>,
+    /// The time of expressions, where there are any.
+    allowance: Option<&'m mut Allowance<'p>>,
     /// The root, and the items gone into.
     scopes: Vec<Option<&'v Value>>,
 }
@@ -48,17 +53,22 @@ enum Found<'v> {
     Absent,
 }
 
-/// Maps one value.
-pub(super) fn run(mapping: &Mapping, value: &Value) -> Result<Value, Failure> {
-    let mut run = Run { mapping, budget: Budget::of(value), scopes: vec![Some(value)] };
-    run.make(&mapping.root).map_err(|Trouble { step, path, detail }| Failure {
+/// Maps one value; returns as well how many bytes were made for it.
+pub(super) fn run<'m>(
+    mapping: &'m Mapping,
+    value: &Value,
+    allowance: Option<&'m mut Allowance<'_>>,
+) -> (Result<Value, Failure>, usize) {
+    let mut run = Run { mapping, budget: Budget::of(value), allowance, scopes: vec![Some(value)] };
+    let made = run.make(&mapping.root).map_err(|Trouble { step, path, detail }| Failure {
         step: step.map_or("mapping".into(), |index| format!("mapping[{index}]").into()),
         path,
         detail: detail.into_owned(),
-    })
+    });
+    (made, run.budget.spent())
 }
 
-impl<'v> Run<'_, 'v> {
+impl<'v> Run<'_, 'v, '_> {
     fn make(&mut self, make: &Make) -> Made<Value> {
         match make {
             Make::Constant(value) => self.budget.copy(value),
@@ -135,6 +145,10 @@ impl<'v> Run<'_, 'v> {
                 Found::Value(value) => Taken::Value(join_all(&self.budget, content(value), item, by, into)?),
                 lacking => lacking.into(),
             },
+            Act::Express { from, express } => match self.find(from) {
+                Found::Value(value) => self.express(express, value)?,
+                lacking => lacking.into(),
+            },
             Act::WrapArray { from, takes_null, branch } => {
                 self.wrap_array(from, *takes_null, *branch, otherwise.default.is_some())?
             }
@@ -177,6 +191,19 @@ impl<'v> Run<'_, 'v> {
         let made = self.make(of);
         self.scopes.pop();
         made
+    }
+
+    fn express(&mut self, express: &Express, value: &Value) -> Made<Taken> {
+        self.budget.read(value)?;
+        let Some(allowance) = self.allowance.as_deref_mut() else { return Err(Trouble::foreign()) };
+        if allowance.is_used_up() {
+            return Err(Trouble::new(allowance.words()));
+        }
+        match express.run(value, allowance) {
+            Ok(Some(made)) => self.budget.made(made).map(Taken::Value),
+            Ok(None) => Ok(Taken::Absent),
+            Err(Mistake { path, detail }) => Err(Trouble { path, ..Trouble::new(detail) }),
+        }
     }
 
     fn join(&self, from: &[(Source, TextOf)], by: &str, into: &TextInto) -> Made<Taken> {

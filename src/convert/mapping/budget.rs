@@ -32,6 +32,12 @@ impl<'v> Budget<'v> {
         Self { left: Cell::new(MADE), record: Cell::new(Some(record)) }
     }
 
+    /// Returns what was spent, as far as every record may; what needed more has spent all of that.
+    pub(super) fn spent(&self) -> usize {
+        let is_extended = self.record.take().is_none();
+        if is_extended { MADE } else { MADE.saturating_sub(self.left.get()) }
+    }
+
     /// Pays for so many bytes that are about to be made.
     pub(super) fn pay(&self, bytes: usize) -> Made<()> {
         if let Some(left) = self.left.get().checked_sub(bytes) {
@@ -48,6 +54,11 @@ impl<'v> Budget<'v> {
     /// Pays for a look through a text.
     pub(super) fn look(&self, text: &str) -> Made<()> {
         self.pay(text.len() / LOOKED_THROUGH)
+    }
+
+    /// Pays for a value that an expression sees.
+    pub(super) fn read(&self, value: &Value) -> Made<()> {
+        self.pay(memory(value))
     }
 
     /// Copies a value.

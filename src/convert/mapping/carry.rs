@@ -7,7 +7,7 @@ use super::pairs::{Convert, ConvertId, Part};
 use crate::convert::Value;
 use crate::convert::float::widened;
 
-impl Run<'_, '_> {
+impl Run<'_, '_, '_> {
     pub(super) fn convert(&self, id: ConvertId, value: &Value) -> Made<Value> {
         match (self.mapping.pair(id), value) {
             (Convert::Same, value) => self.budget.copy(value),

@@ -30,7 +30,7 @@ impl Caster {
         check_digits(&to)?;
         match cast.sort {
             Sort::Number => check_number(&from, &to)?,
-            Sort::Time => check_time(&from, &to, cast.unit)?,
+            Sort::Time => check_time(&from, &to, (cast.unit, cast.to_unit))?,
             Sort::Text => check_text(&from, &to)?,
             Sort::Bytes => check_bytes(&from, &to)?,
         }
@@ -149,7 +149,7 @@ impl Caster {
 
     /// Returns nanoseconds as the units that a bare number counts.
     fn in_units(&self, nanos: &Number) -> Result<Number, Refusal> {
-        let shift = match self.unit()? {
+        let shift = match self.cast.to_unit.map_or_else(|| self.unit(), Ok)? {
             Unit::Days => return Ok(Number::new(nanos.count_of(Unit::Days.nanos(), self.cast.rounding)?, 0)),
             Unit::Seconds => 9,
             Unit::Millis => 6,
@@ -201,8 +201,13 @@ fn check_number(from: &Leaf, to: &Leaf) -> Result<(), &'static str> {
     }
 }
 
-fn check_time(from: &Leaf, to: &Leaf, unit: Option<Unit>) -> Result<(), &'static str> {
+fn check_time(from: &Leaf, to: &Leaf, (unit, to_unit): (Option<Unit>, Option<Unit>)) -> Result<(), &'static str> {
     let is_bare = |leaf: &Leaf| matches!(leaf, Leaf::Bare(_) | Leaf::Decimal { .. });
+    if to_unit.is_some() {
+        let is_right = is_bare(from) && is_bare(to) && unit.is_some() && unit != to_unit;
+        let problem = "`to_unit` is for two numbers without a logical type, of which the writer's has another `unit`";
+        return if is_right { Ok(()) } else { Err(problem) };
+    }
     match (from, to) {
         (Leaf::Moment { moment: from, .. }, Leaf::Moment { moment: to, .. }) => match (from, to) {
             (from, to) if from == to => {}

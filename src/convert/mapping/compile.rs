@@ -4,6 +4,8 @@
 //! within, the walk goes on below. Nothing here stops at a mistake: all are collected, and what stands in for a mistaken part
 //! never leaves.
 
+use std::sync::Arc;
+
 use super::literal;
 use super::losses::{self, Carry};
 use super::make::{Act, Make, Otherwise};
@@ -15,7 +17,7 @@ use super::types::{is_null, source_of, unsourced};
 use super::wanted::Wanted;
 use super::{Mistake, Side};
 use crate::convert::{Loss, Value};
-use crate::schema::avro::tree::{Field, Kind, NodeId};
+use crate::schema::avro::tree::{Field, Kind, NodeId, Tree};
 
 /// A mapping while it is compiled.
 pub(super) struct Compiler<'a> {
@@ -29,6 +31,9 @@ pub(super) struct Compiler<'a> {
     pub(super) mistakes: Vec<Mistake>,
     /// Whether what is made lies in a nullable record, which may be null where its parts are.
     is_guarded: bool,
+    /// Whether a step has an expression, and the schemas for it.
+    pub(super) has_expressions: bool,
+    pub(super) trees: (Option<Arc<Tree>>, Option<Arc<Tree>>),
 }
 
 /// A field of the target that is to be made.
@@ -56,6 +61,8 @@ impl<'a> Compiler<'a> {
             carried: Vec::new(),
             mistakes: Vec::new(),
             is_guarded: false,
+            has_expressions: false,
+            trees: (None, None),
         }
     }
 

@@ -92,7 +92,9 @@ impl Reader<'_> {
         let leaf = Leaf::of(self.tree, of)?;
         let string = || Value::String(text.to_owned());
         let cast = |sort| {
-            let caster = Caster::new(Leaf::String, leaf.clone(), Cast { sort, unit: None, rounding: None }).ok()?;
+            let caster =
+                Caster::new(Leaf::String, leaf.clone(), Cast { sort, unit: None, to_unit: None, rounding: None })
+                    .ok()?;
             caster.cast(&string()).ok()
         };
         match &leaf {

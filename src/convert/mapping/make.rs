@@ -4,6 +4,7 @@ use super::cast::Caster;
 use super::pairs::ConvertId;
 use super::places::Source;
 use crate::convert::Value;
+use crate::convert::rules::Express;
 
 /// How a value of the target is made.
 #[derive(Debug)]
@@ -61,6 +62,11 @@ pub(super) enum Act {
     },
     WrapUnion {
         from: Vec<(Source, ConvertId)>,
+    },
+    /// What an expression says of it.
+    Express {
+        from: Source,
+        express: Express,
     },
     UnwrapArray {
         from: Source,
@@ -142,6 +148,7 @@ impl Act {
             | Self::Split { from, .. }
             | Self::SplitAll { from, .. }
             | Self::JoinAll { from, .. }
+            | Self::Express { from, .. }
             | Self::UnwrapArray { from, .. }
             | Self::UnwrapUnion { from, .. } => found.push(from.clone()),
             Self::Join { from, .. } => found.extend(from.iter().map(|(from, _)| from.clone())),

@@ -145,6 +145,12 @@ impl Number {
         if rounding.is_some() || is_exact() { Ok(nearest) } else { Err(INEXACT) }
     }
 
+    /// Tells whether it is the shortest number that reads as some double.
+    pub(super) fn is_shortest_of_a_double(&self) -> bool {
+        let nearest = self.scientific().parse::<f64>().ok().filter(|nearest| nearest.is_finite());
+        nearest.is_some_and(|nearest| Self::parse(&format!("{nearest:e}")).is_ok_and(|shortest| shortest == *self))
+    }
+
     /// Returns the nearest float, likewise.
     pub(super) fn float(&self, rounding: Option<Rounding>) -> Result<f32, Refusal> {
         let nearest: f32 = self.scientific().parse().map_err(|_| RANGE)?;

@@ -265,7 +265,7 @@ impl<'a> Pairs<'a> {
         let Some(Via::Cast(_, cast)) = via else { return plain.map_err(misfit) };
         let problem = match (plain, leaves()) {
             (Err(problem), _) => problem,
-            (Ok(fit), Some((from, to))) if !fit.is_certain(&from, &to) => String::new(),
+            (Ok(fit), Some((from, to))) if cast.to_unit.is_some() || !fit.is_certain(&from, &to) => String::new(),
             (Ok(fit), _) => return Ok(fit),
         };
         let caster = leaves().ok_or(problem);

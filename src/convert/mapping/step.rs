@@ -71,6 +71,8 @@ pub enum Action {
         /// For those that the target does not have.
         other: Option<String>,
     },
+    /// An expression makes it.
+    Jsonata(String),
     /// Single values become one of many.
     Wrap(Container),
     /// One of many becomes single values.
@@ -93,6 +95,8 @@ pub struct Cast {
     pub sort: Sort,
     /// What a number without a logical type counts, where it is a time.
     pub unit: Option<Unit>,
+    /// What the target's number counts, where both are such numbers.
+    pub to_unit: Option<Unit>,
     /// How what is not exact is made to fit. None: the record fails.
     pub rounding: Option<Rounding>,
 }
@@ -190,20 +194,23 @@ impl Step {
             Action::Constant(_) if default.is_some() => {
                 Err(("default", "has no meaning with `constant`; leave one out"))
             }
+            Action::Jsonata(_) if cast.is_some() => Err(("cast", "has no meaning with `jsonata`; leave one out")),
             Action::Symbols { .. } if cast.is_some() => Err(("cast", "has no meaning with `symbols`; leave one out")),
             Action::Split(_) | Action::Unwrap(_) if many_from => {
                 Err(("from", "is a list, and one field is taken apart"))
             }
             Action::Join(_) | Action::Wrap(_) if many_to => Err(("to", "is a list, and one field is put together")),
             Action::Split(_) | Action::Unwrap(_) | Action::Join(_) | Action::Wrap(_) => Ok(()),
-            Action::Move | Action::Constant(_) | Action::Symbols { .. } => match (many_to, many_from) {
-                (true, _) => Err(("to", "is a list, which only `split` and `unwrap` take")),
-                (_, true) => Err(("from", "is a list, which only `join` and `wrap` take")),
-                (false, false) if self.does_nothing() => {
-                    Err(("to", "goes by its name anyway; give the step something to do, or leave it out"))
+            Action::Move | Action::Constant(_) | Action::Symbols { .. } | Action::Jsonata(_) => {
+                match (many_to, many_from) {
+                    (true, _) => Err(("to", "is a list, which only `split` and `unwrap` take")),
+                    (_, true) => Err(("from", "is a list, which only `join` and `wrap` take")),
+                    (false, false) if self.does_nothing() => {
+                        Err(("to", "goes by its name anyway; give the step something to do, or leave it out"))
+                    }
+                    (false, false) => Ok(()),
                 }
-                (false, false) => Ok(()),
-            },
+            }
         }
     }
 

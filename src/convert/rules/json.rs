@@ -8,31 +8,31 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use jsonata_core::value::JValue;
 
 use super::exact::{EXACT_INTEGER, Exact, Number};
-use super::limits::RESULT;
+use super::limits::{MESSAGE, RESULT};
 use crate::convert::float::{narrowed, widened};
-use crate::convert::value::{Codec, Mistake, Value};
+use crate::convert::value::{Mistake, Value};
 use crate::schema::avro::limits::VALUE_LEVELS;
 use crate::schema::avro::tree::{Field, Kind, Node, NodeId, Primitive, Tree};
 
-/// Makes the message of a value.
+/// Makes the message of a value of a type.
 ///
 /// # Errors
-/// Where the value is none of the schema, or holds too many numbers that JSON cannot hold.
-pub(super) fn read(value: &Value, codec: &Codec, exact: &mut Exact) -> Result<JValue, Mistake> {
-    let tree = codec.tree();
-    Reader { tree, exact }.value(value, tree.root())
+/// Where the value is none of the type, is too large, or holds too many numbers that JSON cannot hold.
+pub(super) fn read(value: &Value, (tree, of): (&Tree, NodeId), exact: &mut Exact) -> Result<JValue, Mistake> {
+    Reader { tree, exact, left: MESSAGE }.value(value, of)
 }
 
-/// Makes a value of a message.
+/// Makes a value of a type of a message.
 ///
 /// # Errors
 /// The field that does not fit the schema.
-pub(super) fn write(message: &JValue, codec: &Codec, exact: &Exact) -> Result<Value, Mistake> {
-    let tree = codec.tree();
-    Writer { tree, exact, left: RESULT }.value(message, tree.root(), 0)
+pub(super) fn write(message: &JValue, (tree, of): (&Tree, NodeId), exact: &Exact) -> Result<Value, Mistake> {
+    Writer { tree, exact, left: RESULT, symbols: HashMap::new() }.value(message, of, 0)
 }
 
 /// Returns the name by which a union's value is known.
@@ -43,11 +43,14 @@ fn branch_name(node: &Node) -> &str {
 struct Reader<'a> {
     tree: &'a Tree,
     exact: &'a mut Exact,
+    /// What of the message is still allowed: it repeats the names of fields in each record.
+    left: usize,
 }
 
 impl Reader<'_> {
     fn value(&mut self, value: &Value, of: NodeId) -> Result<JValue, Mistake> {
         let tree = self.tree;
+        self.pay(1)?;
         Ok(match (value, &tree.get(of).kind) {
             (Value::Null, _) => JValue::Null,
             (Value::Boolean(value), _) => JValue::Bool(*value),
@@ -82,6 +85,7 @@ impl Reader<'_> {
             }
             (Value::Record(values), Kind::Record { fields, .. }) => {
                 let field = |(field, value): (&Field, &Value)| {
+                    self.pay(field.name.len() / 16)?;
                     Ok::<_, Mistake>((field.name.to_string(), self.value(value, field.of)?))
                 };
                 JValue::object(fields.iter().zip(values).map(field).collect::<Result<_, _>>()?)
@@ -96,6 +100,11 @@ impl Reader<'_> {
             }
             _ => return Err(unfit()),
         })
+    }
+
+    fn pay(&mut self, units: usize) -> Result<(), Mistake> {
+        self.left = self.left.checked_sub(units).ok_or_else(|| mistake("the record is too large for an expression"))?;
+        Ok(())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "only what doubles hold")]
@@ -124,7 +133,12 @@ struct Writer<'a> {
     exact: &'a Exact,
     /// What of the result is still allowed.
     left: usize,
+    /// The symbols of large enums that were met.
+    symbols: HashMap<NodeId, HashMap<&'a str, usize>>,
 }
+
+/// Symbols up to which an enum is looked through.
+const FEW_SYMBOLS: usize = 16;
 
 impl Writer<'_> {
     fn value(&mut self, message: &JValue, of: NodeId, level: usize) -> Result<Value, Mistake> {
@@ -140,7 +154,12 @@ impl Writer<'_> {
             (Kind::Fixed { .. }, JValue::String(text)) => Ok(Value::Fixed(self.bytes(text)?)),
             (Kind::Primitive(primitive), message) => self.number(*primitive, message),
             (Kind::Enum { symbols, .. }, JValue::String(text)) => {
-                let index = symbols.iter().position(|symbol| **symbol == **text);
+                let index = if symbols.len() <= FEW_SYMBOLS {
+                    symbols.iter().position(|symbol| **symbol == **text)
+                } else {
+                    let lookup = || symbols.iter().map(|symbol| &**symbol).zip(0..).collect();
+                    self.symbols.entry(of).or_insert_with(lookup).get(&**text).copied()
+                };
                 index.map(Value::Enum).ok_or_else(|| mistake("the result is no symbol of the enum"))
             }
             (Kind::Array(of), JValue::Array(items)) => {
@@ -246,6 +265,9 @@ impl Writer<'_> {
     }
 }
 
+/// Bytes of a name that a rule has made, up to which it is shown.
+const SHOWN: usize = 100;
+
 const EXTRA: &str = "the result has a field that the schema has not";
 
 /// Names the first field that is too much, which is looked for only when there is one.
@@ -254,7 +276,7 @@ fn extra<'a>(found: Mistake, fields: &[Field], mut names: impl Iterator<Item = &
         |name: &str| fields.iter().any(|one| *one.name == *name || one.aliases.iter().any(|alias| **alias == *name));
     match names.find(|name| !is_known(name)) {
         Some(_) if found.detail != EXTRA || !found.path.is_empty() => found,
-        Some(name) => found.within(name),
+        Some(name) => found.within(name.get(..name.floor_char_boundary(SHOWN)).unwrap_or(name)),
         None => found,
     }
 }

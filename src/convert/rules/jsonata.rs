@@ -10,6 +10,7 @@ mod builtins;
 mod guard;
 #[expect(clippy::wildcard_enum_match_arm, reason = "most of the language is passed on as it is")]
 mod harden;
+mod rounding;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use jsonata_core::value::JValue;
 
 use self::guard::Meter;
 use super::exact::Exact;
-use super::limits::{EXPRESSION_BYTES, EXPRESSION_NESTING, RECURSION, SEQUENCE, TIME_MS, TRIES};
+use super::limits::{EXPRESSION_BYTES, EXPRESSION_NESTING, RECURSION, SEQUENCE};
+use crate::convert::pace::Allowance;
 
 /// A message between two rules.
 pub(super) type Json = JValue;
@@ -83,26 +85,31 @@ impl Expression {
     ///
     /// # Errors
     /// Why it failed, without values of the message.
-    pub(super) fn evaluate(&self, message: &Json, exact: &Shared) -> Result<Outcome, Cow<'static, str>> {
-        let mut tries = 1;
+    pub(super) fn evaluate(
+        &self,
+        message: &Json,
+        exact: &Shared,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Outcome, Cow<'static, str>> {
         loop {
             let meter = Meter::of(message, exact);
-            let error = match self.run(message, &meter) {
+            let error = match self.run(message, &meter, allowance.left()) {
                 Ok(JValue::Undefined) => return Ok(Outcome::Nothing),
                 Ok(JValue::Null) => return Ok(Outcome::Null),
                 Ok(value) => return Ok(Outcome::Message(value)),
                 Err(error) => error,
             };
             match error.code() {
-                Some("D1012") if tries < TRIES => tries += 1,
+                Some("D1012") if allowance.again() => {}
+                Some("D1012") => return Err(allowance.words().into()),
                 code => return Err(why(&meter, code)),
             }
         }
     }
 
-    fn run(&self, message: &Json, meter: &Rc<Meter>) -> Result<Json, EvaluatorError> {
+    fn run(&self, message: &Json, meter: &Rc<Meter>, time_ms: u64) -> Result<Json, EvaluatorError> {
         let options = EvaluatorOptions {
-            timeout_ms: Some(TIME_MS),
+            timeout_ms: Some(time_ms),
             max_stack_depth: Some(RECURSION),
             max_sequence_length: Some(SEQUENCE),
             ..EvaluatorOptions::default()
@@ -120,7 +127,6 @@ fn why(meter: &Meter, code: Option<&str>) -> Cow<'static, str> {
         return stop.words().into();
     }
     match code {
-        Some("D1012") => format!("it took longer than {TIME_MS} ms, {TRIES} times").into(),
         Some("D1011" | "U1001") => format!("it recurses deeper than {RECURSION} levels").into(),
         Some("D2014" | "D2015") => format!("a sequence grows longer than {SEQUENCE}").into(),
         Some("D3137" | "D3141") => "it says so itself, by $error or $assert".into(),

@@ -32,14 +32,22 @@ pub const SEQUENCE: usize = 1_000_000;
 /// The deepest recursion of an expression, in nodes: Confluent's.
 pub const RECURSION: usize = 1_000;
 
-/// How long one evaluation may take, in milliseconds: one takes microseconds. Loops that cost nothing else end here.
+/// How long the expressions of one record may take together, in milliseconds: one takes microseconds. Loops that cost
+/// nothing else end here.
 pub const TIME_MS: u64 = 1_000;
 
-/// How often an evaluation that took too long is made: the machine may have stood still.
+/// How long where a plan has overrun that lately: a batch of such records should not outlast its transaction.
+pub const HURRIED_MS: u64 = 20;
+
+/// How often that time is granted to a record: the machine may have stood still.
 pub const TRIES: usize = 2;
 
 /// The most numbers of one record that JSON cannot hold.
 pub const EXACT_NUMBERS: usize = 1 << 20;
+
+/// The largest message, in the units of its cost, of names of fields and values without bytes: a record of many records has
+/// the names of its fields in each.
+pub const MESSAGE: usize = 4_000_000;
 
 /// The largest result, in the units of its cost: what stands in many places is written in each of them.
 pub const RESULT: usize = 4_000_000;

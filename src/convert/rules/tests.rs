@@ -2,9 +2,13 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "all else fails the test")]
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
+use crate::convert::pace::{Overruns, Pace};
 use crate::schema::{Format, SchemaText};
 
 fn codec(schema: &serde_json::Value) -> Codec {
@@ -32,9 +36,15 @@ fn trace(name: &str, mode: &str) -> serde_json::Value {
     json!({ "name": name, "mode": mode, "type": "JSONATA", "expr": format!("$merge([$, {{'v': v & '{name} '}}])") })
 }
 
+/// Converts without a clock.
+pub(super) fn apply(chain: &Chain, value: &Value, writer: &Codec, target: &Codec) -> Result<Value, Failure> {
+    let (overruns, mut pace) = (Overruns::default(), Pace::default());
+    chain.run(value, (writer, target), &mut Allowance::of(&overruns, &mut pace))
+}
+
 fn run(chain: &Chain, text: &str) -> Result<String, Failure> {
     let codec = record(&json!("string"));
-    match chain.apply(&Value::Record(vec![Value::String(text.into())]), &codec, &codec)? {
+    match apply(chain, &Value::Record(vec![Value::String(text.into())]), &codec, &codec)? {
         Value::Record(values) => match &values[..] {
             [Value::String(text)] => Ok(text.trim().to_owned()),
             other => panic!("{other:?}"),
@@ -192,4 +202,45 @@ fn rules_that_cannot_run_are_told_when_they_are_compiled() {
     let many: Vec<_> = (0..=limits::RULES).map(|number| trace(&format!("r{number}"), "UPGRADE")).collect();
     let problem = chain(1, 2, &[(2, rule_set(json!({ "migrationRules": many })))]).expect_err("too many");
     assert_eq!(problem.detail, "more than 1000 rules lie between");
+}
+
+thread_local! {
+    static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Each look at this clock takes so long: what an expression takes, is a look.
+fn slow_clock() -> Duration {
+    NOW.set(NOW.get() + Duration::from_millis(400));
+    NOW.get()
+}
+
+/// The second of two rules has what the first one left, and where a rule has used up all, none goes on after it.
+#[test]
+fn rules_share_the_time_of_their_record() {
+    let endless = "($f := function() { $f() }; $f())";
+    let mut slow = trace("slow", "UPGRADE");
+    slow["expr"] = endless.into();
+    slow["onFailure"] = "NONE".into();
+    let set = rule_set(json!({ "migrationRules": [slow, trace("after", "UPGRADE")] }));
+    let chain = chain(1, 2, &[(2, set)]).unwrap().unwrap();
+    let codec = record(&json!("string"));
+    let value = Value::Record(vec![Value::String("in".into())]);
+    let (overruns, mut pace) = (Overruns::default(), Pace::timed(slow_clock));
+    let failed = chain.run(&value, (&codec, &codec), &mut Allowance::of(&overruns, &mut pace)).expect_err("no time");
+    assert_eq!((&*failed.step, &*failed.detail), ("rule slow", "it took longer than 1000 ms, 2 times"));
+    assert!(pace.take_long());
+    assert_eq!(pace.take_overtime(), 1);
+}
+
+/// A record of many records repeats the names of their fields.
+#[test]
+fn messages_are_bounded() {
+    let fields: Vec<_> =
+        (0..100).map(|index| json!({ "name": format!("{}{index}", "n".repeat(1000)), "type": "null" })).collect();
+    let item = json!({ "type": "record", "name": "I", "fields": fields });
+    let of = json!({ "type": "array", "items": item });
+    let codec = record(&of);
+    let items = vec![Value::Record(vec![Value::Null; 100]); 4_000];
+    let failed = apply(&single(trace("r", "UPGRADE")), &Value::Record(vec![Value::Array(items)]), &codec, &codec);
+    assert_eq!(failed.expect_err("too large").detail, "the record is too large for an expression");
 }

@@ -311,6 +311,13 @@ const ROWS: &[Row] = &[
     ("string", "long", "cast: time, unit: seconds", &[("\"1970-01-01T00:01:00Z\"", "60"), ("\"60\"", "")]),
     ("long", "string", "cast: time, unit: millis", &[("-1", "\"1969-12-31T23:59:59.999Z\"")]),
     ("long", "time-micros", "cast: time, unit: micros", &[("1", "1"), ("-1", ""), ("86400000000", "")]),
+    // Numbers of which nobody but the step says what they count.
+    ("long", "long", "cast: time, unit: millis, to_unit: micros", &[("-1", "-1000"), ("9223372036854775807", "")]),
+    ("long", "long", "cast: time, unit: micros, to_unit: millis", &[("-1000", "-1"), ("-1", ""), ("1999", "")]),
+    ("long", "long", "cast: time, unit: micros, to_unit: millis, rounding: floor", &[("-1", "-1"), ("1999", "1")]),
+    ("int", "long", "cast: time, unit: days, to_unit: seconds", &[("-1", "-86400")]),
+    ("long", "int", "cast: time, unit: seconds, to_unit: days", &[("-86400", "-1"), ("86401", "")]),
+    ("double", "long", "cast: time, unit: seconds, to_unit: millis", &[("1.5", "1500"), ("0.0001", "")]),
     // Words and bytes.
     ("boolean", "string", "cast: text", &[("true", "\"true\"")]),
     ("string", "boolean", "cast: text", &[("\"false\"", "false"), ("\"no\"", ""), ("\"TRUE\"", "")]),

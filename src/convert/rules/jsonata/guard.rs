@@ -8,6 +8,7 @@ use jsonata_core::value::JValue;
 
 use super::super::exact::Exact;
 use super::super::limits::{COST, COST_PER_UNIT, REGEX_TEXT};
+use super::rounding::exact_result;
 
 /// How an expression uses a value. The names of the functions have a space, so that no expression can call them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,10 @@ impl Stop {
         match self {
             Self::Cost => "it costs more than is allowed for a record of this size".into(),
             Self::Inspected => "it looks into a number that JSON cannot hold: beyond 2^53, infinite or none".into(),
-            Self::Rounded => "it computes an integer beyond 2^53, which would be rounded".into(),
+            Self::Rounded => {
+                "it computes a number that would be rounded: an integer beyond 2^53, or a text of too many digits"
+                    .into()
+            }
             Self::RegexText => format!("a regular expression is run over more than {REGEX_TEXT} bytes"),
         }
     }
@@ -174,7 +178,9 @@ impl Meter {
         let is_regex = rest.first().is_some_and(|pattern| !matches!(pattern, JValue::String(_) | JValue::Number(_)));
         let times = text.as_array().map_or_else(|| bytes(text), |items| items.len() as u64);
         match name {
-            "+" | "-" | "*" => is_exact(name, text, rest.first()).then_some(()).ok_or(Stop::Rounded),
+            "+" | "-" | "*" | "/" | "%" | "power" | "number" | "sum" | "average" => {
+                exact_result(name, text, rest.first()).then_some(()).ok_or(Stop::Rounded)
+            }
             "match" | "contains" | "split" | "replace" if is_regex && times > REGEX_TEXT as u64 => Err(Stop::RegexText),
             // An item for each character, at worst.
             "match" | "split" => self.pay(times.saturating_mul(4)),
@@ -184,21 +190,6 @@ impl Meter {
             _ => Ok(()),
         }
     }
-}
-
-/// Tells whether the result of two integers is the integer that it should be.
-#[expect(clippy::cast_possible_truncation, reason = "within 2^63, by the range")]
-fn is_exact(op: &str, left: &JValue, right: Option<&JValue>) -> bool {
-    let range = -9.3e18..9.3e18;
-    let number = |value: &JValue| value.as_f64().filter(|value| value.fract() == 0.0 && range.contains(value));
-    let (Some(left), Some(right)) = (number(left), right.and_then(number)) else { return true };
-    let (exact_left, exact_right) = (left as i128, right as i128);
-    let (rounded, exact) = match op {
-        "+" => (left + right, exact_left + exact_right),
-        "-" => (left - right, exact_left - exact_right),
-        _ => (left * right, exact_left * exact_right),
-    };
-    rounded as i128 == exact
 }
 
 /// Returns what a text of this many characters costs.

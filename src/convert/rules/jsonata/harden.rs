@@ -27,6 +27,9 @@ pub(super) fn harden(ast: AstNode) -> Result<AstNode, String> {
 const RED_ZONE: usize = 128 << 10;
 const SEGMENT: usize = 1 << 20;
 
+/// Integers of which a double stands for several; what is larger yet is no long.
+const UNSURE: std::ops::Range<f64> = 9_007_199_254_740_992.0..1e21;
+
 type Hard = Result<AstNode, String>;
 
 struct Hardener {
@@ -49,6 +52,9 @@ impl Hardener {
 
     fn any(&mut self, node: AstNode) -> Hard {
         match node {
+            AstNode::Number(number) if number.fract() == 0.0 && UNSURE.contains(&number.abs()) => {
+                Err("an integer beyond 2^53 is written down, which would be rounded".into())
+            }
             AstNode::Regex { .. } => Err("a regular expression must stand where it is used, as an argument".into()),
             AstNode::Variable(name) => self.variable(name),
             AstNode::Path { steps } => self.path(steps),
@@ -173,6 +179,8 @@ impl Hardener {
             BinaryOp::Add => "+",
             BinaryOp::Subtract => "-",
             BinaryOp::Multiply => "*",
+            BinaryOp::Divide => "/",
+            BinaryOp::Modulo => "%",
             _ => "",
         };
         if !word.is_empty() {
