@@ -82,7 +82,18 @@ fn perfect(sent: &[Sent]) -> Seen {
 fn judge(sent: &[Sent], seen: &Seen) -> Vec<Finding> {
     let outputs = outputs();
     let counts = Some(counts(sent));
-    check(&Truth { sent, outputs: &outputs, gate: "orders", duplicates: false, same_partition: true, counts }, seen)
+    check(
+        &Truth {
+            sent,
+            outputs: &outputs,
+            gate: "orders",
+            duplicates: false,
+            same_partition: true,
+            counts,
+            converted: None,
+        },
+        seen,
+    )
 }
 
 /// Finds the nth output of a topic.
@@ -279,8 +290,15 @@ fn the_end_state_is_compared() {
 fn at_least_once_allows_copies_only() {
     let sent = sent();
     let outputs = outputs();
-    let truth =
-        |sent| Truth { sent, outputs: &outputs, gate: "orders", duplicates: true, same_partition: true, counts: None };
+    let truth = |sent| Truth {
+        sent,
+        outputs: &outputs,
+        gate: "orders",
+        duplicates: true,
+        same_partition: true,
+        counts: None,
+        converted: None,
+    };
     let mut seen = perfect(&sent);
     let at = nth(&seen, "orders", 0);
     double(&mut seen, at);

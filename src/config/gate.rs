@@ -56,6 +56,8 @@ pub enum Kind {
     Converter {
         /// The converter of the other direction. Default none.
         pair: Option<String>,
+        /// Whether it keeps a map of offsets. Default no: brokers then report failures alone.
+        offset_map: bool,
     },
     /// The conversion of a migration job.
     Job,
@@ -205,8 +207,14 @@ impl Gate {
     pub fn pair(&self) -> Option<&str> {
         match &self.kind {
             Kind::Gate | Kind::Job => None,
-            Kind::Converter { pair } => pair.as_deref(),
+            Kind::Converter { pair, .. } => pair.as_deref(),
         }
+    }
+
+    /// Tells whether this is a converter that keeps a map of offsets.
+    #[must_use]
+    pub fn keeps_map(&self) -> bool {
+        matches!(self.kind, Kind::Converter { offset_map: true, .. })
     }
 
     /// Returns the output topics of a source topic; `None` if the gate does not read it.

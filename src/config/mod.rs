@@ -157,6 +157,12 @@ impl Config {
         conflict::conflicts(&self.gates, topics)
     }
 
+    /// Returns the topic of the offset map that a converter keeps; none where it keeps none.
+    #[must_use]
+    pub fn map_topic(&self, gate: &Gate) -> Option<String> {
+        gate.keeps_map().then(|| format!("{}.map", self.group(gate)))
+    }
+
     /// Returns the consumer group of a gate.
     #[must_use]
     pub fn group(&self, gate: &Gate) -> String {

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::error::Error;
-use crate::config::{Config, Delivery, Kafka, Migration};
+use crate::config::{Config, Delivery, Gate, Kafka, Migration};
 use crate::kafka::clients::{self, Names, Sizes};
 use crate::telemetry::logging;
 
@@ -40,6 +40,8 @@ pub struct Cast {
     pub map: String,
     /// The topic of the job's state.
     pub state: String,
+    /// The offset maps of converters between the two topics, and whether they lead back.
+    pub(super) ways: Vec<(String, bool)>,
     config: Config,
 }
 
@@ -49,16 +51,23 @@ impl Cast {
     pub fn new(config: &Config, migration: &Migration) -> Self {
         let group = format!("{}.{}", config.application, migration.name);
         let (map, state) = (format!("{group}.map"), format!("{group}.state"));
+        let ways = ways(config, migration);
         let mut config = config.clone();
         config.delivery = Delivery::ExactlyOnce;
         config.gates.clear();
-        Self { migration: migration.clone(), group, map, state, config }
+        Self { migration: migration.clone(), group, map, state, ways, config }
     }
 
     /// Returns the whole configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Tells whether a converter carries records of the target to the source.
+    #[must_use]
+    pub fn has_way_back(&self) -> bool {
+        self.ways.iter().any(|(_, is_back)| *is_back)
     }
 
     /// Returns how the cluster of a side is reached.
@@ -140,6 +149,18 @@ impl Cast {
     pub(super) fn timeout(&self) -> Duration {
         self.kafka(Side::Target).transaction_timeout()
     }
+}
+
+/// Finds the converters between the topics of a job, in either direction, that keep a map.
+fn ways(config: &Config, migration: &Migration) -> Vec<(String, bool)> {
+    let Migration { source, to, target: None, .. } = migration else { return Vec::new() };
+    let leads = |gate: &Gate, from: &str, to: &str| gate.outputs(from).is_some_and(|outputs| outputs.validated == to);
+    let way = |gate: &Gate| {
+        let is_back = leads(gate, to, source);
+        let map = config.map_topic(gate).filter(|_| is_back || leads(gate, source, to));
+        map.map(|map| (map, is_back))
+    };
+    config.gates.iter().filter_map(way).collect()
 }
 
 /// Receives librdkafka's events.

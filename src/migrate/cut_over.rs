@@ -5,9 +5,9 @@
 //! overwrites a living group is the brokers' doing: they refuse the offsets of whoever is no member while there are
 //! members.
 //!
-//! Records that were born on the target are read by a moved group: it goes on at the first of them at the latest. Back goes what
-//! has stayed the same: where records were born on the target since, the source lacks them, and going back
-//! would lose them for the group; then it is refused, with their number.
+//! Records that were born on the target are read by a moved group: it goes on at the first of them at the latest. On the way back they
+//! stand in the source where a converter that keeps an offset map has carried them there. Where it has not, the source lacks
+//! them, and going back would lose them for the group; then it is refused, with their number.
 //!
 //! The state says *moving* before offsets are set, and *moved* afterwards. A move that was killed between is found anew, as long as the
 //! group has not read since on the side that it goes to; one that is done is not made again.
@@ -198,19 +198,20 @@ impl Basis {
                 }));
             }
         }
-        let born = Born::look(&self.cast, &self.reversed, &self.settled.ends)?;
+        let reversed = store::way_back(&self.cast, &self.reversed)?;
+        let born = Born::look(&self.cast, &reversed, &self.settled.ends)?;
         if let Some((partition, offset)) = born.first() {
             let count = born.count;
             return Err(Error::Unsuitable(format!(
                 "{count} records were born on '{to}' (the first at partition {partition}, offset {offset}), and '{source}' lacks \
-                 them: {} would never read them. Copy them back first, by a job or converter from '{to}' to '{source}'",
+                 them: {} would never read them. Copy them back first, by a converter from '{to}' to '{source}' with `offset_map: true`",
                 groups.join(", ")
             )));
         }
-        groups.iter().map(|group| self.home(group)).collect()
+        groups.iter().map(|group| self.home(group, &reversed)).collect()
     }
 
-    fn home(&self, group: &str) -> Result<Move, Error> {
+    fn home(&self, group: &str, reversed: &Map) -> Result<Move, Error> {
         let (source, to) = (&self.job.source, &self.job.to);
         let moved = &self.settled.state.groups[group];
         let before = groups::committed(&self.cast, Side::Source, (group, source))?;
@@ -222,7 +223,7 @@ impl Basis {
         }
         let mut from = moved.to.clone();
         from.extend(groups::committed(&self.cast, Side::Target, (group, to))?);
-        let runs = || self.reversed.runs().iter().copied();
+        let runs = || reversed.runs().iter().copied();
         self.check_lost((group, source), lost(runs(), &from, (&self.starts.1, &self.starts.0)))?;
         let places = place(runs(), &from, (&self.starts.0, &Offsets::new()));
         let members = groups::members(&self.cast, Side::Target, group)?;

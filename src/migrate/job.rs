@@ -248,19 +248,10 @@ fn missing(
     }
     for (name, partitions) in [(&cast.map, lanes), (&cast.state, lanes + 1)] {
         if !found.contains_key(name) {
-            missing.push(own(name, partitions, source));
+            missing.push(NewTopic::compacted(name, partitions, source));
         }
     }
     Ok(missing)
-}
-
-/// Returns a topic of the job itself: compacted, since its last word on each key counts.
-fn own(name: &str, partitions: i32, source: &Topic) -> NewTopic {
-    let mut settings = BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]);
-    let safe = source.settings.get("min.insync.replicas").filter(|setting| setting.own);
-    settings.extend(safe.map(|setting| ("min.insync.replicas".to_owned(), setting.value.clone())));
-    let (name, source_name) = (name.to_owned(), source.name.clone());
-    NewTopic { name, partitions, replication: source.replication, settings, source: source_name }
 }
 
 /// Makes a job that begins now.

@@ -198,6 +198,11 @@ impl Map {
         self.runs.sort_unstable_by_key(|run| run.from);
     }
 
+    /// Adds the runs of another map; [sort](Self::sort) it then.
+    pub fn extend(&mut self, other: &Self) {
+        self.runs.extend(&other.runs);
+    }
+
     /// Returns the same map, read from the other side.
     #[must_use]
     pub fn reversed(&self) -> Self {

@@ -36,11 +36,27 @@ fn state_of(cast: &Cast, consumer: &Consumer, partitions: &[i32]) -> Result<Stat
 
 /// Reads the offset map; one that is not there is an empty map.
 pub fn map(cast: &Cast) -> Result<Map, Error> {
+    map_of(cast, &cast.map)
+}
+
+/// Reads where the records of the target stand in the source: the job's copies, given in that direction, and what converters
+/// between the two topics have carried, where they keep maps.
+pub(super) fn way_back(cast: &Cast, copies: &Map) -> Result<Map, Error> {
+    let mut back = copies.clone();
+    for (topic, is_back) in &cast.ways {
+        let map = map_of(cast, topic)?;
+        back.extend(&if *is_back { map } else { map.reversed() });
+    }
+    back.sort();
+    Ok(back)
+}
+
+fn map_of(cast: &Cast, topic: &str) -> Result<Map, Error> {
     let consumer = cast.consumer(Side::Target, 1)?;
-    let partitions = partitions_of(&consumer, &cast.map)?.unwrap_or_default();
+    let partitions = partitions_of(&consumer, topic)?.unwrap_or_default();
     // The last word on a key counts, compacted or not.
     let mut pieces = BTreeMap::new();
-    up_to(&consumer, &cast.map, &whole(&partitions), |message| {
+    up_to(&consumer, topic, &whole(&partitions), |message| {
         let value = message.payload().map(<[u8]>::to_vec);
         pieces.insert(message.key().unwrap_or_default().to_vec(), value);
     })?;

@@ -87,6 +87,11 @@ pub(super) fn broken(left: Sender, fault: Fault) -> Box<Broken> {
     Box::new(Broken { left: Some(Failed(left)), fault })
 }
 
+/// Ends a transaction that takes records with a fault.
+pub(super) fn broken_open(open: Open, fault: Fault) -> Box<Broken> {
+    broken(open.sender, fault)
+}
+
 fn lost(step: &str, error: &KafkaError) -> Box<Broken> {
     Box::new(Broken { left: None, fault: Fault::lost(step, error) })
 }
@@ -202,8 +207,13 @@ impl Open {
         self.sender.poll()
     }
 
-    /// Waits until the brokers have every record.
+    /// Waits until the brokers have every record, after which there are no more.
     pub(super) fn drain(self) -> Step<Drained> {
+        self.settle()?.sender.drained()
+    }
+
+    /// Waits until the brokers have every record so far.
+    pub(super) fn settle(self) -> Step<Self> {
         let began = Instant::now();
         loop {
             let drained = self.sender.producer.client().flush(Duration::ZERO).is_ok();
@@ -211,7 +221,7 @@ impl Open {
                 return Err(broken(self.sender, fault));
             }
             if drained {
-                return self.sender.drained();
+                return Ok(self);
             }
             if self.sender.terms.is_over(began) {
                 let left = self.sender.producer.client().in_flight_count();

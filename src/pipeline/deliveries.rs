@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use crate::kafka::clients;
 use crate::kafka::ffi;
 use crate::kafka::statistics::Statistics;
+use crate::migrate::offsets::Spot;
 use crate::telemetry::logging;
 
 /// How long answers to requests under way may take after the first record was refused.
@@ -31,8 +32,13 @@ pub(super) struct Context {
     gate: Arc<str>,
     failed: AtomicBool,
     failures: Mutex<Failures>,
+    /// Where each record of the transaction stands by its tag, for those who keep a map.
+    places: Option<Mutex<Places>>,
     statistics: clients::Latest,
 }
+
+/// Partition and offset of records by their tags; none where a broker has not told.
+pub(super) type Places = Vec<Option<Spot>>;
 
 /// What the brokers did not take of a transaction.
 #[derive(Debug, Default)]
@@ -95,13 +101,29 @@ impl std::fmt::Display for DeliveryFailure {
 }
 
 impl Context {
-    pub(super) fn new(gate: Arc<str>) -> Self {
+    pub(super) fn new(gate: Arc<str>, has_map: bool) -> Self {
         Self {
             gate,
+            places: has_map.then(Mutex::default),
             failed: AtomicBool::new(false),
             failures: Mutex::default(),
             statistics: clients::Latest::default(),
         }
+    }
+
+    /// Takes where the records of the transaction stand, as far as the brokers have told.
+    pub(super) fn take_places(&self) -> Places {
+        let places = self.places.as_ref().map(|places| places.lock().unwrap_or_else(PoisonError::into_inner));
+        places.map(|mut places| std::mem::take(&mut *places)).unwrap_or_default()
+    }
+
+    fn taken(&self, message: &BorrowedMessage<'_>, tag: usize) {
+        let Some(places) = &self.places else { return };
+        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() <= tag {
+            places.resize(tag + 1, None);
+        }
+        places[tag] = (message.offset() >= 0).then(|| (message.partition(), message.offset()));
     }
 
     /// Returns the newest statistics not yet taken.
@@ -159,7 +181,10 @@ impl ProducerContext for Context {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        let Err((error, message)) = result else { return };
+        let (error, message) = match result {
+            Ok(message) => return self.taken(message, tag),
+            Err(failed) => failed,
+        };
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let (topic, partition) = (message.topic(), message.partition());
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);

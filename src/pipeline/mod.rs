@@ -34,6 +34,7 @@ mod fault;
 pub(crate) mod fetch;
 mod hold;
 pub(crate) mod letter;
+mod map;
 mod mend;
 mod offsets;
 mod output;

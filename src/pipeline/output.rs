@@ -19,6 +19,7 @@ use super::assignment::Assigned;
 use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
 use super::deliveries::{Context, Refusals, STRAGGLERS};
+use super::map::Map;
 use super::produce::{self, Change, Handles, Refused};
 use super::routes::Routes;
 use crate::gate::verdict::Route;
@@ -47,6 +48,8 @@ pub(super) struct Output {
     spent: Option<Spent>,
     /// When the first of them was staged.
     began: Instant,
+    /// Where the offset map is written, if one is kept.
+    map: Option<Map>,
 }
 
 /// A producer that must not begin another transaction.
@@ -105,12 +108,13 @@ pub(super) enum Staged {
 impl Output {
     /// Makes the output of a dry run, which writes nothing.
     pub(super) fn dry_run() -> Self {
-        Self { state: State::DryRun, handles: Vec::new(), staged: Vec::new(), spent: None, began: Instant::now() }
+        let (handles, staged) = (Vec::new(), Vec::new());
+        Self { state: State::DryRun, handles, staged, spent: None, began: Instant::now(), map: None }
     }
 
-    /// Takes a producer that is ready to begin.
-    pub(super) fn new(idle: Idle) -> Self {
-        Self { state: State::Idle(idle), ..Self::dry_run() }
+    /// Takes a producer that is ready to begin, and the offset map if one is kept.
+    pub(super) fn new(idle: Idle, map: Option<Map>) -> Self {
+        Self { state: State::Idle(idle), map, ..Self::dry_run() }
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -172,6 +176,9 @@ impl Output {
             State::Idle(mut idle) => {
                 self.make_handles(idle.producer(), routes)?;
                 self.staged.clear();
+                if let Some(map) = &mut self.map {
+                    map.begin(idle.context());
+                }
                 let begun = idle.begin();
                 self.keep(begun.map(State::Open))
             }
@@ -223,6 +230,9 @@ impl Output {
                 Ok(()) => {
                     if self.staged.is_empty() {
                         self.began = Instant::now();
+                    }
+                    if let Some(map) = self.map.as_mut().filter(|_| route != Route::DeadLetter) {
+                        map.note(self.staged.len());
                     }
                     self.staged.push(origin);
                     return Ok(Staged::Yes);
@@ -309,7 +319,11 @@ impl Output {
     pub(super) fn commit(&mut self, consumer: &Consumer, offsets: &TopicPartitionList) -> Result<(), Fault> {
         match self.state.take() {
             State::Open(open) => {
-                let committed = open.drain().and_then(|drained| drained.commit(consumer, offsets));
+                let mapped = match &mut self.map {
+                    Some(map) => map.write(open, &self.staged),
+                    None => Ok(open),
+                };
+                let committed = mapped.and_then(Open::drain).and_then(|drained| drained.commit(consumer, offsets));
                 let committed = committed.map(|ended| self.after(ended));
                 self.keep(committed)
             }
@@ -371,7 +385,7 @@ impl Output {
 
 /// Waits a little for a queue that has been full since then, up to the limit of a step or the stop.
 #[cold]
-fn make_room(open: &Open, full: Instant) -> Result<(), Fault> {
+pub(super) fn make_room(open: &Open, full: Instant) -> Result<(), Fault> {
     if open.is_over(full) {
         return Err(Fault::Abort(format!("the producer's queue stayed full for {:.1?}", full.elapsed())));
     }

@@ -21,6 +21,7 @@ use super::discover;
 use super::end::Backoff;
 use super::fault::Kind;
 use super::fetch::Fetch;
+use super::map::Map;
 use super::mend::Damage;
 use super::output::Output;
 use super::positions;
@@ -58,7 +59,8 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         let Some(idle) = until_answered(settings, || producer(settings, &routes, recovery.backoff()))? else {
             return Ok(());
         };
-        Output::new(idle)
+        let Some(map) = until_answered(settings, || Map::prepare(settings, &cluster))? else { return Ok(()) };
+        Output::new(idle, map)
     };
     let topics: Vec<_> = routes.iter().map(|route| Arc::clone(&route.topic)).collect();
     let Some(starts) = until_answered(settings, || positions::settle(settings, consumer, &topics))? else {
@@ -125,7 +127,10 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     if terms.delivery == Delivery::ExactlyOnce {
         clients::wait_before_retries(&mut config, backoff.wait());
     }
-    let context = deliveries::Context::new(settings.gate.name.as_str().into());
+    if settings.gate.keeps_map() {
+        config.set("delivery.report.only.error", "false");
+    }
+    let context = deliveries::Context::new(settings.gate.name.as_str().into(), settings.gate.keeps_map());
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;
     if terms.delivery == Delivery::ExactlyOnce

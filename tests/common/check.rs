@@ -8,6 +8,7 @@
 //! its copies come out in the order of their offsets. The headers with which a gate says where a dead letter came from are
 //! compared with the truth, never believed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use sluice::gate::verdict::Route;
 
 use super::client::{Content, Read, TopicPartition};
+use super::conversion::Conversion;
 use super::kafka::Cluster;
 use super::metrics::Counts;
 use super::traffic::Sent;
@@ -45,6 +47,8 @@ pub(crate) struct Truth<'a> {
     pub(crate) same_partition: bool,
     /// The counters, where one process lived through it all.
     pub(crate) counts: Option<Counts>,
+    /// What becomes of records that are converted, where some are.
+    pub(crate) converted: Option<Conversion>,
 }
 
 /// What is.
@@ -164,9 +168,13 @@ struct Matches {
 }
 
 fn recognise(truth: &Truth<'_>, read: &[Read]) -> Matches {
-    let mut by_content: HashMap<&Content, Vec<usize>> = HashMap::with_capacity(truth.sent.len());
+    let mut by_content: HashMap<Cow<'_, Content>, Vec<usize>> = HashMap::with_capacity(truth.sent.len());
     for (number, sent) in truth.sent.iter().enumerate() {
-        let same = by_content.entry(&sent.content).or_default();
+        let leaves = match &truth.converted {
+            Some(conversion) if sent.expected.route == Route::Converted => Cow::Owned(conversion.of(&sent.content)),
+            _ => Cow::Borrowed(&sent.content),
+        };
+        let same = by_content.entry(leaves).or_default();
         let is_copy = same.iter().all(|&other| truth.sent[other].source == sent.source);
         assert!(is_copy, "the records of the traffic are all different");
         same.push(number);

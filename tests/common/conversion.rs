@@ -340,3 +340,44 @@ pub(crate) fn wait_counts(gate: &Gate, name: &str, expected: &[(&str, &str, usiz
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// What a mapping makes of the traffic's orders of version 3: the customer, a number, becomes a text.
+#[derive(Debug, Clone)]
+pub(crate) struct Conversion {
+    /// The ID of the target's schema.
+    pub(crate) id: i32,
+    /// `topic/subject/version` of what is read.
+    pub(crate) from: String,
+    /// The same of what is written.
+    pub(crate) to: String,
+}
+
+impl Conversion {
+    /// The steps that do it. Orders that orders replace are of a type within itself, which no step reaches.
+    pub(crate) fn steps() -> Value {
+        json!({ "3": [{ "to": "customer", "cast": "number" }, { "to": "replaces", "constant": null }] })
+    }
+
+    /// Returns what a record becomes.
+    pub(crate) fn of(&self, content: &Content) -> Content {
+        let datum = &content.value.as_ref().unwrap()[5..];
+        let (_, id) = varint(datum);
+        let (customer, length) = varint(&datum[id..]);
+        let customer = customer.to_string();
+        let text = [zigzag(i64::try_from(customer.len()).unwrap()), customer.into_bytes()].concat();
+        let datum = [&datum[..id], &text, &datum[id + length..]].concat();
+        let mut content = Content { value: Some(by_id(self.id, &datum)), ..content.clone() };
+        let hash = hash(&content);
+        for (name, text) in [("from", &self.from), ("to", &self.to), ("hash", &hash)] {
+            content.headers.push((format!("sluice.converted.{name}"), Some(text.as_bytes().to_vec())));
+        }
+        content
+    }
+}
+
+/// Reads a number as Avro writes it, and how many bytes it takes.
+fn varint(bytes: &[u8]) -> (i64, usize) {
+    let length = bytes.iter().position(|byte| *byte < 0x80).unwrap() + 1;
+    let number = bytes[..length].iter().rev().fold(0_u64, |number, byte| number << 7 | u64::from(byte & 0x7f));
+    ((number >> 1).cast_signed() ^ -(number & 1).cast_signed(), length)
+}

@@ -212,7 +212,8 @@ impl Scene {
         let outputs = line.routes();
         let validated = self.kafka.partitions(&line.outputs.validated);
         let same_partition = validated == Some(line.partitions);
-        let truth = Truth { sent, outputs: &outputs, gate: &line.gate, duplicates, same_partition, counts };
+        let truth =
+            Truth { sent, outputs: &outputs, gate: &line.gate, duplicates, same_partition, counts, converted: None };
         check(&truth, &seen)
     }
 }

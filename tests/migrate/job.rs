@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::common::gate::binary;
+use super::common::gate::{Config, binary};
 use super::common::kafka::Cluster;
 use super::common::unique;
 
@@ -68,6 +68,11 @@ impl Job {
         let (parent, key) = path.rsplit_once('/').unwrap();
         self.config.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(key.to_owned(), value.into());
         self
+    }
+
+    /// Returns the configuration, for `sluice run`.
+    pub(crate) fn config(&self) -> Config {
+        Config(self.config.clone())
     }
 
     /// The job's name in groups and topics.

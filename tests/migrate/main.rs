@@ -13,3 +13,4 @@ mod job;
 mod moves;
 mod orders;
 mod source;
+mod ways_back;

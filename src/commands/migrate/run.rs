@@ -19,6 +19,13 @@ use crate::pipeline::{Stop, failpoint, watchdog};
 /// Runs a job.
 pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let cast = cast(&asked.at)?;
+    if cast.has_way_back() {
+        let (source, to) = (&cast.migration.source, &cast.migration.to);
+        let problem = anyhow::anyhow!(
+            "a converter from '{to}' to '{source}' is declared: the job would copy again what it writes"
+        );
+        return Err(Failure::usage(problem).hint("declare it when the job has come to its end"));
+    }
     watchdog::no_core_dumps();
     watchdog::start().map_err(Failure::fatal)?;
     failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;

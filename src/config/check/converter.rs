@@ -9,7 +9,7 @@ use super::leaf;
 use crate::config::conflict;
 use crate::config::error::{Error, Mistakes};
 use crate::config::section::Section;
-use crate::config::{Gate, Kind};
+use crate::config::{Gate, Kind, Sources};
 use crate::gate::policy::{ConversionRule, Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule};
 
 /// Checks one converter; `None` where it cannot be told what it reads and writes.
@@ -28,7 +28,12 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
     let pair = section.read("pair", leaf::name);
     let tombstones = gate::check_tombstones(&mut section);
     let Options { start, unusable_schema, repartition, oversize, threads } = gate::check_options(&mut section);
-    check_offset_map(&mut section);
+    let offset_map = section.read("offset_map", leaf::boolean).unwrap_or(false);
+    if offset_map
+        && source.as_ref().is_some_and(|source| !matches!(source, Sources::Topics(topics) if topics.len() == 1))
+    {
+        section.mistake("offset_map", "is for one source topic by its name: the map tells offsets of one topic");
+    }
     section.finish();
 
     let to = to?;
@@ -43,7 +48,7 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
     };
     Some(Gate {
         name,
-        kind: Kind::Converter { pair },
+        kind: Kind::Converter { pair, offset_map },
         source: source?,
         converter: to.with_suffix(".converter"),
         dead_letter: dead_letter.unwrap_or_else(|| to.with_suffix(".dead-letter")),
@@ -94,13 +99,6 @@ pub(super) fn check_key(mut section: Section<'_>, groups: Option<usize>) -> Opti
     }
     section.finish();
     None
-}
-
-fn check_offset_map(section: &mut Section<'_>) {
-    section.read("offset_map", |text| match leaf::boolean(text)? {
-        false => Ok(()),
-        true => Err("is not there yet in this version; allowed: false".to_owned()),
-    });
 }
 
 /// Checks that pairs are two converters of opposite directions, each of which names the other.

@@ -48,7 +48,15 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate], mistakes: &
     }
     if let (Some(source), Some(to)) = (&source, &to) {
         check_topics(&section, (source, to), is_far);
-        if let Some(gate) = gates.iter().filter(|_| !is_far).find(|gate| gate.source.matches(to)) {
+        let leads_back = |gate: &&Gate| is_way_back(gate, to, source);
+        let mut readers = gates.iter().filter(|gate| !is_far && gate.source.matches(to));
+        if let Some(gate) = readers.clone().filter(leads_back).find(|gate| gate.start == Start::Earliest) {
+            let problem = format!(
+                "is `earliest`, the default, and job '{name}' has written to '{to}': every copy would go back; give `latest`, or a time"
+            );
+            mistakes.push(Error::new(gate.key("start"), problem));
+        }
+        if let Some(gate) = readers.find(|gate| !leads_back(gate)) {
             let problem =
                 format!("is '{to}', which gate '{}' reads: every copied record would pass it again", gate.name);
             section.mistake("to", problem);
@@ -62,6 +70,11 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate], mistakes: &
         check_dead_letters(conversion, (&source, &to), is_far, mistakes, gates);
     }
     Some(Migration { name, source, to, groups, partitions, repartition, target, conversion })
+}
+
+/// Tells whether a converter brings records that are born on a job's target back to its source, and says where they are.
+fn is_way_back(gate: &Gate, to: &str, source: &str) -> bool {
+    gate.keeps_map() && gate.outputs(to).is_some_and(|outputs| outputs.validated == source)
 }
 
 /// What a job says of conversion.

@@ -55,6 +55,10 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     let kafka = kafka::check(root.section("kafka"));
     check_times(&root, &kafka, delivery, commit_interval);
     let gates = if has_gates { check_gates(&mut root, &mistakes) } else { Vec::new() };
+    for gate in gates.iter().filter(|gate| gate.keeps_map() && delivery == Delivery::AtLeastOnce) {
+        let problem = "needs `delivery: exactly-once`: what is written twice has no one place";
+        mistakes.push(Error::new(gate.key("offset_map"), problem));
+    }
     let migrations = migration::check(&mut root, &gates, &mistakes);
     check_shares(&root, memory, &gates);
     check_instance(&root, instance.as_deref(), &gates);

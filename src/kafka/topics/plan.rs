@@ -54,6 +54,16 @@ pub struct NewTopic {
 }
 
 impl NewTopic {
+    /// Returns a topic of our own beside a source: compacted, since its last word on each key counts.
+    #[must_use]
+    pub fn compacted(name: &str, partitions: i32, source: &Topic) -> Self {
+        let mut settings = BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]);
+        let safe = source.settings.get("min.insync.replicas").filter(|setting| setting.own);
+        settings.extend(safe.map(|setting| ("min.insync.replicas".to_owned(), setting.value.clone())));
+        let (name, source_name) = (name.to_owned(), source.name.clone());
+        Self { name, partitions, replication: source.replication, settings, source: source_name }
+    }
+
     /// Returns the command that creates it by hand; `options` as [`super::tool_options`] gives them.
     #[must_use]
     pub fn command(&self, options: &str) -> String {

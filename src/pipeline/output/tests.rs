@@ -23,7 +23,7 @@ fn idle(stop: &Stop) -> Idle {
         backoff: Doubts::new(LIMIT).backoff(),
         stop: stop.clone(),
     };
-    let context = Context::new("orders".into());
+    let context = Context::new("orders".into(), false);
     let client = BaseProducer::from_config_and_context(&ClientConfig::new(), context).unwrap();
     Idle::new(Producer::new(client), terms)
 }
@@ -40,7 +40,7 @@ fn open(stop: &Stop) -> Open {
 
 #[test]
 fn nothing_is_committed_without_a_producer() {
-    let mut output = Output::new(idle(&Stop::default()));
+    let mut output = Output::new(idle(&Stop::default()), None);
     assert!(output.check().is_ok() && !output.is_lost());
     output.spend("the commit took 0.8s".to_owned(), RebuildCause::DoubtfulEnd);
     let committed = output.commit(&consumer(), &TopicPartitionList::new());
@@ -50,7 +50,7 @@ fn nothing_is_committed_without_a_producer() {
 
 #[test]
 fn the_first_reason_to_replace_a_producer_counts() {
-    let mut output = Output::new(idle(&Stop::default()));
+    let mut output = Output::new(idle(&Stop::default()), None);
     output.spend("the commit took 0.8s".to_owned(), RebuildCause::DoubtfulEnd);
     output.spend("batches are too large".to_owned(), RebuildCause::Limits);
     assert!(output.is_spent());

@@ -1,0 +1,100 @@
+//! The way back of a group that has read records born on the target: by the map of the converter that carries them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::common::client::Content;
+use super::common::gate::Gate;
+use super::common::kafka::{Cluster, shared};
+use super::common::registry::Registry;
+use super::common::schemas::zigzag;
+use super::common::traffic::by_id;
+use super::common::{unique, wait_for};
+use super::cut_overs::{commit, committed};
+use super::job::Job;
+
+const V1: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#;
+const V2: &str =
+    r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"},{"name":"n","type":"int","default":0}]}"#;
+
+/// Writes records of a schema with these numbers to one partition; the number is the time, too.
+fn write(cluster: &Cluster, topic: &str, partition: i32, (id, rest): (i32, &[u8]), numbers: std::ops::Range<i64>) {
+    let content = |number: i64| Content {
+        key: Some(number.to_string().into_bytes()),
+        value: Some(by_id(id, &[&zigzag(number), rest].concat())),
+        headers: Vec::new(),
+        timestamp: 1_750_000_000_000 + number,
+    };
+    let contents: Vec<_> = numbers.map(content).collect();
+    cluster.writer().write(topic, contents.iter().map(|content| (partition, content)), || {});
+}
+
+/// Returns the times of the records of a partition from an offset on.
+fn times(cluster: &Cluster, topic: &str, partition: i32, from: i64) -> Vec<i64> {
+    let read = cluster.read(&[topic]).into_iter();
+    let of = read.filter(|read| read.partition == partition && read.offset >= from);
+    of.map(|read| read.content.timestamp - 1_750_000_000_000).collect()
+}
+
+fn wait_records(cluster: &Cluster, topic: &str, count: usize) {
+    let limit = Duration::from_secs(90);
+    wait_for("the converter", limit, || (cluster.read(&[topic]).len() == count).then_some(()));
+}
+
+#[test]
+fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
+    let (cluster, registry) = (shared(), Registry::start());
+    let (old, new) = (registry.register("orders-value", V1), registry.register("orders-value", V2));
+    let source = cluster.topic("way-back", 2, &[]);
+    write(&cluster, &source, 0, (old, &[]), 0..30);
+    write(&cluster, &source, 1, (old, &[]), 100..130);
+    let group = unique("way-back");
+    let job = Job::new(&cluster, &source).set("/migrations/copy/groups", vec![group.clone()]);
+    job.ask(&["run"]).json();
+    commit(&cluster, &group, &source, &BTreeMap::from([(0, 10), (1, 20)]));
+    job.ask(&["cut-over"]).json();
+
+    let down = json!({
+        "source": job.to, "to": source, "dead_letter": unique("dead"), "start": "latest", "offset_map": true,
+        "value": { "subject": "orders-value", "target": 1 },
+    });
+    let job = job
+        .set("/registry", json!({ "url": [registry.url()] }))
+        .set("/kafka/session.timeout.ms", "6000")
+        .set("/converters", json!({ "down": down }));
+    let refused = job.ask(&["run"]);
+    assert!(refused.code() == 2 && refused.err.contains("would copy again what it writes"), "{refused:?}");
+
+    let gate = Gate::start(&job.config());
+    write(&cluster, &job.to, 0, (new, &[4]), 30..50);
+    wait_records(&cluster, &source, 80);
+    gate.kill();
+    write(&cluster, &job.to, 0, (new, &[4]), 50..60);
+    write(&cluster, &job.to, 1, (new, &[4]), 130..140);
+    // One that nobody has carried yet holds the group.
+    let held = job.ask(&["cut-over", "--back"]);
+    assert!(held.code() == 2 && held.err.contains("20 records were born on"), "{held:?}");
+    let gate = Gate::start(&job.config());
+    wait_records(&cluster, &source, 100);
+    assert_eq!(
+        cluster.topic_setting(&format!("{}.down.map", job.application), "cleanup.policy").as_deref(),
+        Some("compact")
+    );
+
+    // Of partition 0 it reads all copies and 25 of the 30 that were born, of partition 1 five more copies.
+    let offset = |partition: i32, number: i64| {
+        let read = cluster.read(&[&job.to]).into_iter();
+        let mut of = read.filter(|read| read.content.timestamp == 1_750_000_000_000 + number);
+        of.find(|read| read.partition == partition).unwrap().offset
+    };
+    commit(&cluster, &group, &job.to, &BTreeMap::from([(0, offset(0, 55)), (1, offset(1, 125))]));
+    job.ask(&["cut-over", "--back"]).json();
+    let back = committed(&cluster, &group, &source);
+    assert_eq!(times(&cluster, &source, 0, back[&0]), (55..60).collect::<Vec<_>>());
+    assert_eq!(times(&cluster, &source, 1, back[&1]), (125..140).collect::<Vec<_>>());
+    let all: BTreeSet<i64> = [0, 1].into_iter().flat_map(|partition| times(&cluster, &source, partition, 0)).collect();
+    assert_eq!(all, (0..60).chain(100..140).collect(), "each once: {all:?}");
+    drop(gate);
+}
