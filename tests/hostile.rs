@@ -42,6 +42,9 @@ const TEXT: Bounds = Bounds { time: ms(10 * SLOW), bytes: 10_000_000, unit: 64 <
 /// configurations, of which a process reads one.
 const ONCE: Bounds = Bounds { time: ms(100 * SLOW), bytes: 10_000_000, unit: usize::MAX };
 
+/// A conversion with its plan: a mapping may make 16 MiB of any record, and an expression has a second.
+const CONVERSION: Bounds = Bounds { time: ms(1_000 * SLOW), bytes: 40_000_000, unit: usize::MAX };
+
 /// The least number of kept cases.
 const CASES: usize = 300;
 
@@ -60,11 +63,12 @@ const fn ms(count: u64) -> Duration {
 /// A target: its folder, its oracle, and what a case may cost.
 type Target = (&'static str, fn(&[u8]) -> String, Bounds);
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("wire", oracles::wire::judge, RECORD),
     ("schema", oracles::schema::judge, TEXT),
     ("check", oracles::check::judge, RECORD),
     ("resolve", oracles::resolve::judge, ONCE),
+    ("convert", oracles::convert::judge, CONVERSION),
     ("registry", oracles::registry::judge, TEXT),
     ("config", oracles::config::judge, ONCE),
     ("dead_letter", oracles::dead_letter::judge, RECORD),

@@ -9,6 +9,7 @@
 pub(crate) mod check;
 pub(crate) mod choices;
 pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod dead_letter;
 pub(crate) mod generate;
 pub(crate) mod log;

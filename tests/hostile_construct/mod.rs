@@ -3,6 +3,7 @@
 
 mod check;
 mod config;
+mod convert;
 mod dead_letter;
 mod log;
 mod registry;
@@ -26,6 +27,7 @@ pub(crate) fn cases(target: &str) -> Vec<Made> {
         "log" => log::cases(),
         "requests" => requests::cases(),
         "config" => config::cases(),
+        "convert" => convert::cases(),
         "dead_letter" => dead_letter::cases(),
         "statistics" => statistics::cases(),
         _ => Vec::new(),

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::kept::{process, written};
 use super::*;
+use crate::convert::Scratch;
 use crate::convert::mapping::Steps;
 use crate::registry::contract::RuleSet;
+use crate::registry::store::{Command, Wanted};
 
 /// `id` becomes a text, which resolution does not do.
 const TEXT: &str = r#"{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"string"}]}"#;
@@ -137,4 +139,34 @@ async fn rules_that_cannot_be_read_are_unusable() {
     assert!(schemas.state().board().outage.is_none(), "the registry is well");
     server.heal();
     assert_eq!(way(schemas.answer(&converted(1, 2, None)).await), "rules", "asked again");
+}
+
+/// A version that is soft-deleted keeps its place in a chain; one that is gone for good leaves a gap that nobody bridges.
+#[tokio::test]
+async fn a_soft_deleted_version_counts_and_one_that_is_gone_does_not() {
+    let upwards = |expression: &str| -> RuleSet {
+        let rule = serde_json::json!({ "name": "up", "type": "JSONATA", "mode": "UPGRADE", "expr": expression });
+        serde_json::from_value(serde_json::json!({ "migrationRules": [rule] })).unwrap()
+    };
+    let server = Server::start().await;
+    server.register("orders-value", V1);
+    server.register_rules("orders-value", TEXT, upwards("{'id': 'two ' & $string(id)}"));
+    let third = TEXT.replacen('{', r#"{"doc":"three","#, 1);
+    server.register_rules("orders-value", &third, upwards("{'id': id & ' three'}"));
+    for permanent in [false, true] {
+        let (subject, wanted) = (Subject("orders-value".into()), Wanted::Version(Version(2)));
+        server.node.write(&Command::DeleteVersion { subject, wanted, permanent }).await.unwrap();
+        let schemas = Schemas::new(server.client(), REFRESH, None);
+        let judgement = judged(schemas.answer(&converted(1, 3, None)).await);
+        let plan = judgement.conversion.as_ref().expect("it is converted").plan.as_ref();
+        let mut out = Vec::new();
+        let made = plan.map(|plan| plan.convert(&[14], &mut Scratch::default(), &mut out));
+        if permanent {
+            let gap = made.expect_err("version 2 is gone").to_string();
+            assert!(gap.ends_with("version 2: it is deleted for good, so nobody knows its rules"), "{gap}");
+        } else {
+            assert_eq!(made.expect("a plan"), Ok(()));
+            assert_eq!(out, b"\x16two 7 three");
+        }
+    }
 }
