@@ -142,9 +142,9 @@ fn both_ways_by_a_process_that_is_killed() {
         [("old", &to_old, &to_new, ("new", "old"), 1), ("new", &to_new, &to_old, ("old", "new"), 2)]
     {
         let mut expected: Vec<_> = own.iter().map(|order| world.content(order)).collect();
-        expected.extend(others.iter().map(|order| match order.kind {
-            Kind::Version(version) if version != target => world.converted(order, way, target),
-            _ => world.passed(order, way),
+        let is_other = |kind| matches!(kind, Kind::Version(version) if version != target);
+        expected.extend(others.iter().map(|order| {
+            if is_other(order.kind) { world.converted(order, way, target) } else { world.passed(order, way) }
         }));
         let mut found: Vec<_> = world.wait_for(end, 1_800).into_values().flatten().collect();
         found.sort_by_key(|content| content.timestamp);

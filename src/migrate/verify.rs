@@ -6,7 +6,7 @@
 //! is there without being the copy of one. A map that errs is found with the copies that it names.
 //!
 //! Where a job converts, each record is converted anew and compared with its copy: by bytes, which is fast, and where those differ by what
-//! readers see ([`values`]), in another look at the target. A dead letter must be one that is found anew, too ([`letters`]).
+//! readers see (`values`), in another look at the target. A dead letter must be one that is found anew, too (`letters`).
 //!
 //! What the source has lost since it was copied cannot be compared; it is counted. With a sample, the
 //! records of one key in so many are compared, and all without a key: order per key is still seen.
