@@ -4,7 +4,9 @@
 //! asks for one gets an answer that says so ([`Later`]), not a guess at a misspelling.
 
 mod bench;
+mod dead_letters;
 mod migrate;
+mod moment;
 mod schema;
 
 use std::path::PathBuf;
@@ -14,9 +16,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::bench::{BenchCommand, BenchRegistry};
+pub use self::dead_letters::{Chosen, DeadLettersCommand, DeadLettersList, DeadLettersShow, DeadLettersStats};
 pub use self::migrate::{
     JobAt, MigrateAbandon, MigrateCommand, MigrateCutOver, MigratePlan, MigrateRun, MigrateVerify,
 };
+use self::moment::moment;
 pub use self::schema::{
     Check, Compatibility, Diff, Export, Get, Import, List, NamedReference, Register, RegistryAt, RegistryCommand,
     SchemaCommand, SchemaType,
@@ -26,7 +30,7 @@ pub use self::schema::{
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: dead-letters, tail, bench gate, bench convert.")]
+#[command(after_help = "Not there yet in this version: dead-letters redrive, tail, bench gate, bench convert.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -52,6 +56,9 @@ pub enum Command {
     /// names the known faults
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    /// List, explain and count dead letters
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Measure throughput and cost on your own machines
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -140,7 +147,10 @@ pub struct Later {
 
 /// The commands to come.
 pub const LATER: [Later; 4] = [
-    Later { name: "dead-letters", purpose: "list, explain and redrive dead letters" },
+    Later {
+        name: "dead-letters redrive",
+        purpose: "judge dead letters again and move those that pass now, exactly once",
+    },
     Later { name: "tail", purpose: "print the records of a topic decoded" },
     Later { name: "bench gate", purpose: "measure what a gate does per second, and what that costs" },
     Later { name: "bench convert", purpose: "measure what a converter does per second, and what that costs" },

@@ -39,6 +39,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod convert;
+pub mod dead_letters;
 mod demo;
 pub mod gate;
 pub mod kafka;

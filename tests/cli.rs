@@ -47,6 +47,10 @@ fn help_is_as_written() {
         ("migrate-verify.txt", &["migrate", "verify", "--help"]),
         ("migrate-status.txt", &["migrate", "status", "--help"]),
         ("migrate-abandon.txt", &["migrate", "abandon", "--help"]),
+        ("dead-letters.txt", &["dead-letters", "--help"]),
+        ("dead-letters-list.txt", &["dead-letters", "list", "--help"]),
+        ("dead-letters-show.txt", &["dead-letters", "show", "--help"]),
+        ("dead-letters-stats.txt", &["dead-letters", "stats", "--help"]),
         ("schema.txt", &["schema", "--help"]),
         ("schema-check.txt", &["schema", "check", "--help"]),
         ("schema-compatibility.txt", &["schema", "compatibility", "--help"]),
@@ -73,6 +77,8 @@ fn a_wrong_command_line_is_refused_with_2() {
         (&["demo", "--for", "3s", "--keep-running"], "cannot be used with"),
         (&["bench", "registry", "--connections", "0"], "0 is not in 1..=1000"),
         (&["check-config", "--output", "xml"], "[possible values: text, json]"),
+        (&["dead-letters", "list", "--since", "yesterday"], "how long ago it was, as in 90m or 2h"),
+        (&["dead-letters", "stats", "--source-offsets", "9..5"], "FIRST..LAST"),
         (&["completions", "tcsh"], "[possible values: bash, elvish, fish, powershell, zsh, man]"),
     ] {
         let output = sluice(args);

@@ -8,6 +8,7 @@ mod bench;
 mod check_config;
 mod completions;
 mod conversions;
+mod dead_letters;
 mod demo;
 mod migrate;
 mod progress;
@@ -111,6 +112,7 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
         Command::Registry(asked) => registry::run(asked, out).await,
         Command::Schema(asked) => schema::run(asked, out).await,
         Command::Migrate(asked) => migrate::run(asked, out).await,
+        Command::DeadLetters(asked) => dead_letters::run(asked, out).await,
         Command::Bench(asked) => bench::run(asked, out).await,
     }
 }

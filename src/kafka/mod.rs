@@ -11,6 +11,7 @@ pub mod ffi;
 pub mod memory;
 pub mod murmur2;
 pub mod probe;
+pub mod reading;
 pub mod refusal;
 pub mod statistics;
 pub mod topics;

@@ -93,6 +93,15 @@ pub(super) fn walk<T: Trail>(code: &Code, datum: &[u8], trail: &mut T) -> Result
     Walk { code, rest: datum, empty_items: 0, trail, sink: Reads }.whole()
 }
 
+/// Walks the whole datum and returns where the walk stopped, as an offset; `None` where it did not.
+#[cold]
+pub(super) fn stop<T: Trail>(code: &Code, datum: &[u8], trail: &mut T) -> Option<usize> {
+    let mut walk = Walk { code, rest: datum, empty_items: 0, trail, sink: Reads };
+    walk.whole().err()?;
+    // Within a string the rest ends before the datum does, so places are told by their addresses.
+    Some(walk.rest.as_ptr().addr() - datum.as_ptr().addr())
+}
+
 pub(super) struct Walk<'a, T, S> {
     code: &'a Code,
     rest: &'a [u8],

@@ -11,6 +11,7 @@ use super::check::{self, Fault, Target, Trail};
 use super::limits;
 use super::program::{Code, NO_LABEL, Op};
 use super::transcode::Scratch;
+use super::varint;
 use crate::violation::{ReasonCode, Violation};
 
 /// Walks the datum and says what stopped the walk; `None` where nothing did.
@@ -21,6 +22,26 @@ pub(super) fn explain(code: &Code, datum: &[u8]) -> Option<Violation> {
     let fault = path.fault?;
     let at = if matches!(fault, Fault::Trailing { .. }) { String::new() } else { path.text(code, fault) };
     Some(Violation::new(reason(fault), detail(code, fault)).at(at))
+}
+
+/// Returns the offset of the byte for which the walk is stopped, which is the datum's length where bytes are missing;
+/// `None` where nothing stops it.
+#[cold]
+pub(super) fn place(code: &Code, datum: &[u8]) -> Option<usize> {
+    let mut path = Path::default();
+    let stop = check::stop(code, datum, &mut path)?;
+    // A number that says what cannot be has been read already.
+    let taken = match path.fault? {
+        Fault::Length { found, .. } | Fault::Branch { found, .. } | Fault::Symbol { found, .. } => {
+            let mut bytes = Vec::new();
+            varint::write(found, &mut bytes);
+            bytes.len()
+        }
+        Fault::Truncated { left, .. } => return Some(stop + usize::try_from(left).unwrap_or_default()),
+        Fault::MissingSymbol { .. } => 1,
+        _ => 0,
+    };
+    Some(stop.saturating_sub(taken))
 }
 
 /// Transcodes the datum and says where and why the walk was stopped; `None` where nothing did.

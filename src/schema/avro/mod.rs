@@ -138,6 +138,14 @@ impl Schema {
         explain::explain(&self.code, datum)
     }
 
+    /// Returns the offset of the byte for which [`check`](Self::check) refuses the datum: its length where bytes are
+    /// missing, the first byte too many where there are.
+    #[cold]
+    #[must_use]
+    pub fn place(&self, datum: &[u8]) -> Option<usize> {
+        explain::place(&self.code, datum)
+    }
+
     fn root(&self) -> &Type {
         self.types.get(self.types.root())
     }
@@ -183,5 +191,12 @@ impl Program {
     pub fn explain(&self, datum: &[u8]) -> Option<Violation> {
         let both = explain::explain(&self.both, datum)?;
         Some(explain::explain(&self.writer, datum).unwrap_or(both))
+    }
+
+    /// Returns the offset of the byte for which [`check`](Self::check) refuses the datum, as [`Schema::place`] does.
+    #[cold]
+    #[must_use]
+    pub fn place(&self, datum: &[u8]) -> Option<usize> {
+        explain::place(&self.writer, datum).or_else(|| explain::place(&self.both, datum))
     }
 }

@@ -365,3 +365,24 @@ fn what_others_ask_of_a_schema() {
     shared::<Schema>();
     shared::<Resolution>();
 }
+
+/// Where something is refused there is a byte for it, and what stands before that byte is not to blame.
+#[test]
+fn the_place_of_a_fault_is_known_exactly_where_there_is_one() {
+    let schema = record(
+        r#"{"name":"a","type":"int"},{"name":"b","type":["null","string"]},{"name":"c","type":{"type":"array","items":"string"}}"#,
+    );
+    let good = [2, 2, 4, b'x', b'y', 4, 2, b'a', 2, b'b', 0];
+    assert_eq!(schema.place(&good), None);
+    for at in 0..good.len() {
+        for byte in [0x01, 0x7f, 0xff] {
+            let mut datum = good;
+            datum[at] = byte;
+            let place = schema.place(&datum);
+            assert_eq!(place.is_some(), schema.explain(&datum).is_some(), "{datum:?}");
+            assert!(place.is_none_or(|place| at <= place && place <= good.len()), "{datum:?} at {place:?}");
+        }
+    }
+    assert_eq!(schema.place(&good[..4]), Some(2), "the length that is beyond the bytes left");
+    assert_eq!(schema.place(&good[..1]), Some(1), "what is missing is behind the last byte");
+}

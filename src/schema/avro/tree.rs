@@ -5,6 +5,7 @@
 //! are stored and compared, and `normal` brings what means the same into one form. Types are held by number, and a
 //! named one appears once, so a recursive schema is a cycle of numbers.
 
+mod field;
 mod logical;
 mod names;
 mod normal;
@@ -18,6 +19,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub use self::field::Declared;
 pub(crate) use self::logical::{Logical, Unit};
 pub use self::tags::{Tagged, Tags};
 use super::Error;

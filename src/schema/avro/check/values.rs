@@ -132,7 +132,16 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
 
     #[inline]
     pub(super) fn string(&mut self) -> Result<(), Stop> {
-        if is_utf8(self.counted()?) { Ok(()) } else { self.stop(Fault::Utf8) }
+        let bytes = self.counted()?;
+        if is_utf8(bytes) { Ok(()) } else { self.stop_within(bytes) }
+    }
+
+    /// Stops at the first byte that is not UTF-8.
+    #[cold]
+    fn stop_within(&mut self, bytes: &'a [u8]) -> Result<(), Stop> {
+        let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), |_| bytes.len());
+        self.rest = &bytes[valid..];
+        self.stop(Fault::Utf8)
     }
 
     pub(super) fn bytes(&mut self, count: u64) -> Result<(), Stop> {

@@ -1,0 +1,182 @@
+//! What a user can say of dead letters: `sluice dead-letters`.
+
+use std::ops::RangeInclusive;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{ConfigFile, Output, moment};
+use crate::dead_letters::Filter;
+use crate::record::Part;
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef};
+
+/// `sluice dead-letters`.
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// List dead letters by their headers, those of Connect, Streams and Spring too
+    List(DeadLettersList),
+    /// Explain one: why, what to do, and the byte at fault by the registry's schema of today
+    Show(DeadLettersShow),
+    /// Count them by reason, schema and hour, with first, last and how many keys are concerned
+    Stats(DeadLettersStats),
+}
+
+/// `sluice dead-letters list`.
+#[derive(Debug, Args)]
+pub struct DeadLettersList {
+    /// Which dead letters.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Go on with what is written, until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// End after so many
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// How they are printed; json: one object per line
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `sluice dead-letters stats`.
+#[derive(Debug, Args)]
+pub struct DeadLettersStats {
+    /// Which dead letters.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// How the counts are printed
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `sluice dead-letters show`.
+#[derive(Debug, Args)]
+pub struct DeadLettersShow {
+    /// The dead-letter topic
+    #[arg(value_name = "TOPIC")]
+    pub topic: String,
+    /// The partition there
+    #[arg(value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
+    pub partition: i32,
+    /// The offset there, as `list` prints it
+    #[arg(value_name = "OFFSET", value_parser = clap::value_parser!(i64).range(0..))]
+    pub offset: i64,
+    /// Show what the record holds, too: all bytes, as text beside them, its own headers, other tools' messages
+    #[arg(long)]
+    pub values: bool,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// How it is printed
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub struct Chosen {
+    /// Dead-letter topics; none: those of the configured gates, converters and jobs
+    #[arg(value_name = "TOPIC")]
+    pub topics: Vec<String>,
+    /// Of this reason: a code, or another tool's exception class; again for each
+    #[arg(long = "reason", value_name = "CODE")]
+    reasons: Vec<String>,
+    /// Of this gate, converter, connector or group; again for each
+    #[arg(long = "gate", value_name = "NAME")]
+    gates: Vec<String>,
+    /// Of a schema in this subject; again for each
+    #[arg(long = "subject", value_name = "SUBJECT")]
+    subjects: Vec<String>,
+    /// Of this schema, by ID or GUID; again for each
+    #[arg(long = "schema", value_name = "ID", value_parser = schema)]
+    schemas: Vec<SchemaRef>,
+    /// From this source topic; again for each
+    #[arg(long = "source", value_name = "TOPIC")]
+    sources: Vec<String>,
+    /// From this partition of the source; again for each
+    #[arg(long = "source-partition", value_name = "N")]
+    partitions: Vec<i32>,
+    /// From these offsets of the source: one, or FIRST..LAST
+    #[arg(long = "source-offsets", value_name = "RANGE", value_parser = offsets)]
+    offsets: Option<RangeInclusive<i64>>,
+    /// Written at this time or later: 2026-01-31T08:00:00Z, or so long ago, as in 2h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<i64>,
+    /// Written before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<i64>,
+    /// Of this field or one below it; [*] is any item, {*} any entry
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// At fault in its key, or in its value
+    #[arg(long, value_name = "PART", value_enum)]
+    part: Option<PartName>,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+}
+
+/// Key or value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PartName {
+    Key,
+    Value,
+}
+
+impl Chosen {
+    /// Returns what was asked for as a filter.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        let part = |part| match part {
+            PartName::Key => Part::Key,
+            PartName::Value => Part::Value,
+        };
+        Filter {
+            reasons: self.reasons.clone(),
+            gates: self.gates.clone(),
+            subjects: self.subjects.clone(),
+            schemas: self.schemas.clone(),
+            topics: self.sources.clone(),
+            partitions: self.partitions.clone(),
+            offsets: self.offsets.clone(),
+            path: self.path.clone(),
+            part: self.part.map(part),
+            since: self.since,
+            until: self.until,
+        }
+    }
+}
+
+fn schema(text: &str) -> Result<SchemaRef, &'static str> {
+    let id = text.parse().ok().filter(|id| *id >= 0).map(|id| SchemaRef::Id(SchemaId(id)));
+    let guid = || SchemaGuid::parse(text).map(SchemaRef::Guid);
+    id.or_else(guid).ok_or("give a schema ID or a GUID")
+}
+
+fn offsets(text: &str) -> Result<RangeInclusive<i64>, &'static str> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let number = |text: &str, open| if text.is_empty() { Ok(open) } else { text.parse() };
+    match (number(first, 0), number(last, i64::MAX)) {
+        (Ok(first), Ok(last)) if !text.is_empty() && first <= last => Ok(first..=last),
+        _ => Err("give an offset, or FIRST..LAST, of which either may be left out"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_one_or_a_range() {
+        for (text, expected) in [
+            ("5", Ok(5..=5)),
+            ("5..9", Ok(5..=9)),
+            ("5..", Ok(5..=i64::MAX)),
+            ("..9", Ok(0..=9)),
+            ("9..5", Err(())),
+            ("", Err(())),
+            ("a..b", Err(())),
+        ] {
+            assert_eq!(offsets(text).map_err(drop), expected, "'{text}'");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `sluice dead-letters list`: a line for each, read from the headers alone.
+
+use std::io::{IsTerminal as _, Write};
+use std::ops::ControlFlow;
+
+use rdkafka::Message as _;
+use rdkafka::message::BorrowedMessage;
+
+use super::super::progress::Progress;
+use super::super::{Exit, Failure};
+use super::{Plain, Time, spans};
+use crate::cli::{DeadLettersList, Output};
+use crate::dead_letters::{Letter, Line};
+use crate::kafka::ffi;
+use crate::kafka::reading::{Met, Span};
+use crate::record::{Offset, Partition, Position};
+
+/// Bytes that are gathered before they are written, unless nothing comes for a moment.
+const BUFFER: usize = 64 << 10;
+
+/// Reads and prints.
+pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let (reading, spans) = spans(&asked.chosen)?;
+    let filter = asked.chosen.filter();
+    let mut lines = Lines::new(asked.output, &spans);
+    let mut gauge = Gauge::new(&spans, !std::io::stdout().is_terminal() && !asked.follow);
+    let mut left = asked.count.unwrap_or(u64::MAX);
+    reading.read(&spans, asked.follow, |met| {
+        match met {
+            Met::Record(message) => {
+                gauge.pass();
+                let headers = ffi::headers(message);
+                let letter = Letter::read(&headers);
+                if filter.matches(&letter, message.timestamp().to_millis()) {
+                    lines.put(message, &letter)?;
+                    left -= 1;
+                }
+                if lines.buffer.len() >= BUFFER || left == 0 {
+                    lines.flush(out)?;
+                }
+            }
+            Met::Pause => lines.flush(out)?,
+        }
+        Ok::<_, Failure>(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    lines.flush(out)?;
+    Ok(Exit::Done)
+}
+
+/// The lines that are not yet written.
+struct Lines {
+    output: Output,
+    buffer: Vec<u8>,
+    /// Characters of the widest position.
+    width: usize,
+}
+
+impl Lines {
+    fn new(output: Output, spans: &[Span]) -> Self {
+        let digits = |number: i64| number.max(1).ilog10() as usize + 1;
+        let width =
+            spans.iter().map(|span| span.topic.len() + digits(span.partition.into()) + digits(span.to) + 2).max();
+        let (width, mut buffer) = (width.unwrap_or(11).max(11), Vec::new());
+        if output == Output::Text && !spans.is_empty() {
+            let row = format!(
+                "{:<width$}  {:<24}  {:<26}  {:<24}  {:<10}  {:<12}  SOURCE\n",
+                "DEAD LETTER", "TIME", "REASON", "FIELD", "SCHEMA", "GATE"
+            );
+            buffer.extend(row.bytes());
+        }
+        Self { output, buffer, width }
+    }
+
+    fn put(&mut self, message: &BorrowedMessage<'_>, letter: &Letter<'_>) -> Result<(), Failure> {
+        let position = Position {
+            topic: message.topic(),
+            partition: Partition(message.partition()),
+            offset: Offset(message.offset()),
+        };
+        let time = message.timestamp().to_millis();
+        if self.output == Output::Json {
+            serde_json::to_writer(&mut self.buffer, &Line::new(letter, position, time)).map_err(Failure::fatal)?;
+            self.buffer.push(b'\n');
+            return Ok(());
+        }
+        self.row(letter, position, time).map_err(Failure::fatal)
+    }
+
+    fn row(&mut self, letter: &Letter<'_>, position: Position<'_>, time: Option<i64>) -> std::io::Result<()> {
+        let (out, width) = (&mut self.buffer, self.width);
+        // Displays of several parts do not pad: the rest of the column is filled up by what was written.
+        let start = out.len();
+        write!(out, "{position}")?;
+        fill(out, start, width);
+        let reason = if letter.reason.is_empty() { "(no headers)" } else { last_name(letter) };
+        write!(out, "  {}  {:<26}  {:<24}  ", Time(time), Plain(reason), Plain(letter.path.unwrap_or("-")))?;
+        let start = out.len();
+        match letter.schema {
+            Some(schema) => write!(out, "{schema}")?,
+            None => write!(out, "-")?,
+        }
+        fill(out, start, 10);
+        write!(out, "  {:<12}  ", Plain(letter.gate.unwrap_or("-")))?;
+        let source = &letter.source;
+        match (source.topic, source.partition, source.offset) {
+            (Some(topic), Some(partition), Some(offset)) => writeln!(out, "{}-{partition}@{offset}", Plain(topic)),
+            (topic, ..) => writeln!(out, "{}", Plain(topic.unwrap_or("-"))),
+        }
+    }
+
+    fn flush(&mut self, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+        if !self.buffer.is_empty() {
+            out.write_all(&self.buffer).and_then(|()| out.flush()).map_err(Failure::fatal)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Returns a reason code, or the last name of a class.
+fn last_name<'a>(letter: &Letter<'a>) -> &'a str {
+    letter.reason.rsplit('.').next().unwrap_or(letter.reason)
+}
+
+fn fill(out: &mut Vec<u8>, start: usize, width: usize) {
+    out.resize(out.len().max(start + width), b' ');
+}
+
+/// How far the reading is, told now and then.
+pub(super) struct Gauge {
+    progress: Option<Progress>,
+    done: usize,
+    of: usize,
+}
+
+impl Gauge {
+    pub(super) fn new(spans: &[Span], is_shown: bool) -> Self {
+        let of = spans.iter().map(|span| usize::try_from(span.to - span.from).unwrap_or(0)).sum();
+        Self { progress: is_shown.then(|| Progress::new("dead letters")), done: 0, of }
+    }
+
+    pub(super) fn pass(&mut self) {
+        /// Records between two looks at the clock.
+        const STEP: usize = 4096;
+        self.done += 1;
+        if self.done.is_multiple_of(STEP)
+            && let Some(progress) = &self.progress
+        {
+            progress.show(self.done, self.of.max(self.done));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `sluice dead-letters stats`: how many of what, since when, and whose.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use rdkafka::Message as _;
+use serde_json::{Value, json};
+
+use super::super::remote::{Paint, print, print_json};
+use super::super::{Exit, Failure};
+use super::list::Gauge;
+use super::{Plain, Time, spans};
+use crate::cli::{DeadLettersStats, Output};
+use crate::dead_letters::{Group, Letter, Stats};
+use crate::kafka::ffi;
+use crate::kafka::reading::Met;
+use crate::schema::SchemaRef;
+
+/// The longest bar of the histogram, in characters.
+const BAR: u64 = 40;
+
+/// Reads, counts and prints.
+pub(super) fn run(asked: &DeadLettersStats, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let (reading, spans) = spans(&asked.chosen)?;
+    let filter = asked.chosen.filter();
+    let (mut stats, mut gauge) = (Stats::default(), Gauge::new(&spans, true));
+    reading.read(&spans, false, |met| {
+        if let Met::Record(message) = met {
+            gauge.pass();
+            let (headers, time) = (ffi::headers(message), message.timestamp().to_millis());
+            let letter = Letter::read(&headers);
+            if filter.matches(&letter, time) {
+                stats.add(&letter, time, message.key());
+            }
+        }
+        Ok::<_, Failure>(ControlFlow::Continue(()))
+    })?;
+    drop(gauge);
+    let mut topics: Vec<&str> = spans.iter().map(|span| span.topic.as_str()).collect();
+    topics.dedup();
+    match asked.output {
+        Output::Text => print(out, &text(&stats, &topics))?,
+        Output::Json => print_json(out, &document(&stats, &topics))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn text(stats: &Stats, topics: &[&str]) -> String {
+    let noun = if stats.count == 1 { "dead letter" } else { "dead letters" };
+    let topics = if topics.is_empty() { String::new() } else { format!(" in {}", topics.join(", ")) };
+    let mut text = format!("{} {noun}{topics}\n", stats.count);
+    let groups = stats.groups();
+    if !groups.is_empty() {
+        text += "\n";
+        text += &table(&groups);
+        text += "\n";
+        text += &hours(&groups);
+    }
+    for (count, what) in [
+        (stats.others, "of further reasons and schemas, not counted one by one"),
+        (stats.hours_left_out, "of further hours, not in the histogram"),
+    ] {
+        if count > 0 {
+            writeln!(text, "\n{count} more {what}").expect("writing to a string cannot fail");
+        }
+    }
+    text
+}
+
+fn name(group: &Group) -> &str {
+    if group.reason.is_empty() { "(no headers)" } else { &group.reason }
+}
+
+fn schema(group: &Group) -> String {
+    let subject = group.subject.as_ref().map(|(subject, version)| match version {
+        Some(version) => format!(" ({} {version})", Plain(subject)),
+        None => format!(" ({})", Plain(subject)),
+    });
+    group.schema.map_or("-".to_owned(), |schema| format!("{schema}{}", subject.unwrap_or_default()))
+}
+
+fn keys(group: &Group) -> String {
+    let more = if group.keys.is_more { "+" } else { "" };
+    let keyless = if group.keyless > 0 { format!(", {} without", group.keyless) } else { String::new() };
+    format!("{}{more}{keyless}", group.keys.count())
+}
+
+fn table(groups: &[&Group]) -> String {
+    let rows: Vec<[String; 6]> = groups
+        .iter()
+        .map(|group| {
+            let (first, last) = (Time(group.first).to_string(), Time(group.last).to_string());
+            [Plain(name(group)).to_string(), schema(group), group.count.to_string(), keys(group), first, last]
+        })
+        .collect();
+    let head = ["REASON", "SCHEMA", "COUNT", "KEYS", "FIRST", "LAST"].map(str::to_owned);
+    aligned(&[vec![head], rows].concat())
+}
+
+fn hours(groups: &[&Group]) -> String {
+    let mut cells: Vec<(i64, &Group, u64)> =
+        groups.iter().flat_map(|group| group.hours.iter().map(|(hour, count)| (*hour, *group, *count))).collect();
+    cells.sort_by_key(|(hour, ..)| *hour);
+    let most = cells.iter().map(|(.., count)| *count).max().unwrap_or(1).max(1);
+    let bar = |count: u64| "#".repeat(usize::try_from((count * BAR).div_ceil(most)).unwrap_or(0));
+    let row = |(hour, group, count): &(i64, &Group, u64)| {
+        let hour = Time(Some(*hour)).to_string();
+        let hour = hour.get(..13).map_or(hour.clone(), |day| format!("{}:00Z", day.replace('T', " ")));
+        let id = group.schema.map_or("-".to_owned(), |schema| schema.to_string());
+        [hour, Plain(name(group)).to_string(), id, count.to_string(), Paint::new().yellow(&bar(*count))]
+    };
+    let head = ["HOUR", "REASON", "SCHEMA", "COUNT", ""].map(str::to_owned);
+    aligned(&[vec![head], cells.iter().map(row).collect()].concat())
+}
+
+/// Puts rows into columns.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text += cells.join("  ").trim_end();
+        text += "\n";
+    }
+    text
+}
+
+fn document(stats: &Stats, topics: &[&str]) -> Value {
+    let group = |group: &&Group| {
+        let (id, guid) = match group.schema {
+            Some(SchemaRef::Id(id)) => (Some(id.0), None),
+            Some(SchemaRef::Guid(guid)) => (None, Some(guid.to_string())),
+            None => (None, None),
+        };
+        let subject = group.subject.as_ref();
+        let hour = |(hour, count): (&i64, &u64)| json!({ "hour": Time(Some(*hour)).to_string(), "count": count });
+        json!({
+            "reason": group.reason, "schema_id": id, "schema_guid": guid,
+            "subject": subject.map(|(subject, _)| subject), "version": subject.and_then(|(_, version)| *version),
+            "count": group.count,
+            "first": group.first.map(|time| Time(Some(time)).to_string()),
+            "last": group.last.map(|time| Time(Some(time)).to_string()),
+            "distinct_keys": group.keys.count(), "distinct_keys_are_more": group.keys.is_more,
+            "without_key": group.keyless,
+            "hours": group.hours.iter().map(hour).collect::<Vec<_>>(),
+        })
+    };
+    let groups: Vec<_> = stats.groups().iter().map(group).collect();
+    json!({
+        "topics": topics, "count": stats.count, "groups": groups,
+        "not_in_groups": stats.others, "not_in_hours": stats.hours_left_out,
+    })
+}
