@@ -8,6 +8,7 @@ mod dead_letters;
 mod migrate;
 mod moment;
 mod schema;
+mod tail;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,12 +26,13 @@ pub use self::schema::{
     Check, Compatibility, Diff, Export, Get, Import, List, NamedReference, Register, RegistryAt, RegistryCommand,
     SchemaCommand, SchemaType,
 };
+pub use self::tail::{Form, Tail};
 
 /// A schema gate for Kafka: checks every record against its registry schema and routes it
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: dead-letters redrive, tail, bench gate, bench convert.")]
+#[command(after_help = "Not there yet in this version: dead-letters redrive, bench gate, bench convert.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -59,6 +61,8 @@ pub enum Command {
     /// List, explain and count dead letters
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Print the records of a topic, decoded by the registry's schemas
+    Tail(Tail),
     /// Measure throughput and cost on your own machines
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -146,12 +150,11 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 4] = [
+pub const LATER: [Later; 3] = [
     Later {
         name: "dead-letters redrive",
         purpose: "judge dead letters again and move those that pass now, exactly once",
     },
-    Later { name: "tail", purpose: "print the records of a topic decoded" },
     Later { name: "bench gate", purpose: "measure what a gate does per second, and what that costs" },
     Later { name: "bench convert", purpose: "measure what a converter does per second, and what that costs" },
 ];

@@ -49,6 +49,7 @@ pub mod record;
 pub mod registry;
 pub mod schema;
 pub mod service;
+pub mod tail;
 pub mod telemetry;
 pub mod violation;
 pub mod wire;

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use sluice::convert::{Codec, Plan, Scratch};
+use sluice::dead_letters::{Filter, Letter, Line};
 use sluice::gate::Gate;
 use sluice::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
 use sluice::gate::rewrite::Rewrite;
@@ -213,4 +214,31 @@ fn conversions_allocate_nothing_but_their_output() {
     let (done, count) = allocations(|| plan.convert(&datum, &mut scratch, &mut out));
     assert_eq!((done, count), (Ok(()), 0));
     assert_eq!(out, first);
+}
+
+/// `sluice dead-letters list` reads, chooses and writes each line into room that it has already.
+#[test]
+fn a_dead_letter_is_listed_without_an_allocation() {
+    let headers = [
+        ("sluice.reason", "invalid_utf8"),
+        ("sluice.path", "customer.name"),
+        ("sluice.detail", "a string is not valid UTF-8"),
+        ("sluice.part", "value"),
+        ("sluice.source.topic", "orders.raw"),
+        ("sluice.source.partition", "3"),
+        ("sluice.source.offset", "12345"),
+        ("sluice.schema.id", "7"),
+        ("sluice.gate", "orders"),
+        ("sluice.attempt", "1"),
+    ]
+    .map(|(name, value)| Header { name, value: Some(value.as_bytes()) });
+    let position = Position { topic: "orders.dead-letter", partition: Partition(0), offset: Offset(9) };
+    let filter = Filter { path: Some("customer".to_owned()), ..Filter::default() };
+    let mut out = Vec::with_capacity(1024);
+    let (is_listed, count) = allocations(|| {
+        let letter = Letter::read(&headers);
+        let is_listed = filter.matches(&letter, Some(1));
+        serde_json::to_writer(&mut out, &Line::new(&letter, position, Some(1))).is_ok() && is_listed
+    });
+    assert_eq!((is_listed, count), (true, 0));
 }

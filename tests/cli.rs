@@ -51,6 +51,7 @@ fn help_is_as_written() {
         ("dead-letters-list.txt", &["dead-letters", "list", "--help"]),
         ("dead-letters-show.txt", &["dead-letters", "show", "--help"]),
         ("dead-letters-stats.txt", &["dead-letters", "stats", "--help"]),
+        ("tail.txt", &["tail", "--help"]),
         ("schema.txt", &["schema", "--help"]),
         ("schema-check.txt", &["schema", "check", "--help"]),
         ("schema-compatibility.txt", &["schema", "compatibility", "--help"]),
@@ -79,6 +80,7 @@ fn a_wrong_command_line_is_refused_with_2() {
         (&["check-config", "--output", "xml"], "[possible values: text, json]"),
         (&["dead-letters", "list", "--since", "yesterday"], "how long ago it was, as in 90m or 2h"),
         (&["dead-letters", "stats", "--source-offsets", "9..5"], "FIRST..LAST"),
+        (&["tail", "orders", "--from", "first"], "give earliest, latest, an offset"),
         (&["completions", "tcsh"], "[possible values: bash, elvish, fish, powershell, zsh, man]"),
     ] {
         let output = sluice(args);

@@ -125,7 +125,8 @@ fn explained(config: &Path, listed: &[Value]) {
     }
     let (topic, ..) = place(&listed[0]);
     let values = json(config, &["show", &topic, "0", "0", "--values"]);
-    assert_eq!(values["value_hex"].as_str().unwrap().len(), 2 * values["value_bytes"].as_u64().unwrap() as usize);
+    let hex = values["value_hex"].as_str().unwrap();
+    assert_eq!(Some(hex.len() as u64), values["value_bytes"].as_u64().map(|bytes| 2 * bytes));
 
     for (args, expected) in [
         (["show", &topic, "0", "99999999"], "ends before offset 99999999"),
@@ -188,4 +189,56 @@ fn dead_letters_of_other_tools_are_read_too() {
     assert_eq!(json(&config, &["stats", &topic])["count"], 3);
     // Topics of the configuration that are not there are no dead letters.
     assert_eq!(lines(&config, &["list"]), Vec::<Value>::new());
+}
+
+/// `sluice tail` prints what the registry's schemas say, and what they do not say with its reason.
+#[test]
+fn tail_decodes_what_can_be_decoded() {
+    let scene = Scene::empty("tail");
+    let topic = scene.kafka.topic("tail", 2, &[]);
+    let schema = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"},{"name":"name","type":["null","string"]}]}"#;
+    let id = scene.registry.register(&format!("{topic}-value"), schema);
+    // 2^53 + 1 as a zig-zag varint, then the branch `string`, then "Zoe".
+    let big = [0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 2, 6, b'Z', b'o', b'e'];
+    let value = |datum: &[u8]| Some(common::traffic::by_id(id, datum));
+    let content = |key: Option<&[u8]>, value| Content {
+        key: key.map(<[u8]>::to_vec),
+        value,
+        headers: vec![("trace".to_owned(), Some(b"1".to_vec()))],
+        timestamp: 1_600_000_000_000,
+    };
+    let writer = scene.kafka.writer();
+    writer.send(&topic, 0, &content(Some(b"a"), value(&big)), 0);
+    writer.send(&topic, 0, &content(None, value(&big[..9])), 1);
+    writer.send(&topic, 0, &content(Some(&[0xff]), None), 2);
+    writer.send(&topic, 1, &content(Some(b"b"), Some(b"plain".to_vec())), 3);
+    writer.flush(Duration::from_secs(20));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sluice.yaml");
+    let gates = serde_json::json!({ "orders": { "source": "a", "validated": "b" } });
+    let settings = common::gate::Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), gates);
+    std::fs::write(&config, settings.0.to_string()).unwrap();
+    let tail = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        let output = command.args(["tail", &topic]).args(args).arg("--config").arg(&config).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = tail(&["--from", "earliest", "--exit", "--partition", "0"]);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines[0],
+        format!(
+            r#"{{"topic":"{topic}","partition":0,"offset":0,"timestamp":1600000000000,"key":"a","value":{{"id":9007199254740993,"name":{{"string":"Zoe"}}}},"value_schema":"{id}","headers":[{{"name":"trace","value":"1"}}]}}"#
+        )
+    );
+    let line = |number: usize| serde_json::from_str::<Value>(lines[number]).unwrap();
+    assert_eq!((&line(1)["key"], &line(1)["value_error"]["reason"]), (&Value::Null, &"truncated".into()), "{told}");
+    assert_eq!((&line(2)["value"], &line(2)["key_error"]["hex"]), (&Value::Null, &"ff".into()), "{told}");
+    assert_eq!(lines.len(), 3);
+    // Following ends at the count; -1 is the last of each partition, and text has the same in columns.
+    assert_eq!(tail(&["--from", "-1", "--count", "2"]).lines().count(), 2);
+    assert_eq!(tail(&["--from", "2020-09-13T12:26:41Z", "--exit"]), "");
+    let row = tail(&["--from", "0", "-p", "1", "-e", "--output", "text"]);
+    assert!(row.starts_with(&format!("{topic}-1@0  2020-09-13T12:26:40.000Z  \"b\"  <not_framed: ")), "{row}");
 }

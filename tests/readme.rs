@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sluice::config::{Config, Environment, Syntax};
+use sluice::dead_letters::advice::advice;
 use sluice::gate::dead_letter;
 use sluice::gate::verdict::{Route, Tally};
 use sluice::kafka::statistics::Statistics;
@@ -70,6 +71,13 @@ fn reason_codes_are_those_of_the_enum() {
         table += &format!("| {} | `{code}` | {} |\n", code.stage().name(), code.meaning());
     }
     is_written(README, "reason codes", &table);
+}
+
+#[test]
+fn there_is_advice_for_every_reason() {
+    let rows = ReasonCode::ALL.iter().map(|&code| format!("| `{code}` | {} |\n", advice(code)));
+    let table = format!("| reason | what to do |\n|---|---|\n{}", rows.collect::<String>());
+    is_written("docs/dead-letters.md", "advice", &table);
 }
 
 #[test]
@@ -223,7 +231,16 @@ fn configurations_in_the_text_can_be_read() {
 #[test]
 fn links_lead_somewhere() {
     let link = regex::Regex::new(r"\]\(([^)#:]+)(?:#[^)]*)?\)").unwrap();
-    for file in [README, CONFIGURATION, METRICS, SCHEMAS, "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for file in [
+        README,
+        CONFIGURATION,
+        METRICS,
+        SCHEMAS,
+        "docs/dead-letters.md",
+        "docs/tail.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+    ] {
         let folder = path(file).parent().unwrap().to_owned();
         for found in link.captures_iter(&read(file)) {
             assert!(folder.join(&found[1]).exists(), "{file} links to '{}', which is not there", &found[1]);

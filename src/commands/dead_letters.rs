@@ -11,9 +11,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Exit, Failure, load};
 use crate::cli::{Chosen, ConfigFile, DeadLettersCommand};
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::kafka::reading::{Error, Reading, Span, Start};
 use crate::telemetry::logging;
+
+/// What the brokers know this by, behind the application.
+const PURPOSE: &str = "dead-letters";
 
 /// Does what is asked for.
 ///
@@ -33,16 +36,17 @@ impl From<Error> for Failure {
     }
 }
 
-fn open(file: &ConfigFile) -> Result<(Config, Reading), Failure> {
+/// Reads the configuration, and makes a consumer of this name.
+pub(super) fn open(file: &ConfigFile, purpose: &str) -> Result<(Config, Reading), Failure> {
     let config = load(&file.config)?;
     logging::init(config.log).map_err(Failure::fatal)?;
-    let reading = Reading::open(&config, "dead-letters")?;
+    let reading = Reading::open(&config, purpose)?;
     Ok((config, reading))
 }
 
 /// Finds what is to be read of the chosen topics, or of those of the configuration.
 fn spans(chosen: &Chosen) -> Result<(Reading, Vec<Span>), Failure> {
-    let (config, reading) = open(&chosen.file)?;
+    let (config, reading) = open(&chosen.file, PURPOSE)?;
     let known = reading.topics()?;
     let start = chosen.filter().since.map_or(Start::Earliest, Start::Time);
     let mut spans = Vec::new();
@@ -76,7 +80,6 @@ fn topics(config: &Config, chosen: &Chosen, known: &BTreeMap<String, Vec<i32>>) 
 
 /// Lists the dead-letter topics of gates, converters and jobs; of patterns, those for the topics that are there.
 fn configured<'t>(config: &Config, known: impl Iterator<Item = &'t str> + Clone) -> BTreeSet<String> {
-    use crate::config::Sources;
     let conversions = config.migrations.iter().filter_map(|migration| migration.conversion.as_ref());
     let mut topics = BTreeSet::new();
     for gate in config.gates.iter().chain(conversions) {
@@ -90,7 +93,7 @@ fn configured<'t>(config: &Config, known: impl Iterator<Item = &'t str> + Clone)
 }
 
 /// A time for people, in UTC.
-struct Time(Option<i64>);
+pub(super) struct Time(pub(super) Option<i64>);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +110,7 @@ impl fmt::Display for Time {
 }
 
 /// A text from a record for a terminal: what would steer it is left out.
-struct Plain<'a>(&'a str);
+pub(super) struct Plain<'a>(pub(super) &'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,7 @@ mod registry;
 mod remote;
 mod run;
 mod schema;
+mod tail;
 
 use std::fmt;
 use std::io::Write;
@@ -113,6 +114,7 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
         Command::Schema(asked) => schema::run(asked, out).await,
         Command::Migrate(asked) => migrate::run(asked, out).await,
         Command::DeadLetters(asked) => dead_letters::run(asked, out).await,
+        Command::Tail(asked) => tail::run(&asked, out).await,
         Command::Bench(asked) => bench::run(asked, out).await,
     }
 }

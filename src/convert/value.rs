@@ -7,6 +7,7 @@
 //! there is one set of rules and limits. Data are those of records: of a schema that is plain `bytes` they have no length,
 //! as Confluent's serializers write them.
 
+pub mod json;
 mod read;
 mod write;
 

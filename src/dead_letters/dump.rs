@@ -1,6 +1,5 @@
 //! Bytes as hexadecimal lines, those that are meant underlined.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Bytes of one line.
@@ -13,7 +12,7 @@ pub fn dump(bytes: &[u8], mark: Option<&Range<usize>>, most: usize, with_text: b
     let shown = window(bytes.len(), mark.map_or(0, |mark| mark.start), most);
     let mut out = String::new();
     if shown.start > 0 {
-        writeln!(out, "  … {} bytes before", shown.start).expect("writing to a string cannot fail");
+        out += &format!("  … {} bytes before\n", shown.start);
     }
     // A mark behind the last byte has a line of its own where the line is full.
     let end = if mark.is_some_and(|mark| mark.start == shown.end) { shown.end + 1 } else { shown.end };
@@ -25,7 +24,7 @@ pub fn dump(bytes: &[u8], mark: Option<&Range<usize>>, most: usize, with_text: b
         }
     }
     if shown.end < bytes.len() {
-        writeln!(out, "  … {} bytes behind", bytes.len() - shown.end).expect("writing to a string cannot fail");
+        out += &format!("  … {} bytes behind\n", bytes.len() - shown.end);
     }
     out
 }
@@ -44,12 +43,12 @@ fn row(out: &mut String, start: usize, line: &[u8], with_text: bool) {
     let mut hex = String::new();
     for (column, byte) in line.iter().enumerate() {
         let gap = if column == WIDTH / 2 { "  " } else { " " };
-        write!(hex, "{gap}{byte:02x}").expect("writing to a string cannot fail");
+        hex += &format!("{gap}{byte:02x}");
     }
     let text = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
     let text = if with_text { format!("  |{}|", line.iter().map(text).collect::<String>()) } else { String::new() };
     let width = if with_text { 3 * WIDTH + 1 } else { 0 };
-    writeln!(out, "  {start:08x} {hex:width$}{text}").expect("writing to a string cannot fail");
+    out.push_str(&format!("  {start:08x} {hex:width$}{text}\n"));
 }
 
 fn underline(out: &mut String, start: usize, mark: &Range<usize>) {
@@ -59,8 +58,7 @@ fn underline(out: &mut String, start: usize, mark: &Range<usize>) {
     }
     let place = |at: usize| 3 * (at - start) + usize::from(at - start >= WIDTH / 2);
     let (first, last) = (place(columns.start), place(columns.end - 1) + 2);
-    writeln!(out, "  {:9}{}{}", "", " ".repeat(first + 1), "^".repeat(last - first))
-        .expect("writing to a string cannot fail");
+    out.push_str(&format!("  {:9}{}{}\n", "", " ".repeat(first + 1), "^".repeat(last - first)));
 }
 
 #[cfg(test)]

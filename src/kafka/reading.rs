@@ -4,11 +4,12 @@
 //! the reading follows. Nothing is committed and no partition is taken from anybody: the group's name, without which
 //! librdkafka makes no consumer, is used for nothing, and a missing right to it is no fault.
 //!
-//! Several topics are read one after the other while there is an end, since rdkafka tells of an end only the number of its
-//! partition; followed, all at once.
+//! Several topics are read one after the other while there is an end, each by a consumer of its own, since rdkafka tells
+//! of an end only the number of its partition; followed, all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -16,7 +17,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::clients::{self, Names};
 use crate::config::Config;
@@ -123,10 +124,15 @@ pub enum Met<'m, 'c> {
     Pause,
 }
 
-/// A consumer for reading.
+/// What reads.
 pub struct Reading {
-    consumer: BaseConsumer<Context>,
+    name: String,
+    settings: ClientConfig,
+    /// Asks, and reads where one consumer is enough.
+    consumer: Consumer,
 }
+
+type Consumer = BaseConsumer<Context>;
 
 impl std::fmt::Debug for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -148,8 +154,8 @@ impl Reading {
         if settings.get("fetch.wait.max.ms").is_none() {
             settings.set("fetch.wait.max.ms", "50");
         }
-        let consumer = settings.create_with_context(Context(name)).map_err(Error::asking("make a consumer"))?;
-        Ok(Self { consumer })
+        let consumer = consumer(&settings, &name)?;
+        Ok(Self { name, settings, consumer })
     }
 
     /// Lists the topics with their partitions.
@@ -220,74 +226,85 @@ impl Reading {
         mut each: impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         if follow {
-            return self.read_some(spans, true, &mut each).map(drop);
+            return read_some(&self.consumer, spans, true, &mut each).map(drop);
         }
         let mut topics: Vec<&str> = spans.iter().map(|span| span.topic.as_str()).collect();
         topics.dedup();
         for topic in topics {
             let some: Vec<_> =
                 spans.iter().filter(|span| span.topic == topic && span.from < span.to).cloned().collect();
-            if self.read_some(&some, false, &mut each)?.is_break() {
+            let reader = consumer(&self.settings, &self.name)?;
+            if read_some(&reader, &some, false, &mut each)?.is_break() {
                 break;
             }
         }
         Ok(())
     }
+}
 
-    fn read_some<E: From<Error>>(
-        &self,
-        spans: &[Span],
-        follow: bool,
-        each: &mut impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
-    ) -> Result<ControlFlow<()>, E> {
-        let Some(first) = spans.first() else { return Ok(ControlFlow::Continue(())) };
-        let reading = || Error::asking(format!("read topic '{}'", first.topic));
-        self.assign(spans).map_err(reading())?;
-        let mut open: BTreeMap<i32, i64> = spans.iter().map(|span| (span.partition, span.to)).collect();
-        let mut last = Instant::now();
-        while follow || !open.is_empty() {
-            match self.poll().map_err(reading())? {
-                Polled::Record(message) => {
-                    let is_before = follow || open.get(&message.partition()).is_some_and(|to| message.offset() < *to);
-                    if is_before && each(Met::Record(&message))?.is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                    if !follow && open.get(&message.partition()).is_some_and(|to| message.offset() + 1 >= *to) {
-                        open.remove(&message.partition());
-                    }
-                    last = Instant::now();
+fn consumer(settings: &ClientConfig, name: &str) -> Result<Consumer, Error> {
+    settings
+        .create_with_context(Context { name: name.to_owned(), told: Mutex::default() })
+        .map_err(Error::asking("make a consumer"))
+}
+
+fn read_some<E: From<Error>>(
+    consumer: &Consumer,
+    spans: &[Span],
+    follow: bool,
+    each: &mut impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
+) -> Result<ControlFlow<()>, E> {
+    let Some(first) = spans.first() else { return Ok(ControlFlow::Continue(())) };
+    let reading = || Error::asking(format!("read topic '{}'", first.topic));
+    assign(consumer, spans).map_err(reading())?;
+    let mut open: BTreeMap<i32, i64> = spans.iter().map(|span| (span.partition, span.to)).collect();
+    let mut last = Instant::now();
+    while follow || !open.is_empty() {
+        match poll(consumer).map_err(reading())? {
+            Polled::Record(message) => {
+                let is_before = follow || open.get(&message.partition()).is_some_and(|to| message.offset() < *to);
+                if is_before && each(Met::Record(&message))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
-                Polled::End(partition) => drop(open.remove(&partition).filter(|_| !follow)),
-                Polled::Nothing => {
-                    if each(Met::Pause)?.is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                    if !follow && last.elapsed() > SILENCE {
-                        return Err(Error::Silent { topic: first.topic.clone() }.into());
-                    }
+                if !follow && open.get(&message.partition()).is_some_and(|to| message.offset() + 1 >= *to) {
+                    open.remove(&message.partition());
+                }
+                last = Instant::now();
+            }
+            Polled::End(partition) => {
+                open.remove(&partition);
+                if each(Met::Pause)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Polled::Nothing => {
+                if each(Met::Pause)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if !follow && last.elapsed() > SILENCE {
+                    return Err(Error::Silent { topic: first.topic.clone() }.into());
                 }
             }
         }
-        self.consumer.unassign().map_err(reading())?;
-        Ok(ControlFlow::Continue(()))
     }
+    Ok(ControlFlow::Continue(()))
+}
 
-    fn assign(&self, spans: &[Span]) -> KafkaResult<()> {
-        let mut list = TopicPartitionList::new();
-        for span in spans {
-            list.add_partition_offset(&span.topic, span.partition, Offset::Offset(span.from))?;
-        }
-        self.consumer.assign(&list)
+fn assign(consumer: &Consumer, spans: &[Span]) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    for span in spans {
+        list.add_partition_offset(&span.topic, span.partition, Offset::Offset(span.from))?;
     }
+    consumer.assign(&list)
+}
 
-    fn poll(&self) -> KafkaResult<Polled<'_>> {
-        match self.consumer.poll(WAIT) {
-            None => Ok(Polled::Nothing),
-            Some(Ok(message)) => Ok(Polled::Record(message)),
-            Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End(partition)),
-            Some(Err(error)) if is_passing(&error) => Ok(Polled::Nothing),
-            Some(Err(error)) => Err(error),
-        }
+fn poll(consumer: &Consumer) -> KafkaResult<Polled<'_>> {
+    match consumer.poll(WAIT) {
+        None => Ok(Polled::Nothing),
+        Some(Ok(message)) => Ok(Polled::Record(message)),
+        Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End(partition)),
+        Some(Err(error)) if is_passing(&error) => Ok(Polled::Nothing),
+        Some(Err(error)) => Err(error),
     }
 }
 
@@ -311,19 +328,25 @@ fn is_passing(error: &KafkaError) -> bool {
     )
 }
 
-struct Context(String);
+/// Receives librdkafka's events. It tells the same trouble again and again: a person who looks is told once.
+struct Context {
+    name: String,
+    told: Mutex<BTreeSet<String>>,
+}
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        logging::librdkafka(&self.0, level, facility, message);
+        logging::librdkafka(&self.name, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         // The end of a partition comes here too, and is what was asked for.
         let is_end = matches!(error, KafkaError::PartitionEOF(_)) || code == Some(RDKafkaErrorCode::PartitionEOF);
-        if !is_end && code != Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
-            clients::log_error(&self.0, &error, reason);
+        let is_news = || self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{code:?}"));
+        let says_nothing = [RDKafkaErrorCode::AllBrokersDown, RDKafkaErrorCode::GroupAuthorizationFailed].map(Some);
+        if !is_end && !says_nothing.contains(&code) && is_news() {
+            clients::log_error(&self.name, &error, reason);
         }
     }
 }

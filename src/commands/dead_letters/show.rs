@@ -11,7 +11,7 @@ use rdkafka::message::BorrowedMessage;
 use self::report::Report;
 use super::super::remote::{print, print_json};
 use super::super::{Exit, Failure};
-use super::open;
+use super::{PURPOSE, open};
 use crate::cli::{DeadLettersShow, Output};
 use crate::config::Config;
 use crate::dead_letters::{Examined, Letter, Schemas, examine, framed};
@@ -67,7 +67,7 @@ struct Today {
 /// Finds the record, asks the registry, and prints.
 pub(super) async fn run(asked: DeadLettersShow, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let (config, kept) = tokio::task::block_in_place(|| {
-        let (config, reading) = open(&asked.file)?;
+        let (config, reading) = open(&asked.file, PURPOSE)?;
         Ok::<_, Failure>((config, find(&reading, &asked)?))
     })?;
     let headers = kept.headers();

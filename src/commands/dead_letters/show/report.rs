@@ -1,7 +1,5 @@
 //! What is told of one dead letter, for people and as JSON.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::super::super::remote::Paint;
@@ -36,7 +34,7 @@ impl Report<'_> {
     pub(super) fn text(&self) -> String {
         let mut text = format!("{}, written {}\n\n{}\n", self.position(), Time(self.kept.timestamp), self.title());
         for (word, told) in self.facts() {
-            writeln!(text, "  {word:<9}{}", Plain(&told)).expect("writing to a string cannot fail");
+            text += &format!("  {word:<9}{}\n", Plain(&told));
         }
         text += &self.dumps();
         text += &self.headers();
@@ -108,7 +106,7 @@ impl Report<'_> {
             let is_at_fault = part == self.part;
             let Some(bytes) = self.kept.part(part) else {
                 if is_at_fault {
-                    writeln!(text, "\n{part}: null").expect("writing to a string cannot fail");
+                    text += &format!("\n{part}: null\n");
                 }
                 continue;
             };
@@ -119,7 +117,7 @@ impl Report<'_> {
             let at = mark.map(|mark| format!(", fault at byte {}", mark.start)).unwrap_or_default();
             let most = if self.asked.values { MOST } else { AROUND };
             let lines = dump(bytes, mark, most, self.asked.values);
-            write!(text, "\n{part}: {} bytes{at}\n{lines}", bytes.len()).expect("writing to a string cannot fail");
+            text += &format!("\n{part}: {} bytes{at}\n{lines}", bytes.len());
         }
         text
     }
@@ -127,8 +125,7 @@ impl Report<'_> {
     fn headers(&self) -> String {
         let mut text = "\nheaders\n".to_owned();
         for (name, value) in &self.kept.headers {
-            writeln!(text, "  {}: {}", Plain(name), self.header(name, value.as_deref()))
-                .expect("writing to a string cannot fail");
+            text += &format!("  {}: {}\n", Plain(name), self.header(name, value.as_deref()));
         }
         text
     }
@@ -152,7 +149,7 @@ impl Report<'_> {
         let hex = |part: Part| {
             let bytes = self.kept.part(part).filter(|_| self.asked.values)?;
             Some(bytes.iter().fold(String::new(), |mut hex, byte| {
-                write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
+                hex += &format!("{byte:02x}");
                 hex
             }))
         };
