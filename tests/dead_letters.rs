@@ -71,7 +71,8 @@ fn what_a_gate_has_refused_is_listed_counted_and_explained() {
         .collect();
     let mut found: Vec<_> =
         listed.iter().map(|line| (place(line), line["reason"].as_str().unwrap().to_owned())).collect();
-    (expected.sort(), found.sort());
+    expected.sort();
+    found.sort();
     assert_eq!(found, expected);
     assert_eq!(lines(&config, &["list", "--follow", "--count", "5"]).len(), 5);
 
@@ -121,7 +122,6 @@ fn explained(config: &Path, listed: &[Value]) {
         assert_eq!((shown.get("value_hex"), &shown["reason"]), (None, &line["reason"]), "values are asked for");
         let told = text(config, &["show", &topic, &partition, &offset]);
         assert!(told.contains(code.meaning()) && told.contains("sluice.reason: "), "{told}");
-        println!("{told}");
     }
     let (topic, ..) = place(&listed[0]);
     let values = json(config, &["show", &topic, "0", "0", "--values"]);

@@ -58,7 +58,6 @@ impl Line<'_> {
             Err(undecoded) if undecoded.schema.is_none() && part == Part::Key && std::str::from_utf8(bytes).is_ok() => {
                 let text = Json::from(String::from_utf8_lossy(bytes));
                 out.extend(format!(r#","key":{text}"#).bytes());
-                return;
             }
             Err(error) => undecoded((part, bytes), &error, out),
         }
