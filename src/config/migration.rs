@@ -1,6 +1,6 @@
 //! One migration job: which topic it copies, and where to.
 
-use super::{Gate, Kafka, Repartition};
+use super::{Gate, Kafka, Registry, Repartition};
 
 /// A job, checked.
 #[derive(Debug, Clone)]
@@ -19,6 +19,28 @@ pub struct Migration {
     pub repartition: Repartition,
     /// The cluster of the target, where it is another one than that of the source.
     pub target: Option<Kafka>,
+    /// The registry of the target, where schemas are copied to another one. Default none: records keep their schema IDs.
+    pub registry: Option<TargetRegistry>,
     /// How records become those of another schema, as a converter of this source would do it. Default none: they are copied as they are.
     pub conversion: Option<Gate>,
+}
+
+/// Another registry, to which a job copies the schemas that its records name.
+#[derive(Debug, Clone)]
+pub struct TargetRegistry {
+    /// How it is reached.
+    pub registry: Registry,
+    /// Which keys name schemas.
+    pub keys: Keys,
+}
+
+/// Which keys name schemas: bytes of a plain key may look as if they did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Those whose schema is one of the subject `{source}-key`; the job stops at others that look so.
+    BySubject,
+    /// All that look so.
+    Framed,
+    /// None.
+    Plain,
 }

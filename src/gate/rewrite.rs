@@ -19,9 +19,9 @@ use crate::convert::pace::{Clock, Pace};
 use crate::convert::{Failure, Scratch};
 use crate::record::{Header, Part, Record, Value};
 use crate::schema::table::{Conversion, Pair};
-use crate::schema::{Subject, Version};
+use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
 use crate::violation::{ReasonCode, Violation};
-use crate::wire;
+use crate::wire::{self, Framed};
 
 const FROM: &str = "sluice.converted.from";
 const TO: &str = "sluice.converted.to";
@@ -61,6 +61,12 @@ impl Rewrite {
         self.is_active
     }
 
+    /// Tells whether the record leaves as one that was converted, and not only with other names of its schemas.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.is_active && !self.to.is_empty()
+    }
+
     /// Returns the bytes of a part that is new.
     #[must_use]
     pub fn part(&self, part: Part) -> Option<&[u8]> {
@@ -74,8 +80,9 @@ impl Rewrite {
             let header = self.parts[part as usize].header.as_slice();
             (!header.is_empty()).then_some((wire::header_name(part), header))
         });
-        let ours = [(FROM, &self.from), (TO, &self.to), (HASH, &self.hash)];
-        schema.chain(ours.into_iter().map(|(name, text)| (name, text.as_bytes())))
+        let ours = [(FROM, &self.from), (TO, &self.to), (HASH, &self.hash)].into_iter();
+        let ours = ours.filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.as_bytes()));
+        schema.chain(ours)
     }
 
     /// Returns the pair of schemas whose plan was used.
@@ -125,6 +132,15 @@ impl Rewrite {
         plan.convert(framed.datum, scratch, bytes).map_err(|failure| failed(unreadable, failure))?;
         *is_new = true;
         Ok(())
+    }
+
+    /// Lets one part of a record name another schema, of the same datum; the record is not marked as converted.
+    pub(crate) fn rename(&mut self, part: Part, framed: Framed<'_>, schema: (SchemaId, Option<SchemaGuid>)) {
+        self.is_active = true;
+        let NewPart { is_new, bytes, header } = &mut self.parts[part as usize];
+        wire::write(framed, schema, header, bytes);
+        bytes.extend_from_slice(framed.datum);
+        *is_new = true;
     }
 
     /// Says that the record was converted, or has passed a converter of a pair.

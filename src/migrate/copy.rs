@@ -19,6 +19,7 @@ use super::lane::{Lane, Stopped};
 use super::now;
 use super::offsets::{MapRecord, Piece, Spot};
 use super::reading::position;
+use super::relay::Relay;
 use super::state::{Checkpoint, Job, LANE};
 use super::trouble::Trouble;
 use super::writer::Writer;
@@ -86,6 +87,7 @@ pub(super) struct Copy<'c> {
     next: Checkpoint,
     staged: Vec<Staged>,
     converter: Option<Converter>,
+    relay: Option<Relay>,
     /// A record whose schemas are not at hand.
     held: Option<BorrowedMessage<'c>>,
     /// Whether a transaction is open.
@@ -123,6 +125,7 @@ impl<'c> Copy<'c> {
         let (next, staged, now) = (checkpoint.clone(), Vec::new(), Instant::now());
         let (is_open, since, committed) = (false, 0, checkpoint);
         let converter = lane.terms.conversions.as_ref().map(|conversions| conversions.converter());
+        let relay = lane.terms.schemas.as_ref().map(Relay::new);
         Ok(Self {
             lane,
             job,
@@ -133,6 +136,7 @@ impl<'c> Copy<'c> {
             next,
             staged,
             converter,
+            relay,
             held: None,
             is_open,
             began: now,
@@ -218,7 +222,7 @@ impl<'c> Copy<'c> {
 
     /// Stages a record that waits for schemas, if they are there by now.
     fn try_again(&mut self, message: BorrowedMessage<'c>) -> Result<(), Stopped> {
-        if self.converter.as_mut().is_some_and(Converter::look) {
+        if self.converter.as_mut().is_some_and(Converter::look) || self.relay.as_mut().is_some_and(Relay::look) {
             return self.meet(message);
         }
         self.held = Some(message);
@@ -239,7 +243,23 @@ impl<'c> Copy<'c> {
             return Ok(());
         }
         let outcome = match &mut self.converter {
-            None => Outcome::Copied,
+            None => match self.relay.as_mut().map_or(Ok(true), |relay| relay.judge(&message)) {
+                Ok(true) => Outcome::Copied,
+                Ok(false) => {
+                    self.held = Some(message);
+                    return Ok(());
+                }
+                Err(problem) if self.staged.is_empty() => {
+                    let problem = problem.to_string();
+                    let (topic, (partition, offset)) = (self.job.source.clone(), from);
+                    return Err(Error::Schema { topic, partition, offset, problem }.into());
+                }
+                // What is before it is committed first.
+                Err(_) => {
+                    self.held = Some(message);
+                    return Ok(());
+                }
+            },
             Some(converter) => match self.lane.refused.borrow().refusal(from) {
                 Some(code) => Outcome::Letter(Box::new(letter::refusal(&self.job.to, code))),
                 None => match converter.judge(&message) {
@@ -280,7 +300,9 @@ impl<'c> Copy<'c> {
             Outcome::Copied => {}
         }
         self.next.copied += 1;
-        let change = self.converter.as_ref().map_or(Change::None, |converter| Change::of(&converter.rewrite));
+        let converted = self.converter.as_ref().map(|converter| &converter.rewrite);
+        let rewrite = converted.or(self.relay.as_ref().map(|relay| &relay.rewrite));
+        let change = rewrite.map_or(Change::None, Change::of);
         let key = change.key(message);
         let (count, tag) = (self.job.targets, self.staged.len());
         let target = partition(message, key, (self.job.starts.len(), count));

@@ -54,6 +54,18 @@ pub enum Error {
         /// The brokers' answer.
         code: RDKafkaErrorCode,
     },
+    /// A record names a schema that the target's registry cannot have.
+    #[error("the record at {topic}-{partition}@{offset} cannot be copied: {problem}; the job stops before it")]
+    Schema {
+        /// The source.
+        topic: String,
+        /// The partition of the record.
+        partition: i32,
+        /// The offset of the record.
+        offset: i64,
+        /// What stands against it.
+        problem: String,
+    },
     /// Somebody else runs the same lane.
     #[error(
         "fenced twice in short time: another process uses transactional.id '{0}'; the job runs elsewhere too, stop one of the two"
@@ -97,6 +109,7 @@ impl Error {
             | Self::Changed(_)
             | Self::Deleted { .. }
             | Self::Refused { .. }
+            | Self::Schema { .. }
             | Self::Fenced(_)
             | Self::Kafka { .. }
             | Self::State(_)

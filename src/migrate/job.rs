@@ -14,6 +14,7 @@ use super::identity::{self, Clusters, Ids};
 use super::lane::{Gauge, Lane, Letters, Terms};
 use super::offsets::Offsets;
 use super::plan::Plan;
+use super::schemas::{Order, Schemas};
 use super::settle::SIZES;
 use super::state::{GROUP, JOB, Job, Moved, State, VERSION};
 use super::trouble::Trouble;
@@ -69,6 +70,7 @@ impl Open {
     /// Topics that do not fit, a state that is another one's, a cluster that does not answer.
     pub fn new(cast: Cast, asked: &Asked, stop: Stop) -> Result<Self, Error> {
         let mut conversions = Conversions::new(&cast)?;
+        let schemas = Schemas::new(&cast, Order::Register)?.map(Arc::new);
         let clusters = Clusters::connect(&cast)?;
         // Before anything is made: what an ended job has removed stays away.
         let mut before = store::state(&cast, None)?;
@@ -91,7 +93,7 @@ impl Open {
         #[expect(clippy::cast_sign_loss, reason = "there is one lane at least")]
         let rate = asked.rate.map(|rate| (rate / job.lanes.max(1) as u32).max(1));
         let (conversions, letters) = (conversions.map(Arc::new), layout.letters);
-        let terms = Terms { rate, sizes: layout.sizes, stop, conversions, letters, hung: Told::default() };
+        let terms = Terms { rate, sizes: layout.sizes, stop, conversions, schemas, letters, hung: Told::default() };
         Ok(Self { cast, job, before, gauge: Gauge::default(), terms, clusters })
     }
 
@@ -285,6 +287,7 @@ fn begin(
         ids: layout.ids.clone(),
         abandoned: false,
         conversion,
+        maps_ids: cast.migration.registry.is_some(),
     })
 }
 
@@ -323,6 +326,13 @@ fn other<T: std::fmt::Display>(cast: &Cast, what: &str, had: T, has: T) -> Error
     ))
 }
 
+/// Refuses to write one registry's IDs behind the other's.
+pub(super) fn check_ids(cast: &Cast, job: &Job) -> Result<(), Error> {
+    let words = |maps| if maps { "those of the target's registry" } else { "those of the source" };
+    let now = cast.migration.registry.is_some();
+    if job.maps_ids == now { Ok(()) } else { Err(other(cast, "the schema IDs", words(job.maps_ids), words(now))) }
+}
+
 /// Goes on with a job that has begun; one that is at its end gets a new one.
 fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &Asked)) -> Result<Job, Error> {
     if let Some(lanes) = asked.lanes.filter(|lanes| *lanes != job.lanes) {
@@ -331,6 +341,7 @@ fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &As
     if let Some((had, has)) = convert::differs(job.conversion.as_ref(), cast) {
         return Err(other(cast, "the conversion:", had, has));
     }
+    check_ids(cast, job)?;
     let ends = match (asked.follow, job.ends.is_some() && !before.is_done()) {
         (true, _) => None,
         (false, true) => job.ends.clone(),

@@ -21,6 +21,7 @@ use super::convert::Conversions;
 use super::copy::{Copy, Turn};
 use super::error::Error;
 use super::refused::Refused;
+use super::schemas::Schemas;
 use super::state::{Checkpoint, Job};
 use super::store;
 use super::trouble::Trouble;
@@ -50,6 +51,8 @@ pub(super) struct Terms {
     pub(super) stop: Stop,
     /// How records are converted; none where they are copied as they are.
     pub(super) conversions: Option<Arc<Conversions>>,
+    /// The registry of the target; none where records keep their schema IDs.
+    pub(super) schemas: Option<Arc<Schemas>>,
     /// Where dead letters go.
     pub(super) letters: Option<Letters>,
     /// Where the watchdog tells of a call that hangs.
@@ -300,6 +303,7 @@ impl From<Error> for Stopped {
             | Error::Changed(_)
             | Error::Deleted { .. }
             | Error::Refused { .. }
+            | Error::Schema { .. }
             | Error::Fenced(_)
             | Error::State(_)
             | Error::Map(_)

@@ -3,7 +3,8 @@
 //! A plan is a JSON file. `run` can be held to it: the job then begins with the plan's lanes and at its offsets, and ends where the
 //! plan has found the end; where the topics are not as they were when it was made, it does not begin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -14,6 +15,8 @@ use super::convert::Conversions;
 use super::error::Error;
 use super::identity::Clusters;
 use super::job::{Asked, Layout, extents};
+use super::relay::Relay;
+use super::schemas::{Carried, Lacking, Order, Schemas};
 use super::state::{Conversion, Job};
 use super::ways::Ways;
 use super::{groups, scan, store};
@@ -53,6 +56,12 @@ pub struct Plan {
     /// What its conversion would do with what was seen; none where records are copied as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversion: Option<Ways>,
+    /// The schemas that would be copied to the target's registry, and those that are there; none where records keep their IDs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schemas: Option<Vec<Carried>>,
+    /// Why schemas cannot be copied.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refused: BTreeSet<String>,
     /// How long the copy takes if it writes as fast as the source was read and converted; more where the target is slower.
     pub seconds: f64,
 }
@@ -120,6 +129,8 @@ impl Plan {
             ways = Some(Ways::new(fixed));
         }
         let mut converter = conversions.as_ref().map(Conversions::converter);
+        let schemas = Schemas::new(cast, Order::Look)?.map(Arc::new);
+        let (mut relay, mut refused) = (schemas.as_ref().map(Relay::new), BTreeSet::new());
         let mut seen = Seen { whole: until == ends, ..Seen::default() };
         let began = Instant::now();
         scan::between(cast, (Side::Source, &layout.source.name), Some(&until), |message| {
@@ -128,6 +139,10 @@ impl Plan {
                 && let Some(outcome) = converter.settle(message, &stop)
             {
                 ways.add(message, &outcome, converter);
+            }
+            if let Some(Some(Err(Lacking::Refused(problem)))) = relay.as_mut().map(|relay| relay.settle(message, &stop))
+            {
+                refused.insert(problem);
             }
             look(seen.records, of.unsigned_abs());
         })?;
@@ -149,6 +164,8 @@ impl Plan {
             makes: layout.made,
             seen,
             conversion: ways,
+            schemas: schemas.map(|schemas| schemas.carried()),
+            refused,
             seconds,
         })
     }
@@ -199,6 +216,7 @@ impl Plan {
             ids: layout.ids.clone(),
             abandoned: false,
             conversion,
+            maps_ids: cast.migration.registry.is_some(),
         })
     }
 }

@@ -49,6 +49,9 @@ pub struct Job {
     /// What its records become; none where they are copied as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversion: Option<Conversion>,
+    /// Whether its records name schemas by the IDs of the target's registry.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maps_ids: bool,
 }
 
 /// What the records of a job become: `latest` is looked up once, when the job begins.
@@ -236,6 +239,7 @@ mod tests {
             ids: Ids::default(),
             abandoned: false,
             conversion: None,
+            maps_ids: false,
         }
     }
 

@@ -6,7 +6,8 @@
 //! is there without being the copy of one. A map that errs is found with the copies that it names.
 //!
 //! Where a job converts, each record is converted anew and compared with its copy: by bytes, which is fast, and where those differ by what
-//! readers see (`values`), in another look at the target. A dead letter must be one that is found anew, too (`letters`).
+//! readers see (`values`), in another look at the target. Where schemas were copied to another registry, both registries are asked anew for each
+//! schema, and the IDs that they give one and the same schema are the ones to be found. A dead letter must be one that is found anew, too (`letters`).
 //!
 //! What the source has lost since it was copied cannot be compared; it is counted. With a sample, the
 //! records of one key in so many are compared, and all without a key: order per key is still seen.
@@ -16,7 +17,9 @@ mod letters;
 mod values;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use rdkafka::message::Message as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -27,8 +30,10 @@ use super::cast::{Cast, Side};
 use super::convert::{self, Conversions, Outcome};
 use super::error::Error;
 use super::offsets::Spot;
+use super::relay::Relay;
+use super::schemas::{Order, Schemas};
 use super::state::{Job, State};
-use super::{scan, store};
+use super::{job, scan, store};
 use crate::pipeline::Stop;
 
 /// Differences that are told one by one; the others are counted.
@@ -56,6 +61,8 @@ pub enum Kind {
     Fault,
     /// A dead letter gives a reason that is not found anew.
     Reason,
+    /// The target's registry has not the schema of a record, or another one under its ID.
+    Schema,
     /// A dead letter cannot be read, or differs from its record.
     Letter,
 }
@@ -119,6 +126,7 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
     let mut state = store::state(cast, None)?;
     let job = state.job.take().ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
     let conversions = conversions(cast, &job, sample)?;
+    job::check_ids(cast, &job)?;
     let nexts = State { job: Some(job.clone()), ..state }.nexts();
     let mut count = 0;
     let mut tick = || {
@@ -137,10 +145,22 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
     comparison.tell_letters();
     let mut converter = conversions.as_ref().map(Conversions::converter);
     let mut values = conversions.as_ref().map(Values::new);
+    let mut relay = Schemas::new(cast, Order::Look)?.map(Arc::new).as_ref().map(Relay::new);
     let stop = Stop::default();
     scan::between(cast, (Side::Source, &job.source), Some(&nexts), |message| {
         tick();
         if !comparison.is_to_compare(message) {
+            return;
+        }
+        if let Some(relay) = &mut relay {
+            match relay.settle(message, &stop) {
+                Some(Err(problem)) => {
+                    let (partition, offset) = (message.partition(), message.offset());
+                    tracing::warn!(partition, offset, %problem, "a schema differs");
+                    comparison.tell_schema(message);
+                }
+                _ => comparison.compare(message, Some(&relay.rewrite), None),
+            }
             return;
         }
         match &mut converter {

@@ -17,10 +17,12 @@ mod import;
 mod plan;
 mod same;
 
+pub(crate) use archive::references;
 pub use archive::{Archive, FORMAT, Fault, Schema, Setting};
 pub use export::export;
 pub use import::{Failure, Summary, import};
 pub use plan::{Plan, State, plan, state};
+pub(crate) use same::texts;
 
 #[cfg(test)]
 mod tests;

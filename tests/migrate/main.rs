@@ -12,5 +12,6 @@ mod forgeries;
 mod job;
 mod moves;
 mod orders;
+mod schemas;
 mod source;
 mod ways_back;

@@ -12,6 +12,7 @@ use super::super::{Exit, Failure};
 use super::{aside, cast};
 use crate::cli::{MigratePlan, Output};
 use crate::migrate::plan::{Plan, Seen};
+use crate::migrate::schemas::Carried;
 use crate::migrate::ways::{Fault, Way, Ways};
 
 /// Makes a plan, prints it, and writes it where it was asked for.
@@ -78,6 +79,13 @@ fn tell(plan: &Plan, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     print(out, &format!("  values without a schema: {without_schema}\n"))?;
     if let Some(ways) = &plan.conversion {
         tell_ways(ways, out)?;
+    }
+    for Carried { subject, version, id } in plan.schemas.iter().flatten() {
+        let id = id.map_or("to be copied".to_owned(), |id| format!("is there, with ID {id}"));
+        print(out, &format!("  target's registry: version {version} of '{subject}': {id}\n"))?;
+    }
+    for problem in &plan.refused {
+        print(out, &format!("  target's registry: {problem}\n"))?;
     }
     for (group, found) in groups {
         let lag = found.lag.map_or("no offsets".to_owned(), |lag| format!("lag {lag}"));

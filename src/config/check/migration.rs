@@ -3,10 +3,12 @@
 use std::num::NonZeroUsize;
 
 use super::gate::{self, DeadLetters};
-use super::{converter, kafka, leaf};
+use super::{converter, kafka, leaf, registry};
 use crate::config::error::{Error, Mistakes};
 use crate::config::section::Section;
-use crate::config::{Gate, Kafka, Kind, Migration, Oversize, Repartition, Sources, Start, Template, UnusableSchema};
+use crate::config::{
+    Gate, Kafka, Keys, Kind, Migration, Oversize, Repartition, Sources, Start, TargetRegistry, Template, UnusableSchema,
+};
 use crate::gate::policy::{Incompatible, Mode, Policy, Tombstones};
 
 /// More partitions of one topic than any cluster serves well.
@@ -33,8 +35,9 @@ pub(super) fn check(root: &mut Section<'_>, gates: &[Gate], mistakes: &Mistakes)
 fn check_one(name: String, mut section: Section<'_>, gates: &[Gate], mistakes: &Mistakes) -> Option<Migration> {
     section.require("source", "the topic that the job copies");
     section.require("to", "the topic that its records go to");
-    let is_far = section.has("target");
-    let target = section.given("target").and_then(check_target);
+    let converts = section.has("value");
+    let (target, registry) = section.given("target").map_or((None, None), |target| check_target(target, converts));
+    let is_far = target.is_some();
     let source = section.read("source", leaf::topic);
     let to = section.read("to", leaf::topic);
     let groups = section.list("groups").unwrap_or_default().into_iter().map(|group| group.text).collect();
@@ -69,7 +72,7 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate], mistakes: &
     if let Some(conversion) = &conversion {
         check_dead_letters(conversion, (&source, &to), is_far, mistakes, gates);
     }
-    Some(Migration { name, source, to, groups, partitions, repartition, target, conversion })
+    Some(Migration { name, source, to, groups, partitions, repartition, target, registry, conversion })
 }
 
 /// Tells whether a converter brings records that are born on a job's target back to its source, and says where they are.
@@ -171,13 +174,26 @@ fn partitions(text: &str) -> Result<i32, String> {
     }
 }
 
-/// Checks how the cluster of the target is reached.
-fn check_target(mut section: Section<'_>) -> Option<Kafka> {
-    section.require("kafka", "how the other cluster is reached; leave `target` out where there is one cluster");
-    section.later("registry");
+/// Checks how cluster and registry of the target are reached.
+fn check_target(mut section: Section<'_>, converts: bool) -> (Option<Kafka>, Option<TargetRegistry>) {
+    if !section.has("registry") {
+        section.require("kafka", "how the other cluster is reached; leave `target` out where there is one cluster");
+        for key in ["ids", "keys"] {
+            if section.take(key).is_some() {
+                section.mistake(key, "has no meaning where the target has no `registry` of its own");
+            }
+        }
+    } else if converts {
+        let problem = "copies schemas for records that are copied as they are, and this job converts them; leave `value` out, or give converted records the registry that has both schemas";
+        section.mistake("registry", problem);
+    }
     let kafka = section.given("kafka").map(kafka::check);
+    section.word("ids", &[("map", ())], &["keep"]);
+    let words = [("subject", Keys::BySubject), ("framed", Keys::Framed), ("plain", Keys::Plain)];
+    let keys = section.word("keys", &words, &[]).unwrap_or(Keys::BySubject);
+    let registry = section.given("registry").map(|registry| registry::check(registry, true));
     section.finish();
-    kafka
+    (kafka, registry.map(|registry| TargetRegistry { registry, keys }))
 }
 
 fn check_topics(section: &Section<'_>, (source, to): (&str, &str), is_far: bool) {

@@ -63,7 +63,7 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     check_shares(&root, memory, &gates);
     check_instance(&root, instance.as_deref(), &gates);
     let checks_nothing = (!gates.is_empty() || !has_gates) && gates.iter().all(|gate| gate.parts().next().is_none());
-    let converts = migrations.iter().any(|migration| migration.conversion.is_some());
+    let converts = migrations.iter().any(|job| job.conversion.is_some() || job.registry.is_some());
     let registry = registry::check(root.section("registry"), !checks_nothing || converts);
     let admin = check_admin(&mut root);
     root.finish();

@@ -121,7 +121,7 @@ impl<'j> Comparison<'j> {
     ) {
         let source = (message.partition(), message.offset());
         let rewrite = rewrite.filter(|rewrite| rewrite.is_active());
-        self.report.converted += u64::from(rewrite.is_some());
+        self.report.converted += u64::from(rewrite.is_some_and(Rewrite::is_marked));
         let (copy, letter) = (self.map.target(source), self.letters.take(source));
         if let Some(letter) = letter {
             let content = self.letters.content(message, &consume::headers(message));
@@ -164,6 +164,14 @@ impl<'j> Comparison<'j> {
         if self.last.insert((source.0, target.0), target.1).is_some_and(|last| last > target.1) {
             self.report.differ(Kind::Order, both.0, both.1);
         }
+    }
+
+    /// Takes in a record whose schema the target's registry has not: however its copy looks, its readers cannot read it.
+    pub(super) fn tell_schema(&mut self, message: &BorrowedMessage<'_>) {
+        let source = (message.partition(), message.offset());
+        let target = self.map.target(source);
+        target.map(|target| self.seen.remove(&target));
+        self.report.differ(Kind::Schema, Some(source), target);
     }
 
     /// Looks for the dead letter of a record that is at fault.

@@ -191,7 +191,7 @@ pub(super) fn place(entry: &Entry) -> (String, i32) {
 }
 
 /// Returns where the schemas are that one refers to: without a context in its own.
-pub(super) fn references(entry: &Entry) -> impl Iterator<Item = (String, i32)> {
+pub(crate) fn references(entry: &Entry) -> impl Iterator<Item = (String, i32)> {
     let own = Subject(entry.subject.as_str().into());
     entry.references.iter().map(move |reference| {
         let subject = names::qualified(context_of(&own), &reference.subject);

@@ -17,7 +17,7 @@ pub(super) fn entries(a: &Entry, b: &Entry) -> bool {
 }
 
 /// Tells whether two texts are the same schema: registries write it anew, each in its own form.
-pub(super) fn texts(a: &str, b: &str) -> bool {
+pub(crate) fn texts(a: &str, b: &str) -> bool {
     let json = |text: &str| serde_json::from_str::<Value>(text).ok();
     let canonical = |text: &str| Tree::read(text, []).ok()?.canonical().ok();
     a == b || json(a).is_some_and(|a| json(b) == Some(a)) || canonical(a).is_some_and(|a| canonical(b) == Some(a))

@@ -1,0 +1,326 @@
+//! The schemas that records name, in the registry of the target: found there, or registered with all that they refer to.
+//!
+//! ```text
+//!  ID in a record ─> where the source's registry has it ─> earlier versions and references first ─> ID in the target's registry
+//! ```
+//! - **A subject keeps its history**: before a version, the earlier ones that are not deleted are registered, so that versions have the
+//!   same numbers in a subject that is new there, and are judged by compatibility in the order in which they came about.
+//! - **What is there is found by asking**, never remembered between runs: the same question gives the same ID.
+//! - **Nothing is believed of an ID** before the target's registry was asked for its text, and that is the same schema, with the same references.
+//!
+//! Import mode is never used: the target's registry counts IDs by itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use super::cast::Cast;
+use super::error::Error;
+use crate::config::{Keys, TargetRegistry};
+use crate::record::Part;
+use crate::registry::client::{self, Kind, MAX_DEPTH, Registration};
+use crate::registry::remote::{self, Draft, Entry, Remote};
+use crate::registry::schemas::{self, Backoff};
+use crate::registry::transfer::{references, texts};
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
+use crate::telemetry::HoldCause;
+
+/// Pause before the source's registry is asked again for an ID that it does not know.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether what is missing in the target's registry is registered there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Register,
+    Look,
+}
+
+/// A schema as a part of a record names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Named {
+    pub(super) part: Part,
+    pub(super) schema: SchemaRef,
+    /// Whether a header names it, so that no plain bytes were taken for an ID.
+    pub(super) is_sure: bool,
+}
+
+/// A schema as the target's registry numbers it.
+pub(super) type Number = (SchemaId, Option<SchemaGuid>);
+
+/// A version of a subject that is copied, or there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The subject.
+    pub subject: String,
+    /// The version in the source's registry.
+    pub version: i32,
+    /// The ID in the target's registry; none where it would be registered.
+    pub id: Option<i32>,
+}
+
+/// Why a schema has no number in the target's registry.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Lacking {
+    /// It is not there, and nobody was to register it.
+    #[error("schema {0} is not in the target's registry")]
+    Absent(SchemaRef),
+    /// It cannot be there.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Both registries of a job.
+#[derive(Debug)]
+pub(super) struct Schemas {
+    source: Remote,
+    target: Remote,
+    topic: String,
+    keys: Keys,
+    grace: Duration,
+    order: Order,
+    pub(super) runtime: Handle,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    named: HashMap<Named, Option<Number>>,
+    /// By subject and version in the source's registry.
+    places: BTreeMap<(String, i32), Option<Place>>,
+}
+
+/// A version in the target's registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    id: i32,
+    version: i32,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum Fault {
+    /// A registry or the way to it: asked again.
+    Passing(client::Error),
+    /// The source's registry does not know the schema: asked again for a while.
+    Unknown,
+    /// Asking again gives the same.
+    Final(String),
+}
+
+impl From<client::Error> for Fault {
+    fn from(error: client::Error) -> Self {
+        match error.kind() {
+            Kind::Transient => Self::Passing(error),
+            Kind::NotFound | Kind::Unusable | Kind::Settings => Self::Final(error.to_string()),
+        }
+    }
+}
+
+impl From<remote::Error> for Fault {
+    fn from(error: remote::Error) -> Self {
+        match error {
+            remote::Error::Client(error) => error.into(),
+            remote::Error::Refused { .. } => Self::Final(error.to_string()),
+        }
+    }
+}
+
+impl Schemas {
+    /// Prepares what the configuration says; `None` where records keep their IDs. Asks for nothing yet.
+    pub(super) fn new(cast: &Cast, order: Order) -> Result<Option<Self>, Error> {
+        let Some(TargetRegistry { registry, keys }) = &cast.migration.registry else { return Ok(None) };
+        let here = &cast.config().registry;
+        let unusable = |error: remote::Error| Error::Unsuitable(error.to_string());
+        let (source, target) = (Remote::new(here).map_err(unusable)?, Remote::new(registry).map_err(unusable)?);
+        let unknown = here.unknown_schema;
+        Ok(Some(Self {
+            source,
+            target,
+            topic: cast.migration.source.clone(),
+            keys: *keys,
+            grace: unknown.grace.min(unknown.max_hold),
+            order,
+            runtime: Handle::current(),
+            known: Mutex::default(),
+        }))
+    }
+
+    /// Tells whether keys may name schemas at all.
+    pub(super) fn takes(&self, part: Part) -> bool {
+        part == Part::Value || self.keys != Keys::Plain
+    }
+
+    /// Returns what was looked at so far, by subject and version.
+    pub(super) fn carried(&self) -> Vec<Carried> {
+        let known = self.known.blocking_lock();
+        let places = known.places.iter();
+        places
+            .map(|((subject, version), place)| Carried {
+                subject: subject.clone(),
+                version: *version,
+                id: place.map(|place| place.id),
+            })
+            .collect()
+    }
+
+    /// Returns the number of a schema in the target's registry, however long the registries take.
+    ///
+    /// # Errors
+    /// It has none there, or cannot have one.
+    pub(super) async fn number(&self, named: Named) -> Result<Number, Lacking> {
+        let (began, mut backoff, mut told) = (Instant::now(), Backoff::default(), String::new());
+        loop {
+            let (cause, detail, pause) = match self.find(named).await {
+                Ok(Some(number)) => return Ok(number),
+                Ok(None) => return Err(Lacking::Absent(named.schema)),
+                Err(Fault::Final(problem)) => return Err(Lacking::Refused(problem)),
+                Err(Fault::Unknown) if began.elapsed() >= self.grace => return Err(Lacking::Refused(unknown(named))),
+                Err(Fault::Unknown) => {
+                    let detail = format!("the source's registry does not know schema {}", named.schema);
+                    let rest = self.grace.saturating_sub(began.elapsed());
+                    (HoldCause::UnknownSchema, detail, UNKNOWN_PAUSE.min(rest))
+                }
+                Err(Fault::Passing(error)) => {
+                    let detail = error.to_string();
+                    let pause = backoff.next(&schemas::Error::Registry(error.into()));
+                    (HoldCause::RegistryUnavailable, detail, pause)
+                }
+            };
+            if told != detail {
+                tracing::warn!(topic = self.topic, cause = cause.name(), detail, "a lane is held back");
+                told = detail;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Finds a schema in the target's registry; `None` where it is not there and is not to be registered.
+    async fn find(&self, named: Named) -> Result<Option<Number>, Fault> {
+        // One at a time: lanes meet the same schemas.
+        let mut known = self.known.lock().await;
+        if let Some(number) = known.named.get(&named) {
+            return Ok(*number);
+        }
+        let mut number = None;
+        for (turn, registration) in self.registrations(named).await?.into_iter().enumerate() {
+            let Registration { subject, version } = registration;
+            let place = self.place(&mut known, (subject.to_string(), version.0), 0).await?;
+            let Some(place) = place.filter(|_| turn == 0) else { continue };
+            let guid = match named.schema {
+                SchemaRef::Id(_) => None,
+                SchemaRef::Guid(_) => self.target.client().version(&subject, Version(place.version)).await?.guid,
+            };
+            number = Some((SchemaId(place.id), guid));
+        }
+        known.named.insert(named, number);
+        if let Some((id, _)) = number {
+            tracing::info!(topic = self.topic, schema = %named.schema, %id, "a schema has its ID in the target's registry");
+        }
+        Ok(number)
+    }
+
+    /// Returns where the source's registry has a schema: in the topic's own subject, if it is there, else everywhere.
+    async fn registrations(&self, named: Named) -> Result<Vec<Registration>, Fault> {
+        let Named { part, schema, is_sure } = named;
+        let mut found = match self.source.client().versions(schema).await {
+            Err(error) if error.kind() == Kind::NotFound => return Err(Fault::Unknown),
+            found => found?,
+        };
+        if found.is_empty() {
+            return Err(Fault::Unknown);
+        }
+        found.sort_by(|a, b| (&a.subject, a.version).cmp(&(&b.subject, b.version)));
+        found.dedup();
+        let own = Subject(format!("{}-{}", self.topic, part.name()).into());
+        if found.iter().any(|registration| registration.subject == own) {
+            found.retain(|registration| registration.subject == own);
+        } else if part == Part::Key && !is_sure && self.keys == Keys::BySubject {
+            return Err(Fault::Final(format!(
+                "the key begins as if it named schema {schema}, which is not one of subject '{own}'; set 'target.keys: framed' \
+                 where keys name schemas, or 'plain' where they are bytes"
+            )));
+        }
+        Ok(found)
+    }
+
+    /// Finds a version of a subject, after those before it.
+    async fn place(&self, known: &mut Known, wanted: (String, i32), depth: usize) -> Result<Option<Place>, Fault> {
+        if let Some(place) = known.places.get(&wanted) {
+            return Ok(*place);
+        }
+        let (name, version) = &wanted;
+        if depth > MAX_DEPTH {
+            return Err(Fault::Final(format!("'{name}' is referred to by more than {MAX_DEPTH} schemas in a row")));
+        }
+        let subject = Subject(name.as_str().into());
+        let versions = self.source.versions(&subject, false).await?;
+        let earlier = versions.into_iter().filter(|earlier| earlier < version);
+        for version in earlier.chain([*version]) {
+            let at = (name.clone(), version);
+            if known.places.contains_key(&at) {
+                continue;
+            }
+            let entry = self.source.version(&subject, Some(Version(version))).await?;
+            let Some(entry) = entry else {
+                let problem = format!("version {version} of subject '{subject}' is not in the source's registry");
+                return Err(Fault::Final(problem));
+            };
+            let place = self.copy(known, &entry, depth).await?;
+            known.places.insert(at, place);
+        }
+        Ok(known.places.get(&wanted).copied().flatten())
+    }
+
+    /// Finds one version, or registers it.
+    async fn copy(&self, known: &mut Known, entry: &Entry, depth: usize) -> Result<Option<Place>, Fault> {
+        let mut draft = Draft { place: None, ..Draft::from(entry) };
+        for (reference, place) in draft.references.iter_mut().zip(references(entry)) {
+            let Some(place) = Box::pin(self.place(known, place, depth + 1)).await? else { return Ok(None) };
+            reference.version = place.version;
+        }
+        let subject = Subject(entry.subject.as_str().into());
+        let mut there = self.target.lookup(&subject, &draft, false).await?;
+        if there.is_none() && self.order == Order::Register {
+            self.register(&subject, entry.version, &draft).await?;
+            there = self.target.lookup(&subject, &draft, false).await?;
+        }
+        let Some(Entry { id, version, .. }) = there else { return Ok(None) };
+        self.compare(&subject, id, &draft).await?;
+        Ok(Some(Place { id, version }))
+    }
+
+    async fn register(&self, subject: &Subject, version: i32, draft: &Draft) -> Result<(), Fault> {
+        match self.target.register(subject, draft, false).await {
+            Ok(_) => Ok(()),
+            Err(remote::Error::Refused { refusal, .. }) => Err(Fault::Final(format!(
+                "the target's registry does not take version {version} of subject '{subject}': {refusal}; register it there, or \
+                 set the subject's compatibility there as it was when the version came about, then run again"
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Looks whether readers who ask the target's registry for the ID get the schema.
+    async fn compare(&self, subject: &Subject, id: i32, draft: &Draft) -> Result<(), Fault> {
+        let there = self.target.by_id(SchemaId(id), Some(&subject.0)).await?;
+        let is_same = there.is_some_and(|there| {
+            let found = Draft::from(&there);
+            found.schema_type == draft.schema_type
+                && found.references == draft.references
+                && texts(&found.schema, &draft.schema)
+        });
+        if is_same {
+            return Ok(());
+        }
+        Err(Fault::Final(format!("schema {id} of the target's registry is not that of subject '{subject}' in both")))
+    }
+}
+
+fn unknown(Named { part, schema, is_sure }: Named) -> String {
+    let plain = part == Part::Key && !is_sure;
+    let hint = if plain { "; where keys are plain bytes, set 'target.keys: plain'" } else { "" };
+    format!("the source's registry does not know schema {schema}{hint}")
+}
