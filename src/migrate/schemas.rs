@@ -35,7 +35,10 @@ const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Register,
+    /// Nothing is registered.
     Look,
+    /// Nothing is registered, and earlier versions are not looked at: they are no concern of a record.
+    Compare,
 }
 
 /// A schema as a part of a record names it.
@@ -257,7 +260,7 @@ impl Schemas {
         }
         let subject = Subject(name.as_str().into());
         let versions = self.source.versions(&subject, false).await?;
-        let earlier = versions.into_iter().filter(|earlier| earlier < version);
+        let earlier = versions.into_iter().filter(|earlier| earlier < version && self.order != Order::Compare);
         for version in earlier.chain([*version]) {
             let at = (name.clone(), version);
             if known.places.contains_key(&at) {

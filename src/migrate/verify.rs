@@ -145,7 +145,7 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
     comparison.tell_letters();
     let mut converter = conversions.as_ref().map(Conversions::converter);
     let mut values = conversions.as_ref().map(Values::new);
-    let mut relay = Schemas::new(cast, Order::Look)?.map(Arc::new).as_ref().map(Relay::new);
+    let mut relay = Schemas::new(cast, Order::Compare)?.map(Arc::new).as_ref().map(Relay::new);
     let stop = Stop::default();
     scan::between(cast, (Side::Source, &job.source), Some(&nexts), |message| {
         tick();
