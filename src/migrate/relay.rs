@@ -93,9 +93,11 @@ impl Relay {
         }
     }
 
-    /// Takes the answer; tells whether it has come.
+    /// Takes the answer, if it has come; tells whether nothing is asked for any more, so that a held record can be judged again.
     pub(super) fn look(&mut self) -> bool {
-        let Some((named, asked)) = self.waits.take_if(|(_, asked)| asked.is_finished()) else { return false };
+        let Some((named, asked)) = self.waits.take_if(|(_, asked)| asked.is_finished()) else {
+            return self.waits.is_none();
+        };
         let answer = self.schemas.runtime.block_on(asked);
         let known = answer.unwrap_or_else(|error| {
             Err(Lacking::Refused(format!("schema {} could not be asked for: {error}", named.schema)))
