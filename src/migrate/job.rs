@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::cast::{Cast, Side};
 use super::convert::{self, Conversions};
@@ -88,6 +88,7 @@ impl Open {
         }
         if before.job.as_ref() != Some(&job) {
             write(&cast, &job, layout.sizes, &stop)?;
+            wait_until_shown(&cast, &job)?;
         }
         before.job = Some(job.clone());
         #[expect(clippy::cast_sign_loss, reason = "there is one lane at least")]
@@ -355,6 +356,22 @@ fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &As
 pub(super) fn write(cast: &Cast, job: &Job, sizes: Sizes, stop: &Stop) -> Result<(), Error> {
     let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
     put(cast, 0, (JOB, &value), (sizes, stop))
+}
+
+/// Waits until readers see the job that was written: a commit is answered before. A lane that reads the job before finds none, or
+/// the one with its earlier ends; only the first lane would wait, whose ID it was written with.
+fn wait_until_shown(cast: &Cast, job: &Job) -> Result<(), Error> {
+    let began = Instant::now();
+    while store::state(cast, Some(&[0]))?.job.as_ref() != Some(job) {
+        if began.elapsed() > cast.timeout() {
+            return Err(Error::Kafka {
+                what: "the job's state does not show what was written to it".to_owned(),
+                reason: "another process may run the same job".to_owned(),
+            });
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// Writes the job in the name of the lane after the last: it ends nobody's transaction.
