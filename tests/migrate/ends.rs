@@ -55,7 +55,7 @@ fn a_map_that_errs_is_found() {
     let source = cluster.topic("wrong", 1, &[]);
     fill(&cluster, &source, seed(), 10);
     // One transaction, so that the map has one record.
-    let job = Job::new(&cluster, &source).set("/commit_interval", "5s");
+    let job = Job::new(&cluster, &source).set("/commit_interval", "3s");
     job.ask(&["run"]).json();
     // Version 1, at source offset 0 of partition 0: to partition 0, offset 1, nine records.
     write_map(&cluster, &job, "0/0", &[1, 0, 0, 1, 9]);
