@@ -175,6 +175,20 @@ pub fn wait_before_retries(client: &mut ClientConfig, wait: Duration) {
     }
 }
 
+/// Tells whether librdkafka mends an error by itself, by connecting again.
+#[must_use]
+pub fn is_passing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+        )
+    )
+}
+
 /// Writes an error that a client reported outside of a call. Only here does librdkafka give the reason of a refused login.
 pub fn log_error(gate: &str, error: &KafkaError, reason: &str) {
     let hint = refusal::hint(reason);

@@ -314,18 +314,9 @@ enum Polled<'c> {
     Nothing,
 }
 
-/// Tells whether librdkafka mends it by itself, or whether it is about the group, which is of no use here.
+/// Tells whether it goes by itself, or is about the group, which is of no use here.
 fn is_passing(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::Resolve
-                | RDKafkaErrorCode::GroupAuthorizationFailed
-        )
-    )
+    clients::is_passing(error) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
 }
 
 /// Receives librdkafka's events. It tells the same trouble again and again: a person who looks is told once.

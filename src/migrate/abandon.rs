@@ -3,8 +3,8 @@
 //! First the job is marked in its state, in the name of the lane after the last, which nobody takes back meanwhile; that one is
 //! taken once more, by which what it wrote shows to all; then the lanes are taken, one after the other. Whoever runs them is
 //! fenced by that, and looks into the state before it copies again; so once the last lane is taken nothing is under way. Then
-//! the topics go: those that the job made, its state last. The source is never touched, nor a target that others use, or
-//! that somebody has made anew.
+//! the topics go: those that the job made, its state last. The source is never touched, nor dead letters, nor a target that
+//! others use, or that somebody has made anew.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,10 @@ pub fn abandon(cast: &Cast, topics: Topics) -> Result<Vec<String>, Error> {
         return Ok(Vec::new());
     }
     let there: BTreeSet<String> = clusters.there.list()?;
-    let is_ours = |topic: &&String| **topic != cast.state && (**topic != job.to || has_target);
+    // Dead letters outlive what made them, and gates and converters may write theirs to the same topic.
+    let letters = job.conversion.as_ref().map(|conversion| &conversion.dead_letter);
+    let is_ours =
+        |topic: &&String| **topic != cast.state && letters != Some(*topic) && (**topic != job.to || has_target);
     let made = job.made.iter().filter(is_ours);
     let gone: Vec<String> = made.chain([&cast.state]).filter(|topic| there.contains(*topic)).cloned().collect();
     for topic in &gone {

@@ -204,21 +204,9 @@ pub(super) fn poll(consumer: &Consumer, wait: Duration) -> Result<Met<'_>, Kafka
         None => Ok(Met::Nothing),
         Some(Ok(message)) => Ok(Met::Record(message)),
         Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Met::End(partition)),
-        Some(Err(error)) if is_passing(&error) => Ok(Met::Nothing),
+        Some(Err(error)) if clients::is_passing(&error) => Ok(Met::Nothing),
         Some(Err(error)) => Err(error),
     }
-}
-
-fn is_passing(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::Resolve
-        )
-    )
 }
 
 /// Returns what a record has in keys and values, in bytes.

@@ -38,7 +38,7 @@ pub struct Job {
     pub ends: Option<BTreeMap<i32, i64>>,
     /// The number of partitions of the target.
     pub targets: i32,
-    /// The topics that the job made, which `abandon` removes.
+    /// The topics that the job made, which `abandon` removes, but for dead letters.
     pub made: Vec<String>,
     /// The IDs of clusters and topics.
     #[serde(default)]

@@ -38,10 +38,18 @@ fn records_become_those_of_the_target_or_dead_letters() {
         let expected = count(&orders, |order| order.kind == kind);
         assert_eq!(status["reasons"][kind.reason().unwrap()], expected, "{status}");
     }
+    let letters = world.dead_letters();
     // Another target would be another job.
     let job = world.job.set("/migrations/copy/value/target", 1);
     let ended = job.ask(&["run"]);
     assert!(ended.code() == 2 && ended.err.contains("began with the conversion: version 2 of"), "{ended:?}");
+    // What made them may go: dead letters stay, and others may have written theirs beside them.
+    let job = job.set("/migrations/copy/value/target", 2);
+    let said = job.ask(&["abandon"]).json();
+    let removed = said["removed"].as_array().unwrap();
+    assert!(removed.contains(&json!(job.to)) && !removed.contains(&json!(letters)), "{said}");
+    let left: usize = held(&cluster, &letters).iter().map(Vec::len).sum();
+    assert_eq!(json!(left), expected["dead_letters"]);
 }
 
 #[test]
