@@ -12,12 +12,11 @@ use std::thread;
 use std::time::Duration;
 
 use rand::Rng as _;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::admin::http;
+use crate::admin::{http, listener};
 use crate::config::{Config, Gate};
 use crate::pipeline::{self, Settings, Stop};
 use crate::registry::client::{self, Client};
@@ -35,13 +34,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(8);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The admin address is not to be had.
-    #[error("cannot listen on '{address}', the address of 'admin.listen'")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] listener::Refused),
     /// The registry's client could not be made.
     #[error(transparent)]
     Registry(#[from] client::Error),
@@ -68,7 +62,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } | Self::Registry(_) | Self::Cache(_) => true,
+            Self::Listen(_) | Self::Registry(_) | Self::Cache(_) => true,
             Self::Thread(_) => false,
             Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Configuration { .. }),
         }
@@ -101,9 +95,7 @@ impl Service {
     /// # Errors
     /// Whatever keeps it from starting; an unreachable broker or registry does not.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let address = config.admin.listen;
-        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-        let admin = listener.local_addr().map_err(|source| Error::Listen { address, source })?;
+        let (listener, admin) = listener::bind("admin.listen", config.admin.listen).await?;
         let metrics = Metrics::new();
         let health = Health::new(config.kafka.transaction_timeout());
         let registry = &config.registry;

@@ -160,3 +160,32 @@ fn conversions_of_jobs_are_told() {
     assert_eq!((&ways[1]["from"], &ways[1]["way"]), (&json!(3), &json!("none")), "{listed}");
     assert!(problems(&report, "notes")[0].contains("version 3 of subject"), "{report}");
 }
+
+/// The topic of a converter's offset map is told, with the right to make it, and refused where it would lose records.
+#[test]
+fn offset_maps_are_told_with_their_rights() {
+    let scene = Scene::empty("check-map");
+    let source = scene.kafka.topic("mapped.orders", 3, &[]);
+    let subject = format!("{source}-value");
+    scene.registry.register_orders(&subject);
+    let converter = json!({
+        "source": source, "to": unique("mapped"), "offset_map": true, "value": { "subject": subject, "target": 1 },
+    });
+    let config = Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({}));
+    let config =
+        config.without("", "gates").set("/create_topics", true).set("/converters", json!({ "down": converter }));
+    let map = format!("{}.down.map", scene.application);
+    let (code, report) = check(&config);
+    assert_eq!((code, problems(&report, "faults")), (0, vec![]), "{report:#}");
+    assert_eq!(report["gates"][0]["offset_map"], json!({ "name": map, "exists": false }));
+    let rights = report["unchecked"].as_array().unwrap().iter().find(|entry| entry["about"] == "down").unwrap();
+    let rights: Vec<_> = rights["commands"].as_array().unwrap().iter().map(|right| right.as_str().unwrap()).collect();
+    let of_map = rights.iter().find(|right| right.ends_with(&format!(" --topic {map}"))).unwrap();
+    assert!(of_map.contains("--operation Write --operation Create --operation DescribeConfigs"), "{of_map}");
+
+    scene.kafka.create_topic(&map, 3, &[("cleanup.policy", "delete")]);
+    let (code, report) = check(&config);
+    assert_eq!((code, problems(&report, "faults").len()), (2, 1), "{report:#}");
+    assert!(problems(&report, "faults")[0].contains("has cleanup.policy delete"), "{report:#}");
+    assert_eq!(report["gates"][0]["offset_map"], json!({ "name": map, "exists": true }));
+}

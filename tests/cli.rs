@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where a program returns")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -174,6 +174,23 @@ fn a_wrong_configuration_is_refused_with_2() {
     assert_eq!(wrong.status.code(), Some(2), "{stderr}");
     for key in ["aplication", "gatez"] {
         assert!(stderr.contains(key), "all mistakes at once: {stderr}");
+    }
+}
+
+/// Both have one default, so that the second of a machine meets the first.
+#[test]
+fn an_address_that_is_taken_is_told_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let config = NOWHERE.replace("127.0.0.1:0", &address) + "registry_server: { listen: 127.0.0.1:0 }\n";
+    let path = file("taken.yaml", &config);
+    for command in [&["run", "--config", &path][..], &["registry", "serve", "--config", &path]] {
+        let refused = sluice(command);
+        let stderr = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{stderr}");
+        let told =
+            format!("cannot listen on '{address}', the address of 'admin.listen' (unless set, all `sluice run` and");
+        assert!(stderr.contains(&told) && stderr.contains("give each its own"), "{stderr}");
     }
 }
 

@@ -8,14 +8,16 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use common::client::Content;
 use common::fault::seen;
 use common::gate::{Config, Gate, binary};
 use common::http;
 use common::java::Tools;
 use common::kafka::{Cluster, Hold, PASSWORD, USER};
 use common::scene::Scene;
+use common::schemas::zigzag;
 use common::secured::{self, NOBODY, NOBODYS_PASSWORD, Papers};
-use common::traffic::{Class, Policy};
+use common::traffic::{Class, Policy, by_id};
 use common::wait_for;
 use serde_json::{Value, json};
 
@@ -130,6 +132,38 @@ fn the_rights_that_check_config_prints_are_enough_and_needed() {
             }
         }
     }
+}
+
+/// The same for a converter that keeps a map of offsets, whose topic it makes.
+#[test]
+fn the_rights_that_check_config_prints_are_enough_for_an_offset_map() {
+    let (cluster, _) = shared();
+    let scene = Scene::on(Hold::Shared(cluster), "map-rights");
+    let application = scene.application.clone();
+    let topic = |end: &str| format!("{application}.{end}");
+    for end in ["old", "new", "dead"] {
+        cluster.create_topic(&topic(end), 1, &[]);
+    }
+    let number = r#"{"name":"id","type":"long"}"#;
+    let channel = r#"{"name":"channel","type":"string","default":"web"}"#;
+    let [old, _] = [number.to_owned(), format!("{number},{channel}")].map(|fields| {
+        let schema = format!(r#"{{"type":"record","name":"Order","fields":[{fields}]}}"#);
+        scene.registry.register(&topic("value"), &schema)
+    });
+    let orders = json!({
+        "source": topic("old"), "to": topic("new"), "dead_letter": topic("dead"), "offset_map": true,
+        "value": { "subject": topic("value"), "target": 2 },
+    });
+    let config = scene.config().without("", "gates").set("/converters", json!({ "orders": orders }));
+    let config = secured::over_sasl(config, cluster, NOBODY, NOBODYS_PASSWORD);
+    let guest = Guest { commands: commands(&config), config, scene };
+    guest.grant(&Tools::start(), None);
+    let content =
+        Content { key: None, value: Some(by_id(old, &zigzag(1))), headers: Vec::new(), timestamp: 1_750_000_000_000 };
+    cluster.writer().write(&topic("old"), [(0, &content)].into_iter(), || {});
+    let gate = Gate::start(&guest.config);
+    wait_for("the copy", Duration::from_secs(90), || (cluster.read(&[&topic("new")]).len() == 1).then_some(()));
+    assert_eq!(cluster.read(&[&topic("orders.map")]).len(), 1, "{}", gate.log());
 }
 
 /// The right to read goes while the gate runs: it says so, and goes on when the right is back.

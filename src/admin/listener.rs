@@ -4,6 +4,7 @@
 //! connections are counted, a request's head must arrive whole within seconds, and a connection ends after minutes, so
 //! that whoever reads an answer slowly is cut off. A server that stops answers what is in hand, for as long as it says.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -24,6 +25,33 @@ pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Life of a connection, after which it is closed between two requests: bounds those who read their answer slowly.
 pub(crate) const CONNECTION_LIFE: Duration = Duration::from_secs(300);
+
+/// An address that is not to be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on '{address}', the address of '{key}'{}", advice(key, source))]
+pub struct Refused {
+    key: &'static str,
+    address: SocketAddr,
+    source: io::Error,
+}
+
+fn advice(key: &str, source: &io::Error) -> &'static str {
+    match (source.kind(), key) {
+        (io::ErrorKind::AddrInUse, "admin.listen") => {
+            " (unless set, all `sluice run` and `sluice registry serve` of a machine have the same: give each its own)"
+        }
+        (io::ErrorKind::AddrInUse, _) => " (give another: a process on this machine has it already)",
+        _ => "",
+    }
+}
+
+/// Takes the address that a key of the configuration names; where it has port 0, returns which one it is.
+pub(crate) async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refused> {
+    let refused = |source| Refused { key, address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let local = listener.local_addr().map_err(refused)?;
+    Ok((listener, local))
+}
 
 /// Accepts connections, `most` at a time, until `closed` says so or is gone; then waits until all have ended. `refused`
 /// hears of each that was one too many, which is closed at once.

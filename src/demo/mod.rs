@@ -175,7 +175,7 @@ impl Demo {
         let config = configuration(&brokers, listener.1, ADMIN)?;
         let registry = Registry::start(listener, config.kafka.clone()).await.map_err(of_registry)?;
         let mut service = match Service::start(config).await {
-            Err(service::Error::Listen { .. }) => {
+            Err(service::Error::Listen(_)) => {
                 Service::start(configuration(&brokers, registry.address, ANY_PORT)?).await?
             }
             started => started?,

@@ -18,7 +18,7 @@ use super::output::{Origin, make_room};
 use super::{Error, Fault, Settings};
 use crate::config::Sources;
 use crate::kafka::ffi::Outgoing;
-use crate::kafka::topics::{Cluster, NewTopic, tool_options};
+use crate::kafka::topics::{Cluster, NewTopic, Refusal, tool_options};
 use crate::migrate::offsets::{MapRecord, Piece};
 
 /// What a record of the map has in the place of a time: librdkafka takes now.
@@ -52,11 +52,8 @@ impl Map {
         let Some(found) = found.get(&topic) else {
             return Err(Fault::Abort(format!("topic '{topic}' cannot be seen yet")));
         };
-        if found.settings.get("cleanup.policy").is_some_and(|policy| policy.value != "compact") {
-            let reason = format!(
-                "the offset map '{topic}' is not compacted: its records would go; set its cleanup.policy to compact"
-            );
-            return Err(Fault::Fatal(Error::Configuration { reason }));
+        if let Some(refusal) = Refusal::of_map(found) {
+            return Err(Fault::Fatal(Error::Configuration { reason: refusal.to_string() }));
         }
         Ok(Some(Self { topic, partitions: found.partitions.max(1), tags: Vec::new() }))
     }

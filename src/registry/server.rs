@@ -20,7 +20,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -30,7 +29,7 @@ use super::access::Access;
 use super::api::Style;
 use super::log;
 use super::node::Node;
-use crate::admin::http;
+use crate::admin::{self, http};
 use crate::config::{self, Config, RegistryServer};
 use crate::telemetry::metrics::ServerFigures;
 use crate::telemetry::{Health, Metrics, RegistryState};
@@ -43,15 +42,8 @@ const FILES_INTERVAL: Duration = Duration::from_secs(2);
 #[non_exhaustive]
 pub enum Error {
     /// An address is not to be had.
-    #[error("cannot listen on '{address}', the address of '{key}'")]
-    Listen {
-        /// The key of the configuration.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] admin::listener::Refused),
     /// The users cannot be read.
     #[error("the users of 'registry_server.users' are wrong: {}", joined(.0))]
     Users(Vec<config::Error>),
@@ -68,7 +60,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } | Self::Users(_) | Self::Tls(_) => true,
+            Self::Listen(_) | Self::Users(_) | Self::Tls(_) => true,
             Self::Log(error) => error.is_configuration(),
         }
     }
@@ -98,8 +90,8 @@ impl Server {
     pub async fn start(config: &Config, settings: &RegistryServer) -> Result<Self, Error> {
         let access = Arc::new(Access::new(settings).map_err(Error::Users)?);
         let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
-        let (clients, address) = bind("registry_server.listen", settings.listen).await?;
-        let (scrapers, admin) = bind("admin.listen", config.admin.listen).await?;
+        let (clients, address) = admin::listener::bind("registry_server.listen", settings.listen).await?;
+        let (scrapers, admin) = admin::listener::bind("admin.listen", config.admin.listen).await?;
         let (node, threads) = Node::over_log(log::Settings::new(config.kafka.clone(), &settings.topic))?;
         let node = Arc::new(node);
         let metrics = Metrics::new();
@@ -146,13 +138,6 @@ impl Server {
             ended.await;
         }
     }
-}
-
-async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let refused = |source| Error::Listen { key, address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let bound = listener.local_addr().map_err(refused)?;
-    Ok((listener, bound))
 }
 
 fn figures(node: &Node) -> ServerFigures {

@@ -33,6 +33,9 @@ fn of_gate(config: &Config, gate: &report::Gate) -> Vec<String> {
     commands.extend(topics(config, "--operation Read --operation DescribeConfigs", &sources));
     let write = "--operation Write --operation DescribeConfigs";
     commands.extend(topics(config, if config.create_topics { CREATE } else { write }, &outputs));
+    // It is made by the converter, whatever `create_topics` says.
+    let map = gate.offset_map.as_ref().map(|map| map.name.as_str()).into_iter().collect();
+    commands.extend(topics(config, CREATE, &map));
     commands.push(group(config, &gate.group));
     if config.delivery == Delivery::ExactlyOnce && !outputs.is_empty() {
         commands.push(transactional_ids(config, &gate.name));

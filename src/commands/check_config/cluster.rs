@@ -38,7 +38,8 @@ fn probe_cluster(config: &Config, report: &mut Report) -> Result<(), topics::Err
     probe_limits(config, &cluster, report)?;
     let routes: Vec<_> = config.gates.iter().map(|gate| (gate, routes(gate, &names))).collect();
     let wanted = routes.iter().flat_map(|(gate, routes)| routes.iter().flat_map(|route| topics_of(gate, route)));
-    let found = cluster.describe(&wanted.map(str::to_owned).collect())?;
+    let maps = config.gates.iter().filter_map(|gate| config.map_topic(gate));
+    let found = cluster.describe(&wanted.map(str::to_owned).chain(maps).collect())?;
     for (gate, routes) in &routes {
         probe_outputs(config, gate, routes, &found, report);
         probe_gate(config, gate, routes, &found, report);
@@ -112,7 +113,10 @@ fn probe_outputs(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMa
     for refusal in &plan.refusals {
         let maker = match refusal {
             Refusal::NoSource { topic } => config.maker(topic, &there).map(|maker| (topic, maker)),
-            Refusal::Partitions { .. } | Refusal::Sources { .. } | Refusal::CompactedDeadLetters { .. } => None,
+            Refusal::Partitions { .. }
+            | Refusal::Sources { .. }
+            | Refusal::CompactedDeadLetters { .. }
+            | Refusal::UncompactedMap { .. } => None,
         };
         match maker {
             Some((topic, maker)) => {
@@ -165,7 +169,7 @@ fn probe_gate(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<S
             dead_letter: written(&outputs.dead_letter),
         }
     });
-    report.gates.push(report::Gate {
+    let listed = report::Gate {
         name: gate.name.clone(),
         kind: gate.word(),
         group: config.group(gate),
@@ -184,8 +188,18 @@ fn probe_gate(config: &Config, gate: &Gate, routes: &[Route], found: &BTreeMap<S
             Start::Timestamp(ms) => format!("the first record of {ms} ms since 1970-01-01 or later"),
         },
         topics: topics.collect(),
+        offset_map: config.map_topic(gate).map(|name| probe_map(gate, name, found, report)),
         conversions: Vec::new(),
-    });
+    };
+    report.gates.push(listed);
+}
+
+fn probe_map(gate: &Gate, name: String, found: &BTreeMap<String, Topic>, report: &mut Report) -> report::OffsetMap {
+    let map = found.get(&name);
+    if let Some(refusal) = map.and_then(Refusal::of_map) {
+        report.fault(&gate.name, refusal);
+    }
+    report::OffsetMap { exists: map.is_some(), name }
 }
 
 /// Asks for the group's offsets and counts them by source topic; one that the broker no longer has is a fault.

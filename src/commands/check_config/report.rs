@@ -35,9 +35,20 @@ pub(super) struct Gate {
     /// Where it starts in partitions without a committed offset.
     pub(super) start: String,
     pub(super) topics: Vec<Topic>,
+    /// Where it keeps its map of offsets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) offset_map: Option<OffsetMap>,
     /// What becomes of the versions that are converted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) conversions: Vec<Conversion>,
+}
+
+/// The topic of an offset map.
+#[derive(Debug, Serialize)]
+pub(super) struct OffsetMap {
+    pub(super) name: String,
+    /// Whether it is there; else the converter makes it.
+    pub(super) exists: bool,
 }
 
 /// One migration job that converts.
@@ -166,9 +177,13 @@ fn write_findings(f: &mut fmt::Formatter<'_>, title: &str, findings: &[Finding])
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, kind, group, delivery, mode, start, topics, conversions } = self;
+        let Self { name, kind, group, delivery, mode, start, topics, offset_map, conversions } = self;
         writeln!(f, "{kind} {name}: {delivery}, mode {mode}, group {group}")?;
         topics.iter().try_for_each(|topic| write_topic(f, topic, start))?;
+        if let Some(OffsetMap { name, exists }) = offset_map {
+            let fate = if *exists { "" } else { ", which it makes" };
+            writeln!(f, "  offset map: {name}{fate}")?;
+        }
         conversions.iter().try_for_each(|conversion| writeln!(f, "  {conversion}"))
     }
 }

@@ -142,6 +142,23 @@ pub enum Refusal {
         /// Its policy.
         policy: String,
     },
+    /// The records of a map of offsets would go.
+    #[error("offset map '{topic}' has cleanup.policy {policy}, by which its records would go; set it to compact")]
+    UncompactedMap {
+        /// The map's topic.
+        topic: String,
+        /// Its policy.
+        policy: String,
+    },
+}
+
+impl Refusal {
+    /// Says why a topic cannot keep a map of offsets.
+    #[must_use]
+    pub fn of_map(topic: &Topic) -> Option<Self> {
+        let policy = topic.settings.get("cleanup.policy").filter(|policy| policy.value != "compact")?;
+        Some(Self::UncompactedMap { topic: topic.name.clone(), policy: policy.value.clone() })
+    }
 }
 
 /// A setting in which an output differs from its source. It serves, but the operator should mean it.

@@ -52,7 +52,7 @@ impl Served {
 
     /// Starts one with these settings and at most so many connections.
     async fn with(settings: &RegistryServer, most: usize) -> Self {
-        let (listener, address) = bind("registry_server.listen", settings.listen).await.unwrap();
+        let (listener, address) = admin::listener::bind("registry_server.listen", settings.listen).await.unwrap();
         let certificates = settings.tls.as_ref().map(|tls| Arc::new(Certificates::load(tls).unwrap()));
         let access = Arc::new(Access::new(settings).unwrap());
         let metrics = Metrics::new();
