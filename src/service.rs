@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::admin::{http, listener};
-use crate::config::{Config, Gate};
+use crate::config::{Config, Gate, Sources};
 use crate::pipeline::{self, Settings, Stop};
 use crate::registry::client::{self, Client};
 use crate::registry::disk::{self, Disk, DiskCounts};
@@ -98,6 +98,8 @@ impl Service {
         let (listener, admin) = listener::bind("admin.listen", config.admin.listen).await?;
         let metrics = Metrics::new();
         let health = Health::new(config.kafka.transaction_timeout());
+        metrics.application(&config.application);
+        metrics.pipelines(Arc::clone(&health));
         let registry = &config.registry;
         let client = Client::new(registry)?;
         let disk = registry.cache_dir.as_deref().map(|path| Disk::open(path, &registry.urls)).transpose()?;
@@ -152,7 +154,7 @@ impl Service {
                 random: random.clone(),
                 schemas: Arc::clone(schemas),
                 runtime: Handle::current(),
-                probe: Probe::new(&self.metrics, &self.health, &gate.name, number),
+                probe: probe(&self.metrics, &self.health, gate, number),
                 stop: self.stop.clone(),
             };
             let ended = ended.clone();
@@ -207,6 +209,15 @@ impl Service {
         while self.tasks.join_next().await.is_some() {}
         self.running
     }
+}
+
+/// Makes the probe of a pipeline; topics that are known by name are shown before any broker answers.
+fn probe(metrics: &Metrics, health: &Health, gate: &Gate, number: usize) -> Probe {
+    let probe = Probe::new(metrics, health, &gate.name, number);
+    if let Sources::Topics(topics) = &gate.source {
+        topics.iter().for_each(|topic| probe.metrics().source(topic));
+    }
+    probe
 }
 
 /// Asks the registry before any record needs it, so that a wrong address or password shows at the start. Nothing waits for

@@ -12,6 +12,7 @@ use sluice::dead_letters::{Filter, Letter, Line};
 use sluice::gate::Gate;
 use sluice::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
 use sluice::gate::rewrite::Rewrite;
+use sluice::gate::tally::{Counted, Tally};
 use sluice::gate::verdict::{Decision, Route};
 use sluice::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use sluice::schema::avro::{Mismatch, Schema};
@@ -105,7 +106,7 @@ fn good_records_are_decided_without_allocation() {
         ("missing schema", Value::Bytes(b"\0\0\0\0\x09"), &[], None, true),
         ("at fault", Value::Bytes(b"\0\0\0\0\x01\x04abc"), &[], Some(Route::DeadLetter), false),
     ];
-    let mut rewrite = Rewrite::default();
+    let (mut rewrite, mut tally) = (Rewrite::default(), Tally::default());
     for (name, value, headers, expected, free) in cases {
         let position = Position { topic: "orders", partition: Partition(0), offset: Offset(0) };
         let record = Record { position, timestamp: None, key: Some(one), value, headers };
@@ -116,7 +117,17 @@ fn good_records_are_decided_without_allocation() {
         };
         assert_eq!(route, expected, "{name}");
         assert_eq!(count == 0, free, "{name}: {count} allocations");
+        let Some(route) = route else { continue };
+        let counted = Counted { schema: rewrite.schema(), ..Counted::new("orders", route, None) };
+        tally.add(&counted, &table);
+        let ((), count) = allocations(|| tally.add(&counted, &table));
+        assert_eq!(count, 0, "{name}: counted");
     }
+    tally.clear();
+    let schema = Some((Part::Value, SchemaRef::Id(SchemaId(1))));
+    let counted = Counted { schema, ..Counted::new("orders", Route::Validated, None) };
+    let ((), count) = allocations(|| tally.add(&counted, &table));
+    assert_eq!(count, 0, "the room stays from transaction to transaction");
 }
 
 /// A record that is converted by resolution leaves through buffers that are there from the last one, its check included.

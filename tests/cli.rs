@@ -233,7 +233,8 @@ fn a_process_without_broker_and_registry_lives_and_stops_when_told() {
     let status = get(&address, "/status");
     assert!(status.contains(r#""application":"nowhere""#) && status.contains(r#""state":"starting""#), "{status}");
     assert!(
-        get(&address, "/metrics").contains(r#"sluice_records_total{gate="orders",outcome="validated",reason=""} 0"#)
+        get(&address, "/metrics")
+            .contains(r#"sluice_records_total{gate="orders",outcome="validated",reason="",topic="orders.raw"} 0"#)
     );
 
     let told = Instant::now();

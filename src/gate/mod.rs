@@ -22,6 +22,7 @@ pub mod limit;
 pub mod policy;
 pub mod profile;
 pub mod rewrite;
+pub mod tally;
 pub mod verdict;
 
 use smallvec::smallvec;
@@ -71,10 +72,11 @@ impl Gate {
     #[must_use]
     pub fn decide(&self, record: &Record<'_>, source: Source, table: &SchemaTable, rewrite: &mut Rewrite) -> Decision {
         rewrite.clear();
+        rewrite.schema = None;
         if self.policy.paired && rewrite::is_from(record, &self.output) {
             return Decision::Route(Route::Skipped, Verdict::Skipped);
         }
-        match (self.policy.mode, self.enforce(record, source, table, rewrite)) {
+        match (self.policy.mode, self.enforce(record, Known { source, table }, rewrite)) {
             (Mode::PassAll, Decision::Route(_, verdict)) => {
                 rewrite.clear();
                 Decision::Route(Route::Validated, verdict)
@@ -87,18 +89,19 @@ impl Gate {
         }
     }
 
-    fn enforce(&self, record: &Record<'_>, source: Source, table: &SchemaTable, rewrite: &mut Rewrite) -> Decision {
-        let incompatible_key = match self.judge_key(record, source, table) {
+    fn enforce(&self, record: &Record<'_>, known: Known<'_>, rewrite: &mut Rewrite) -> Decision {
+        let seen = &mut rewrite.schema;
+        let incompatible_key = match self.judge_key(record, known, seen) {
             Judged::Good => None,
             Judged::Incompatible(unreadable) => Some(unreadable),
             Judged::Invalid(finding) => return dead_letter(finding),
-            Judged::Missing(need) => return self.needs_of_key(need, record, source, table),
+            Judged::Missing(need) => return self.needs_of_key(need, record, known),
         };
         // The value is the last to be judged, so its conversion may be its check, unless the key could still be at fault.
         let converts = incompatible_key.is_none() && self.policy.incompatible == Incompatible::Convert;
         let pass = if converts { Pass::Converted } else { Pass::Checked };
         let (good, judged) = match (record.value, self.policy.tombstones) {
-            (Value::Bytes(bytes), _) => (Verdict::Valid, self.judge((Part::Value, pass), bytes, record, source, table)),
+            (Value::Bytes(bytes), _) => (Verdict::Valid, self.judge((Part::Value, pass), bytes, record, known, seen)),
             (Value::Tombstone, Tombstones::Pass) => (Verdict::Tombstone, Judged::Good),
             (Value::Tombstone, Tombstones::Drop) => return Decision::Route(Route::None, Verdict::Tombstone),
             (Value::Tombstone, Tombstones::DeadLetter) => return dead_letter(self.tombstone_not_allowed()),
@@ -112,22 +115,22 @@ impl Gate {
         }
     }
 
-    fn judge_key<'t>(&self, record: &Record<'t>, source: Source, table: &'t SchemaTable) -> Judged<'t> {
+    fn judge_key<'t>(&self, record: &Record<'t>, known: Known<'t>, seen: &mut Seen) -> Judged<'t> {
         match record.key {
-            Some(bytes) => self.judge((Part::Key, Pass::Checked), bytes, record, source, table),
+            Some(bytes) => self.judge((Part::Key, Pass::Checked), bytes, record, known, seen),
             None if self.policy.key_required => Judged::Invalid(self.missing_key()),
             None => Judged::Good,
         }
     }
 
-    /// Judges the bytes of one part.
+    /// Judges the bytes of one part, and notes its schema.
     fn judge<'t>(
         &self,
         (part, pass): (Part, Pass),
         bytes: &'t [u8],
         record: &Record<'t>,
-        source: Source,
-        table: &'t SchemaTable,
+        known: Known<'t>,
+        seen: &mut Seen,
     ) -> Judged<'t> {
         let Some(policy) = self.part(part) else {
             return Judged::Good;
@@ -136,8 +139,9 @@ impl Gate {
             Ok(framed) => framed,
             Err(violation) => return Judged::Invalid(Box::new(checked_part(part, violation))),
         };
-        let slot = Slot { source, part };
-        match table.get(slot, framed.schema) {
+        *seen = Some((part, framed.schema));
+        let slot = Slot { source: known.source, part };
+        match known.table.get(slot, framed.schema) {
             None => Judged::Missing(Need { slot, schema: framed.schema }),
             Some(Entry::Refused(refusal)) => Judged::Invalid(refused(part, framed.schema, refusal)),
             Some(Entry::Judged(judgement)) if pass == Pass::Converted && judgement.is_checked_by_conversion() => {
@@ -149,13 +153,13 @@ impl Gate {
 
     /// Collects the needs of a record whose key's schema is missing. The value is not judged: the key goes first.
     #[cold]
-    fn needs_of_key(&self, key: Need, record: &Record<'_>, source: Source, table: &SchemaTable) -> Decision {
+    fn needs_of_key(&self, key: Need, record: &Record<'_>, known: Known<'_>) -> Decision {
         let mut needs: Needs = smallvec![key];
         if let (Value::Bytes(bytes), Some(policy)) = (record.value, self.part(Part::Value))
             && let Ok(framed) = wire::parse(Part::Value, bytes, record.headers, policy.wire)
         {
-            let slot = Slot { source, part: Part::Value };
-            if table.get(slot, framed.schema).is_none() {
+            let slot = Slot { source: known.source, part: Part::Value };
+            if known.table.get(slot, framed.schema).is_none() {
                 needs.push(Need { slot, schema: framed.schema });
             }
         }
@@ -211,6 +215,16 @@ impl Gate {
         Finding { format: self.part(part).map(|_| Format::Avro), ..checked_part(part, violation) }
     }
 }
+
+/// What is known of the schemas of one source.
+#[derive(Clone, Copy)]
+struct Known<'t> {
+    source: Source,
+    table: &'t SchemaTable,
+}
+
+/// The schema that was looked up last.
+type Seen = Option<(Part, SchemaRef)>;
 
 /// What looks at a datum first.
 #[derive(Clone, Copy, PartialEq, Eq)]

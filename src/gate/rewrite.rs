@@ -19,7 +19,7 @@ use crate::convert::pace::{Clock, Pace};
 use crate::convert::{Failure, Scratch};
 use crate::record::{Header, Part, Record, Value};
 use crate::schema::table::{Conversion, Pair};
-use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
+use crate::schema::{SchemaGuid, SchemaId, SchemaRef, Subject, Version};
 use crate::violation::{ReasonCode, Violation};
 use crate::wire::{self, Framed};
 
@@ -43,6 +43,8 @@ pub struct Rewrite {
     hash: String,
     pair: Option<Arc<Pair>>,
     is_active: bool,
+    /// The schema that was looked up last for the record.
+    pub(super) schema: Option<(Part, SchemaRef)>,
 }
 
 /// One part as it leaves.
@@ -100,6 +102,12 @@ impl Rewrite {
     /// Returns what conversions have taken.
     pub fn pace(&mut self) -> &mut Pace {
         &mut self.scratch.pace
+    }
+
+    /// Returns the schema that was looked up last for the record: that of its value, unless its key ended the judgement.
+    #[must_use]
+    pub fn schema(&self) -> Option<(Part, SchemaRef)> {
+        self.schema
     }
 
     /// Forgets the record before.

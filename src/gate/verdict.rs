@@ -1,17 +1,13 @@
-//! What the gate says of a record: the verdict, the route, and how outcomes are counted.
+//! What the gate says of a record: the verdict and the route.
 //!
 //! A verdict is about the data, a route is what the policy makes of it, an outcome is
 //! what is counted once the transaction has committed. Valid and tombstone carry nothing,
 //! so that the common way allocates nothing; only a finding is built, on the cold side.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
-use super::extent::Extent;
-use super::limit::Share;
 use crate::record::Part;
-use crate::schema::table::{Need, Pair};
+use crate::schema::table::Need;
 use crate::schema::{Format, SchemaRef, Subject, Version};
 use crate::violation::{ReasonCode, Violation};
 
@@ -108,91 +104,4 @@ pub enum Decision {
     Route(Route, Verdict),
     /// These schemas are not at hand: hold the partition, fetch them, decide again.
     NeedSchemas(Needs),
-}
-
-/// Outcomes of the records of one transaction; folded into the metrics when it has committed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    outcomes: [u64; Route::ALL.len()],
-    reasons: Vec<((Route, ReasonCode), u64)>,
-    reduced: [u64; Extent::ALL.len()],
-    conversions: Vec<(Arc<Pair>, u64)>,
-    bytes: u64,
-}
-
-impl Tally {
-    /// Adds one record of `bytes` bytes (key and value).
-    pub fn add(&mut self, route: Route, reason: Option<ReasonCode>, bytes: usize) {
-        self.bytes += bytes as u64;
-        match reason {
-            None => self.outcomes[route as usize] += 1,
-            Some(reason) => self.add_reason(route, reason),
-        }
-    }
-
-    #[cold]
-    fn add_reason(&mut self, route: Route, reason: ReasonCode) {
-        match self.reasons.iter_mut().find(|(key, _)| *key == (route, reason)) {
-            Some((_, count)) => *count += 1,
-            None => self.reasons.push(((route, reason), 1)),
-        }
-    }
-
-    /// Adds a conversion. There are as many pairs as writer schemas met, most often one.
-    pub fn add_conversion(&mut self, pair: &Arc<Pair>) {
-        match self.conversions.iter_mut().find(|(known, _)| Arc::ptr_eq(known, pair)) {
-            Some((_, count)) => *count += 1,
-            None => self.conversions.push((Arc::clone(pair), 1)),
-        }
-    }
-
-    /// Returns how many records were converted, by pair of schemas.
-    pub fn conversions(&self) -> impl Iterator<Item = (&Pair, u64)> + '_ {
-        self.conversions.iter().map(|(pair, count)| (&**pair, *count))
-    }
-
-    /// Adds a dead letter that had to be made smaller.
-    pub fn add_reduced(&mut self, extent: Extent) {
-        self.reduced[extent as usize] += 1;
-    }
-
-    /// Returns how many dead letters had to be made smaller, by what is left of them; none of the full ones.
-    pub fn reduced(&self) -> impl Iterator<Item = (Extent, u64)> + '_ {
-        Extent::ALL.into_iter().skip(1).map(|extent| (extent, self.reduced[extent as usize]))
-    }
-
-    /// Returns all counts that are not zero: route, reason if any, records.
-    pub fn counts(&self) -> impl Iterator<Item = (Route, Option<ReasonCode>, u64)> + '_ {
-        let plain = Route::ALL.into_iter().map(|route| (route, None, self.outcomes[route as usize]));
-        let reasons = self.reasons.iter().map(|&((route, reason), count)| (route, Some(reason), count));
-        plain.chain(reasons).filter(|&(_, _, count)| count > 0)
-    }
-
-    /// Returns the number of records.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        self.outcomes.iter().sum::<u64>() + self.reasons.iter().map(|(_, count)| count).sum::<u64>()
-    }
-
-    /// Returns how many of the records are dead letters.
-    #[must_use]
-    pub fn share(&self) -> Share {
-        let dead_letters = self.counts().filter(|&(route, _, _)| route == Route::DeadLetter);
-        Share { dead_letters: dead_letters.map(|(_, _, count)| count).sum(), records: self.records() }
-    }
-
-    /// Returns the bytes of keys and values.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Starts again from zero.
-    pub fn clear(&mut self) {
-        self.outcomes = Default::default();
-        self.reasons.clear();
-        self.reduced = Default::default();
-        self.conversions.clear();
-        self.bytes = 0;
-    }
 }

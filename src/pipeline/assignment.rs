@@ -15,6 +15,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use super::consume::Named;
 use super::source::Watch;
 use crate::gate::verdict::Needs;
+use crate::kafka::statistics::SourcePartition;
 use crate::record::{Offset, Partition, Position};
 use crate::schema::table::{Need, Source};
 use crate::telemetry::HoldCause;
@@ -98,6 +99,16 @@ impl Assigned {
     /// Tells whether it is due for another try.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.hold.as_ref().and_then(|hold| hold.retry_at).is_some_and(|at| at <= now)
+    }
+
+    /// Returns how many records are not committed yet, by a report; `None` where it does not tell the end. At the end of the
+    /// partition it is none, though the end be behind markers of transactions: the client has read past them, all that it
+    /// has handed out is committed, and nothing waits.
+    pub(super) fn lag(&self, report: &SourcePartition) -> Option<i64> {
+        let end = report.end?;
+        let is_read = report.fetched.is_some_and(|fetched| fetched >= end) && report.queued == 0;
+        let is_at_end = is_read && self.hold.is_none() && self.next == self.committed;
+        Some(if is_at_end { 0 } else { (end.0 - self.committed.0).max(0) })
     }
 
     /// Ends the hold, and counts it where it was for an unknown ID.
@@ -218,6 +229,32 @@ pub(super) fn list<'a>(entries: impl Iterator<Item = (&'a Assigned, Offset)>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::statistics::Leader;
+
+    #[test]
+    fn markers_at_the_end_are_no_lag() {
+        let mut assignment = Assignment::default();
+        let index = assignment.add("raw".into(), Partition(0), Source(0), Some(Offset(9)));
+        let report = |fetched, queued| SourcePartition {
+            topic: "raw".to_owned(),
+            partition: Partition(0),
+            end: Some(Offset(10)),
+            begin: None,
+            fetched: Some(Offset(fetched)),
+            queued,
+            leader: Leader::Up,
+        };
+        let held = assignment.get(index);
+        assert_eq!(held.lag(&report(10, 0)), Some(0), "a marker is read, and nothing waits");
+        assert_eq!(held.lag(&report(9, 0)), Some(1), "it may be a record");
+        assert_eq!(held.lag(&report(10, 1)), Some(1), "it is a record");
+        held.next = Offset(10);
+        assert_eq!(held.lag(&report(10, 0)), Some(1), "it is not committed");
+        held.next = Offset(9);
+        held.hold = Some(Hold { cause: None, since: Instant::now(), retry_at: None, needs: Needs::default() });
+        assert_eq!(held.lag(&report(10, 0)), Some(1), "it is held");
+        assert_eq!(held.lag(&SourcePartition { end: None, ..report(10, 0) }), None);
+    }
 
     #[test]
     fn what_is_staged_has_passed_until_it_is_taken_back() {

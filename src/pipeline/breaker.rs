@@ -17,7 +17,7 @@ use super::Settings;
 use super::run::Loop;
 use crate::gate::limit::Breaker;
 use crate::gate::policy::Mode;
-use crate::gate::verdict::Tally;
+use crate::gate::tally::Tally;
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{DeadLetterLimitReached, DeadLetterLimitReset};
 

@@ -18,7 +18,7 @@ use super::recover::LONGEST_PAUSE;
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault};
-use crate::gate::verdict::Tally;
+use crate::gate::tally::Tally;
 use crate::record::Offset;
 use crate::telemetry::events::{ProducerRebuilt, RebuildCause, TransactionAborted};
 

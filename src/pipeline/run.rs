@@ -28,7 +28,8 @@ use super::start;
 use super::{Error, Fault, Settings};
 use crate::gate::extent::Extent;
 use crate::gate::rewrite::Rewrite;
-use crate::gate::verdict::{Decision, Finding, Route, Tally, Verdict};
+use crate::gate::tally::{Counted, Tally};
+use crate::gate::verdict::{Decision, Finding, Route, Verdict};
 use crate::kafka::statistics::Statistics;
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
@@ -257,8 +258,18 @@ impl<'c> Loop<'c> {
             Value::Bytes(bytes) => bytes.len(),
             Value::Tombstone => 0,
         };
-        self.tally.add(route, reason, record.key.map_or(0, <[u8]>::len) + value);
-        self.assignment.get(index).next = record.position.offset.next();
+        let held = self.assignment.get(index);
+        held.next = record.position.offset.next();
+        let counted = Counted {
+            source: held.source,
+            topic: record.position.topic,
+            route,
+            reason,
+            bytes: record.key.map_or(0, <[u8]>::len) + value,
+            timestamp: record.timestamp,
+            schema: self.rewrite.schema(),
+        };
+        self.tally.add(&counted, &self.table);
     }
 
     /// Stages a record at fault: as a dead letter, unless the mode lets it pass.
@@ -333,8 +344,7 @@ impl<'c> Loop<'c> {
             let is_it = |p: &&crate::kafka::statistics::SourcePartition| {
                 p.partition == held.partition && *p.topic == *held.topic
             };
-            let end = statistics.partitions.iter().find(is_it).and_then(|partition| partition.end);
-            let lag = end.map(|end| (end.0 - held.committed.0).max(0));
+            let lag = statistics.partitions.iter().find(is_it).and_then(|partition| held.lag(partition));
             probe.position(&held.topic, held.partition, held.committed, lag);
         }
         probe.metrics().statistics(ClientKind::Consumer, &statistics);

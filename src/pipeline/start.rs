@@ -36,7 +36,7 @@ use super::{Error, Fault, Settings};
 use crate::config::Delivery;
 use crate::gate::policy::Mode;
 use crate::gate::rewrite::Rewrite;
-use crate::gate::verdict::Tally;
+use crate::gate::tally::Tally;
 use crate::kafka::clients::{self, Names};
 use crate::kafka::topics::{ATTEMPT, Cluster};
 use crate::kafka::{ffi, refusal};

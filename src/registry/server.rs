@@ -95,6 +95,7 @@ impl Server {
         let (node, threads) = Node::over_log(log::Settings::new(config.kafka.clone(), &settings.topic))?;
         let node = Arc::new(node);
         let metrics = Metrics::new();
+        metrics.application(&config.application);
         let counted = Arc::clone(&node);
         let requests = metrics.registry_server(move || figures(&counted));
         let (closing, closed) = watch::channel(false);

@@ -2,34 +2,43 @@
 //!
 //! Names and labels are a contract with dashboards. The cardinality is bounded by the
 //! configuration (gates), by closed enums (outcome, reason, cause, result, client) and by
-//! the assignment (topic, partition: forgotten when revoked); `subject` is capped.
+//! the assignment (topic, partition: forgotten when revoked); topics, schemas, subjects
+//! and pairs are capped.
 //! Outcome counters move only when the transaction that holds the records has committed,
 //! so that they equal the truth: [`GateMetrics::committed`] is the one place.
 
 mod clients;
 mod families;
+mod pipelines;
+mod process;
 mod registry;
+mod schemas;
 mod server;
+mod topics;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
-use rustc_hash::FxHashMap;
 
 use self::clients::Clients;
 use self::families::Families;
 pub use self::registry::RegistryCounts;
+pub use self::schemas::MAX_SCHEMAS;
+use self::schemas::SchemaCounters;
 pub use self::server::{NoConnection, ServerFigures, ServerRequests};
-use super::HoldCause;
+pub use self::topics::MAX_TOPICS;
+use self::topics::TopicCounters;
 use super::events::RebuildCause;
 use super::sample::Sampler;
+use super::{Health, HoldCause};
 use crate::gate::extent::Extent;
-use crate::gate::verdict::{Route, Tally};
+use crate::gate::tally::Tally;
+use crate::gate::verdict::Route;
 use crate::kafka::statistics::Statistics;
 use crate::record::Partition;
 use crate::schema::table::Pair;
@@ -101,7 +110,21 @@ impl Metrics {
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
         let families = Families::register(&registry);
+        process::register(&registry);
         Arc::new(Self { registry, families, gates: Mutex::default() })
+    }
+
+    /// Says whose process it is: the `application` of its configuration.
+    pub fn application(&self, name: &str) {
+        self.families.build.with_label_values(&[name, env!("CARGO_PKG_VERSION")]).set(1);
+    }
+
+    /// Adds how the pipelines are.
+    ///
+    /// # Panics
+    /// When it is called twice.
+    pub fn pipelines(&self, health: Arc<Health>) {
+        pipelines::register(&self.registry, health);
     }
 
     /// Returns the metrics of a gate; the same ones for all its pipelines.
@@ -144,16 +167,16 @@ impl Metrics {
 pub struct GateMetrics {
     gate: String,
     families: Families,
-    outcomes: [IntCounter; Route::ALL.len()],
-    reasons: Mutex<FxHashMap<(Route, ReasonCode), IntCounter>>,
+    topics: TopicCounters,
+    schemas: SchemaCounters,
     reduced: [IntCounter; REDUCED.len()],
     conversions: Mutex<BTreeMap<Pair, IntCounter>>,
     overtime: IntCounter,
-    bytes: IntCounter,
     batches: IntCounter,
     batch_records: Histogram,
     transaction_seconds: Histogram,
     commit_seconds: Histogram,
+    age_seconds: Histogram,
     committed: IntCounter,
     aborted: IntCounter,
     rebuilds: [IntCounter; RebuildCause::ALL.len()],
@@ -184,16 +207,16 @@ impl GateMetrics {
         Self {
             gate: gate.to_owned(),
             families: families.clone(),
-            outcomes: Route::ALL.map(|route| families.records.with_label_values(&[gate, route.outcome(), ""])),
-            reasons: Mutex::default(),
+            topics: TopicCounters::new(gate, families),
+            schemas: SchemaCounters::new(gate, families),
             reduced: REDUCED.map(|extent| families.reduced.with_label_values(&[gate, extent.name()])),
             conversions: Mutex::default(),
             overtime: families.overtime.with_label_values(&[gate]),
-            bytes: families.bytes.with_label_values(&[gate]),
             batches: families.batches.with_label_values(&[gate]),
             batch_records: families.batch_records.with_label_values(&[gate]),
             transaction_seconds: families.transaction_seconds.with_label_values(&[gate]),
             commit_seconds: families.commit_seconds.with_label_values(&[gate]),
+            age_seconds: families.age_seconds.with_label_values(&[gate]),
             committed: families.transactions.with_label_values(&[gate, "committed"]),
             aborted: families.transactions.with_label_values(&[gate, "aborted"]),
             rebuilds: RebuildCause::ALL.map(|cause| families.rebuilds.with_label_values(&[gate, cause.name()])),
@@ -213,22 +236,25 @@ impl GateMetrics {
         self.committed.inc();
         self.transaction_seconds.observe(transaction.as_secs_f64());
         self.commit_seconds.observe(commit.as_secs_f64());
+        if let Some(oldest) = tally.oldest() {
+            self.age_seconds.observe(age(oldest).as_secs_f64());
+        }
+    }
+
+    /// Shows a source topic from now on.
+    pub fn source(&self, topic: &str) {
+        self.topics.begin(topic);
     }
 
     fn counted(&self, tally: &Tally) {
-        for (route, reason, records) in tally.counts() {
-            match reason {
-                None => self.outcomes[route as usize].inc_by(records),
-                Some(reason) => self.reason(route, reason).inc_by(records),
-            }
-        }
+        self.topics.add(tally);
+        self.schemas.add(tally.schemas(), Instant::now());
         for ((_, count), counter) in tally.reduced().zip(&self.reduced) {
             counter.inc_by(count);
         }
         for (pair, records) in tally.conversions() {
             self.conversion(pair).inc_by(records);
         }
-        self.bytes.inc_by(tally.bytes());
     }
 
     /// Counts an aborted transaction.
@@ -288,29 +314,13 @@ impl GateMetrics {
     /// Returns the outcomes counted so far, those without a reason first.
     #[must_use]
     pub fn outcomes(&self) -> Vec<OutcomeCount> {
-        let plain = Route::ALL.map(|route| (route, None, self.outcomes[route as usize].get()));
-        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        let reasons = reasons.iter().map(|(&(route, reason), counter)| (route, Some(reason), counter.get()));
-        let mut counts: Vec<_> = plain
-            .into_iter()
-            .chain(reasons)
-            .filter(|&(_, _, records)| records > 0)
-            .map(|(route, reason, records)| OutcomeCount { route, reason, records })
-            .collect();
-        counts.sort_by_key(|count| (count.reason, count.route as usize));
-        counts
+        self.topics.outcomes()
     }
 
     /// Returns the name of the gate.
     #[must_use]
     pub fn gate(&self) -> &str {
         &self.gate
-    }
-
-    fn reason(&self, route: Route, reason: ReasonCode) -> IntCounter {
-        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        let labels = [self.gate.as_str(), route.outcome(), reason.name()];
-        reasons.entry((route, reason)).or_insert_with(|| self.families.records.with_label_values(&labels)).clone()
     }
 
     /// Returns the counter of a pair of schemas; see [`MAX_CONVERSIONS`].
@@ -342,4 +352,10 @@ impl GateMetrics {
     pub(super) fn target_changed(&self) {
         self.target_changes.inc();
     }
+}
+
+/// Returns how long ago this was, in milliseconds since 1970-01-01 UTC; producers' clocks may be ahead.
+fn age(timestamp: i64) -> Duration {
+    let then = Duration::from_millis(u64::try_from(timestamp).unwrap_or(0));
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(then)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::metrics::Rebalance;
 use super::state::{HeldTopic, PartitionState, Phase, PipelineState, Topics};
 use super::{GateMetrics, Health, HoldCause, Metrics};
-use crate::gate::verdict::Tally;
+use crate::gate::tally::Tally;
 use crate::record::{Offset, Partition};
 
 /// The place where one pipeline reports.
@@ -88,6 +88,7 @@ impl Probe {
 
     /// Sets the topics that the pipeline serves.
     pub fn topics(&self, topics: Topics) {
+        topics.sources.iter().for_each(|topic| self.metrics.source(topic));
         self.state.lock().topics = topics;
     }
 

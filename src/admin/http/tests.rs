@@ -10,9 +10,11 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::admin::listener::{CONNECTION_LIFE, HEADER_TIMEOUT};
 use crate::gate::limit::{Limit, Share};
-use crate::gate::verdict::{Route, Tally};
+use crate::gate::tally::{Counted, Tally};
+use crate::gate::verdict::Route;
 use crate::record::{Offset, Partition};
 use crate::schema::SchemaId;
+use crate::schema::table::SchemaTable;
 use crate::telemetry::events::{
     DeadLetterLimitReached, DeadLetterLimitReset, PartitionHeld, PartitionsAssigned, RegistryUnavailable,
     SchemaChanged, TransactionAborted,
@@ -102,8 +104,9 @@ async fn shows_what_pipelines_report() {
         .emit(&probes[0]);
     TransactionAborted { why: "rebalance", records: 3 }.emit(&probes[1]);
     let mut tally = Tally::default();
-    tally.add(Route::Validated, None, 10);
-    tally.add(Route::DeadLetter, Some(ReasonCode::NotFramed), 1);
+    for (route, reason) in [(Route::Validated, None), (Route::DeadLetter, Some(ReasonCode::NotFramed))] {
+        tally.add(&Counted::new("raw", route, reason), &SchemaTable::default());
+    }
     probes[0].committed(&tally, Duration::from_millis(250), Duration::from_millis(20));
 
     let (code, mut status) = server.json("/status").await;

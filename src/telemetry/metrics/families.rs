@@ -10,13 +10,21 @@ const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 /// Seconds of one request and answer.
 const RTT_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
+/// Seconds from a record's own time until it was committed: from live traffic to history that is read again.
+const AGE_SECONDS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 86_400.0, 604_800.0];
+
+/// The labels of what is counted by outcome.
+const OUTCOME_LABELS: &[&str] = &["gate", "topic", "outcome", "reason"];
+
 /// Records per batch.
 const RECORDS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0];
 
 /// All families that have a series per gate. Clones share their values.
 #[derive(Debug, Clone)]
 pub(super) struct Families {
+    pub(super) build: IntGaugeVec,
     pub(super) records: IntCounterVec,
+    pub(super) schemas: IntCounterVec,
     pub(super) reduced: IntCounterVec,
     pub(super) conversions: IntCounterVec,
     pub(super) overtime: IntCounterVec,
@@ -25,6 +33,7 @@ pub(super) struct Families {
     pub(super) batch_records: HistogramVec,
     pub(super) transaction_seconds: HistogramVec,
     pub(super) commit_seconds: HistogramVec,
+    pub(super) age_seconds: HistogramVec,
     pub(super) transactions: IntCounterVec,
     pub(super) rebuilds: IntCounterVec,
     pub(super) rebalances: IntCounterVec,
@@ -45,14 +54,22 @@ pub(super) struct Families {
 impl Families {
     pub(super) fn register(registry: &Registry) -> Self {
         let on = Maker(registry);
-        on.gauge("sluice_build_info", "1, labelled with the version of this binary", &["version"])
-            .with_label_values(&[env!("CARGO_PKG_VERSION")])
-            .set(1);
         Self {
+            build: on.gauge(
+                "sluice_build_info",
+                "1, labelled with the application of the configuration and the version of this binary",
+                &["application", "version"],
+            ),
             records: on.counter(
                 "sluice_records_total",
                 "Records by outcome, counted when their transaction has committed; reason is empty for good records",
-                &["gate", "outcome", "reason"],
+                OUTCOME_LABELS,
+            ),
+            schemas: on.counter(
+                "sluice_schema_records_total",
+                "The records that name a schema, by that of their value, or of their key where the key ended the judgement; \
+                 200 schemas per gate, the rest as other",
+                &["gate", "part", "schema", "subject", "version", "outcome"],
             ),
             reduced: on.counter(
                 "sluice_dead_letters_reduced_total",
@@ -69,7 +86,7 @@ impl Families {
                 "Records whose expressions have used up their time, retries included",
                 &["gate"],
             ),
-            bytes: on.counter("sluice_bytes_total", "Bytes of keys and values of the records counted", &["gate"]),
+            bytes: on.counter("sluice_bytes_total", "Bytes of keys and values of the records counted", OUTCOME_LABELS),
             batches: on.counter("sluice_batches_total", "Batches polled", &["gate"]),
             batch_records: on.histogram("sluice_batch_records", "Records per batch", &["gate"], RECORDS),
             transaction_seconds: on.histogram(
@@ -79,6 +96,12 @@ impl Families {
                 SECONDS,
             ),
             commit_seconds: on.histogram("sluice_commit_seconds", "Time of the commit alone", &["gate"], SECONDS),
+            age_seconds: on.histogram(
+                "sluice_record_age_seconds",
+                "Age of the oldest record of a transaction when it was committed",
+                &["gate"],
+                AGE_SECONDS,
+            ),
             transactions: on.counter("sluice_transactions_total", "Transactions by result", &["gate", "result"]),
             rebuilds: on.counter("sluice_producer_rebuilds_total", "Producers made anew, by cause", &["gate", "cause"]),
             rebalances: on.counter("sluice_rebalances_total", "Changes of the assignment", &["gate", "kind"]),

@@ -1,10 +1,13 @@
 //! The numbers that operators see, and that there is a bound to how many.
 
+use super::super::Probe;
 use super::super::events::{PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsRevoked, TopicHeld};
-use super::super::{Health, Probe};
 use super::*;
+use crate::gate::tally::Counted;
 use crate::kafka::statistics::Broker;
-use crate::record::Offset;
+use crate::record::{Offset, Part};
+use crate::schema::table::{SchemaTable, Source};
+use crate::schema::{SchemaId, SchemaRef};
 
 fn value(text: &str, series: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
@@ -19,18 +22,28 @@ fn counts_outcomes_of_committed_transactions() {
     let metrics = Metrics::new();
     let gate = metrics.gate("orders");
     let mut tally = Tally::default();
-    tally.add(Route::Validated, None, 100);
-    tally.add(Route::Validated, None, 50);
-    tally.add(Route::DeadLetter, Some(ReasonCode::Truncated), 7);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let old = i64::try_from((now - Duration::from_secs(40)).as_millis()).unwrap();
+    for (route, reason, bytes, timestamp) in [
+        (Route::Validated, None, 100, Some(old + 39_000)),
+        (Route::Validated, None, 50, Some(old)),
+        (Route::DeadLetter, Some(ReasonCode::Truncated), 7, None),
+    ] {
+        let record = Counted { bytes, timestamp, ..Counted::new("raw", route, reason) };
+        tally.add(&record, &SchemaTable::default());
+    }
     gate.committed(&tally, Duration::from_millis(260), Duration::from_millis(20));
     gate.counted(&tally);
     gate.aborted();
     let text = metrics.render();
     for (series, expected) in [
-        (r#"sluice_records_total{gate="orders",outcome="validated",reason=""}"#, 4.0),
-        (r#"sluice_records_total{gate="orders",outcome="dead_letter",reason="truncated"}"#, 2.0),
-        (r#"sluice_records_total{gate="orders",outcome="converter",reason=""}"#, 0.0),
-        (r#"sluice_bytes_total{gate="orders"}"#, 314.0),
+        (r#"sluice_records_total{gate="orders",outcome="validated",reason="",topic="raw"}"#, 4.0),
+        (r#"sluice_records_total{gate="orders",outcome="dead_letter",reason="truncated",topic="raw"}"#, 2.0),
+        (r#"sluice_records_total{gate="orders",outcome="converter",reason="",topic="raw"}"#, 0.0),
+        (r#"sluice_bytes_total{gate="orders",outcome="validated",reason="",topic="raw"}"#, 300.0),
+        (r#"sluice_bytes_total{gate="orders",outcome="dead_letter",reason="truncated",topic="raw"}"#, 14.0),
+        (r#"sluice_record_age_seconds_bucket{gate="orders",le="15"}"#, 0.0),
+        (r#"sluice_record_age_seconds_bucket{gate="orders",le="60"}"#, 1.0),
         (r#"sluice_transactions_total{gate="orders",result="committed"}"#, 1.0),
         (r#"sluice_transactions_total{gate="orders",result="aborted"}"#, 1.0),
         (r#"sluice_transaction_seconds_bucket{gate="orders",le="0.25"}"#, 0.0),
@@ -66,7 +79,7 @@ fn a_lost_consumer_leaves_nothing_behind() {
     probe.lost_consumer();
     assert_eq!(gauges(), (Some(0.0), Some(0.0)));
     assert!(!metrics.render().contains("sluice_lag_records{"), "{}", metrics.render());
-    assert_eq!(health.not_ready(std::time::Instant::now()).len(), 1, "it starts anew");
+    assert_eq!(health.not_ready(Instant::now()).len(), 1, "it starts anew");
 
     PartitionsAssigned { partitions: &partitions }.emit(&probe);
     hold();
@@ -169,9 +182,10 @@ fn bounds_the_number_of_series_of_a_gate() {
     let metrics = Metrics::new();
     let gate = metrics.gate("orders");
     let mut tally = Tally::default();
+    let table = SchemaTable::default();
     for route in Route::ALL {
-        tally.add(route, None, 1);
-        ReasonCode::ALL.iter().for_each(|&code| tally.add(route, Some(code), 1));
+        tally.add(&Counted::new("raw", route, None), &table);
+        ReasonCode::ALL.iter().for_each(|&code| tally.add(&Counted::new("raw", route, Some(code)), &table));
     }
     gate.counted(&tally);
     for number in 0..2 * MAX_TARGET_SUBJECTS {
@@ -186,8 +200,90 @@ fn bounds_the_number_of_series_of_a_gate() {
     let text = metrics.render();
     let outcomes = Route::ALL.len() * (1 + ReasonCode::ALL.len());
     assert_eq!(text.matches("\nsluice_records_total{").count(), outcomes);
+    assert_eq!(text.matches("\nsluice_bytes_total{").count(), outcomes);
     assert_eq!(text.matches("\nsluice_target_version{").count(), MAX_TARGET_SUBJECTS);
     assert_eq!(value(&text, r#"sluice_target_version{gate="orders",subject="subject-0"}"#), Some(2.0));
-    let rest = series(&text) - outcomes - MAX_TARGET_SUBJECTS;
+    let rest = series(&text) - 2 * outcomes - MAX_TARGET_SUBJECTS;
     assert!(rest < 150, "{rest} series besides outcomes and subjects");
+}
+
+/// Records of so many schemas, each with as many records as `records` says of its ID.
+fn of_schemas(ids: std::ops::Range<i32>, records: impl Fn(i32) -> u32) -> Tally {
+    let (mut tally, table) = (Tally::default(), SchemaTable::default());
+    for id in ids {
+        let schema = Some((Part::Value, SchemaRef::Id(SchemaId(id))));
+        (0..records(id))
+            .for_each(|_| tally.add(&Counted { schema, ..Counted::new("raw", Route::Validated, None) }, &table));
+    }
+    tally
+}
+
+fn of_schema(text: &str, schema: &str) -> Option<f64> {
+    let all = text.lines().filter(|line| line.starts_with("sluice_schema_records_total{"));
+    let mut found = all.filter(|line| line.contains(&format!("schema=\"{schema}\"")));
+    found.next()?.rsplit_once(' ')?.1.parse().ok()
+}
+
+#[test]
+fn ten_thousand_schemas_take_two_hundred_series() {
+    let metrics = Metrics::new();
+    let gate = metrics.gate("orders");
+    gate.counted(&of_schemas(0..10_000, |_| 1));
+    gate.counted(&of_schemas(0..10_000, |_| 1));
+    let text = metrics.render();
+    assert_eq!(text.matches("\nsluice_schema_records_total{").count(), MAX_SCHEMAS + 1);
+    assert_eq!(of_schema(&text, "0"), Some(2.0));
+    assert_eq!(of_schema(&text, "other"), Some(2.0 * (10_000 - MAX_SCHEMAS) as f64));
+}
+
+#[test]
+fn schemas_that_are_met_most_get_the_places_of_others() {
+    let metrics = Metrics::new();
+    let gate = metrics.gate("orders");
+    let start = Instant::now();
+    let add = |tally: &Tally, seconds| gate.schemas.add(tally.schemas(), start + Duration::from_secs(seconds));
+    let all = i32::try_from(MAX_SCHEMAS).unwrap();
+    add(&of_schemas(0..all, |id| if id == 7 { 1 } else { 100 }), 0);
+    add(&of_schemas(all..all + 2, |id| if id == all { 50 } else { 3 }), 1);
+    let text = metrics.render();
+    assert_eq!((of_schema(&text, &all.to_string()), of_schema(&text, "7")), (None, Some(1.0)));
+    add(&of_schemas(all..all + 1, |_| 5), 61);
+    let text = metrics.render();
+    assert_eq!(of_schema(&text, &all.to_string()), Some(5.0), "it begins at what comes now");
+    assert_eq!(of_schema(&text, "7"), None, "it has lost its place");
+    assert_eq!(of_schema(&text, "other"), Some(53.0), "what was counted stays where it was");
+    assert_eq!(of_schema(&text, &(all + 1).to_string()), None, "three records are too few");
+    assert_eq!(text.matches("\nsluice_schema_records_total{").count(), MAX_SCHEMAS + 1);
+}
+
+#[test]
+fn bounds_the_number_of_topics_of_a_gate() {
+    let metrics = Metrics::new();
+    let gate = metrics.gate("orders");
+    let (mut tally, table) = (Tally::default(), SchemaTable::default());
+    for number in 0..2 * u32::try_from(MAX_TOPICS).unwrap() {
+        let topic = format!("raw-{number}");
+        tally.add(&Counted { source: Source(number), ..Counted::new(&topic, Route::Validated, None) }, &table);
+    }
+    gate.counted(&tally);
+    let text = metrics.render();
+    assert_eq!(text.matches("\nsluice_records_total{").count(), (MAX_TOPICS + 1) * Route::ALL.len());
+    let other = r#"sluice_records_total{gate="orders",outcome="validated",reason="",topic="other"}"#;
+    assert_eq!(value(&text, other), Some(MAX_TOPICS as f64));
+}
+
+#[test]
+fn shows_how_pipelines_are() {
+    let (metrics, health) = (Metrics::new(), Health::new(Duration::from_secs(15)));
+    metrics.pipelines(Arc::clone(&health));
+    let probe = Probe::new(&metrics, &health, "orders", 0);
+    Probe::new(&metrics, &health, "orders", 1).joined();
+    let text = metrics.render();
+    assert_eq!(value(&text, r#"sluice_pipelines{gate="orders",state="starting"}"#), Some(1.0));
+    assert_eq!(value(&text, r#"sluice_pipelines{gate="orders",state="running"}"#), Some(1.0));
+    assert!(!text.contains("sluice_pipeline_silence_seconds{"), "no loop has turned");
+    probe.beat(Instant::now());
+    let text = metrics.render();
+    let silence = value(&text, r#"sluice_pipeline_silence_seconds{gate="orders",pipeline="0"}"#);
+    assert!(silence.is_some_and(|silence| silence < 60.0), "{text}");
 }
