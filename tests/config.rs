@@ -234,6 +234,22 @@ fn policies_are_read_as_written() {
 }
 
 #[test]
+fn tables_that_are_left_blank_are_not_given() {
+    let jobs = "  plain: { source: a, to: b, value: }\n  near: { source: c, to: d, target: }\n  far: { source: e, to: f, target: { kafka: { bootstrap.servers: far }, registry: } }";
+    let config = with(
+        &format!("migrations:\n{jobs}\nregistry_server: {{ tls: }}\nconverters:"),
+        "dead_letter: { topic: orders.dead-letter, limit: }",
+    );
+    let config = config.unwrap_or_else(|errors| panic!("{errors:#?}"));
+    assert_eq!(config.migrations.len(), 3);
+    assert!(config.migrations.iter().all(|job| job.registry.is_none() && job.conversion.is_none()));
+    // A key that nobody knows is one all the same.
+    let errors = with("migrations: { near: { source: c, to: d, tragte: } }", "").unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].to_string().contains("did you mean 'target'?"), "{errors:#?}");
+}
+
+#[test]
 fn a_gate_that_checks_nothing_needs_no_registry() {
     let text = "application: a\nkafka: { bootstrap.servers: b }\ngates: { g: { source: a, validated: b, value: { format: any } } }";
     assert!(yaml(text).unwrap().registry.urls.is_empty());

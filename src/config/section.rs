@@ -104,9 +104,10 @@ impl<'m> Section<'m> {
         Section::new(self.path(name), Some(node), self.mistakes)
     }
 
-    /// Opens a table below this one, if it is there.
+    /// Opens a table below this one, if it is there; one that is left blank is not.
     pub(super) fn given(&mut self, key: &'static str) -> Option<Section<'m>> {
-        self.has(key).then(|| self.section(key))
+        let node = self.take(key)?;
+        Some(Section::new(self.path(key), Some(node), self.mistakes))
     }
 
     /// Takes a single value.
