@@ -32,6 +32,17 @@ pub struct TargetRegistry {
     pub registry: Registry,
     /// Which keys name schemas.
     pub keys: Keys,
+    /// Which IDs schemas have there. Default those that it gives them: it may count its own.
+    pub ids: TargetIds,
+}
+
+/// The IDs of schemas in the registry of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetIds {
+    /// Those that it gives them; records name them anew.
+    Map,
+    /// Those of the source's registry, with subjects and versions; records stay as they are.
+    Keep,
 }
 
 /// Which keys name schemas: bytes of a plain key may look as if they did.

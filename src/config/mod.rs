@@ -34,7 +34,7 @@ mod users;
 pub use error::Error;
 pub use gate::{Gate, Kind, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
-pub use migration::{Keys, Migration, TargetRegistry};
+pub use migration::{Keys, Migration, TargetIds, TargetRegistry};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
 pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer, ServerTls};

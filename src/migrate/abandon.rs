@@ -12,9 +12,11 @@ use super::born::Born;
 use super::cast::{Cast, Side};
 use super::error::Error;
 use super::identity::Clusters;
+use super::schemas::{Order, Schemas};
 use super::settle::{settle, take_lanes};
 use super::state::{Job, State};
 use super::{groups, job, store};
+use crate::pipeline::Stop;
 
 /// What happens to topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,10 @@ pub fn abandon(cast: &Cast, topics: Topics) -> Result<Vec<String>, Error> {
     job::write_aside(cast, &Job { abandoned: true, ..job.clone() })?;
     take_lanes(cast, job.lanes..=job.lanes)?;
     take_lanes(cast, 0..=job.lanes - 1)?;
+    // Whatever becomes of the copies, nobody could register in a subject that stays in import mode.
+    if let Some(schemas) = Schemas::new(cast, Order::Look)? {
+        schemas.take_over(&Stop::default())?;
+    }
     if topics == Topics::Keep {
         return Ok(Vec::new());
     }

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::error::Error;
-use crate::config::{Config, Delivery, Gate, Kafka, Migration};
+use crate::config::{Config, Delivery, Gate, Kafka, Migration, TargetIds};
 use crate::kafka::clients::{self, Names, Sizes};
 use crate::telemetry::logging;
 
@@ -82,6 +82,18 @@ impl Cast {
     pub fn dead_letter(&self) -> Option<String> {
         let outputs = self.migration.conversion.as_ref()?.outputs(&self.migration.source)?;
         Some(outputs.dead_letter)
+    }
+
+    /// Tells whether records name schemas by the IDs of the target's registry.
+    #[must_use]
+    pub fn maps_ids(&self) -> bool {
+        self.migration.registry.as_ref().is_some_and(|target| target.ids == TargetIds::Map)
+    }
+
+    /// Tells whether schemas are copied to the target's registry under their own IDs.
+    #[must_use]
+    pub fn keeps_ids(&self) -> bool {
+        self.migration.registry.as_ref().is_some_and(|target| target.ids == TargetIds::Keep)
     }
 
     /// Returns the transactional.id of a lane.

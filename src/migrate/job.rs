@@ -16,7 +16,7 @@ use super::offsets::Offsets;
 use super::plan::Plan;
 use super::schemas::{Order, Schemas};
 use super::settle::SIZES;
-use super::state::{GROUP, JOB, Job, Moved, State, VERSION};
+use super::state::{GROUP, IMPORT, Import, JOB, Job, Moved, State, VERSION};
 use super::trouble::Trouble;
 use super::writer::Writer;
 use super::{fresh, store};
@@ -34,6 +34,9 @@ const LANES: i32 = 4;
 
 /// The most lanes: each has clients and a thread of its own.
 pub const MOST_LANES: i32 = 64;
+
+/// The number of a lane that there is never: its `transactional.id` writes what is open in the target's registry.
+pub(super) const IMPORTS: i32 = MOST_LANES + 1;
 
 /// How a run was asked for.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +80,9 @@ impl Open {
         match &before.job {
             Some(job) => check_same(&cast, job, &clusters)?,
             None => fresh::check_empty(&cast, &before)?,
+        }
+        if let Some(schemas) = &schemas {
+            schemas.prepare(before.job.is_some(), &stop)?;
         }
         let layout = Layout::see(&cast, &clusters, (asked, before.job.as_ref(), true))?;
         let job = match &before.job {
@@ -126,6 +132,8 @@ impl Open {
                 seen.inspect(|_| self.terms.stop.stop())
             });
             let ended = self.run_lanes();
+            let closed = self.terms.schemas.as_ref().map_or(Ok(()), |schemas| schemas.close());
+            let ended = ended.and_then(|ended| closed.map(|()| ended));
             is_over.store(true, Ordering::Relaxed);
             (ended, watch.join())
         });
@@ -288,7 +296,7 @@ fn begin(
         ids: layout.ids.clone(),
         abandoned: false,
         conversion,
-        maps_ids: cast.migration.registry.is_some(),
+        maps_ids: cast.maps_ids(),
     })
 }
 
@@ -330,7 +338,7 @@ fn other<T: std::fmt::Display>(cast: &Cast, what: &str, had: T, has: T) -> Error
 /// Refuses to write one registry's IDs behind the other's.
 pub(super) fn check_ids(cast: &Cast, job: &Job) -> Result<(), Error> {
     let words = |maps| if maps { "those of the target's registry" } else { "those of the source" };
-    let now = cast.migration.registry.is_some();
+    let now = cast.maps_ids();
     if job.maps_ids == now { Ok(()) } else { Err(other(cast, "the schema IDs", words(job.maps_ids), words(now))) }
 }
 
@@ -355,7 +363,7 @@ fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &As
 /// Writes the job in the name of its first lane, which ends whatever another process has under way there.
 pub(super) fn write(cast: &Cast, job: &Job, sizes: Sizes, stop: &Stop) -> Result<(), Error> {
     let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
-    put(cast, 0, (JOB, &value), (sizes, stop))
+    put(cast, 0, &[(JOB.to_owned(), value)], (sizes, stop))
 }
 
 /// Waits until readers see the job that was written: a commit is answered before. A lane that reads the job before finds none, or
@@ -377,17 +385,26 @@ fn wait_until_shown(cast: &Cast, job: &Job) -> Result<(), Error> {
 /// Writes the job in the name of the lane after the last: it ends nobody's transaction.
 pub(super) fn write_aside(cast: &Cast, job: &Job) -> Result<(), Error> {
     let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
-    put(cast, job.lanes, (JOB, &value), (SIZES, &Stop::default()))
+    put(cast, job.lanes, &[(JOB.to_owned(), value)], (SIZES, &Stop::default()))
 }
 
 /// Writes what a cut-over did to a group, in the name of the lane after the last: it must end nobody's transaction.
 pub(super) fn put_group(cast: &Cast, lanes: i32, group: &str, moved: &Moved) -> Result<(), Error> {
     let value = serde_json::to_vec(moved).map_err(|error| Error::Unsuitable(error.to_string()))?;
-    put(cast, lanes, (&format!("{GROUP}{group}"), &value), (SIZES, &Stop::default()))
+    put(cast, lanes, &[(format!("{GROUP}{group}"), value)], (SIZES, &Stop::default()))
 }
 
-/// Writes a record of partition 0 of the state.
-fn put(cast: &Cast, lane: i32, (key, value): (&str, &[u8]), (sizes, stop): (Sizes, &Stop)) -> Result<(), Error> {
+/// Writes what is open in subjects of the target's registry, in the name of a lane that there is never: it must fence nobody.
+pub(super) fn put_imports(cast: &Cast, imports: &BTreeMap<String, Import>) -> Result<(), Error> {
+    let records =
+        imports.iter().map(|(subject, import)| Ok((format!("{IMPORT}{subject}"), serde_json::to_vec(import)?)));
+    let records: Result<Vec<_>, serde_json::Error> = records.collect();
+    let records = records.map_err(|error| Error::Unsuitable(error.to_string()))?;
+    put(cast, IMPORTS, &records, (SIZES, &Stop::default()))
+}
+
+/// Writes records of partition 0 of the state, all or none.
+fn put(cast: &Cast, lane: i32, records: &[(String, Vec<u8>)], (sizes, stop): (Sizes, &Stop)) -> Result<(), Error> {
     let what = "the job's state cannot be written";
     let failed = |trouble: Trouble| Error::Kafka { what: what.to_owned(), reason: trouble.why };
     let doubts = Doubts::new(cast.timeout());
@@ -395,9 +412,12 @@ fn put(cast: &Cast, lane: i32, (key, value): (&str, &[u8]), (sizes, stop): (Size
     let mut writer = Writer::take(&config, (&id, cast.timeout(), doubts.backoff()), stop).map_err(failed)?;
     let topic = writer.topic(&cast.state).map_err(failed)?;
     writer.begin().map_err(failed)?;
-    let (key, value) = (Some(key.as_bytes()), Some(value));
-    let record = || Outgoing { topic, partition: 0, key, value, timestamp: 0, headers: None, tag: 0 };
-    writer.stage(record).and_then(|()| writer.drain()).and_then(|()| writer.commit()).map_err(failed)?;
+    for (tag, (key, value)) in records.iter().enumerate() {
+        let (key, value) = (Some(key.as_bytes()), Some(value.as_slice()));
+        let record = || Outgoing { topic, partition: 0, key, value, timestamp: 0, headers: None, tag };
+        writer.stage(record).map_err(failed)?;
+    }
+    writer.drain().and_then(|()| writer.commit()).map_err(failed)?;
     Ok(())
 }
 

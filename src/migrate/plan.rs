@@ -216,7 +216,7 @@ impl Plan {
             ids: layout.ids.clone(),
             abandoned: false,
             conversion,
-            maps_ids: cast.migration.registry.is_some(),
+            maps_ids: cast.maps_ids(),
         })
     }
 }

@@ -3,12 +3,14 @@
 //! ```text
 //!  ID in a record ─> where the source's registry has it ─> earlier versions and references first ─> ID in the target's registry
 //! ```
+//! Where IDs are mapped:
+//!
 //! - **A subject keeps its history**: before a version, the earlier ones that are not deleted are registered, so that versions have the
 //!   same numbers in a subject that is new there, and are judged by compatibility in the order in which they came about.
 //! - **What is there is found by asking**, never remembered between runs: the same question gives the same ID.
 //! - **Nothing is believed of an ID** before the target's registry was asked for its text, and that is the same schema, with the same references.
 //!
-//! Import mode is never used: the target's registry counts IDs by itself.
+//! Import mode is not used then: the target's registry counts IDs by itself. Where IDs are kept, see `keep` and `imports`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -19,7 +21,10 @@ use tokio::sync::Mutex;
 
 use super::cast::Cast;
 use super::error::Error;
+use super::imports::Imports;
+use super::keep::{Keep, Wanted};
 use crate::config::{Keys, TargetRegistry};
+use crate::pipeline::Stop;
 use crate::record::Part;
 use crate::registry::client::{self, Kind, MAX_DEPTH, Registration};
 use crate::registry::remote::{self, Draft, Entry, Remote};
@@ -84,6 +89,8 @@ pub(super) struct Schemas {
     keys: Keys,
     grace: Duration,
     order: Order,
+    /// There where IDs are kept.
+    imports: Option<Imports>,
     pub(super) runtime: Handle,
     known: Mutex<Known>,
 }
@@ -103,13 +110,19 @@ struct Place {
 }
 
 /// Why there is no answer.
-#[derive(Debug)]
-enum Fault {
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
     /// A registry or the way to it: asked again.
+    #[error("{0}")]
     Passing(client::Error),
+    /// Somebody else is in the way: asked again.
+    #[error("{0}")]
+    Waiting(String),
     /// The source's registry does not know the schema: asked again for a while.
+    #[error("the source's registry does not know the schema")]
     Unknown,
     /// Asking again gives the same.
+    #[error("{0}")]
     Final(String),
 }
 
@@ -134,12 +147,13 @@ impl From<remote::Error> for Fault {
 impl Schemas {
     /// Prepares what the configuration says; `None` where records keep their IDs. Asks for nothing yet.
     pub(super) fn new(cast: &Cast, order: Order) -> Result<Option<Self>, Error> {
-        let Some(TargetRegistry { registry, keys }) = &cast.migration.registry else { return Ok(None) };
+        let Some(TargetRegistry { registry, keys, .. }) = &cast.migration.registry else { return Ok(None) };
         let here = &cast.config().registry;
         let unusable = |error: remote::Error| Error::Unsuitable(error.to_string());
         let (source, target) = (Remote::new(here).map_err(unusable)?, Remote::new(registry).map_err(unusable)?);
         let unknown = here.unknown_schema;
         Ok(Some(Self {
+            imports: cast.keeps_ids().then(|| Imports::new(cast, &target)),
             source,
             target,
             topic: cast.migration.source.clone(),
@@ -191,6 +205,7 @@ impl Schemas {
                     let pause = backoff.next(&schemas::Error::Registry(error.into()));
                     (HoldCause::RegistryUnavailable, detail, pause)
                 }
+                Err(Fault::Waiting(detail)) => (HoldCause::RegistryUnavailable, detail, UNKNOWN_PAUSE),
             };
             if told != detail {
                 tracing::warn!(topic = self.topic, cause = cause.name(), detail, "a lane is held back");
@@ -207,10 +222,28 @@ impl Schemas {
         if let Some(number) = known.named.get(&named) {
             return Ok(*number);
         }
+        let registrations = self.registrations(named).await?;
+        let number = match &self.imports {
+            Some(imports) => self.keep(imports, &mut known, (named, registrations)).await?,
+            None => self.map(&mut known, (named, registrations)).await?,
+        };
+        known.named.insert(named, number);
+        if let Some((id, _)) = number {
+            tracing::info!(topic = self.topic, schema = %named.schema, %id, "a schema has its ID in the target's registry");
+        }
+        Ok(number)
+    }
+
+    /// Finds where the target's registry has a schema under a number of its own.
+    async fn map(
+        &self,
+        known: &mut Known,
+        (named, registrations): (Named, Vec<Registration>),
+    ) -> Result<Option<Number>, Fault> {
         let mut number = None;
-        for (turn, registration) in self.registrations(named).await?.into_iter().enumerate() {
+        for (turn, registration) in registrations.into_iter().enumerate() {
             let Registration { subject, version } = registration;
-            let place = self.place(&mut known, (subject.to_string(), version.0), 0).await?;
+            let place = self.place(known, (subject.to_string(), version.0), 0).await?;
             let Some(place) = place.filter(|_| turn == 0) else { continue };
             let guid = match named.schema {
                 SchemaRef::Id(_) => None,
@@ -218,11 +251,91 @@ impl Schemas {
             };
             number = Some((SchemaId(place.id), guid));
         }
-        known.named.insert(named, number);
-        if let Some((id, _)) = number {
-            tracing::info!(topic = self.topic, schema = %named.schema, %id, "a schema has its ID in the target's registry");
-        }
         Ok(number)
+    }
+
+    /// Finds a schema under its own number.
+    async fn keep(
+        &self,
+        imports: &Imports,
+        known: &mut Known,
+        (named, registrations): (Named, Vec<Registration>),
+    ) -> Result<Option<Number>, Fault> {
+        let keep = Keep { source: &self.source, target: &self.target, imports, order: self.order };
+        let mut wanted = Wanted::default();
+        for Registration { subject, version } in &registrations {
+            keep.collect(&mut wanted, (subject.to_string(), version.0), 0).await?;
+        }
+        let found = keep.compare(&wanted).await?;
+        let opening = keep.look(&wanted, &found).await?;
+        let is_there = opening.is_empty() || self.order == Order::Register;
+        if !opening.is_empty() && self.order == Order::Register {
+            keep.register(&wanted, &found, opening).await?;
+        }
+        let own = registrations.first().and_then(|first| found.get(&(first.subject.to_string(), first.version.0)));
+        let id = own.map(|(id, _)| SchemaId(*id));
+        for ((subject, version), (id, was_there)) in found {
+            let place = (is_there || was_there).then_some(Place { id, version });
+            known.places.insert((subject, version), place);
+        }
+        let Some(id) = id.filter(|_| is_there) else { return Ok(None) };
+        match named.schema {
+            SchemaRef::Id(own) => Ok(Some((own, None))),
+            SchemaRef::Guid(own) if self.target.by_guid(&own.to_string()).await?.is_some() => Ok(Some((id, Some(own)))),
+            SchemaRef::Guid(own) => Err(Fault::Final(format!(
+                "the target's registry has schema {id} under another GUID than {own}, and records name it by that"
+            ))),
+        }
+    }
+
+    /// Ends what an earlier process has left open in the target's registry. A job that has not begun is refused where its topic's
+    /// own subjects cannot be kept.
+    pub(super) fn prepare(&self, is_begun: bool, stop: &Stop) -> Result<(), Error> {
+        let Some(imports) = &self.imports else { return Ok(()) };
+        if is_begun {
+            return imports.take_over(stop);
+        }
+        let mut backoff = Backoff::default();
+        loop {
+            let (problem, pause) = match self.runtime.block_on(self.check(imports)) {
+                Ok(()) => return Ok(()),
+                Err(Fault::Passing(error)) if !stop.is_asked() => {
+                    (error.to_string(), backoff.next(&schemas::Error::Registry(error.into())))
+                }
+                Err(fault) => return Err(Error::Unsuitable(fault.to_string())),
+            };
+            tracing::warn!(problem, "the job waits for the registries");
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// Looks whether the subjects of the topic can be kept, in all their versions.
+    async fn check(&self, imports: &Imports) -> Result<(), Fault> {
+        let keep = Keep { source: &self.source, target: &self.target, imports, order: Order::Look };
+        let mut wanted = Wanted::default();
+        for part in [Part::Value, Part::Key].into_iter().filter(|part| self.takes(*part)) {
+            let subject = self.own(part);
+            if let Some(last) = self.source.versions(&subject, true).await?.last() {
+                keep.collect(&mut wanted, (subject.to_string(), *last), 0).await?;
+            }
+        }
+        let found = keep.compare(&wanted).await?;
+        keep.look(&wanted, &found).await.map(drop)
+    }
+
+    /// Ends what an earlier process has left open in the target's registry.
+    pub(super) fn take_over(&self, stop: &Stop) -> Result<(), Error> {
+        self.imports.as_ref().map_or(Ok(()), |imports| imports.take_over(stop))
+    }
+
+    /// Ends what is open in the target's registry: a lane that was asked to stop has let go of it.
+    pub(super) fn close(&self) -> Result<(), Error> {
+        self.imports.as_ref().map_or(Ok(()), |imports| imports.end_patiently(&Stop::default()))
+    }
+
+    /// Returns the subject that a part of the topic's records has by its name.
+    fn own(&self, part: Part) -> Subject {
+        Subject(format!("{}-{}", self.topic, part.name()).into())
     }
 
     /// Returns where the source's registry has a schema: in the topic's own subject, if it is there, else everywhere.
@@ -237,7 +350,7 @@ impl Schemas {
         }
         found.sort_by(|a, b| (&a.subject, a.version).cmp(&(&b.subject, b.version)));
         found.dedup();
-        let own = Subject(format!("{}-{}", self.topic, part.name()).into());
+        let own = self.own(part);
         if found.iter().any(|registration| registration.subject == own) {
             found.retain(|registration| registration.subject == own);
         } else if part == Part::Key && !is_sure && self.keys == Keys::BySubject {

@@ -1,6 +1,7 @@
 //! What a job keeps in its state topic, as JSON: what it is, and how far each lane has come.
 //!
-//! Partition 0 has the job under the key `job`, and under `group/NAME` what a cut-over has done to a group. Partition
+//! Partition 0 has the job under the key `job`, under `group/NAME` what a cut-over has done to a group, and under `import/SUBJECT`
+//! what is to be put back in the target's registry. Partition
 //! n + 1 has the checkpoint of lane n under the key `lane`. All offsets are those of *next* records.
 
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ pub const LANE: &str = "lane";
 
 /// What the keys of groups begin with.
 pub const GROUP: &str = "group/";
+
+/// What the keys of open imports begin with.
+pub const IMPORT: &str = "import/";
 
 /// The form that this version writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -146,6 +150,21 @@ pub struct State {
     pub lanes: BTreeMap<i32, Checkpoint>,
     /// The groups that were moved.
     pub groups: BTreeMap<String, Moved>,
+    /// What a process has not finished in the target's registry, by subject.
+    pub imports: BTreeMap<String, Import>,
+}
+
+/// A subject of the target's registry while versions come there under their own IDs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Whether its mode is IMPORT because of the job.
+    pub is_taken: bool,
+    /// The mode that it had itself before.
+    pub before: Option<String>,
+    /// Versions to be marked as deleted, once they are there.
+    pub deleted: Vec<i32>,
+    /// Whether all of that is done.
+    pub is_over: bool,
 }
 
 /// A record of the state topic that cannot be read.
@@ -177,6 +196,12 @@ impl State {
         } else if let Some(group) = key.strip_prefix(GROUP) {
             let moved = serde_json::from_slice(value).map_err(damaged)?;
             self.groups.insert(group.to_owned(), moved);
+        } else if let Some(subject) = key.strip_prefix(IMPORT) {
+            let import: Import = serde_json::from_slice(value).map_err(damaged)?;
+            self.imports.remove(subject);
+            if !import.is_over {
+                self.imports.insert(subject.to_owned(), import);
+            }
         } else {
             self.job = Some(serde_json::from_slice(value).map_err(damaged)?);
         }

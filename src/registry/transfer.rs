@@ -21,8 +21,9 @@ pub(crate) use archive::references;
 pub use archive::{Archive, FORMAT, Fault, Schema, Setting};
 pub use export::export;
 pub use import::{Failure, Summary, import};
+pub(crate) use plan::context_scope;
 pub use plan::{Plan, State, plan, state};
-pub(crate) use same::texts;
+pub(crate) use same::{contents, texts};
 
 #[cfg(test)]
 mod tests;

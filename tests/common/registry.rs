@@ -51,6 +51,8 @@ struct Faults {
     hidden: HashSet<i32>,
     /// Paths whose answer is replaced, by their begin.
     replaced: Vec<(String, Value)>,
+    /// Requests that are never answered, by the begin of method and path.
+    silent: Vec<String>,
     /// Methods and paths of all requests.
     requests: Vec<String>,
     /// When each came.
@@ -147,6 +149,11 @@ impl Registry {
         self.faults.lock().unwrap().replaced.push((path.to_owned(), body));
     }
 
+    /// Takes requests whose method and path begin so, and never answers them.
+    pub(crate) fn silence(&self, begin: &str) {
+        self.faults.lock().unwrap().silent.push(begin.to_owned());
+    }
+
     /// Counts the requests so far whose method and path begin so.
     pub(crate) fn requests(&self, begin: &str) -> usize {
         self.faults.lock().unwrap().requests.iter().filter(|request| request.starts_with(begin)).count()
@@ -154,7 +161,9 @@ impl Registry {
 
     /// Answers all paths as it should again.
     pub(crate) fn restore(&self) {
-        self.faults.lock().unwrap().replaced.clear();
+        let mut faults = self.faults.lock().unwrap();
+        faults.replaced.clear();
+        faults.silent.clear();
     }
 
     /// Returns how many requests were under way together at most.
@@ -223,7 +232,10 @@ async fn interfere(State(faults): State<Arc<Mutex<Faults>>>, request: Request, n
         let number = faults.requests.len();
         let hidden = schema_id(&path).is_some_and(|id| faults.hidden.contains(&id));
         let replaced = faults.replaced.iter().find(|(begin, _)| path.starts_with(begin)).map(|(_, body)| body.clone());
+        let request = faults.requests.last().unwrap();
+        let is_silent = faults.silent.iter().any(|begin| request.starts_with(begin));
         let fault = match faults.all {
+            _ if is_silent => Some(Fault::Silent),
             Some(Fault::Flapping) => [None, Some(500), Some(503)][number % 3].map(Fault::Status),
             fault => fault,
         };

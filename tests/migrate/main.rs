@@ -10,6 +10,7 @@ mod ends;
 mod faults;
 mod forgeries;
 mod job;
+mod kept_schemas;
 mod moves;
 mod orders;
 mod schemas;

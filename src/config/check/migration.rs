@@ -7,7 +7,8 @@ use super::{converter, kafka, leaf, registry};
 use crate::config::error::{Error, Mistakes};
 use crate::config::section::Section;
 use crate::config::{
-    Gate, Kafka, Keys, Kind, Migration, Oversize, Repartition, Sources, Start, TargetRegistry, Template, UnusableSchema,
+    Gate, Kafka, Keys, Kind, Migration, Oversize, Repartition, Sources, Start, TargetIds, TargetRegistry, Template,
+    UnusableSchema,
 };
 use crate::gate::policy::{Incompatible, Mode, Policy, Tombstones};
 
@@ -188,12 +189,12 @@ fn check_target(mut section: Section<'_>, converts: bool) -> (Option<Kafka>, Opt
         section.mistake("registry", problem);
     }
     let kafka = section.given("kafka").map(kafka::check);
-    section.word("ids", &[("map", ())], &["keep"]);
+    let ids = section.word("ids", &[("map", TargetIds::Map), ("keep", TargetIds::Keep)], &[]).unwrap_or(TargetIds::Map);
     let words = [("subject", Keys::BySubject), ("framed", Keys::Framed), ("plain", Keys::Plain)];
     let keys = section.word("keys", &words, &[]).unwrap_or(Keys::BySubject);
     let registry = section.given("registry").map(|registry| registry::check(registry, true));
     section.finish();
-    (kafka, registry.map(|registry| TargetRegistry { registry, keys }))
+    (kafka, registry.map(|registry| TargetRegistry { registry, keys, ids }))
 }
 
 fn check_topics(section: &Section<'_>, (source, to): (&str, &str), is_far: bool) {

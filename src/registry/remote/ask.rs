@@ -62,8 +62,8 @@ pub(super) fn config(scope: Option<&Subject>, or_global: bool) -> Request {
     settings("config", scope, flag("defaultToGlobal", or_global))
 }
 
-pub(super) fn mode(scope: Option<&Subject>) -> Request {
-    settings("mode", scope, Vec::new())
+pub(super) fn mode(scope: Option<&Subject>, or_global: bool) -> Request {
+    settings("mode", scope, flag("defaultToGlobal", or_global))
 }
 
 /// Forced: import mode, where there are subjects already.

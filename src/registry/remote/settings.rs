@@ -29,8 +29,17 @@ impl Remote {
     /// # Errors
     /// As [`Remote::subjects`].
     pub async fn mode(&self, scope: Option<&Subject>) -> Answer<Option<String>> {
-        let answer: Option<Value> = self.find(ask::mode(scope)).await?;
+        let answer: Option<Value> = self.find(ask::mode(scope, false)).await?;
         Ok(answer.and_then(|answer| answer["mode"].as_str().map(str::to_owned)))
+    }
+
+    /// Returns the mode that holds for a subject.
+    ///
+    /// # Errors
+    /// As [`Remote::subjects`].
+    pub async fn mode_of(&self, subject: &Subject) -> Answer<String> {
+        let answer: Value = self.get(ask::mode(Some(subject), true)).await?;
+        Ok(answer["mode"].as_str().unwrap_or("READWRITE").to_owned())
     }
 
     /// Sets the configuration of a scope, as [`Remote::config`] returns it.
@@ -59,7 +68,7 @@ impl Remote {
     /// # Errors
     /// As [`Remote::subjects`].
     pub async fn delete_mode(&self, scope: Option<&Subject>) -> Answer<()> {
-        match self.order::<Value>(Method::DELETE, None, ask::mode(scope)).await {
+        match self.order::<Value>(Method::DELETE, None, ask::mode(scope, false)).await {
             Err(Error::Refused { refusal, .. }) if refusal.is_absent() => Ok(()),
             answer => answer.map(drop),
         }

@@ -202,7 +202,7 @@ pub(super) fn subject(entry: &Entry) -> Subject {
 }
 
 /// Returns the scope of the context that a subject is in.
-pub(super) fn context_scope(subject: &Subject) -> Option<Subject> {
+pub(crate) fn context_scope(subject: &Subject) -> Option<Subject> {
     let context = context_of(subject);
     (context != DEFAULT_CONTEXT).then(|| Subject(format!(":{context}:").into()))
 }

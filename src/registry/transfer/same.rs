@@ -8,8 +8,12 @@ use crate::schema::avro::tree::Tree;
 
 /// Tells whether two versions are the same schema with the same contract and ID.
 pub(super) fn entries(a: &Entry, b: &Entry) -> bool {
-    a.id == b.id
-        && a.schema_type == b.schema_type
+    a.id == b.id && contents(a, b)
+}
+
+/// Tells whether two are the same schema with the same contract.
+pub(crate) fn contents(a: &Entry, b: &Entry) -> bool {
+    a.schema_type == b.schema_type
         && a.references == b.references
         && metadata(a.metadata.as_ref()) == metadata(b.metadata.as_ref())
         && rules(a.rule_set.as_ref()) == rules(b.rule_set.as_ref())
