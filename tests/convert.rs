@@ -9,10 +9,13 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::client::Content;
-use common::conversion::{Kind, Order, Wire, World, by_partition, header, mixed, wait_counts};
+use common::conversion::{CATCH_UP, Kind, LARGE, Order, Wire, World, by_partition, header, mixed, wait_counts};
 use common::gate::Gate;
 use common::kill::killed;
-use common::{long, seed};
+use common::scene::Scene;
+use common::schemas::zigzag;
+use common::traffic::by_id;
+use common::{long, seed, wait_for};
 use serde_json::json;
 
 /// Records per second while processes are killed.
@@ -250,4 +253,121 @@ fn check_config_tells_the_way_of_each_version_and_what_it_loses() {
     let no_way = format!("; version 2 of subject '{}' has no way to version 3: ", world.subject);
     assert!(said.contains(&no_way), "{said}");
     assert!(said.contains("converter up: exactly-once"), "{said}");
+}
+
+/// A topic that a pattern has found, and whose versions the mapping does not fit, waits and says so; the others are converted.
+#[test]
+fn topics_of_a_pattern_are_compared_when_they_are_found() {
+    let scene = Scene::empty("pattern");
+    let topic = |name: &str| format!("{}.{name}", scene.application);
+    let schema =
+        |field: &str| format!(r#"{{"type":"record","name":"Order","fields":[{{"name":"{field}","type":"long"}}]}}"#);
+    scene.registry.register("orders-v2-value", &schema("number"));
+    let ids = [("fits", "id"), ("other", "code")].map(|(name, field)| {
+        scene.kafka.create_topic(&topic(&format!("{name}.old")), 1, &[]);
+        scene.registry.register(&format!("{}-value", topic(&format!("{name}.old"))), &schema(field))
+    });
+    let converter = json!({
+        "source": format!(r"^({}\.[a-z]+)\.old$", scene.application), "to": "$1.new", "dead_letter": "$1.dead",
+        "value": { "subject": "orders-v2-value", "target": 1, "mapping": [{ "to": "number", "from": "id" }] },
+    });
+    let config =
+        scene.config().without("", "gates").set("/create_topics", true).set("/converters", json!({ "up": converter }));
+    for (name, id) in ["fits", "other"].into_iter().zip(ids) {
+        let content = Content {
+            key: None,
+            value: Some(by_id(id, &zigzag(7))),
+            headers: Vec::new(),
+            timestamp: 1_750_000_000_000,
+        };
+        scene.kafka.writer().write(&topic(&format!("{name}.old")), [(0, &content)].into_iter(), || {});
+    }
+    let gate = Gate::start(&config);
+    let new = topic("fits.new");
+    let read = wait_for("the record", CATCH_UP, || Some(scene.kafka.read(&[&new])).filter(|read| !read.is_empty()));
+    assert_eq!(&read[0].content.value.as_ref().unwrap()[5..], zigzag(7));
+    let status = gate.ask("/status").unwrap().body;
+    let mistake = "converters.up.value.mapping[0].from: `id` is not in the writer";
+    assert!(status.contains(&topic("other.old")) && status.contains(mistake), "{status}");
+    assert!(gate.log().contains("misconfigured"), "{}", gate.log());
+    for end in ["new", "dead"] {
+        assert_eq!(scene.kafka.partitions(&topic(&format!("other.{end}"))), None, "nothing was made for it");
+    }
+}
+
+/// Versions that are deleted softly have their rules and their records, both ways; a version that is deleted for good leaves no way.
+#[test]
+fn rules_of_deleted_versions_run() {
+    let scene = Scene::empty("deleted");
+    let topic = |name: &str| format!("{}.{name}", scene.application);
+    let subject = topic("orders-value");
+    let path = format!("/subjects/{subject}/versions");
+    // Each version has a name of its own for the field, and says in it that its rules have run.
+    let names = ["a", "b", "c", "d"];
+    let rule = |mode: &str, from: &str, to: &str, mark: &str| {
+        let expression = format!("{{'id': id, '{to}': {from} & '{mark}'}}");
+        json!({ "name": format!("{from}_to_{to}"), "kind": "TRANSFORM", "type": "JSONATA", "mode": mode, "expr": expression })
+    };
+    let ids: Vec<i32> = (0..4)
+        .map(|index| {
+            let field = format!(r#"{{"name":"{}","type":"string"}}"#, names[index]);
+            let schema =
+                format!(r#"{{"type":"record","name":"Order","fields":[{{"name":"id","type":"long"}},{field}]}}"#);
+            let version = index + 1;
+            let mut body = json!({ "schema": schema });
+            if index > 0 {
+                let (own, before) = (names[index], names[index - 1]);
+                body["ruleSet"] = json!({ "migrationRules": [
+                    rule("UPGRADE", before, own, &format!("+{version}")),
+                    rule("DOWNGRADE", own, before, &format!("-{version}")),
+                ] });
+            }
+            let answer = scene.registry.ask("POST", &path, &body.to_string());
+            i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
+        })
+        .collect();
+    for version in [2, 3] {
+        scene.registry.ask("DELETE", &format!("{path}/{version}"), "");
+    }
+    let text = |text: &str| [zigzag(i64::try_from(text.len()).unwrap()), text.as_bytes().to_vec()].concat();
+    let record = |version: usize, value: &str| by_id(ids[version - 1], &[zigzag(LARGE), text(value)].concat());
+    let converter = |from: &str, to: &str, target: usize| {
+        let (source, to, dead) = (topic(from), topic(to), topic("dead"));
+        json!({ "source": source, "to": to, "dead_letter": dead, "value": { "subject": subject, "target": target } })
+    };
+    for end in ["old", "new", "dead", "later", "earlier"] {
+        scene.kafka.create_topic(&topic(end), 1, &[]);
+    }
+    let converters = json!({ "up": converter("old", "new", 4), "down": converter("later", "earlier", 1) });
+    let config = scene.config().without("", "gates").set("/converters", converters);
+    let gate = Gate::start(&config);
+    for (from, to, sent, expected) in [
+        ("old", "new", [record(1, "x"), record(2, "y"), record(3, "z")], [(4, "x+2+3+4"), (4, "y+3+4"), (4, "z+4")]),
+        (
+            "later",
+            "earlier",
+            [record(4, "x"), record(3, "y"), record(2, "z")],
+            [(1, "x-4-3-2"), (1, "y-3-2"), (1, "z-2")],
+        ),
+    ] {
+        let content =
+            |value| Content { key: None, value: Some(value), headers: Vec::new(), timestamp: 1_750_000_000_000 };
+        let contents = sent.map(content);
+        scene.kafka.writer().write(&topic(from), contents.iter().map(|content| (0, content)), || {});
+        let to = topic(to);
+        let read = wait_for(&to, CATCH_UP, || Some(scene.kafka.read(&[&to])).filter(|read| read.len() == 3));
+        let values: Vec<_> = read.into_iter().map(|read| read.content.value.unwrap()).collect();
+        assert_eq!(values, expected.map(|(version, value)| record(version, value)));
+    }
+    assert!(scene.kafka.read(&[&topic("dead")]).is_empty(), "{}", gate.log());
+    drop(gate);
+
+    // Nobody knows any more what the rules of version 3 were.
+    scene.registry.ask("DELETE", &format!("{path}/3?permanent=true"), "");
+    let (status, log) = Gate::spawn(&config).wait_exit(CATCH_UP);
+    assert_eq!(status.code(), Some(2), "{log}");
+    let told = format!(
+        "converters.up.value.target: no record would be converted: version 1 of subject '{subject}' has no way"
+    );
+    assert!(log.contains(&told), "{log}");
 }

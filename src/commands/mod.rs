@@ -7,7 +7,6 @@
 mod bench;
 mod check_config;
 mod completions;
-mod conversions;
 mod dead_letters;
 mod demo;
 mod migrate;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Exit, Failure, conversions, load, mistakes};
+use super::{Exit, Failure, load, mistakes};
 use crate::pipeline::{failpoint, watchdog};
+use crate::registry::survey;
 use crate::service::Service;
 use crate::telemetry::events::Stopping;
 use crate::telemetry::logging;
@@ -27,7 +28,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
     failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
     let found = tokio::select! {
-        found = conversions::mistakes(&config) => found,
+        found = survey::mistakes(&config) => found,
         // Nothing runs yet.
         _ = signals.next() => return Ok(Exit::Done),
     };

@@ -12,6 +12,7 @@ use super::born::Born;
 use super::cast::{Cast, Side};
 use super::error::Error;
 use super::identity::Clusters;
+use super::left_out::LeftOut;
 use super::schemas::{Order, Schemas};
 use super::settle::{settle, take_lanes};
 use super::state::{Job, State};
@@ -105,7 +106,7 @@ fn check_unused(cast: &Cast, state: &State, job: &Job) -> Result<(), Error> {
 /// Refuses where others have written to the target.
 fn check_born(cast: &Cast, job: &Job) -> Result<(), Error> {
     let settled = settle(cast, job)?;
-    let born = Born::look(cast, &settled.map.reversed(), &settled.ends)?;
+    let born = Born::look(cast, &settled.map.reversed(), &LeftOut::default(), &settled.ends)?;
     let Some((partition, offset)) = born.first() else { return Ok(()) };
     Err(Error::Unsuitable(format!(
         "{} records were born on '{}' (the first at partition {partition}, offset {offset}), which would be deleted with it: keep all \

@@ -6,6 +6,7 @@ use rdkafka::Message as _;
 
 use super::cast::{Cast, Side};
 use super::error::Error;
+use super::left_out::LeftOut;
 use super::offsets::{Map, Offsets, Spot};
 use super::scan;
 
@@ -16,17 +17,24 @@ pub(super) struct Born {
     pub(super) count: u64,
     /// The first of each partition.
     pub(super) firsts: Offsets,
+    /// How many others the source lacks rightly.
+    pub(super) left_out: u64,
 }
 
 impl Born {
     /// Reads the target up to these offsets and looks for records that the map does not name; `reversed` is the map as it reads
-    /// from there.
-    pub(super) fn look(cast: &Cast, reversed: &Map, until: &Offsets) -> Result<Self, Error> {
+    /// from there. Those that are `left_out` are counted by themselves.
+    pub(super) fn look(cast: &Cast, reversed: &Map, left_out: &LeftOut, until: &Offsets) -> Result<Self, Error> {
         let mut born = Self::default();
         let until: BTreeMap<i32, i64> = until.iter().filter(|(_, end)| **end > 0).map(|(p, end)| (*p, *end)).collect();
         scan::between(cast, (Side::Target, &cast.migration.to), Some(&until), |message| {
             let spot = (message.partition(), message.offset());
-            if reversed.target(spot).is_none() {
+            if reversed.target(spot).is_some() {
+                return;
+            }
+            if left_out.has(message) {
+                born.left_out += 1;
+            } else {
                 born.count += 1;
                 let first = born.firsts.entry(spot.0).or_insert(spot.1);
                 *first = spot.1.min(*first);

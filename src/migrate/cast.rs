@@ -14,6 +14,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::error::Error;
 use crate::config::{Config, Delivery, Gate, Kafka, Migration, TargetIds};
+use crate::gate::policy::Tombstones;
 use crate::kafka::clients::{self, Names, Sizes};
 use crate::telemetry::logging;
 
@@ -29,6 +30,21 @@ pub enum Side {
     Target,
 }
 
+/// A converter between the two topics of a job that keeps a map of offsets.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    /// Its name.
+    pub(super) name: String,
+    /// The topic of its map.
+    pub(super) map: String,
+    /// The topic of its dead letters.
+    pub(super) dead_letter: String,
+    /// Whether it drops tombstones.
+    pub(super) drops_tombstones: bool,
+    /// Whether it leads from the target to the source.
+    pub(super) is_back: bool,
+}
+
 /// A job of the configuration and its names.
 #[derive(Debug, Clone)]
 pub struct Cast {
@@ -40,8 +56,8 @@ pub struct Cast {
     pub map: String,
     /// The topic of the job's state.
     pub state: String,
-    /// The offset maps of converters between the two topics, and whether they lead back.
-    pub(super) ways: Vec<(String, bool)>,
+    /// The converters between the two topics that keep a map.
+    pub(super) ways: Vec<Way>,
     config: Config,
 }
 
@@ -67,7 +83,7 @@ impl Cast {
     /// Tells whether a converter carries records of the target to the source.
     #[must_use]
     pub fn has_way_back(&self) -> bool {
-        self.ways.iter().any(|(_, is_back)| *is_back)
+        self.ways.iter().any(|way| way.is_back)
     }
 
     /// Returns how the cluster of a side is reached.
@@ -164,13 +180,16 @@ impl Cast {
 }
 
 /// Finds the converters between the topics of a job, in either direction, that keep a map.
-fn ways(config: &Config, migration: &Migration) -> Vec<(String, bool)> {
+fn ways(config: &Config, migration: &Migration) -> Vec<Way> {
     let Migration { source, to, target: None, .. } = migration else { return Vec::new() };
-    let leads = |gate: &Gate, from: &str, to: &str| gate.outputs(from).is_some_and(|outputs| outputs.validated == to);
     let way = |gate: &Gate| {
-        let is_back = leads(gate, to, source);
-        let map = config.map_topic(gate).filter(|_| is_back || leads(gate, source, to));
-        map.map(|map| (map, is_back))
+        let map = config.map_topic(gate)?;
+        let leads = |from: &str, to: &str| gate.outputs(from).filter(|outputs| outputs.validated == to);
+        let (back, forth) = (leads(to, source), leads(source, to));
+        let is_back = back.is_some();
+        let dead_letter = back.or(forth)?.dead_letter;
+        let drops_tombstones = gate.policy.tombstones == Tombstones::Drop;
+        Some(Way { name: gate.name.clone(), map, dead_letter, drops_tombstones, is_back })
     };
     config.gates.iter().filter_map(way).collect()
 }

@@ -6,8 +6,8 @@
 //! members.
 //!
 //! Records that were born on the target are read by a moved group: it goes on at the first of them at the latest. On the way back they
-//! stand in the source where a converter that keeps an offset map has carried them there. Where it has not, the source lacks
-//! them, and going back would lose them for the group; then it is refused, with their number.
+//! stand in the source where a converter that keeps an offset map has carried them there, or are its dead letters, as for every reader
+//! of the source. Where neither is so, going back would lose them for the group; then it is refused, with their number.
 //!
 //! The state says *moving* before offsets are set, and *moved* afterwards. A move that was killed between is found anew, as long as the
 //! group has not read since on the side that it goes to; one that is done is not made again.
@@ -20,6 +20,7 @@ use super::born::Born;
 use super::cast::{Cast, Side};
 use super::error::Error;
 use super::identity::{self, Clusters};
+use super::left_out::LeftOut;
 use super::offsets::{Map, Offsets, Place, lost, place};
 use super::settle::{Settled, settle};
 use super::state::{Job, Moved};
@@ -41,6 +42,9 @@ pub struct Move {
     pub again: u64,
     /// Records that others have written to the target before its place: it goes on at the first of them.
     pub born: u64,
+    /// Records that others have written to the target, and that it does not find when it goes back: the converter that carries
+    /// them has made dead letters of them, or drops tombstones.
+    pub left_out: u64,
     /// Whether it was moved, by this command or before.
     pub moved: bool,
     /// Whether it was moved before, so that nothing is left to do.
@@ -99,7 +103,7 @@ impl Basis {
             let last = until.entry(place.partition).or_default();
             *last = place.next.max(*last);
         }
-        let born = Born::look(&self.cast, &self.reversed, &until)?;
+        let born = Born::look(&self.cast, &self.reversed, &LeftOut::default(), &until)?;
         if born.count > 0 {
             moves = groups.iter().map(|group| self.away(group, &born.firsts)).collect::<Result<_, _>>()?;
             moves.iter_mut().for_each(|found| found.born = born.count);
@@ -186,7 +190,6 @@ impl Basis {
     /// # Errors
     /// One was not moved, or records were born on the target since.
     pub fn back(&self, groups: &[String]) -> Result<Vec<Move>, Error> {
-        let (source, to) = (&self.job.source, &self.job.to);
         for group in groups {
             let state = self.settled.state.groups.get(group);
             if state.is_none_or(|moved| moved.is_back != moved.is_moving) {
@@ -199,16 +202,33 @@ impl Basis {
             }
         }
         let reversed = store::way_back(&self.cast, &self.reversed)?;
-        let born = Born::look(&self.cast, &reversed, &self.settled.ends)?;
-        if let Some((partition, offset)) = born.first() {
-            let count = born.count;
-            return Err(Error::Unsuitable(format!(
-                "{count} records were born on '{to}' (the first at partition {partition}, offset {offset}), and '{source}' lacks \
-                 them: {} would never read them. Copy them back first, by a converter from '{to}' to '{source}' with `offset_map: true`",
-                groups.join(", ")
-            )));
+        let born = Born::look(&self.cast, &reversed, &LeftOut::read(&self.cast)?, &self.settled.ends)?;
+        if born.count > 0 {
+            return Err(Error::Unsuitable(self.born_refusal(&born, groups)));
         }
-        groups.iter().map(|group| self.home(group, &reversed)).collect()
+        let home = |group: &String| Ok(Move { left_out: born.left_out, ..self.home(group, &reversed)? });
+        groups.iter().map(home).collect()
+    }
+
+    fn born_refusal(&self, born: &Born, groups: &[String]) -> String {
+        let (source, to, count, groups) = (&self.job.source, &self.job.to, born.count, groups.join(", "));
+        let (partition, offset) = born.first().unwrap_or_default();
+        let ways: Vec<_> =
+            self.cast.ways.iter().filter(|way| way.is_back).map(|way| format!("'{}'", way.name)).collect();
+        let advice = if ways.is_empty() {
+            format!("Copy them back first, by a converter from '{to}' to '{source}' with `offset_map: true`")
+        } else {
+            format!(
+                "Neither the offset map nor the dead letters of converter {} tell of them: let it come that far, then try again. What was \
+                 there before its `start`, and dead letters that are gone, it tells nothing of: see to those, then set the groups' \
+                 offsets of '{source}' by hand (kafka-consumer-groups.sh --reset-offsets)",
+                ways.join(", ")
+            )
+        };
+        format!(
+            "{count} records were born on '{to}' (the first at partition {partition}, offset {offset}), and '{source}' lacks \
+             them: {groups} would never read them. {advice}"
+        )
     }
 
     fn home(&self, group: &str, reversed: &Map) -> Result<Move, Error> {
@@ -285,5 +305,5 @@ fn check_map(cast: &Cast, settled: &Settled) -> Result<(), Error> {
 fn found((group, members): (&str, usize), (from, before): (Offsets, Offsets), to: Vec<Place>) -> Move {
     let again = to.iter().map(|place| place.again).sum();
     let group = group.to_owned();
-    Move { group, members, from, to, again, born: 0, moved: false, already: false, before }
+    Move { group, members, from, to, again, born: 0, left_out: 0, moved: false, already: false, before }
 }

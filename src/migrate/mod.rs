@@ -36,6 +36,7 @@ mod imports;
 pub mod job;
 mod keep;
 mod lane;
+mod left_out;
 pub mod offsets;
 pub mod plan;
 mod reading;

@@ -43,9 +43,9 @@ pub fn map(cast: &Cast) -> Result<Map, Error> {
 /// between the two topics have carried, where they keep maps.
 pub(super) fn way_back(cast: &Cast, copies: &Map) -> Result<Map, Error> {
     let mut back = copies.clone();
-    for (topic, is_back) in &cast.ways {
-        let map = map_of(cast, topic)?;
-        back.extend(&if *is_back { map } else { map.reversed() });
+    for way in &cast.ways {
+        let map = map_of(cast, &way.map)?;
+        back.extend(&if way.is_back { map } else { map.reversed() });
     }
     back.sort();
     Ok(back)

@@ -3,8 +3,8 @@
 //! Named topics are looked at once, and each must be served or the gate does not start; one that another gate of this
 //! file makes is waited for. With a pattern, the cluster's topics are listed again and again and matched by us (librdkafka's
 //! own patterns are another dialect, and would subscribe before the outputs are checked). A
-//! new topic is subscribed to once its outputs are there; one that cannot be served is
-//! reported and left aside, the others go on.
+//! new topic is subscribed to once its outputs are there; one that cannot be served, or whose versions a mapping does not
+//! fit, is reported and left aside, the others go on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 
+use super::mappings;
 use super::positions;
 use super::routes::{Routes, Targets};
 use super::run::Loop;
@@ -64,8 +65,13 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
     for (topic, conflict) in admit(&new, &mut good, &conflicts) {
         held(topic, &conflict.to_string());
     }
+    let mut unfit = mappings::unfit(settings, &good[known..]);
     for topic in &good[known..] {
-        match serve(settings, cluster, routes, topic)? {
+        let refusal = match unfit.remove(topic) {
+            None => serve(settings, cluster, routes, topic)?,
+            refusal => refusal,
+        };
+        match refusal {
             Some(detail) => held(topic, &detail),
             None => TopicReleased { topic }.emit(&settings.probe),
         }

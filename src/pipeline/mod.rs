@@ -35,6 +35,7 @@ pub(crate) mod fetch;
 mod hold;
 pub(crate) mod letter;
 mod map;
+mod mappings;
 mod mend;
 mod offsets;
 mod output;

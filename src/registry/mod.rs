@@ -24,6 +24,7 @@ pub mod schemas;
 pub mod server;
 pub mod settings;
 pub mod store;
+pub(crate) mod survey;
 pub mod transfer;
 
 #[cfg(test)]

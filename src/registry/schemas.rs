@@ -198,6 +198,11 @@ impl Schemas {
         self.changes.subscribe()
     }
 
+    /// Returns the client, for what is asked seldom and not remembered.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Returns the counters.
     pub fn calls(&self) -> &Calls {
         &self.pace.calls

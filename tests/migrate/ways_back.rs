@@ -56,8 +56,9 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     commit(&cluster, &group, &source, &BTreeMap::from([(0, 10), (1, 20)]));
     job.ask(&["cut-over"]).json();
 
+    let dead = unique("dead");
     let down = json!({
-        "source": job.to, "to": source, "dead_letter": unique("dead"), "start": "latest", "offset_map": true,
+        "source": job.to, "to": source, "dead_letter": dead, "tombstones": "drop", "start": "latest", "offset_map": true,
         "value": { "subject": "orders-value", "target": 1 },
     });
     let job = job
@@ -73,11 +74,18 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     gate.kill();
     write(&cluster, &job.to, 0, (new, &[4]), 50..60);
     write(&cluster, &job.to, 1, (new, &[4]), 130..140);
+    // Three that are cut off, and a tombstone.
+    write(&cluster, &job.to, 1, (new, &[]), 140..143);
+    let tombstone =
+        Content { key: Some(b"143".to_vec()), value: None, headers: Vec::new(), timestamp: 1_750_000_000_143 };
+    cluster.writer().write(&job.to, [(1, &tombstone)].into_iter(), || {});
     // One that nobody has carried yet holds the group.
     let held = job.ask(&["cut-over", "--back"]);
-    assert!(held.code() == 2 && held.err.contains("20 records were born on"), "{held:?}");
+    assert!(held.code() == 2 && held.err.contains("23 records were born on"), "{held:?}");
+    assert!(held.err.contains("Neither the offset map nor the dead letters of converter 'down' tell"), "{held:?}");
     let gate = Gate::start(&job.config());
     wait_records(&cluster, &source, 100);
+    wait_records(&cluster, &dead, 3);
     assert_eq!(
         cluster.topic_setting(&format!("{}.down.map", job.application), "cleanup.policy").as_deref(),
         Some("compact")
@@ -90,7 +98,8 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
         of.find(|read| read.partition == partition).unwrap().offset
     };
     commit(&cluster, &group, &job.to, &BTreeMap::from([(0, offset(0, 55)), (1, offset(1, 125))]));
-    job.ask(&["cut-over", "--back"]).json();
+    let moved = job.ask(&["cut-over", "--back"]).json();
+    assert_eq!(moved["groups"][0]["left_out"], 4, "dead letters and a tombstone: {moved}");
     let back = committed(&cluster, &group, &source);
     assert_eq!(times(&cluster, &source, 0, back[&0]), (55..60).collect::<Vec<_>>());
     assert_eq!(times(&cluster, &source, 1, back[&1]), (125..140).collect::<Vec<_>>());

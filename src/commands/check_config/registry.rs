@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::report::Report;
-use crate::commands::conversions::{self, Asked, Survey};
 use crate::config::{Config, Gate};
 use crate::gate::policy::{PartPolicy, SubjectRule, TargetRule};
 use crate::record::Part;
 use crate::registry::client::{Client, Kind};
+use crate::registry::survey::{self, Asked, Survey};
 use crate::schema::avro::Schema;
 use crate::schema::{Subject, Version};
 
@@ -99,7 +99,7 @@ async fn probe_subject(
                 let listed = of_gates.flat_map(|gate| &gate.topics).chain(of_jobs);
                 let topics: Vec<_> = listed.map(|one| one.source.clone()).collect();
                 let asked = Asked { gate, part, rule, topics: &topics, subject, target: &target };
-                match conversions::survey(client, &asked).await {
+                match survey::survey(client, &asked).await {
                     Ok(survey) => add(gate, survey, report),
                     Err(error) => report.fault("registry", error),
                 }

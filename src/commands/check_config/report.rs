@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::commands::conversions::Conversion;
 use crate::config::Error;
+use crate::registry::survey::Conversion;
 
 /// All findings.
 #[derive(Debug, Default, Serialize)]

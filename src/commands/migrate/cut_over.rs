@@ -79,6 +79,15 @@ fn tell(
         if found.born > 0 {
             print(out, &format!("  {} of others on '{to}': it goes on at the first\n", count_records(found.born)))?;
         }
+        if found.left_out > 0 {
+            let records = count_records(found.left_out);
+            print(
+                out,
+                &format!(
+                    "  {records} of others on '{to}' that '{source}' lacks: dead letters, or tombstones dropped\n"
+                ),
+            )?;
+        }
         for place in &found.to {
             let from = found.from.get(&place.partition).map_or("-".to_owned(), i64::to_string);
             let (partition, next, again, unread) = (place.partition, place.next, place.again, place.unread);

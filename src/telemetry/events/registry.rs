@@ -141,7 +141,7 @@ pub struct ConversionsUnchecked<'a> {
 impl ConversionsUnchecked<'_> {
     /// Logs it.
     pub fn emit(self) {
-        warn!(why = self.why, "mappings are not compared with the registry's schemas at this start");
+        warn!(why = self.why, "mappings are not compared with the registry's schemas");
     }
 }
 

@@ -1,5 +1,5 @@
 //! Which way each known version takes to the target, what it loses, and what keeps a gate or converter from starting: asked by
-//! `check-config`, and by `run` before it starts.
+//! `check-config`, by `run` before it starts, and by pipelines of the topics that a pattern has found.
 //!
 //! What is a mistake? A mapping that does not fit a version whose records the source may hold, and a target to which no such
 //! version has a way. Those versions are the ones that are not deleted, of the subject of the source topic where it has
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::client::{self, Client, Kind, Registered, VersionRules};
+use super::schemas::{NoPlan, plan_between};
 use crate::config::{Config, Error, Gate, Sources};
 use crate::convert::NoPath;
 use crate::convert::mapping::{Mistake, Steps};
 use crate::gate::policy::{ConversionRule, PartPolicy, SubjectRule, TargetRule};
 use crate::record::Part;
-use crate::registry::client::{self, Client, Kind, Registered, VersionRules};
-use crate::registry::schemas::{NoPlan, plan_between};
 use crate::schema::avro::{ReaderSchema, Resolution, Schema, WriterSchema};
 use crate::schema::{Subject, Version};
 use crate::telemetry::events::{ConversionsUnchecked, VersionWithoutWay};
@@ -29,45 +29,45 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// What becomes of records of one version.
 #[derive(Debug, Serialize)]
-pub(super) struct Conversion {
-    pub(super) part: &'static str,
-    pub(super) subject: String,
-    pub(super) from: i32,
-    pub(super) to: i32,
+pub(crate) struct Conversion {
+    pub(crate) part: &'static str,
+    pub(crate) subject: String,
+    pub(crate) from: i32,
+    pub(crate) to: i32,
     /// The target's subject, where it is another.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) to_subject: Option<String>,
+    pub(crate) to_subject: Option<String>,
     /// `as it is`, `same`, `mapping`, `rules`, `resolution` or `none`.
-    pub(super) way: &'static str,
+    pub(crate) way: &'static str,
     /// The fields and values that are not carried.
-    pub(super) loses: Vec<String>,
+    pub(crate) loses: Vec<String>,
     /// Why there is no way.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// A part of a gate that converts.
-pub(super) struct Asked<'a> {
-    pub(super) gate: &'a Gate,
-    pub(super) part: Part,
-    pub(super) rule: &'a ConversionRule,
+pub(crate) struct Asked<'a> {
+    pub(crate) gate: &'a Gate,
+    pub(crate) part: Part,
+    pub(crate) rule: &'a ConversionRule,
     /// The topics that the gate reads, as far as they are known.
-    pub(super) topics: &'a [String],
-    pub(super) subject: &'a Subject,
-    pub(super) target: &'a Registered,
+    pub(crate) topics: &'a [String],
+    pub(crate) subject: &'a Subject,
+    pub(crate) target: &'a Registered,
 }
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
-    pub(super) conversions: Vec<Conversion>,
+pub(crate) struct Survey {
+    pub(crate) conversions: Vec<Conversion>,
     /// What keeps the gate from starting, by key path.
-    pub(super) mistakes: Vec<Error>,
+    pub(crate) mistakes: Vec<Error>,
     /// What the operator should mean.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Looks at all versions whose records a part may meet.
-pub(super) async fn survey(client: &Client, asked: &Asked<'_>) -> Result<Survey, client::Error> {
+pub(crate) async fn survey(client: &Client, asked: &Asked<'_>) -> Result<Survey, client::Error> {
     let mut survey = Survey::default();
     let mut is_met = false;
     for subject in asked.writers() {
@@ -78,7 +78,7 @@ pub(super) async fn survey(client: &Client, asked: &Asked<'_>) -> Result<Survey,
 }
 
 /// Finds what keeps the gates and converters of a configuration from converting, as far as the registry answers now.
-pub(super) async fn mistakes(config: &Config) -> Vec<Error> {
+pub(crate) async fn mistakes(config: &Config) -> Vec<Error> {
     let mut mistakes = Vec::new();
     let converts = |gate: &&Gate| gate.parts().any(|part| part.conversion.is_some());
     let gates: Vec<&Gate> = config.gates.iter().filter(converts).collect();
@@ -88,7 +88,12 @@ pub(super) async fn mistakes(config: &Config) -> Vec<Error> {
     let look = async {
         let client = Client::new(&config.registry)?;
         for gate in gates {
-            mistakes.extend(of_gate(&client, gate).await?);
+            let topics = match &gate.source {
+                Sources::Topics(topics) => topics.as_slice(),
+                // Those that match are looked at when they are found.
+                Sources::Pattern(_) => &[],
+            };
+            mistakes.extend(of_topics(&client, gate, topics).await?);
         }
         Ok::<_, client::Error>(())
     };
@@ -100,13 +105,12 @@ pub(super) async fn mistakes(config: &Config) -> Vec<Error> {
     mistakes
 }
 
-async fn of_gate(client: &Client, gate: &Gate) -> Result<Vec<Error>, client::Error> {
+/// Finds what keeps a gate or converter from converting the records of these topics, by what the registry has now.
+///
+/// # Errors
+/// The registry does not answer.
+pub(crate) async fn of_topics(client: &Client, gate: &Gate, topics: &[String]) -> Result<Vec<Error>, client::Error> {
     let mut mistakes = Vec::new();
-    let topics = match &gate.source {
-        Sources::Topics(topics) => topics.as_slice(),
-        // Which topics match, nobody has asked the cluster yet.
-        Sources::Pattern(_) => &[],
-    };
     for part in [Part::Key, Part::Value] {
         for (subject, policy) in subjects(gate, part, topics) {
             let Some(rule) = &policy.conversion else { continue };
