@@ -274,7 +274,7 @@ impl Converter {
     /// Takes the registry's answers; tells whether one came that a record waits for.
     pub(super) fn look(&mut self) -> bool {
         let mut is_known = false;
-        for news in self.fetch.take(&mut self.table, Instant::now()) {
+        for news in self.fetch.take(&mut self.table, Instant::now(), |_| false) {
             match news {
                 News::Known(_) => is_known = true,
                 News::Waiting { need, cause, detail } => self.explain(need, cause, &detail),

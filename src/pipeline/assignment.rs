@@ -52,6 +52,8 @@ pub(super) struct Assigned {
     /// What the statistics said of it.
     pub(super) watch: Watch,
     unknown_holds: VecDeque<(Instant, Duration)>,
+    /// The record that waited last, and for which schemas.
+    waited: Option<(Offset, Needs)>,
 }
 
 impl Assigned {
@@ -117,7 +119,16 @@ impl Assigned {
         if hold.cause == Some(HoldCause::UnknownSchema) {
             self.unknown_holds.push_back((now, now.duration_since(hold.since)));
         }
+        if !hold.needs.is_empty() {
+            self.waited = Some((self.next, hold.needs.clone()));
+        }
         Some(hold)
+    }
+
+    /// Tells whether the record that waited for this schema is still to come: it has to be fetched again, which may take
+    /// longer than an answer is kept.
+    fn still_needs(&self, need: Need) -> bool {
+        self.waited.as_ref().is_some_and(|(at, needs)| self.next <= *at && needs.contains(&need))
     }
 }
 
@@ -143,6 +154,7 @@ impl Assignment {
             is_placed,
             watch: Watch::default(),
             unknown_holds: VecDeque::new(),
+            waited: None,
         });
         self.partitions.len() - 1
     }
@@ -210,6 +222,11 @@ impl Assignment {
         self.indices(|held| held.hold.as_ref().is_some_and(|hold| hold.needs.contains(&need)))
     }
 
+    /// Tells whether a record that waited for this schema is still to come.
+    pub(super) fn still_needs(&self, need: Need) -> bool {
+        self.partitions.iter().any(|held| held.still_needs(need))
+    }
+
     /// Returns the indices of the partitions of which this is so.
     pub(super) fn indices(&self, is_so: impl Fn(&Assigned) -> bool) -> Vec<usize> {
         (0..self.partitions.len()).filter(|&index| is_so(&self.partitions[index])).collect()
@@ -230,6 +247,9 @@ pub(super) fn list<'a>(entries: impl Iterator<Item = (&'a Assigned, Offset)>) ->
 mod tests {
     use super::*;
     use crate::kafka::statistics::Leader;
+    use crate::record::Part;
+    use crate::schema::table::Slot;
+    use crate::schema::{SchemaId, SchemaRef};
 
     #[test]
     fn markers_at_the_end_are_no_lag() {
@@ -266,5 +286,24 @@ mod tests {
         assert!(!assignment.get(index).has_passed(Offset(9)), "offsets have gaps");
         assignment.rewind();
         assert!(!assignment.get(index).has_passed(Offset(7)), "the transaction was aborted");
+    }
+
+    /// Fetching a record again may take longer than an answer is kept: the partition would wait for it for ever.
+    #[test]
+    fn a_record_that_waited_needs_its_schema_until_it_has_passed() {
+        let mut assignment = Assignment::default();
+        let index = assignment.add("raw".into(), Partition(0), Source(0), Some(Offset(7)));
+        let slot = Slot { source: Source(0), part: Part::Value };
+        let [waited, other] = [3, 4].map(|id| Need { slot, schema: SchemaRef::Id(SchemaId(id)) });
+        let now = Instant::now();
+        let held = assignment.get(index);
+        held.hold = Some(Hold { cause: None, since: now, retry_at: None, needs: Needs::from_slice(&[waited]) });
+        held.release(now);
+        assert!(assignment.still_needs(waited), "it is fetched again");
+        assert!(!assignment.still_needs(other));
+        assignment.get(index).next = Offset(8);
+        assert!(!assignment.still_needs(waited), "it is judged");
+        assignment.rewind();
+        assert!(assignment.still_needs(waited), "the transaction was aborted");
     }
 }

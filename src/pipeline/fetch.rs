@@ -142,9 +142,14 @@ impl Fetch {
         }
     }
 
-    /// Puts answers into the table and tells what happened.
-    pub(crate) fn take(&mut self, table: &mut SchemaTable, now: Instant) -> Vec<News> {
-        self.forget(table, now);
+    /// Puts answers into the table and tells what happened. No answer is forgotten that a record `still_needs`.
+    pub(crate) fn take(
+        &mut self,
+        table: &mut SchemaTable,
+        now: Instant,
+        still_needs: impl Fn(Need) -> bool,
+    ) -> Vec<News> {
+        self.forget(table, now, still_needs);
         let mut news = Vec::new();
         while let Ok(note) = self.notes.try_recv() {
             news.push(match note {
@@ -210,9 +215,13 @@ impl Fetch {
         News::Known(need)
     }
 
-    fn forget(&mut self, table: &mut SchemaTable, now: Instant) {
+    fn forget(&mut self, table: &mut SchemaTable, now: Instant, still_needs: impl Fn(Need) -> bool) {
         while let Some((_, need)) = self.refused.pop_front_if(|(until, _)| *until <= now) {
-            table.remove(need);
+            if still_needs(need) {
+                self.refused.push_back((now + self.forget_after, need));
+            } else {
+                table.remove(need);
+            }
         }
     }
 }

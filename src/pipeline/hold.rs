@@ -135,7 +135,8 @@ impl Loop<'_> {
 
     /// Takes the registry's answers and lets partitions go on that have what they waited for.
     pub(super) fn take_news(&mut self, now: Instant) -> Result<(), Fault> {
-        for news in self.fetch.take(&mut self.table, now) {
+        let assignment = &self.assignment;
+        for news in self.fetch.take(&mut self.table, now, |need| assignment.still_needs(need)) {
             match news {
                 News::Known(need) => self.release_waiting(need, now)?,
                 News::Waiting { need, cause, detail } => self.explain_waiting(need, cause, &detail),

@@ -79,7 +79,7 @@ pub(crate) fn endure(scene: &Scene, line: &Line, fault: Fault, act: impl FnOnce(
 
 /// Waits until enough was made and all that was made up to then is committed.
 fn wait_committed(load: &Load, progress: &Progress, enough: impl Fn() -> bool, limit: Duration, what: &str) {
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), limit * super::PATIENCE);
     let pause = || {
         assert!(
             start.elapsed() < limit,

@@ -13,7 +13,7 @@ use super::netns::Netns;
 use super::process::{Process, Usage, free_port};
 
 /// For a gate to join its group: one that was killed may have to go first, which takes a session (45 s by default).
-const READY_LIMIT: Duration = Duration::from_secs(90);
+const READY_LIMIT: Duration = Duration::from_secs(180);
 
 /// A configuration as JSON, which is YAML.
 #[derive(Debug, Clone)]

@@ -89,9 +89,13 @@ pub(crate) fn cache() -> PathBuf {
     folder
 }
 
-/// Asks until the answer is there, at most for `limit`; `what` names it in the failure.
+/// How many times longer than it takes at most a test waits: a machine that others use stands still now and then, and
+/// a test says what happens, not how fast.
+pub(crate) const PATIENCE: u32 = 3;
+
+/// Asks until the answer is there, at most for `limit` with patience; `what` names it in the failure.
 pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), limit * PATIENCE);
     loop {
         if let Some(answer) = ask() {
             return answer;

@@ -120,6 +120,7 @@ impl Process {
 
     /// Waits for the end.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let limit = limit * super::PATIENCE;
         self.ended_within(limit).unwrap_or_else(|| panic!("'{}' still runs after {limit:?}", self.name))
     }
 

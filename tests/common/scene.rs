@@ -15,7 +15,7 @@ use super::traffic::{Ids, Planned, Policy, Sent, Traffic, counts, send};
 use super::unique;
 
 /// For a gate to catch up with what a test sends, in a debug build on a busy machine, corpses included.
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_secs(180);
 
 /// A gate of the scene, with topics of its own.
 #[derive(Debug, Clone)]
