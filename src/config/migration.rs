@@ -1,5 +1,7 @@
 //! One migration job: which topic it copies, and where to.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Gate, Kafka, Registry, Repartition};
 
 /// A job, checked.
@@ -23,6 +25,19 @@ pub struct Migration {
     pub registry: Option<TargetRegistry>,
     /// How records become those of another schema, as a converter of this source would do it. Default none: they are copied as they are.
     pub conversion: Option<Gate>,
+    /// The mappings of the conversion.
+    pub mappings: Mappings,
+}
+
+/// The mappings of a job by their fingerprints; none where a part has no mapping.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mappings {
+    /// That of values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// That of keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Another registry, to which a job copies the schemas that its records name.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, Mistakes, did_you_mean};
+use super::fingerprint;
 use super::raw::{Node, Scalar, join};
 use super::secret::Secret;
 
@@ -81,6 +82,13 @@ impl<'m> Section<'m> {
     /// Tells whether a key is there, with a value or with null.
     pub(super) fn has_key(&self, key: &str) -> bool {
         self.entries.contains_key(key)
+    }
+
+    /// Returns the fingerprint of what a key holds; none where it holds nothing, or an empty list.
+    pub(super) fn fingerprint(&self, key: &str) -> Option<String> {
+        let node = self.entries.get(key)?;
+        let is_empty = matches!(node, Node::Null) || matches!(node, Node::List(items) if items.is_empty());
+        (!is_empty).then(|| fingerprint::of(node))
     }
 
     /// Returns where mistakes go, for what is no table.

@@ -16,7 +16,7 @@ use super::left_out::LeftOut;
 use super::schemas::{Order, Schemas};
 use super::settle::{settle, take_lanes};
 use super::state::{Job, State};
-use super::{groups, job, store};
+use super::{groups, store, writing};
 use crate::pipeline::Stop;
 
 /// What happens to topics.
@@ -47,7 +47,7 @@ pub fn abandon(cast: &Cast, topics: Topics) -> Result<Vec<String>, Error> {
             check_born(cast, &job)?;
         }
     }
-    job::write_aside(cast, &Job { abandoned: true, ..job.clone() })?;
+    writing::write_aside(cast, &Job { abandoned: true, ..job.clone() })?;
     take_lanes(cast, job.lanes..=job.lanes)?;
     take_lanes(cast, 0..=job.lanes - 1)?;
     // Whatever becomes of the copies, nobody could register in a subject that stays in import mode.

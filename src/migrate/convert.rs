@@ -71,7 +71,8 @@ impl Conversions {
             [&self.gate.policy.key, &self.gate.policy.value].map(|part| part.as_ref().map(target).transpose());
         let value = value?.ok_or_else(|| Error::Unsuitable("the job names no target of its values".to_owned()))?;
         let dead_letter = cast.dead_letter().unwrap_or_default();
-        Ok(Conversion { value, key: key?, dead_letter, letters: Default::default() })
+        let mappings = Some(cast.migration.mappings.clone());
+        Ok(Conversion { value, key: key?, dead_letter, letters: Default::default(), mappings })
     }
 
     async fn target(&self, part: &PartPolicy, stop: &Stop) -> Result<Target, Error> {
@@ -146,46 +147,6 @@ impl Conversions {
             config::Sources::Pattern(_) => "",
         }
     }
-}
-
-/// Tells whether a job that was fixed to one thing is still asked for it: which is another, in words.
-pub(super) fn differs(fixed: Option<&Conversion>, cast: &Cast) -> Option<(String, String)> {
-    let asked = cast.migration.conversion.as_ref();
-    let words = |part: Option<&PartPolicy>| {
-        part.map_or("none".to_owned(), |part| {
-            let subject = if let SubjectRule::Named(subject) = &part.subject { subject.as_str() } else { "any" };
-            match part.target {
-                TargetRule::Version(version) => format!("version {version} of '{subject}'"),
-                TargetRule::Latest | TargetRule::Any => format!("the latest version of '{subject}'"),
-            }
-        })
-    };
-    let is_other = |part: Option<&PartPolicy>, target: Option<&Target>| match (part, target) {
-        (None, None) => false,
-        (Some(part), Some(target)) => {
-            let is_subject = matches!(&part.subject, SubjectRule::Named(subject) if *subject == target.subject);
-            let is_version = match part.target {
-                TargetRule::Version(version) => version.0 == target.version,
-                TargetRule::Latest | TargetRule::Any => true,
-            };
-            !(is_subject && is_version)
-        }
-        _ => true,
-    };
-    let parts = |of: fn(&config::Gate) -> &Option<PartPolicy>| asked.and_then(|gate| of(gate).as_ref());
-    let (key, value) = (parts(|gate| &gate.policy.key), parts(|gate| &gate.policy.value));
-    let targets = (fixed.and_then(|fixed| fixed.key.as_ref()), fixed.map(|fixed| &fixed.value));
-    for (part, target) in [(value, targets.1), (key, targets.0)] {
-        if is_other(part, target) {
-            return Some((target.map_or("none".to_owned(), Target::to_string), words(part)));
-        }
-    }
-    let letters = (fixed.map(|fixed| fixed.dead_letter.clone()), cast.dead_letter());
-    let is_moved = letters.0 != letters.1;
-    is_moved.then(|| {
-        let words = |topic: Option<String>| format!("dead letters in '{}'", topic.unwrap_or_default());
-        (words(letters.0), words(letters.1))
-    })
 }
 
 /// What becomes of a record.

@@ -24,7 +24,7 @@ use super::left_out::LeftOut;
 use super::offsets::{Map, Offsets, Place, lost, place};
 use super::settle::{Settled, settle};
 use super::state::{Job, Moved};
-use super::{groups, job, now, store};
+use super::{groups, now, store, writing};
 use crate::pipeline::failpoint::{self, Point};
 
 /// What a group's move is, or would be.
@@ -278,11 +278,11 @@ impl Basis {
             return Err(groups::alive(&found.group));
         }
         let group = &found.group;
-        job::put_group(&self.cast, self.job.lanes, group, &moved)?;
+        writing::put_group(&self.cast, self.job.lanes, group, &moved)?;
         failpoint::fault(Point::BeforeOffsets);
         groups::set(&self.cast, side, (group, topic), offsets)?;
         failpoint::fault(Point::AfterOffsets);
-        job::put_group(&self.cast, self.job.lanes, group, &Moved { is_moving: false, time: now(), ..moved })?;
+        writing::put_group(&self.cast, self.job.lanes, group, &Moved { is_moving: false, time: now(), ..moved })?;
         found.moved = true;
         Ok(())
     }

@@ -5,8 +5,6 @@
 //! at its end, and before a group is moved. So are the numbers of partitions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +12,6 @@ use super::cast::{Cast, Side};
 use super::error::Error;
 use super::state::Job;
 use crate::kafka::topics::{self, Cluster, Described};
-use crate::pipeline::Stop;
-
-/// How long between two looks while a job runs.
-const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The IDs of what a job is about; one that is not known is not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,29 +152,4 @@ impl Found {
 /// Says what to do about a difference.
 pub(super) fn refusal(cast: &Cast, difference: &str) -> String {
     format!("{difference}. Job '{}' cannot go on with that: abandon it, and begin anew on an empty target", cast.group)
-}
-
-/// Looks again and again while a job runs, and says what is not as it was as soon as it is seen. Clusters that do not answer are
-/// the lanes' affair.
-pub(super) fn watch(
-    clusters: &Clusters,
-    cast: &Cast,
-    job: &Job,
-    stop: &Stop,
-    is_over: impl Fn() -> bool,
-) -> Option<String> {
-    let mut last = Instant::now();
-    while !is_over() && !stop.is_asked() {
-        thread::sleep(Duration::from_millis(50));
-        if last.elapsed() < INTERVAL {
-            continue;
-        }
-        match clusters.difference(cast, job) {
-            Ok(Some(difference)) => return Some(difference),
-            Ok(None) => {}
-            Err(error) => tracing::debug!(why = %error, "the topics of the job cannot be looked at"),
-        }
-        last = Instant::now();
-    }
-    None
 }

@@ -20,11 +20,11 @@ use tokio::sync::Mutex;
 
 use super::cast::Cast;
 use super::error::Error;
-use super::job::{self, IMPORTS};
 use super::schemas::Fault;
 use super::settle::take_lanes;
 use super::state::Import;
 use super::store;
+use super::writing::{self, IMPORTS};
 use crate::pipeline::Stop;
 use crate::registry::remote::{self, Remote};
 use crate::registry::settings::Mode;
@@ -129,7 +129,7 @@ impl Imports {
             return Ok(());
         }
         let (cast, imports) = (self.cast.clone(), imports.clone());
-        let noted = self.runtime.spawn_blocking(move || job::put_imports(&cast, &imports)).await;
+        let noted = self.runtime.spawn_blocking(move || writing::put_imports(&cast, &imports)).await;
         let noted = noted.unwrap_or(Err(Error::Panicked));
         noted.map_err(|error| Fault::Waiting(error.to_string()))
     }

@@ -29,6 +29,7 @@ mod convert;
 mod copy;
 pub mod cut_over;
 mod error;
+mod fixed;
 mod fresh;
 mod groups;
 mod identity;
@@ -36,6 +37,7 @@ mod imports;
 pub mod job;
 mod keep;
 mod lane;
+mod layout;
 mod left_out;
 pub mod offsets;
 pub mod plan;
@@ -50,8 +52,10 @@ pub mod status;
 pub mod store;
 mod trouble;
 pub mod verify;
+mod watch;
 pub mod ways;
 mod writer;
+mod writing;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

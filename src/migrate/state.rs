@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use super::identity::Ids;
+use crate::config::Mappings;
 
 /// The key of the job.
 pub const JOB: &str = "job";
@@ -70,6 +71,9 @@ pub struct Conversion {
     pub dead_letter: String,
     /// The first offset of each of its partitions that is the job's.
     pub letters: BTreeMap<i32, i64>,
+    /// The mappings; none where an earlier version has not kept them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mappings: Option<Mappings>,
 }
 
 /// A version of a subject.

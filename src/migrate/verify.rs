@@ -27,13 +27,13 @@ use self::comparison::Comparison;
 use self::letters::Letters;
 use self::values::Values;
 use super::cast::{Cast, Side};
-use super::convert::{self, Conversions, Outcome};
+use super::convert::{Conversions, Outcome};
 use super::error::Error;
 use super::offsets::Spot;
 use super::relay::Relay;
 use super::schemas::{Order, Schemas};
 use super::state::{Job, State};
-use super::{job, scan, store};
+use super::{fixed, scan, store};
 use crate::pipeline::Stop;
 
 /// Differences that are told one by one; the others are counted.
@@ -126,7 +126,6 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
     let mut state = store::state(cast, None)?;
     let job = state.job.take().ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
     let conversions = conversions(cast, &job, sample)?;
-    job::check_ids(cast, &job)?;
     let nexts = State { job: Some(job.clone()), ..state }.nexts();
     let mut count = 0;
     let mut tick = || {
@@ -179,12 +178,7 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
 
 /// Returns how the job converts, if it does, and the configuration still says so.
 fn conversions(cast: &Cast, job: &Job, sample: u32) -> Result<Option<Conversions>, Error> {
-    if let Some((had, has)) = convert::differs(job.conversion.as_ref(), cast) {
-        let group = &cast.group;
-        return Err(Error::Unsuitable(format!(
-            "job '{group}' began with the conversion: {had}, and now it is {has}; mend that"
-        )));
-    }
+    fixed::check(cast, job)?;
     let mut conversions = Conversions::new(cast)?;
     if let (Some(conversions), Some(fixed)) = (&mut conversions, &job.conversion) {
         conversions.hold_to(fixed);

@@ -9,6 +9,7 @@ use super::cast::size;
 use super::convert::{Converter, Outcome};
 use super::offsets::Spot;
 use super::state::{Conversion, Target};
+use crate::config::Mappings;
 use crate::gate::verdict::Finding;
 use crate::pipeline::consume;
 use crate::record::Part;
@@ -27,6 +28,9 @@ pub struct Ways {
     pub key: Option<Target>,
     /// The topic of dead letters.
     pub dead_letter: String,
+    /// The mappings.
+    #[serde(default)]
+    pub mappings: Mappings,
     /// Records that would be copied as they are.
     pub copied: u64,
     /// Records that would be converted.
@@ -71,21 +75,28 @@ pub struct Fault {
 
 impl Ways {
     pub(super) fn new(fixed: Conversion) -> Self {
-        let Conversion { value, key, dead_letter, .. } = fixed;
+        let Conversion { value, key, dead_letter, mappings, .. } = fixed;
+        let mappings = mappings.unwrap_or_default();
         let (schemas, faults) = (BTreeMap::new(), BTreeMap::new());
-        Self { value, key, dead_letter, copied: 0, converted: 0, schemas, faults }
+        Self { value, key, dead_letter, mappings, copied: 0, converted: 0, schemas, faults }
     }
 
-    /// Tells, in words, whether a job that begins now would be fixed to other targets than when its plan was made.
+    /// Tells, in words, whether a job that begins now would be fixed to something else than when its plan was made.
     pub(super) fn change(planned: Option<&Self>, now: Option<&Conversion>) -> Option<String> {
-        let planned = planned.map(|ways| (&ways.value, ways.key.as_ref()));
-        let now = now.map(|fixed| (&fixed.value, fixed.key.as_ref()));
-        let words = |targets: Option<(&Target, Option<&Target>)>| match targets {
+        let none = Mappings::default();
+        let planned = planned.map(|ways| (&ways.value, ways.key.as_ref(), &ways.mappings));
+        let now = now.map(|fixed| (&fixed.value, fixed.key.as_ref(), fixed.mappings.as_ref().unwrap_or(&none)));
+        let words = |fixed: Option<(&Target, Option<&Target>, &Mappings)>| match fixed {
             None => "no conversion".to_owned(),
-            Some((value, None)) => format!("values to {value}"),
-            Some((value, Some(key))) => format!("values to {value}, keys to {key}"),
+            Some((value, None, _)) => format!("values to {value}"),
+            Some((value, Some(key), _)) => format!("values to {value}, keys to {key}"),
         };
-        (planned != now).then(|| format!("it was made for {}, and now it would be {}", words(planned), words(now)))
+        let targets = |fixed: Option<(_, _, _)>| fixed.map(|(value, key, _)| (value, key));
+        match planned == now {
+            true => None,
+            false if targets(planned) == targets(now) => Some("it was made with another mapping".to_owned()),
+            false => Some(format!("it was made for {}, and now it would be {}", words(planned), words(now))),
+        }
     }
 
     /// Takes in a record and what would become of it.

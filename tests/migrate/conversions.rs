@@ -42,7 +42,7 @@ fn records_become_those_of_the_target_or_dead_letters() {
     // Another target would be another job.
     let job = world.job.set("/migrations/copy/value/target", 1);
     let ended = job.ask(&["run"]);
-    assert!(ended.code() == 2 && ended.err.contains("began with the conversion: version 2 of"), "{ended:?}");
+    assert!(ended.code() == 2 && ended.err.contains("began with version 2 of"), "{ended:?}");
     // What made them may go: dead letters stay, and others may have written theirs beside them.
     let job = job.set("/migrations/copy/value/target", 2);
     let said = job.ask(&["abandon"]).json();

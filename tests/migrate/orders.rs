@@ -56,6 +56,15 @@ impl Kind {
             Self::Bare => Some("not_framed"),
         }
     }
+
+    /// Returns the version of a record that is converted where there is a way.
+    fn converted_from(self) -> Option<u32> {
+        match self {
+            Self::Old => Some(1),
+            Self::Strange => Some(3),
+            Self::Target | Self::Damaged | Self::Bare | Self::Tombstone => None,
+        }
+    }
 }
 
 /// A record to be sent.
@@ -72,21 +81,33 @@ impl Order {
         i32::try_from(self.number.rem_euclid(i64::from(PARTITIONS))).unwrap()
     }
 
-    fn datum(&self, version: usize) -> Vec<u8> {
-        let string = |text: &[u8]| [zigzag(i64::try_from(text.len()).unwrap()), text.to_vec()].concat();
+    fn customer(&self) -> Vec<u8> {
         let mut customer = format!("customer {}", self.number).into_bytes();
         let mut random = StdRng::seed_from_u64(self.number.unsigned_abs());
         customer.extend((0..self.size).map(|_| random.random_range(b'!'..=b'~')));
+        customer
+    }
+
+    fn datum(&self, version: usize) -> Vec<u8> {
+        let customer = if version == 3 { zigzag(self.number) } else { string(&self.customer()) };
+        self.datum_of(customer, (version == 2).then_some(if self.kind == Kind::Target { "shop" } else { "web" }))
+    }
+
+    /// Returns what version 2 makes of version 3 by a mapping or a rule that makes the number a text.
+    fn bridged(&self, channel: &str) -> Vec<u8> {
+        self.datum_of(string(self.number.to_string().as_bytes()), Some(channel))
+    }
+
+    fn datum_of(&self, customer: Vec<u8>, channel: Option<&str>) -> Vec<u8> {
         let tag = |name: &str, value| [string(name.as_bytes()), zigzag(value)].concat();
         let tags = [zigzag(2), tag("a", 1), tag("b", self.number), zigzag(0)].concat();
-        let mut datum = zigzag((1 << 60) + self.number);
-        datum.extend(if version == 3 { zigzag(self.number) } else { string(&customer) });
-        datum.extend(tags);
-        if version == 2 {
-            datum.extend(string(if self.kind == Kind::Target { b"shop" } else { b"web" }));
-        }
-        datum
+        let channel = channel.map_or(Vec::new(), |channel| string(channel.as_bytes()));
+        [zigzag((1 << 60) + self.number), customer, tags, channel].concat()
     }
+}
+
+fn string(text: &[u8]) -> Vec<u8> {
+    [zigzag(i64::try_from(text.len()).unwrap()), text.to_vec()].concat()
 }
 
 /// Makes orders of these kinds.
@@ -115,14 +136,26 @@ pub(crate) struct World {
     pub(crate) subject: String,
     pub(crate) ids: [i32; 3],
     pub(crate) job: Job,
+    /// What orders of version 3 have as their channel, once converted.
+    pub(crate) channel: &'static str,
 }
 
 impl World {
     pub(crate) fn new(cluster: &Cluster, name: &str) -> Self {
+        Self::ruled(cluster, name, None)
+    }
+
+    /// The same, with a rule of version 3 on the way down.
+    pub(crate) fn ruled(cluster: &Cluster, name: &str, rule: Option<&str>) -> Self {
         let (registry, subject) = (Registry::start(), unique(name));
         let ids = [1, 2, 3].map(|version| {
             let path = format!("/subjects/{subject}/versions");
-            let answer = registry.ask("POST", &path, &json!({ "schema": text(version) }).to_string());
+            let mut body = json!({ "schema": text(version) });
+            if let Some(rule) = rule.filter(|_| version == 3) {
+                let rule = json!({ "name": "text", "kind": "TRANSFORM", "type": "JSONATA", "mode": "DOWNGRADE", "expr": rule });
+                body["ruleSet"] = json!({ "migrationRules": [rule] });
+            }
+            let answer = registry.ask("POST", &path, &body.to_string());
             i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
         });
         let source = cluster.topic(name, PARTITIONS, &[]);
@@ -130,7 +163,7 @@ impl World {
         let job = Job::new(cluster, &source)
             .set("/registry", json!({ "url": registry.url(), "refresh": "1s", "unknown_schema": unknown }))
             .set("/migrations/copy/value", json!({ "subject": subject, "target": 2 }));
-        Self { registry, subject, ids, job }
+        Self { registry, subject, ids, job, channel: "web" }
     }
 
     pub(crate) fn dead_letters(&self) -> String {
@@ -156,11 +189,13 @@ impl World {
     /// Returns what a record becomes that is no dead letter.
     pub(crate) fn copied(&self, order: &Order) -> Content {
         let mut content = self.content(order);
-        if order.kind == Kind::Old {
-            content.value = Some(by_id(self.ids[1], &order.datum(2)));
+        if let Some(version) = order.kind.converted_from() {
+            let datum = if version == 3 { order.bridged(self.channel) } else { order.datum(2) };
+            content.value = Some(by_id(self.ids[1], &datum));
             let hash = hash(&content);
             let (from, to) = (&self.job.source, &self.job.to);
-            let places = [("from", format!("{from}/{}/1", self.subject)), ("to", format!("{to}/{}/2", self.subject))];
+            let places =
+                [("from", format!("{from}/{}/{version}", self.subject)), ("to", format!("{to}/{}/2", self.subject))];
             for (name, text) in places.into_iter().chain([("hash", hash)]) {
                 content.headers.push((format!("sluice.converted.{name}"), Some(text.into_bytes())));
             }

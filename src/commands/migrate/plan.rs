@@ -98,7 +98,7 @@ fn tell(plan: &Plan, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
 
 /// Tells what the conversion would do.
 fn tell_ways(ways: &Ways, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
-    let Ways { value, key, dead_letter, copied, converted, schemas, faults } = ways;
+    let Ways { value, key, dead_letter, copied, converted, schemas, faults, .. } = ways;
     let letters: u64 = faults.values().map(|fault| fault.records).sum();
     let keys = key.as_ref().map_or(String::new(), |key| format!(", keys to {key}"));
     let counts = format!("{converted} converted, {copied} copied as they are, {letters} to '{dead_letter}'");

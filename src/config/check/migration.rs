@@ -7,8 +7,8 @@ use super::{converter, kafka, leaf, registry};
 use crate::config::error::{Error, Mistakes};
 use crate::config::section::Section;
 use crate::config::{
-    Gate, Kafka, Keys, Kind, Migration, Oversize, Repartition, Sources, Start, TargetIds, TargetRegistry, Template,
-    UnusableSchema,
+    Gate, Kafka, Keys, Kind, Mappings, Migration, Oversize, Repartition, Sources, Start, TargetIds, TargetRegistry,
+    Template, UnusableSchema,
 };
 use crate::gate::policy::{Incompatible, Mode, Policy, Tombstones};
 
@@ -69,11 +69,12 @@ fn check_one(name: String, mut section: Section<'_>, gates: &[Gate], mistakes: &
     let conversion = check_conversion(&mut section);
     section.finish();
     let (source, to) = (source?, to?);
+    let mappings = conversion.as_ref().map(|conversion| conversion.mappings.clone()).unwrap_or_default();
     let conversion = conversion.map(|conversion| conversion.of_job(&name, (&source, &to), repartition));
     if let Some(conversion) = &conversion {
         check_dead_letters(conversion, (&source, &to), is_far, mistakes, gates);
     }
-    Some(Migration { name, source, to, groups, partitions, repartition, target, registry, conversion })
+    Some(Migration { name, source, to, groups, partitions, repartition, target, registry, conversion, mappings })
 }
 
 /// Tells whether a converter brings records that are born on a job's target back to its source, and says where they are.
@@ -85,6 +86,7 @@ fn is_way_back(gate: &Gate, to: &str, source: &str) -> bool {
 struct Conversion {
     policy: Policy,
     dead_letters: DeadLetters,
+    mappings: Mappings,
 }
 
 /// Checks what makes the records those of another schema; none where they are copied as they are.
@@ -99,9 +101,11 @@ fn check_conversion(section: &mut Section<'_>) -> Option<Conversion> {
             }
         }
     }
-    let value = section.given("value").map(|value| converter::check_part(value, GROUPS));
-    let value = value?;
+    let value = section.given("value")?;
+    let mut mappings = Mappings { value: value.fingerprint("mapping"), key: None };
+    let value = converter::check_part(value, GROUPS);
     let mut key = section.section("key");
+    mappings.key = key.fingerprint("mapping");
     let key_required = key.read("required", leaf::boolean).unwrap_or(false);
     let key = converter::check_key(key, GROUPS);
     let dead_letters = gate::check_dead_letter(section, GROUPS);
@@ -118,13 +122,13 @@ fn check_conversion(section: &mut Section<'_>) -> Option<Conversion> {
         mode: Mode::Enforce,
         paired: false,
     };
-    Some(Conversion { policy, dead_letters })
+    Some(Conversion { policy, dead_letters, mappings })
 }
 
 impl Conversion {
     /// Returns the converter that the job is.
     fn of_job(self, name: &str, (source, to): (&str, &str), repartition: Repartition) -> Gate {
-        let Self { policy, dead_letters } = self;
+        let Self { policy, dead_letters, .. } = self;
         let validated = Template::new(to);
         Gate {
             name: name.to_owned(),

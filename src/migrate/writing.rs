@@ -1,0 +1,83 @@
+//! Writing what a job keeps in partition 0 of its state: the job itself, what cut-overs did to groups, and what is open in
+//! the target's registry.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::cast::Cast;
+use super::error::Error;
+use super::job::MOST_LANES;
+use super::settle::SIZES;
+use super::state::{GROUP, IMPORT, Import, JOB, Job, Moved};
+use super::store;
+use super::trouble::Trouble;
+use super::writer::Writer;
+use crate::kafka::clients::Sizes;
+use crate::kafka::ffi::Outgoing;
+use crate::pipeline::Stop;
+use crate::pipeline::end::Doubts;
+
+/// The number of a lane that there is never: its `transactional.id` writes what is open in the target's registry.
+pub(super) const IMPORTS: i32 = MOST_LANES + 1;
+
+/// Writes the job in the name of its first lane, which ends whatever another process has under way there.
+pub(super) fn write(cast: &Cast, job: &Job, sizes: Sizes, stop: &Stop) -> Result<(), Error> {
+    let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
+    put(cast, 0, &[(JOB.to_owned(), value)], (sizes, stop))
+}
+
+/// Waits until readers see the job that was written: a commit is answered before. A lane that reads the job before finds none, or
+/// the one with its earlier ends; only the first lane would wait, whose ID it was written with.
+pub(super) fn wait_until_shown(cast: &Cast, job: &Job) -> Result<(), Error> {
+    let began = Instant::now();
+    while store::state(cast, Some(&[0]))?.job.as_ref() != Some(job) {
+        if began.elapsed() > cast.timeout() {
+            return Err(Error::Kafka {
+                what: "the job's state does not show what was written to it".to_owned(),
+                reason: "another process may run the same job".to_owned(),
+            });
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Writes the job in the name of the lane after the last: it ends nobody's transaction.
+pub(super) fn write_aside(cast: &Cast, job: &Job) -> Result<(), Error> {
+    let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
+    put(cast, job.lanes, &[(JOB.to_owned(), value)], (SIZES, &Stop::default()))
+}
+
+/// Writes what a cut-over did to a group, in the name of the lane after the last: it must end nobody's transaction.
+pub(super) fn put_group(cast: &Cast, lanes: i32, group: &str, moved: &Moved) -> Result<(), Error> {
+    let value = serde_json::to_vec(moved).map_err(|error| Error::Unsuitable(error.to_string()))?;
+    put(cast, lanes, &[(format!("{GROUP}{group}"), value)], (SIZES, &Stop::default()))
+}
+
+/// Writes what is open in subjects of the target's registry, in the name of a lane that there is never: it must fence nobody.
+pub(super) fn put_imports(cast: &Cast, imports: &BTreeMap<String, Import>) -> Result<(), Error> {
+    let records =
+        imports.iter().map(|(subject, import)| Ok((format!("{IMPORT}{subject}"), serde_json::to_vec(import)?)));
+    let records: Result<Vec<_>, serde_json::Error> = records.collect();
+    let records = records.map_err(|error| Error::Unsuitable(error.to_string()))?;
+    put(cast, IMPORTS, &records, (SIZES, &Stop::default()))
+}
+
+/// Writes records of partition 0 of the state, all or none.
+fn put(cast: &Cast, lane: i32, records: &[(String, Vec<u8>)], (sizes, stop): (Sizes, &Stop)) -> Result<(), Error> {
+    let what = "the job's state cannot be written";
+    let failed = |trouble: Trouble| Error::Kafka { what: what.to_owned(), reason: trouble.why };
+    let doubts = Doubts::new(cast.timeout());
+    let (config, id) = (cast.producer(lane, 1, sizes), cast.lane_id(lane));
+    let mut writer = Writer::take(&config, (&id, cast.timeout(), doubts.backoff()), stop).map_err(failed)?;
+    let topic = writer.topic(&cast.state).map_err(failed)?;
+    writer.begin().map_err(failed)?;
+    for (tag, (key, value)) in records.iter().enumerate() {
+        let (key, value) = (Some(key.as_bytes()), Some(value.as_slice()));
+        let record = || Outgoing { topic, partition: 0, key, value, timestamp: 0, headers: None, tag };
+        writer.stage(record).map_err(failed)?;
+    }
+    writer.drain().and_then(|()| writer.commit()).map_err(failed)?;
+    Ok(())
+}
