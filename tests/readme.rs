@@ -22,7 +22,7 @@ use sluice::schema::avro::lint::LintCode;
 use sluice::schema::table::{Pair, SchemaTable};
 use sluice::schema::{SchemaId, SchemaRef, Subject, Version};
 use sluice::telemetry::events::{PartitionsAssigned, TargetChanged};
-use sluice::telemetry::metrics::{RegistryCounts, ServerFigures};
+use sluice::telemetry::metrics::{JobFigures, RegistryCounts, RunFigures, ServerFigures, VerifyFigures, render_job};
 use sluice::telemetry::{ClientKind, Health, HoldCause, Metrics, Probe};
 use sluice::violation::ReasonCode;
 
@@ -141,7 +141,10 @@ fn rendered() -> String {
     for kind in ClientKind::ALL {
         probe.metrics().statistics(kind, &Statistics::parse(b"{}").unwrap());
     }
-    metrics.render()
+    let run = JobFigures::Run(RunFigures { distance: Some(1), ..RunFigures::default() });
+    let verify = JobFigures::Verify(VerifyFigures { read: 1, differences: Some(0) });
+    let jobs = [run, verify, JobFigures::Groups(vec![("billing".into(), true)])];
+    metrics.render() + &jobs.map(|figures| render_job("shop", "orders-v2", &figures)).concat()
 }
 
 /// A metric family, as Prometheus reads it.

@@ -75,6 +75,9 @@ pub struct MigrateRun {
     /// Begin as this plan says, or not at all
     #[arg(long, value_name = "FILE", conflicts_with_all = ["lanes", "follow"])]
     pub plan: Option<PathBuf>,
+    /// Write how far it is to this file, in Prometheus' text format, for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `sluice migrate cut-over`.
@@ -92,6 +95,9 @@ pub struct MigrateCutOver {
     /// Bring groups back to the source
     #[arg(long)]
     pub back: bool,
+    /// Write which groups were moved to this file, in Prometheus' text format, for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `sluice migrate verify`.
@@ -103,6 +109,9 @@ pub struct MigrateVerify {
     /// Compare the records of one key in N only
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
+    /// Write what was found to this file, in Prometheus' text format, for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `sluice migrate abandon`.

@@ -2,6 +2,7 @@
 
 mod abandon;
 mod cut_over;
+mod figures;
 mod plan;
 mod run;
 mod status;

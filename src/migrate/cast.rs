@@ -62,6 +62,12 @@ pub struct Cast {
 }
 
 impl Cast {
+    /// Returns the `application` of the configuration.
+    #[must_use]
+    pub fn application(&self) -> &str {
+        &self.config.application
+    }
+
     /// Returns the cast of a job.
     #[must_use]
     pub fn new(config: &Config, migration: &Migration) -> Self {

@@ -9,6 +9,7 @@
 
 mod clients;
 mod families;
+mod jobs;
 mod pipelines;
 mod process;
 mod registry;
@@ -27,6 +28,7 @@ use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
 
 use self::clients::Clients;
 use self::families::Families;
+pub use self::jobs::{JobFigures, RunFigures, VerifyFigures, render as render_job};
 pub use self::registry::RegistryCounts;
 pub use self::schemas::MAX_SCHEMAS;
 use self::schemas::SchemaCounters;

@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::super::remote::{Paint, count, print, print_json};
 use super::super::{Exit, Failure};
+use super::figures::Figures;
 use super::{aside, cast};
 use crate::cli::{MigrateCutOver, Output};
 use crate::migrate::cut_over::{Basis, Move};
 use crate::migrate::{Cast, Error};
 use crate::pipeline::failpoint;
+use crate::telemetry::metrics::JobFigures;
 
 /// Moves the groups one after the other; the first that cannot be moved ends it.
 pub(super) async fn run(asked: MigrateCutOver, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
@@ -24,12 +26,19 @@ pub(super) async fn run(asked: MigrateCutOver, out: &mut (dyn Write + Send)) -> 
         );
         return Err(Failure::usage(problem));
     }
+    let mut figures = Figures::new(asked.metrics.clone(), &cast);
     let topics = (cast.migration.source.clone(), cast.migration.to.clone());
     let (is_back, is_dry) = (asked.back, asked.dry_run);
     let (moves, ended) = aside(move || Ok(make(cast, &groups, is_back, is_dry))).await?;
+    figures.write(&figures_of(&moves, is_back))?;
     tell(&moves, (&topics.0, &topics.1), &asked, out)?;
     ended?;
     Ok(Exit::Done)
+}
+
+/// Tells of each group whether it reads the target now.
+fn figures_of(moves: &[Move], is_back: bool) -> JobFigures {
+    JobFigures::Groups(moves.iter().map(|found| (found.group.clone(), found.moved != is_back)).collect())
 }
 
 /// Finds all moves before it makes the first: what is refused then has moved nothing.

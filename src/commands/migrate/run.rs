@@ -10,11 +10,13 @@ use super::super::progress::Progress;
 use super::super::remote::{Paint, print, print_json};
 use super::super::run::Signals;
 use super::super::{Exit, Failure};
+use super::figures::Figures;
 use super::{aside, cast, plan};
 use crate::cli::{MigrateRun, Output};
 use crate::migrate::Counts;
 use crate::migrate::job::{Asked, LOOK, Open};
 use crate::pipeline::{Stop, failpoint, watchdog};
+use crate::telemetry::metrics::{JobFigures, RunFigures};
 
 /// Runs a job.
 pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
@@ -30,10 +32,12 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
     watchdog::start().map_err(Failure::fatal)?;
     failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
+    let mut figures = Figures::new(asked.metrics.clone(), &cast);
     let (began, stop) = (Instant::now(), Stop::default());
     let plan = asked.plan.as_deref().map(plan::read).transpose()?;
     let (of_job, terms) = (stop.clone(), Asked { lanes: asked.lanes, follow: asked.follow, rate: asked.rate, plan });
     let open = Arc::new(aside(move || Open::new(cast, &terms, of_job)).await?);
+    figures.write(&figures_of(&open, false))?;
     let job = Arc::clone(&open);
     let mut work = std::pin::pin!(aside(move || job.run()));
     let progress = Progress::new("offsets");
@@ -47,7 +51,10 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
                 }
                 stop.stop();
             }
-            () = tokio::time::sleep(LOOK) => show(&open, &progress),
+            () = tokio::time::sleep(LOOK) => {
+                show(&open, &progress);
+                figures.refresh(|| figures_of(&open, false));
+            }
         }
         if let Some(why) = open.hung() {
             let hung = Failure::fatal(anyhow::anyhow!(why.to_owned()));
@@ -56,6 +63,7 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
     };
     drop(progress);
     let is_done = ended?;
+    figures.write(&figures_of(&open, is_done))?;
     tell(&open, (is_done, began), &asked, out)?;
     match signal {
         Some(name) if !is_done && !asked.follow => {
@@ -64,6 +72,14 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
         }
         _ => Ok(Exit::Done),
     }
+}
+
+fn figures_of(open: &Open, is_done: bool) -> JobFigures {
+    let Counts { copied, converted, dead_letters, bytes, restarts, passed } = open.gauge.read();
+    // Lanes count while this reads.
+    let copied = copied.saturating_sub(converted);
+    let distance = open.distance();
+    JobFigures::Run(RunFigures { copied, converted, dead_letters, bytes, restarts, passed, distance, is_done })
 }
 
 fn show(open: &Open, progress: &Progress) {

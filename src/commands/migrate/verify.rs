@@ -1,5 +1,6 @@
 //! `sluice migrate verify`: source and target compared.
 
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 
 use serde_json::json;
@@ -7,24 +8,35 @@ use serde_json::json;
 use super::super::progress::Progress;
 use super::super::remote::{Paint, exit, print, print_json};
 use super::super::{Exit, Failure};
+use super::figures::Figures;
 use super::{aside, cast};
 use crate::cli::{MigrateVerify, Output};
 use crate::migrate::verify::{Difference, Report, verify};
+use crate::telemetry::metrics::{JobFigures, VerifyFigures};
 
 /// Compares, and says what differs.
 pub(super) async fn run(asked: MigrateVerify, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let cast = cast(&asked.at)?;
-    let sample = asked.sample;
+    let mut figures = Figures::new(asked.metrics.clone(), &cast);
+    figures.write(&JobFigures::Verify(VerifyFigures::default()))?;
+    let (sample, figures) = (asked.sample, RefCell::new(figures));
     let report = aside(move || {
         let progress = Progress::new("records");
         let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        verify(&cast, sample, &|count| {
+        let read = Cell::new(0);
+        let report = verify(&cast, sample, &|count| {
+            read.set(count);
             if count % 10_000 == 0 {
                 progress.show(number(count), number(count));
+                let found = VerifyFigures { read: count, differences: None };
+                figures.borrow_mut().refresh(|| JobFigures::Verify(found));
             }
-        })
+        });
+        report.map(|report| (report, figures.into_inner(), read.get()))
     });
-    let report = report.await?;
+    let (report, mut figures, read) = report.await?;
+    let differences = Some(report.counts.values().sum());
+    figures.write(&JobFigures::Verify(VerifyFigures { read, differences }))?;
     if asked.at.output == Output::Json {
         print_json(out, &json!(report))?;
     } else {

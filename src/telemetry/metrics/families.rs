@@ -130,14 +130,15 @@ impl Families {
     }
 }
 
-struct Maker<'a>(&'a Registry);
+/// Makes families and adds them to a registry.
+pub(super) struct Maker<'a>(pub(super) &'a Registry);
 
 impl Maker<'_> {
-    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    pub(super) fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.add(IntCounterVec::new(Opts::new(name, help), labels))
     }
 
-    fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    pub(super) fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
