@@ -49,6 +49,32 @@ fn record(fields: impl IntoIterator<Item = Value>) -> Value {
     Value::Record(fields.into_iter().collect())
 }
 
+/// Neighbours are written in one piece, longer runs than one instruction holds and two sorts side by side included; the
+/// path still names the one that cannot be written.
+#[test]
+fn neighbours_are_promoted_each_by_itself() {
+    let fields = |long: &str, float: &str| {
+        let of = |name: String, of: &str| format!(r#"{{"name":"{name}","type":"{of}"}}"#);
+        let (longs, floats) = ((0..40).map(|i| of(format!("l{i}"), long)), (0..3).map(|i| of(format!("f{i}"), float)));
+        self::of(&longs.chain(floats).collect::<Vec<_>>().join(","))
+    };
+    let (writer, target) = (fields("long", "float"), fields("double", "double"));
+    let longs: Vec<i64> = (0..40).map(|i| (-1_i64).pow(i) << i).collect();
+    let floats = [0.5_f32, f32::MAX, -0.0];
+    let value = |longs: &[i64]| {
+        record(longs.iter().map(|long| Value::Long(*long)).chain(floats.iter().map(|float| Value::Float(*float))))
+    };
+    #[expect(clippy::cast_precision_loss, reason = "none of them needs more than a bit")]
+    let doubles = longs.iter().map(|long| *long as f64).chain(floats.iter().map(|float| f64::from(*float)));
+    assert_eq!(convert(&writer, &target, &value(&longs)), Ok(record(doubles.map(Value::Double))));
+    for at in [0, 1, 31, 32, 39] {
+        let mut longs = longs.clone();
+        longs[at] = (1 << 53) + 1;
+        let refused = (format!("l{at}"), "the number would be rounded as a double".to_owned());
+        assert_eq!(convert(&writer, &target, &value(&longs)), Err(refused));
+    }
+}
+
 #[test]
 fn numbers_are_promoted_where_they_keep_their_value() {
     let rounded = |target: &str| Err((String::new(), format!("the number would be rounded as a {target}")));

@@ -69,8 +69,8 @@ pub(super) enum Edit {
     Insert(u32),
     /// Drops it, and writes a constant.
     Replace(u32),
-    /// Reads a number, and writes one of another type.
-    Promote(Promotion),
+    /// Reads numbers, and writes each as one of another type.
+    Promote { promotion: Promotion, count: u8 },
     /// Reads bytes that must be UTF-8.
     Text,
     /// Reads an enum index, and writes that of the target.
@@ -260,7 +260,7 @@ impl Compiler<'_> {
                 self.insert(&branch_index(*index));
                 return self.value(*of, label);
             }
-            Shape::Promoted(promotion) => Op::Edit(Edit::Promote(*promotion)),
+            Shape::Promoted(promotion) => Op::Edit(Edit::Promote { promotion: *promotion, count: 1 }),
             Shape::Text => Op::Edit(Edit::Text),
             Shape::Symbols(indexes) => {
                 self.code.indexes.push(indexes.clone());
@@ -353,6 +353,11 @@ fn fuse(left: Op, right: Op) -> Option<Op> {
     Some(match (left, right) {
         (Op::Varints { count, longs }, Op::Varints { count: 1, longs: long }) if count < RUN => {
             Op::Varints { count: count + 1, longs: longs | long << count }
+        }
+        (Op::Edit(Edit::Promote { promotion, count }), Op::Edit(Edit::Promote { promotion: other, count: 1 }))
+            if promotion == other && count < RUN =>
+        {
+            Op::Edit(Edit::Promote { promotion, count: count + 1 })
         }
         (Op::Opaque(a), Op::Opaque(b)) => Op::Opaque(a.checked_add(b)?),
         (Op::Booleans(a), Op::Booleans(b)) => Op::Booleans(a + b),

@@ -4,7 +4,7 @@
 //! are the same on both sides cost one copy, however many they are.
 
 use super::super::limits;
-use super::super::program::{Blocks, Code, Edit, Items};
+use super::super::program::{Blocks, Code, Edit, Items, RUN};
 use super::super::shape::Promotion;
 use super::super::transcode::{Scratch, most_bytes};
 use super::super::varint;
@@ -84,9 +84,9 @@ impl<'a> Sink<'a> for Target<'a> {
                 walk.sink.pending = walk.rest;
                 walk.constant(constant, depth)?;
             }
-            Edit::Promote(promotion) => {
+            Edit::Promote { promotion, count } => {
                 walk.keep();
-                walk.promote(promotion)?;
+                walk.promote(promotion, count)?;
                 walk.sink.pending = walk.rest;
             }
             Edit::Text => {
@@ -159,33 +159,61 @@ impl<'a, T: Trail> Walk<'a, T, Target<'a>> {
         Ok(())
     }
 
-    /// Writes a number as one of a wider type, if it is the same there.
-    fn promote(&mut self, promotion: Promotion) -> Result<(), Stop> {
+    /// Writes numbers as those of a wider type, each if it is the same there.
+    fn promote(&mut self, promotion: Promotion, count: u8) -> Result<(), Stop> {
         match promotion {
-            Promotion::IntToFloat | Promotion::LongToFloat => {
-                let number = self.whole_number(promotion == Promotion::LongToFloat)?;
-                #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
-                let float = number as f32;
-                #[expect(clippy::cast_possible_truncation, reason = "a float made of a long is within an i128")]
-                let same = number.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS || float as i128 == i128::from(number);
-                self.write_exact(same, "float", &float.to_le_bytes())
-            }
-            Promotion::IntToDouble | Promotion::LongToDouble => {
-                let number = self.whole_number(promotion == Promotion::LongToDouble)?;
-                #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
-                let double = number as f64;
-                #[expect(clippy::cast_possible_truncation, reason = "a double made of a long is within an i128")]
-                let same = number.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS || double as i128 == i128::from(number);
-                self.write_exact(same, "double", &double.to_le_bytes())
-            }
-            Promotion::FloatToDouble => {
-                let Some((bytes, rest)) = self.rest.split_first_chunk() else {
-                    return self.stop(Fault::Truncated { wanted: 4, left: self.left() });
-                };
-                self.rest = rest;
-                self.write_exact(true, "double", &widened(u32::from_le_bytes(*bytes)).to_le_bytes())
-            }
+            Promotion::IntToFloat => self.widen(count, |walk| walk.float(false)),
+            Promotion::LongToFloat => self.widen(count, |walk| walk.float(true)),
+            Promotion::IntToDouble => self.widen(count, |walk| walk.double(false)),
+            Promotion::LongToDouble => self.widen(count, |walk| walk.double(true)),
+            Promotion::FloatToDouble => self.widen(count, Self::float_as_double),
         }
+    }
+
+    /// Writes what is made of each number of a run in one piece.
+    #[inline]
+    fn widen<const BYTES: usize>(
+        &mut self,
+        count: u8,
+        next: impl Fn(&mut Self) -> Result<[u8; BYTES], Stop>,
+    ) -> Result<(), Stop> {
+        let mut made = [[0; BYTES]; RUN as usize];
+        let made = &mut made[..usize::from(count)];
+        for (index, number) in (0..).zip(&mut *made) {
+            self.trail.element(index);
+            *number = next(self)?;
+        }
+        self.sink.out.extend_from_slice(made.as_flattened());
+        Ok(())
+    }
+
+    #[inline]
+    fn float(&mut self, long: bool) -> Result<[u8; 4], Stop> {
+        let number = self.whole_number(long)?;
+        #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
+        let float = number as f32;
+        #[expect(clippy::cast_possible_truncation, reason = "a float made of a long is within an i128")]
+        let same = number.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS || float as i128 == i128::from(number);
+        if same { Ok(float.to_le_bytes()) } else { self.stop(Fault::Inexact { target: "float" }) }
+    }
+
+    #[inline]
+    fn double(&mut self, long: bool) -> Result<[u8; 8], Stop> {
+        let number = self.whole_number(long)?;
+        #[expect(clippy::cast_precision_loss, reason = "compared with what it was")]
+        let double = number as f64;
+        #[expect(clippy::cast_possible_truncation, reason = "a double made of a long is within an i128")]
+        let same = number.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS || double as i128 == i128::from(number);
+        if same { Ok(double.to_le_bytes()) } else { self.stop(Fault::Inexact { target: "double" }) }
+    }
+
+    #[inline]
+    fn float_as_double(&mut self) -> Result<[u8; 8], Stop> {
+        let Some((bytes, rest)) = self.rest.split_first_chunk() else {
+            return self.stop(Fault::Truncated { wanted: 4, left: self.left() });
+        };
+        self.rest = rest;
+        Ok(widened(u32::from_le_bytes(*bytes)).to_le_bytes())
     }
 
     /// Reads an `int` or a `long`, one of up to four bytes in one go.
@@ -198,14 +226,6 @@ impl<'a, T: Trail> Walk<'a, T, Target<'a>> {
             }
             None => self.number(long),
         }
-    }
-
-    fn write_exact(&mut self, same: bool, target: &'static str, bytes: &[u8]) -> Result<(), Stop> {
-        if !same {
-            return self.stop(Fault::Inexact { target });
-        }
-        self.sink.out.extend_from_slice(bytes);
-        Ok(())
     }
 }
 
