@@ -1,10 +1,8 @@
-//! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`, and the way to `resume`.
+//! The admin server's HTTP: `/livez`, `/readyz`, `/metrics`, `/status`, the status page, and the way to `resume`.
 //!
-//! Health and metrics are open to whoever reaches the port. `/status` names topics and
-//! errors, and there are no admin users yet, so beyond loopback it is refused, and so is what
-//! a browser here asks for a page of somebody else. The server cannot be used against the
-//! gate: connections are few and short-lived, a request must arrive whole within seconds and
-//! carries no body, and no handler waits for anything.
+//! Health and metrics are open to whoever reaches the port, the rest is for whom the guard lets through. The server
+//! cannot be used against the gate: connections are few and short-lived, a request must arrive whole within seconds and
+//! carries no body, and no handler waits for anything but the page's stream, of which there are fewer still.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Extension, Request, State as Shared};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,9 +24,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::guard::{self, Local};
 use super::listener::{self, Limits};
-use super::resume;
-use super::status::Status;
+use super::live::{self, Closing, Live};
+use super::{page, resume};
 use crate::telemetry::health::Obstacle;
 use crate::telemetry::{Health, Metrics, RegistryState};
 
@@ -56,13 +55,6 @@ pub struct State {
     pub registry: Arc<RegistryState>,
 }
 
-/// Whether `/status` answers and gates can be resumed: only where the listener is on loopback.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Local(pub(super) bool);
-
-#[derive(Debug, Clone, Copy)]
-struct Started(Instant);
-
 /// Serves until `shutdown` is ready, then ends within seconds.
 ///
 /// # Errors
@@ -74,8 +66,9 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     info!(%address, "admin server listens");
-    let router = router(state, address);
     let (closing, closed) = watch::channel(false);
+    let live = Live::new();
+    let router = router(Arc::clone(&state), &live, address, closed.clone());
     let of_connections = closed.clone();
     let refused = |peer| warn!(%peer, limit = MAX_CONNECTIONS, "admin connection refused: too many");
     let connection = |stream, peer| connection(stream, peer, router.clone(), of_connections.clone());
@@ -83,8 +76,11 @@ pub async fn serve(
         shutdown.await;
         closing.send_replace(true);
     };
-    tokio::join!(close, listener::accept(listener, MAX_CONNECTIONS, closed, refused, connection));
-    Ok(())
+    let all = async { tokio::join!(close, listener::accept(listener, MAX_CONNECTIONS, closed, refused, connection)) };
+    tokio::select! {
+        ((), ()) = all => Ok(()),
+        never = live.run(&state) => match never {},
+    }
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closed: watch::Receiver<bool>) {
@@ -94,18 +90,25 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closed:
     }
 }
 
-fn router(state: Arc<State>, address: SocketAddr) -> Router {
+fn router(state: Arc<State>, live: &Arc<Live>, address: SocketAddr, closed: watch::Receiver<bool>) -> Router {
+    let guarded = Router::new()
+        .route("/", get(page::index))
+        .route("/page/{file}", get(page::file))
+        .route("/status", get(status))
+        .route("/status/stream", get(live::follow))
+        .route("/gates/{name}/resume", post(resume::resume).fallback(resume::post_only))
+        .layer(middleware::from_fn(guard::check));
     Router::new()
+        .merge(guarded)
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/status", get(status))
-        .route("/gates/{name}/resume", post(resume::resume).fallback(resume::post_only))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn(bodiless))
         .layer(Extension(Local(address.ip().to_canonical().is_loopback())))
-        .layer(Extension(Started(Instant::now())))
+        .layer(Extension(Arc::clone(live)))
+        .layer(Extension(Closing(closed)))
         .with_state(state)
 }
 
@@ -125,25 +128,15 @@ async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], state.metrics.render()).into_response()
 }
 
-async fn status(
-    Shared(state): Shared<Arc<State>>,
-    Extension(Local(local)): Extension<Local>,
-    Extension(Started(started)): Extension<Started>,
-    headers: HeaderMap,
-) -> Response {
-    if !local {
-        let why = "/status is open on loopback only: there are no admin users yet, so listen on 127.0.0.1 to read it";
-        return refusal(StatusCode::FORBIDDEN, why);
-    }
-    if let Err(why) = resume::is_no_page(&headers) {
-        return refusal(StatusCode::FORBIDDEN, why);
-    }
-    Json(Status::new(&state, started.elapsed(), Instant::now())).into_response()
+async fn status(Shared(state): Shared<Arc<State>>, Extension(live): Extension<Arc<Live>>) -> Response {
+    Json(live.status(&state)).into_response()
 }
 
 async fn not_found(uri: Uri) -> Response {
-    let why =
-        format!("no such path '{}': there are /livez, /readyz, /metrics, /status and /gates/NAME/resume", uri.path());
+    let why = format!(
+        "no such path '{}': there are /, /livez, /readyz, /metrics, /status and /gates/NAME/resume",
+        uri.path()
+    );
     refusal(StatusCode::NOT_FOUND, &why)
 }
 
@@ -151,7 +144,7 @@ async fn not_allowed() -> Response {
     refusal(StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only")
 }
 
-/// Refuses bodies, so that none has to be read; answers must not be cached.
+/// Refuses bodies, so that none has to be read; answers must not be cached, guessed at or shown by others.
 async fn bodiless(request: Request<Body>, next: Next) -> Result<Response, Infallible> {
     let mut response = if request.body().is_end_stream() {
         next.run(request).await
@@ -160,7 +153,13 @@ async fn bodiless(request: Request<Body>, next: Next) -> Result<Response, Infall
         refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         refusal
     };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     Ok(response)
 }
 

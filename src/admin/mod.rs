@@ -1,10 +1,20 @@
 //! The admin server: health, metrics and status of one process.
 //!
-//! It reads what `telemetry` holds, and changes one thing, on loopback: a gate that its
-//! dead-letter limit holds goes on (`resume`). Redriving, pausing and the like are no business
-//! of an unauthenticated port.
+//! ```text
+//!  telemetry ─> status (a snapshot) ─> problems     ─> /status
+//!      └──────> history (ten minutes) ─> live (SSE) ─> the page at /
+//! ```
+//! It reads what `telemetry` holds, and changes one thing: a gate that its dead-letter limit holds goes on (`resume`).
 
+mod advice;
+mod guard;
+mod history;
 pub mod http;
 pub(crate) mod listener;
+mod live;
+mod page;
+pub mod problems;
+pub mod reasons;
 mod resume;
+pub mod schemas;
 pub mod status;

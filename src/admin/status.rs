@@ -3,12 +3,17 @@
 //! Field names are a contract with scripts. The pipelines of a gate are folded into one
 //! entry, for operators think in gates; partitions say which are slow, held or idle.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
+use super::history::{History, Rates, Totals};
 use super::http::State;
+use super::problems::{self, Problem};
+use super::reasons::{self, Reason};
+use super::schemas::{self, Schema};
 use crate::gate::limit::Share;
 use crate::record;
 use crate::telemetry::HoldCause;
@@ -25,6 +30,10 @@ pub struct Status {
     pub application: String,
     /// Seconds since the admin server was made.
     pub uptime_seconds: u64,
+    /// The time of the snapshot, UTC.
+    pub now: String,
+    /// What wants attention, the worst first; none where all is well.
+    pub problems: Vec<Problem>,
     /// The registry that all gates ask.
     pub registry: Registry,
     /// The gates and converters, by name.
@@ -65,10 +74,25 @@ pub struct Gate {
     pub pipelines: Vec<Pipeline>,
     /// Source partitions assigned to this process.
     pub partitions: Vec<Partition>,
+    /// How many these are, and how many of them wait.
+    pub assigned_partitions: usize,
+    /// How many of them wait.
+    pub held_partitions: usize,
+    /// Records of them that are not committed yet, as far as the ends are known.
+    pub lag: i64,
+    /// Records per second, of the last seconds.
+    pub rates: Rates,
+    /// The outcomes, without reasons.
+    #[serde(skip)]
+    pub(super) totals: Totals,
     /// Source topics that cannot be served.
     pub held_topics: Vec<HeldTopic>,
     /// Records counted since the process started.
     pub outcomes: Vec<Outcome>,
+    /// What was wrong with records: since when, and where; what was met last is first.
+    pub reasons: Vec<Reason>,
+    /// The schemas that records name, 200 at most.
+    pub schemas: Vec<Schema>,
     /// What went wrong last, oldest first.
     pub incidents: Vec<Event>,
 }
@@ -119,6 +143,12 @@ pub struct Partition {
     pub lag: Option<i64>,
     /// Why it waits; null when it does not.
     pub held: Option<&'static str>,
+    /// Since when it waits for that, UTC.
+    pub held_since: Option<String>,
+    /// When it is tried again by itself, or its record decided, UTC; null where it waits for an answer or a person.
+    pub held_until: Option<String>,
+    /// What was found, what to do.
+    pub held_detail: Option<String>,
 }
 
 /// One topic that cannot be served.
@@ -128,6 +158,8 @@ pub struct HeldTopic {
     pub topic: String,
     /// Why.
     pub cause: &'static str,
+    /// Since when, UTC.
+    pub since: String,
     /// What was found, what to do.
     pub detail: String,
 }
@@ -154,27 +186,49 @@ pub struct Event {
 
 impl Status {
     /// Takes the snapshot.
-    pub(super) fn new(state: &State, uptime: Duration, now: Instant) -> Self {
+    pub(super) fn new(state: &State, history: &History, uptime: Duration, now: Instant) -> Self {
         let mut gates: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
         for pipeline in state.health.pipelines() {
             gates.entry(pipeline.gate().to_owned()).or_default().push(Seen::new(&pipeline, now));
         }
         let registry = Registry::from(state.registry.board());
         let gate = |(name, seen): (String, Vec<Seen>)| {
-            let outcomes = state.metrics.gate(&name).outcomes().into_iter().map(Outcome::from).collect();
+            let metrics = state.metrics.gate(&name);
+            let counts = metrics.outcomes();
+            let totals = Totals::of(&counts);
             let kind = state.kinds.get(&name).copied().unwrap_or("gate");
-            let mut gate = Gate::new((name, kind), seen, outcomes);
+            let mut gate = Gate::new((name, kind), seen);
+            gate.totals = totals;
+            gate.rates = history.rates(&gate.name, totals, now);
+            gate.reasons = reasons::of(&metrics, &counts);
+            gate.schemas = schemas::of(&metrics);
+            gate.outcomes = counts.into_iter().map(Outcome::from).collect();
             if registry.since.is_some() {
                 gate.registry_is_away();
             }
             gate
         };
-        Self {
+        let mut status = Self {
             version: env!("CARGO_PKG_VERSION"),
             application: state.application.clone(),
             uptime_seconds: uptime.as_secs(),
+            now: time(SystemTime::now()),
+            problems: Vec::new(),
             gates: gates.into_iter().map(gate).collect(),
             registry,
+        };
+        status.problems = problems::of(&status, history, now);
+        status
+    }
+
+    /// Leaves the partitions that one looks for, those that wait and those with the most records before them, and as many
+    /// schemas.
+    pub(super) fn shorten(&mut self, most: usize) {
+        for gate in &mut self.gates {
+            let partitions = &mut gate.partitions;
+            partitions.sort_by_key(|partition| (partition.held.is_none(), Reverse(partition.lag)));
+            partitions.truncate(most);
+            gate.schemas.truncate(most);
         }
     }
 }
@@ -196,7 +250,7 @@ impl Seen {
 }
 
 impl Gate {
-    fn new((name, kind): (String, &'static str), pipelines: Vec<Seen>, outcomes: Vec<Outcome>) -> Self {
+    fn new((name, kind): (String, &'static str), pipelines: Vec<Seen>) -> Self {
         let mut gate = Self {
             name,
             kind,
@@ -206,8 +260,15 @@ impl Gate {
             outputs: BTreeSet::new(),
             pipelines: Vec::new(),
             partitions: Vec::new(),
+            assigned_partitions: 0,
+            held_partitions: 0,
+            lag: 0,
+            rates: Rates::default(),
+            totals: Totals::default(),
             held_topics: Vec::new(),
-            outcomes,
+            outcomes: Vec::new(),
+            reasons: Vec::new(),
+            schemas: Vec::new(),
             incidents: Vec::new(),
         };
         let mut incidents = Vec::new();
@@ -225,11 +286,15 @@ impl Gate {
             gate.held_topics.extend(held_topics.into_iter().map(|(topic, held)| HeldTopic {
                 topic,
                 cause: held.cause.name(),
+                since: time(held.since),
                 detail: held.detail,
             }));
             incidents.extend(of_one);
         }
         gate.partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        gate.assigned_partitions = gate.partitions.len();
+        gate.held_partitions = gate.partitions.iter().filter(|partition| partition.held.is_some()).count();
+        gate.lag = gate.partitions.iter().filter_map(|partition| partition.lag).sum();
         incidents.sort_by_key(|incident: &Incident| incident.at);
         gate.incidents = incidents.into_iter().map(Event::from).collect();
         gate
@@ -274,7 +339,10 @@ impl From<((String, record::Partition), PartitionState)> for Partition {
             partition: partition.0,
             committed: state.committed.map(|next| next.0),
             lag: state.lag,
-            held: state.held.map(|cause| cause.name()),
+            held: state.held.as_ref().map(|held| held.cause.name()),
+            held_since: state.held.as_ref().map(|held| time(held.since)),
+            held_until: state.held.as_ref().and_then(|held| held.until).map(time),
+            held_detail: state.held.map(|held| held.detail),
         }
     }
 }
@@ -292,7 +360,8 @@ impl From<RegistryBoard> for Registry {
     }
 }
 
-fn time(at: SystemTime) -> String {
+/// Writes a time as RFC 3339 does, UTC.
+pub(super) fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 

@@ -209,7 +209,7 @@ impl Demo {
     pub(crate) fn view(&self) -> View {
         let sent = self.books.lock().unwrap_or_else(PoisonError::into_inner).sent();
         let held = self.service.health.pipelines().into_iter().flat_map(|pipeline| pipeline.board().partitions);
-        let held = held.filter_map(|(_, partition)| partition.held).map(|cause| cause.name()).collect();
+        let held = held.filter_map(|(_, partition)| partition.held).map(|held| held.cause.name()).collect();
         View::new(self.began.elapsed(), sent, counts(&self.metrics), held)
     }
 

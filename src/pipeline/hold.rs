@@ -91,10 +91,17 @@ impl Loop<'_> {
         };
         let tries = self.refused.get(origin).map_or(0, |known| known.tries);
         self.hold_because(index, cause, &detail)?;
-        if let Some(hold) = &mut self.assignment.get(index).hold {
-            hold.retry_at = Some(Instant::now() + RETRY_AFTER * (1 << tries.min(LONGEST_RETRY)));
-        }
+        self.put_off_for(index, RETRY_AFTER * (1 << tries.min(LONGEST_RETRY)));
         Ok(())
+    }
+
+    /// Sets after what time a held partition is tried again.
+    pub(super) fn put_off_for(&mut self, index: usize, time: Duration) {
+        let held = self.assignment.get(index);
+        if let Some(hold) = &mut held.hold {
+            hold.retry_at = Some(Instant::now() + time);
+            self.settings.probe.held_for(&held.topic, held.partition, time);
+        }
     }
 
     /// Lets partitions go on whose output may be there by now, or take the record.
@@ -156,6 +163,20 @@ impl Loop<'_> {
     fn explain_waiting(&mut self, need: Need, cause: HoldCause, detail: &str) {
         for index in self.assignment.waiting_for(need) {
             self.explain_hold(index, cause, detail);
+            if cause == HoldCause::UnknownSchema {
+                self.show_grace(index);
+            }
+        }
+    }
+
+    /// Shows how long the registry may still not know what a partition waits for.
+    fn show_grace(&mut self, index: usize) {
+        let now = Instant::now();
+        let grace = self.grace(index, now);
+        let held = self.assignment.get(index);
+        if let Some(hold) = &held.hold {
+            let rest = (hold.since + grace).saturating_duration_since(now);
+            self.settings.probe.held_for(&held.topic, held.partition, rest);
         }
     }
 

@@ -257,9 +257,7 @@ impl Loop<'_> {
     }
 
     pub(super) fn put_off(&mut self, index: usize) {
-        if let Some(hold) = &mut self.assignment.get(index).hold {
-            hold.retry_at = Some(Instant::now() + LOOK_AGAIN);
-        }
+        self.put_off_for(index, LOOK_AGAIN);
     }
 }
 

@@ -8,7 +8,7 @@
 mod partitions;
 mod registry;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{error, info, warn};
 
@@ -222,6 +222,7 @@ impl BadRecord<'_> {
     pub fn emit(self, probe: &Probe, now: Instant) {
         let violation = &self.finding.violation;
         let Some(suppressed) = probe.metrics().samples.take(violation.code, now) else { return };
+        probe.metrics().sightings.example(self.route, self.finding, self.position, SystemTime::now());
         warn!(
             gate = probe.gate(),
             topic = self.position.topic,

@@ -37,9 +37,10 @@ pub use self::topics::MAX_TOPICS;
 use self::topics::TopicCounters;
 use super::events::RebuildCause;
 use super::sample::Sampler;
+use super::sightings::{Sighting, Sightings};
 use super::{Health, HoldCause};
 use crate::gate::extent::Extent;
-use crate::gate::tally::Tally;
+use crate::gate::tally::{OfSchema, Tally};
 use crate::gate::verdict::Route;
 use crate::kafka::statistics::Statistics;
 use crate::record::Partition;
@@ -188,6 +189,7 @@ pub struct GateMetrics {
     subjects: Mutex<BTreeSet<Subject>>,
     clients: [Mutex<Clients>; ClientKind::ALL.len()],
     pub(super) samples: Sampler,
+    pub(super) sightings: Sightings,
 }
 
 /// The records of one gate that had one outcome for one reason.
@@ -228,6 +230,7 @@ impl GateMetrics {
             subjects: Mutex::default(),
             clients: ClientKind::ALL.map(|kind| Mutex::new(Clients::new(gate, kind, families))),
             samples: Sampler::default(),
+            sightings: Sightings::default(),
         }
     }
 
@@ -251,6 +254,11 @@ impl GateMetrics {
     fn counted(&self, tally: &Tally) {
         self.topics.add(tally);
         self.schemas.add(tally.schemas(), Instant::now());
+        for (route, reason, _) in tally.sources().flat_map(|(_, amounts)| amounts) {
+            if let Some(reason) = reason {
+                self.sightings.counted(route, reason, SystemTime::now());
+            }
+        }
         for ((_, count), counter) in tally.reduced().zip(&self.reduced) {
             counter.inc_by(count);
         }
@@ -317,6 +325,18 @@ impl GateMetrics {
     #[must_use]
     pub fn outcomes(&self) -> Vec<OutcomeCount> {
         self.topics.outcomes()
+    }
+
+    /// Returns the schemas that have series of their own, with their records.
+    #[must_use]
+    pub fn schemas(&self) -> Vec<OfSchema> {
+        self.schemas.shown()
+    }
+
+    /// Returns when and where a reason was met.
+    #[must_use]
+    pub fn sighting(&self, route: Route, reason: ReasonCode) -> Sighting {
+        self.sightings.get(route, reason)
     }
 
     /// Returns the name of the gate.

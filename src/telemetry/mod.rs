@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod probe;
 pub mod registry;
 mod sample;
+pub mod sightings;
 pub mod state;
 
 pub use health::Health;

@@ -4,10 +4,10 @@
 //! seldom and deserves a line in the log is an event of [`super::events`].
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::metrics::Rebalance;
-use super::state::{HeldTopic, PartitionState, Phase, PipelineState, Topics};
+use super::state::{Held, PartitionState, Phase, PipelineState, Topics};
 use super::{GateMetrics, Health, HoldCause, Metrics};
 use crate::gate::tally::Tally;
 use crate::record::{Offset, Partition};
@@ -115,7 +115,7 @@ impl Probe {
         let mut board = self.state.lock();
         for (topic, partition) in partitions {
             let before = board.partitions.insert(((*topic).to_owned(), *partition), PartitionState::default());
-            self.move_held(before.and_then(|state| state.held), None);
+            self.move_held(before.and_then(|state| state.held).map(|held| held.cause), None);
         }
         drop(board);
         self.metrics.rebalanced(Rebalance::Assigned, partitions.len());
@@ -124,34 +124,47 @@ impl Probe {
     pub(super) fn unassigned(&self, partitions: &[(&str, Partition)], kind: Rebalance) {
         for (topic, partition) in partitions {
             let gone = self.state.lock().partitions.remove(&((*topic).to_owned(), *partition));
-            self.move_held(gone.and_then(|state| state.held), None);
+            self.move_held(gone.and_then(|state| state.held).map(|held| held.cause), None);
             self.metrics.forget_partition(topic, *partition);
         }
         self.metrics.rebalanced(kind, partitions.len());
     }
 
     /// Holds an assigned partition; tells whether that is news.
-    pub(super) fn hold(&self, topic: &str, partition: Partition, cause: HoldCause) -> bool {
+    pub(super) fn hold(&self, topic: &str, partition: Partition, cause: HoldCause, detail: &str) -> bool {
         let mut board = self.state.lock();
         let Some(state) = board.partitions.get_mut(&(topic.to_owned(), partition)) else { return false };
-        let before = state.held.replace(cause);
+        let held = Held::anew(state.held.as_ref(), cause, detail);
+        let before = state.held.replace(held).map(|held| held.cause);
         drop(board);
         self.move_held(before, Some(cause))
+    }
+
+    /// Notes when a held partition is tried again by itself, or its record decided.
+    pub fn held_for(&self, topic: &str, partition: Partition, time: Duration) {
+        let mut board = self.state.lock();
+        let held = board.partitions.get_mut(&(topic.to_owned(), partition)).and_then(|state| state.held.as_mut());
+        if let Some(held) = held {
+            held.until = SystemTime::now().checked_add(time);
+        }
     }
 
     /// Releases a partition; returns why it was held.
     pub(super) fn release(&self, topic: &str, partition: Partition) -> Option<HoldCause> {
         let cause = self.state.lock().partitions.get_mut(&(topic.to_owned(), partition))?.held.take();
+        let cause = cause.map(|held| held.cause);
         self.move_held(cause, None);
         cause
     }
 
     /// Holds a topic that is not subscribed to; tells whether that is news.
     pub(super) fn hold_topic(&self, topic: &str, cause: HoldCause, detail: &str) -> bool {
-        let held = HeldTopic { cause, detail: detail.to_owned() };
-        let before = self.state.lock().held_topics.insert(topic.to_owned(), held.clone());
+        let mut board = self.state.lock();
+        let held = Held::anew(board.held_topics.get(topic), cause, detail);
+        let before = board.held_topics.insert(topic.to_owned(), held);
+        drop(board);
         self.move_held(before.as_ref().map(|held| held.cause), Some(cause));
-        before != Some(held)
+        before.is_none_or(|before| before.cause != cause || before.detail != detail)
     }
 
     /// Releases a topic; returns why it was held.

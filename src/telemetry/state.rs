@@ -75,16 +75,28 @@ pub struct PartitionState {
     /// Records not committed yet; `None` while the end is not known.
     pub lag: Option<i64>,
     /// Why it waits.
-    pub held: Option<HoldCause>,
+    pub held: Option<Held>,
 }
 
-/// A source topic that the pipeline found and cannot serve.
+/// Why something waits: a partition, or a source topic that the pipeline found and cannot serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldTopic {
+pub struct Held {
     /// Why.
     pub cause: HoldCause,
+    /// Since when it waits for this cause.
+    pub since: SystemTime,
+    /// When it is tried again by itself, or decided; `None` where it waits for an answer or a person.
+    pub until: Option<SystemTime>,
     /// One line: what was found, what to do.
     pub detail: String,
+}
+
+impl Held {
+    /// Notes a hold that begins now, or goes on for the cause of the one before.
+    pub(super) fn anew(before: Option<&Self>, cause: HoldCause, detail: &str) -> Self {
+        let since = before.filter(|before| before.cause == cause).map_or_else(SystemTime::now, |before| before.since);
+        Self { cause, since, until: None, detail: detail.to_owned() }
+    }
 }
 
 /// Something that went wrong and was survived.
@@ -115,7 +127,7 @@ pub struct Board {
     /// The assignment.
     pub partitions: BTreeMap<(String, Partition), PartitionState>,
     /// Source topics that are not subscribed to, because they cannot be served.
-    pub held_topics: BTreeMap<String, HeldTopic>,
+    pub held_topics: BTreeMap<String, Held>,
     /// The dead letters that stopped the pipeline, while it waits for an operator.
     pub limit: Option<Tripped>,
     /// The last incidents, oldest first; [`MAX_INCIDENTS`] at most.
@@ -126,7 +138,8 @@ impl Board {
     /// Returns the condition that the phase and what is held amount to, and that the loop has not turned for a while.
     #[must_use]
     pub fn condition(&self, silence: Option<Duration>) -> Condition {
-        let partitions = self.partitions.values().filter_map(|partition| partition.held);
+        let partitions =
+            self.partitions.values().filter_map(|partition| partition.held.as_ref().map(|held| held.cause));
         let topics = self.held_topics.values().map(|topic| topic.cause);
         let at_limit = self.limit.map(|_| HoldCause::DeadLetterLimit);
         let waits = silence.filter(|silence| *silence >= WAITS_AFTER).map(|_| HoldCause::TargetUnavailable);

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::admin::listener::{CONNECTION_LIFE, HEADER_TIMEOUT};
+use crate::admin::live::{MAX_STREAMS, STREAM_LIFE};
 use crate::gate::limit::{Limit, Share};
 use crate::gate::tally::{Counted, Tally};
 use crate::gate::verdict::Route;
@@ -116,7 +117,30 @@ async fn shows_what_pipelines_report() {
     assert_eq!(code, 200);
     let held = "raw-0 held at 7, registry_unavailable: no answer";
     assert_eq!(incidents, [held, "transaction of 3 records aborted: rebalance"]);
-    let partition = |partition: i32, committed: Option<i64>, lag: Option<i64>, held: Option<&str>| json!({ "topic": "raw", "partition": partition, "committed": committed, "lag": lag, "held": held });
+    let partition = |partition: i32, committed: Option<i64>, lag: Option<i64>| {
+        json!({
+            "topic": "raw", "partition": partition, "committed": committed, "lag": lag,
+            "held": null, "held_since": null, "held_until": null, "held_detail": null,
+        })
+    };
+    let partitions = gate["partitions"].as_array_mut().unwrap();
+    let held = partitions.remove(0);
+    assert_eq!((&held["held"], &held["held_detail"]), (&json!("registry_unavailable"), &json!("no answer")));
+    assert!(held["held_since"].is_string() && held["held_until"].is_null());
+    assert_eq!(gate["rates"]["outcomes"]["validated"], 0.0, "nothing is known of the time before the first look");
+    let reasons = gate["reasons"].as_array_mut().unwrap();
+    assert!(reasons[0]["since"].is_string() && reasons[0]["since"] == reasons[0]["last"]);
+    assert_eq!((&reasons[0]["reason"], &reasons[0]["records"]), (&json!("not_framed"), &json!(1)));
+    for volatile in ["rates", "reasons"] {
+        gate.as_object_mut().unwrap().remove(volatile);
+    }
+    let problems = status["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0]["title"], "A partition waits: the registry does not answer");
+    assert_eq!((&problems[0]["gate"], &problems[0]["places"]), (&json!("orders"), &json!(["raw-0"])));
+    for volatile in ["problems", "now"] {
+        status.as_object_mut().unwrap().remove(volatile);
+    }
     assert_eq!(
         status,
         json!({
@@ -136,10 +160,13 @@ async fn shows_what_pipelines_report() {
                     { "number": 1, "state": "running", "last_turn_ms": null, "dead_letter_limit": null },
                 ],
                 "partitions": [
-                    partition(0, None, None, Some("registry_unavailable")),
-                    partition(2, Some(40), Some(2), None),
-                    partition(10, None, None, None),
+                    partition(2, Some(40), Some(2)),
+                    partition(10, None, None),
                 ],
+                "assigned_partitions": 3,
+                "held_partitions": 1,
+                "lag": 2,
+                "schemas": [],
                 "held_topics": [],
                 "outcomes": [
                     { "outcome": "validated", "reason": null, "records": 1 },
@@ -168,7 +195,7 @@ async fn refuses_in_json() {
     assert_eq!(code, 404);
     assert_eq!(
         answer["error"],
-        "no such path '/nothing': there are /livez, /readyz, /metrics, /status and /gates/NAME/resume"
+        "no such path '/nothing': there are /, /livez, /readyz, /metrics, /status and /gates/NAME/resume"
     );
     let post = "POST /status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let (code, head, body) = server.send(post).await;
@@ -224,15 +251,17 @@ async fn keeps_resuming_to_loopback() {
     let post = "POST /gates/orders/resume HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let (code, _, body) = server.send(post).await;
     assert_eq!(code, 403);
-    assert!(body.contains("gates are resumed on loopback only"), "{body}");
+    assert!(body.contains("resume are open on loopback only"), "{body}");
 }
 
 #[tokio::test]
 async fn keeps_status_to_loopback() {
     let server = Server::start("0.0.0.0:0").await;
-    let (code, answer) = server.json("/status").await;
-    assert_eq!(code, 403);
-    assert!(answer["error"].as_str().unwrap().starts_with("/status is open on loopback only"), "{answer}");
+    for path in ["/status", "/status/stream", "/", "/page/main.js"] {
+        let (code, answer) = server.json(path).await;
+        assert_eq!(code, 403, "{path}");
+        assert!(answer["error"].as_str().unwrap().contains("are open on loopback only"), "{answer}");
+    }
     for path in ["/livez", "/metrics"] {
         assert_eq!(server.get(path).await.0, 200, "{path} is open");
     }
@@ -247,11 +276,115 @@ async fn keeps_status_from_pages_of_others() {
         ("host: [::1]:8090", 200),
         ("host: evil.example:8090", 403),
         ("host: localhost\r\norigin: https://evil.example", 403),
+        ("host: localhost\r\nsec-fetch-site: cross-site\r\nsec-fetch-mode: no-cors\r\nsec-fetch-dest: script", 403),
+        // A link in somebody's chat.
+        ("host: localhost\r\nsec-fetch-site: cross-site\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document", 200),
+        (
+            "host: evil.example\r\nsec-fetch-site: cross-site\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document",
+            403,
+        ),
     ] {
         let request = |path: &str| format!("GET {path} HTTP/1.1\r\n{head}\r\nconnection: close\r\n\r\n");
-        assert_eq!(server.send(&request("/status")).await.0, code, "{head}");
+        for path in ["/status", "/", "/page/main.js"] {
+            assert_eq!(server.send(&request(path)).await.0, code, "{path} {head}");
+        }
         assert_eq!(server.send(&request("/metrics")).await.0, 200, "metrics name no errors: {head}");
     }
+}
+
+#[tokio::test]
+async fn serves_a_page_that_may_do_nothing_but_ask() {
+    let server = Server::start("127.0.0.1:0").await;
+    let (code, head, index) = server.get("/").await;
+    assert_eq!(code, 200);
+    for line in [
+        "content-type: text/html; charset=utf-8",
+        "content-security-policy: default-src 'none'; script-src 'self';",
+        "frame-ancestors 'none'",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "cache-control: no-store",
+    ] {
+        assert!(head.contains(line), "'{line}' is in {head}");
+    }
+    assert!(!head.contains("unsafe") && !index.contains("http://") && !index.contains("https://"), "{head}");
+    for file in index.split('"').filter(|file| file.starts_with("page/")) {
+        assert_eq!(server.get(&format!("/{file}")).await.0, 200, "{file}");
+    }
+    assert_eq!(server.get("/page/../http.rs").await.0, 404);
+    assert_eq!(server.get("/page/nothing").await.0, 404);
+}
+
+/// Reads from a stream until it has this.
+async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
+    let mut text = String::new();
+    while !text.contains(wanted) {
+        let mut bytes = [0; 4096];
+        let read = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut bytes)).await.unwrap().unwrap();
+        assert!(read > 0, "the stream has ended: {text}");
+        text.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    text
+}
+
+const FOLLOW: &[u8] = b"GET /status/stream HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn streams_what_happens() {
+    let mut server = Server::start("127.0.0.1:0").await;
+    let probe = server.probe(0);
+    let mut stream = server.connect().await;
+    stream.write_all(FOLLOW).await.unwrap();
+    let head = read_until(&mut stream, "event: status").await;
+    assert!(head.contains("content-type: text/event-stream") && head.contains("event: history"), "{head}");
+    PartitionsAssigned { partitions: &[("raw", Partition(0))] }.emit(&probe);
+    let (topic, partition, cause) = ("raw", Partition(0), HoldCause::Oversize);
+    PartitionHeld { topic, partition, next: Offset(7), cause, detail: "too large" }.emit(&probe);
+    read_until(&mut stream, r#""kind":"oversize""#).await;
+    // A stream does not keep the server from its end.
+    server.stop.send(()).unwrap();
+    let ended = tokio::time::timeout(CLOSE_GRACE * 2, server.task.join_next()).await;
+    ended.expect("ends in time").unwrap().unwrap().unwrap();
+}
+
+/// Many who watch leave room for probes and scrapers, and who has gone leaves his place.
+#[tokio::test]
+async fn takes_no_more_streams_than_the_limit() {
+    let server = Server::start("127.0.0.1:0").await;
+    let mut all = Vec::new();
+    for _ in 0..MAX_STREAMS {
+        let mut stream = server.connect().await;
+        stream.write_all(FOLLOW).await.unwrap();
+        read_until(&mut stream, "event: status").await;
+        all.push(stream);
+    }
+    let (code, head, body) = server.get("/status/stream").await;
+    assert_eq!((code, body.as_str()), (503, r#"{"error":"too many watch already; /status answers"}"#));
+    assert!(head.contains("retry-after: 5"), "{head}");
+    assert_eq!(server.get("/status").await.0, 200);
+    drop(all);
+    let again = async {
+        let mut stream = server.connect().await;
+        stream.write_all(FOLLOW).await.unwrap();
+        while !read_until(&mut stream, "\r\n\r\n").await.contains(" 200 ") {
+            stream = server.connect().await;
+            stream.write_all(FOLLOW).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), again).await.expect("places are free again");
+}
+
+/// Who watches without reading keeps one place, and that not for ever.
+#[tokio::test]
+async fn ends_streams_after_their_time() {
+    let server = Server::start("127.0.0.1:0").await;
+    let mut stream = server.connect().await;
+    stream.write_all(FOLLOW).await.unwrap();
+    read_until(&mut stream, "event: status").await;
+    tokio::time::pause();
+    tokio::time::advance(STREAM_LIFE + Duration::from_secs(1)).await;
+    tokio::time::resume();
+    read_until(&mut stream, "0\r\n\r\n").await;
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ impl PartitionHeld<'_> {
     /// Logs and counts it once: while the cause stays the same, further calls do nothing.
     pub fn emit(self, probe: &Probe) {
         let Self { topic, partition, next, cause, detail } = self;
-        if !probe.hold(topic, partition, cause) {
+        if !probe.hold(topic, partition, cause, detail) {
             return;
         }
         let (gate, cause) = (probe.gate(), cause.name());

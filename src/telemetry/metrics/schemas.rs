@@ -84,6 +84,14 @@ impl SchemaCounters {
         }
     }
 
+    /// Returns the schemas that have a place.
+    pub(super) fn shown(&self) -> Vec<OfSchema> {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let records =
+            |shown: &Shown| shown.counters.each_ref().map(|counter| counter.as_ref().map_or(0, IntCounter::get));
+        board.shown.iter().map(|(name, shown)| OfSchema { name: name.clone(), routes: records(shown) }).collect()
+    }
+
     fn add_other(&self, name: &SchemaName, routes: &[u64; Route::ALL.len()]) {
         for route in Route::ALL.into_iter().filter(|route| routes[*route as usize] > 0) {
             let labels = [self.gate.as_str(), name.part.name(), OTHER, OTHER, OTHER, route.outcome()];
