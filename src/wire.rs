@@ -135,14 +135,36 @@ pub fn write(
     header.clear();
     bytes.clear();
     let out = if framed.format == WireFormat::ConfluentHeader { header } else { bytes };
-    match (framed.schema, guid) {
+    let (name, length) = name(framed.schema, (id, guid));
+    out.extend_from_slice(&name[..length]);
+}
+
+/// Returns the schema that bytes begin with which [`write`] has made.
+#[must_use]
+pub fn named(bytes: &[u8]) -> Option<SchemaRef> {
+    split_schema_ref(bytes).ok().map(|(schema, _)| schema)
+}
+
+/// Lets bytes that [`write`] has made name another schema; nothing else of them changes.
+pub fn renumber(bytes: &mut Vec<u8>, number: (SchemaId, Option<SchemaGuid>)) {
+    let Ok((schema, rest)) = split_schema_ref(bytes) else { return };
+    let (name, length) = name(schema, number);
+    bytes.splice(..bytes.len() - rest.len(), name[..length].iter().copied());
+}
+
+/// Returns the bytes that name a schema as `like` names its own, and how many there are.
+fn name(like: SchemaRef, (id, guid): (SchemaId, Option<SchemaGuid>)) -> ([u8; 17], usize) {
+    let mut name = [0; 17];
+    match (like, guid) {
         (SchemaRef::Guid(_), Some(SchemaGuid(guid))) => {
-            out.push(MAGIC_GUID);
-            out.extend_from_slice(&guid);
+            name[0] = MAGIC_GUID;
+            name[1..].copy_from_slice(&guid);
+            (name, 17)
         }
         (SchemaRef::Id(_), _) | (SchemaRef::Guid(_), None) => {
-            out.push(MAGIC_ID);
-            out.extend_from_slice(&id.0.to_be_bytes());
+            name[0] = MAGIC_ID;
+            name[1..5].copy_from_slice(&id.0.to_be_bytes());
+            (name, 5)
         }
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::gate::Config;
-use common::process::dumps_no_core;
+use common::process::{dumps_no_core, free_port};
 use common::scene::Scene;
 use common::{unique, wait_for};
 use serde_json::{Value, json};
@@ -159,6 +159,21 @@ fn conversions_of_jobs_are_told() {
     assert!(ways[0]["loses"][0].as_str().unwrap().contains("channel"), "{listed}");
     assert_eq!((&ways[1]["from"], &ways[1]["way"]), (&json!(3), &json!("none")), "{listed}");
     assert!(problems(&report, "notes")[0].contains("version 3 of subject"), "{report}");
+}
+
+/// The registry of a job's target is asked whether it is there.
+#[test]
+fn the_registry_of_a_jobs_target_is_asked() {
+    let scene = Scene::empty("check-far");
+    let source = scene.kafka.topic("check.far", 1, &[]);
+    let registry = json!({ "url": format!("http://127.0.0.1:{}", free_port()) });
+    let job = json!({ "source": source, "to": unique("moved"), "target": { "registry": registry, "ids": "keep" } });
+    let config = Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), json!({}));
+    let (code, report) = check(&config.without("", "gates").set("/migrations", json!({ "move": job })));
+    let faults = report["faults"].as_array().unwrap();
+    assert_eq!((code, faults.len()), (2, 1), "{report}");
+    assert_eq!(faults[0]["about"], "migrations.move.target.registry", "{report}");
+    assert!(problems(&report, "faults")[0].contains("cannot be reached"), "{report}");
 }
 
 /// The topic of a converter's offset map is told, with the right to make it, and refused where it would lose records.

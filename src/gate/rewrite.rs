@@ -114,6 +114,7 @@ impl Rewrite {
     pub fn clear(&mut self) {
         if self.is_active {
             self.is_active = false;
+            [&mut self.from, &mut self.to, &mut self.hash].into_iter().for_each(String::clear);
             self.pair = None;
             for part in &mut self.parts {
                 part.is_new = false;
@@ -149,6 +150,26 @@ impl Rewrite {
         wire::write(framed, schema, header, bytes);
         bytes.extend_from_slice(framed.datum);
         *is_new = true;
+    }
+
+    /// Returns the schema that a part names which is new.
+    pub(crate) fn named(&self, part: Part) -> Option<SchemaRef> {
+        let NewPart { is_new, bytes, header } = &self.parts[part as usize];
+        wire::named(if header.is_empty() { bytes } else { header }).filter(|_| *is_new)
+    }
+
+    /// Lets a part that is new name its schema by another number.
+    pub(crate) fn renumber(&mut self, part: Part, number: (SchemaId, Option<SchemaGuid>)) {
+        let NewPart { bytes, header, .. } = &mut self.parts[part as usize];
+        wire::renumber(if header.is_empty() { bytes } else { header }, number);
+    }
+
+    /// Hashes a record anew that was converted, and names its schemas otherwise since; its own parts are where none are new.
+    pub(crate) fn seal(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+        if self.is_marked() {
+            let digest = digest(self.part(Part::Key).or(key), self.part(Part::Value).or(value));
+            write_hex(&digest, &mut self.hash);
+        }
     }
 
     /// Says that the record was converted, or has passed a converter of a pair.

@@ -49,6 +49,8 @@ pub(super) struct Conversions {
     gate: config::Gate,
     registry: config::Registry,
     schemas: Arc<Schemas>,
+    /// Those of the registry that readers of the target ask.
+    readers: Arc<Schemas>,
     runtime: Handle,
 }
 
@@ -61,7 +63,14 @@ impl Conversions {
         let client = Client::new(&registry).map_err(|error| unusable(&error))?;
         let disk = registry.cache_dir.as_deref().map(|path| Disk::open(path, &registry.urls)).transpose();
         let schemas = Schemas::new(client, registry.refresh, disk.map_err(|error| unusable(&error))?);
-        Ok(Some(Self { gate, registry, schemas, runtime: Handle::current() }))
+        let readers = match &cast.migration.registry {
+            Some(config::TargetRegistry { registry, .. }) => {
+                let client = Client::new(registry).map_err(|error| unusable(&error))?;
+                Schemas::new(client, registry.refresh, None)
+            }
+            None => Arc::clone(&schemas),
+        };
+        Ok(Some(Self { gate, registry, schemas, readers, runtime: Handle::current() }))
     }
 
     /// Looks up what a job that begins now is fixed to; waits while the registry is away.
@@ -92,12 +101,12 @@ impl Conversions {
         }
     }
 
-    /// Returns a schema to decode and encode with; none where there is none that we can use. Waits while the registry is away.
+    /// Returns a schema to read what was written with; none where there is none that we can use. Waits while the registry is away.
     pub(super) fn codec(&self, schema: SchemaRef) -> Option<Codec> {
         let text = async {
             let mut backoff = Backoff::default();
             loop {
-                let error = match self.schemas.text(schema).await {
+                let error = match self.readers.text(schema).await {
                     Ok(text) => return Some(text),
                     Err(schemas::Error::Registry(error)) if error.kind() == Kind::NotFound => return None,
                     Err(error) => error,

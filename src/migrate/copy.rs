@@ -44,6 +44,15 @@ const HELD_PAUSE: Duration = Duration::from_millis(5);
 /// What a record without a time has in its place.
 const NO_TIMESTAMP: i64 = -1;
 
+/// Who keeps a record from leaving: it is asked again when there may be news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    /// Schemas to convert with are missing.
+    Converter,
+    /// Schemas are not in the target's registry yet, or cannot be there, and what is before the record is committed first.
+    Relay,
+}
+
 /// How a turn ended.
 #[derive(Debug)]
 pub(super) enum Turn {
@@ -89,7 +98,7 @@ pub(super) struct Copy<'c> {
     converter: Option<Converter>,
     relay: Option<Relay>,
     /// A record whose schemas are not at hand.
-    held: Option<BorrowedMessage<'c>>,
+    held: Option<(BorrowedMessage<'c>, Keeper)>,
     /// Whether a transaction is open.
     is_open: bool,
     began: Instant,
@@ -174,7 +183,7 @@ impl<'c> Copy<'c> {
                 continue;
             }
             match self.held.take() {
-                Some(message) => self.try_again(message)?,
+                Some(held) => self.try_again(held)?,
                 None => self.read()?,
             }
             // Nothing is under way: the interval counts from the first record.
@@ -221,11 +230,15 @@ impl<'c> Copy<'c> {
     }
 
     /// Stages a record that waits for schemas, if they are there by now.
-    fn try_again(&mut self, message: BorrowedMessage<'c>) -> Result<(), Stopped> {
-        if self.converter.as_mut().is_some_and(Converter::look) || self.relay.as_mut().is_some_and(Relay::look) {
+    fn try_again(&mut self, (message, keeper): (BorrowedMessage<'c>, Keeper)) -> Result<(), Stopped> {
+        let has_news = match keeper {
+            Keeper::Converter => self.converter.as_mut().is_none_or(Converter::look),
+            Keeper::Relay => self.relay.as_mut().is_none_or(Relay::look),
+        };
+        if has_news {
             return self.meet(message);
         }
-        self.held = Some(message);
+        self.held = Some((message, keeper));
         thread::sleep(HELD_PAUSE);
         Ok(())
     }
@@ -242,36 +255,14 @@ impl<'c> Copy<'c> {
             *next = end;
             return Ok(());
         }
-        let outcome = match &mut self.converter {
-            None => match self.relay.as_mut().map_or(Ok(true), |relay| relay.judge(&message)) {
-                Ok(true) => Outcome::Copied,
-                Ok(false) => {
-                    self.held = Some(message);
-                    return Ok(());
-                }
-                Err(problem) if self.staged.is_empty() => {
-                    let problem = problem.to_string();
-                    let (topic, (partition, offset)) = (self.job.source.clone(), from);
-                    return Err(Error::Schema { topic, partition, offset, problem }.into());
-                }
-                // What is before it is committed first.
-                Err(_) => {
-                    self.held = Some(message);
-                    return Ok(());
-                }
-            },
-            Some(converter) => match self.lane.refused.borrow().refusal(from) {
-                Some(code) => Outcome::Letter(Box::new(letter::refusal(&self.job.to, code))),
-                None => match converter.judge(&message) {
-                    Some(outcome) => outcome,
-                    None => {
-                        self.held = Some(message);
-                        return Ok(());
-                    }
-                },
-            },
+        let outcome = match self.judge(&message)? {
+            Ok(outcome) => outcome,
+            Err(keeper) => {
+                self.held = Some((message, keeper));
+                return Ok(());
+            }
         };
-        *next = from.1 + 1;
+        self.next.next.insert(from.0, from.1 + 1);
         if !self.is_open {
             self.writer.begin()?;
             self.is_open = true;
@@ -289,6 +280,37 @@ impl<'c> Copy<'c> {
             self.writer.look()?;
         }
         failed(Point::AfterProduce)
+    }
+
+    /// Says what becomes of a record, or who keeps it.
+    fn judge(&mut self, message: &BorrowedMessage<'_>) -> Result<Result<Outcome, Keeper>, Stopped> {
+        let from = (message.partition(), message.offset());
+        let mut outcome = Outcome::Copied;
+        if let Some(converter) = &mut self.converter {
+            outcome = match self.lane.refused.borrow().refusal(from) {
+                Some(code) => Outcome::Letter(Box::new(letter::refusal(&self.job.to, code))),
+                None => match converter.judge(message) {
+                    Some(outcome) => outcome,
+                    None => return Ok(Err(Keeper::Converter)),
+                },
+            };
+        }
+        let Some(relay) = self.relay.as_mut().filter(|_| !matches!(outcome, Outcome::Letter(_))) else {
+            return Ok(Ok(outcome));
+        };
+        let renamed = match &mut self.converter {
+            Some(converter) => relay.rename(message, &mut converter.rewrite),
+            None => relay.judge(message),
+        };
+        match renamed {
+            Ok(true) => Ok(Ok(outcome)),
+            Err(problem) if self.staged.is_empty() => {
+                let problem = problem.to_string();
+                let (topic, (partition, offset)) = (self.job.source.clone(), from);
+                Err(Error::Schema { topic, partition, offset, problem }.into())
+            }
+            Ok(false) | Err(_) => Ok(Err(Keeper::Relay)),
+        }
     }
 
     /// Stages a record for what becomes of it.

@@ -11,7 +11,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use serde::{Deserialize, Serialize};
 
 use super::cast::{Cast, Side};
-use super::convert::Conversions;
+use super::convert::{Conversions, Outcome};
 use super::error::Error;
 use super::identity::Clusters;
 use super::job::Asked;
@@ -136,12 +136,16 @@ impl Plan {
         let began = Instant::now();
         scan::between(cast, (Side::Source, &layout.source.name), Some(&until), |message| {
             seen.add(message, layout.sizes.largest);
+            let mut is_letter = false;
             if let (Some(converter), Some(ways)) = (&mut converter, &mut ways)
                 && let Some(outcome) = converter.settle(message, &stop)
             {
                 ways.add(message, &outcome, converter);
+                is_letter = matches!(outcome, Outcome::Letter(_));
             }
-            if let Some(Some(Err(Lacking::Refused(problem)))) = relay.as_mut().map(|relay| relay.settle(message, &stop))
+            let converted = converter.as_mut().map(|converter| &mut converter.rewrite);
+            if let Some(relay) = relay.as_mut().filter(|_| !is_letter)
+                && let Some(Err(Lacking::Refused(problem))) = relay.settle(message, converted, &stop)
             {
                 refused.insert(problem);
             }

@@ -1,7 +1,7 @@
 //! Records on their way to readers who ask another registry: each names its schemas by that registry's IDs.
 //!
 //! A [`Relay`] belongs to a lane. It knows the IDs that it has met; a record that names another is held while [`Schemas`] finds it
-//! or copies it. Bytes that name no schema pass as they are.
+//! or copies it. Bytes that name no schema pass as they are. Where the job converts, what was converted is renamed, and not what came.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::pipeline::Stop;
 use crate::pipeline::consume;
 use crate::record::Part;
 use crate::schema::SchemaRef;
-use crate::wire::{self, Framed, WireFormat};
+use crate::wire::{self, WireFormat};
 
 /// Pause between looks whether a schema has come.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -47,16 +47,30 @@ impl Relay {
     /// # Errors
     /// Why a schema of the record has no ID there.
     pub(super) fn judge(&mut self, message: &BorrowedMessage<'_>) -> Result<bool, Lacking> {
-        self.rewrite.clear();
+        let mut rewrite = std::mem::take(&mut self.rewrite);
+        rewrite.clear();
+        let judged = self.rename(message, &mut rewrite);
+        self.rewrite = rewrite;
+        judged
+    }
+
+    /// Lets a record that was judged name its schemas by their numbers there; `rewrite` says how it would leave, and how it leaves then.
+    /// Nothing changes where a schema is asked for first.
+    pub(super) fn rename(&mut self, message: &BorrowedMessage<'_>, rewrite: &mut Rewrite) -> Result<bool, Lacking> {
         let headers = consume::headers(message);
-        for (part, bytes) in [(Part::Key, message.key()), (Part::Value, message.payload())] {
-            let Some(bytes) = bytes.filter(|_| self.schemas.takes(part)) else { continue };
-            let allowed = WireFormat::ALL.into_iter().collect();
-            let Ok(framed) = wire::parse(part, bytes, &headers, allowed) else { continue };
-            let is_sure = framed.format == WireFormat::ConfluentHeader;
-            let named = Named { part, schema: framed.schema, is_sure };
+        let parts = [(Part::Key, message.key()), (Part::Value, message.payload())];
+        let mut renamed = [None; 2];
+        for ((part, bytes), renamed) in parts.into_iter().zip(&mut renamed) {
+            let converted = rewrite.named(part);
+            let framed = bytes.filter(|_| converted.is_none() && self.schemas.takes(part));
+            let framed =
+                framed.and_then(|bytes| wire::parse(part, bytes, &headers, WireFormat::ALL.into_iter().collect()).ok());
+            let Some(schema) = converted.or(framed.map(|framed| framed.schema)) else { continue };
+            let is_sure = framed.is_none_or(|framed| framed.format == WireFormat::ConfluentHeader);
+            let named = Named { part, schema, is_sure };
             match self.known.get(&named) {
-                Some(Ok(number)) => write(&mut self.rewrite, part, framed, *number),
+                Some(Ok(number)) if is_same(schema, *number) => {}
+                Some(Ok(number)) => *renamed = Some((part, framed, *number)),
                 Some(Err(problem)) => return Err(problem.clone()),
                 None => {
                     self.ask_for(named);
@@ -64,13 +78,29 @@ impl Relay {
                 }
             }
         }
+        for (part, framed, number) in renamed.into_iter().flatten() {
+            match framed {
+                Some(framed) => rewrite.rename(part, framed, number),
+                None => rewrite.renumber(part, number),
+            }
+        }
+        rewrite.seal(message.key(), message.payload());
         Ok(true)
     }
 
     /// The same, however long the registries take; `None` where it was asked to stop.
-    pub(super) fn settle(&mut self, message: &BorrowedMessage<'_>, stop: &Stop) -> Option<Result<(), Lacking>> {
+    pub(super) fn settle(
+        &mut self,
+        message: &BorrowedMessage<'_>,
+        mut converted: Option<&mut Rewrite>,
+        stop: &Stop,
+    ) -> Option<Result<(), Lacking>> {
         loop {
-            match self.judge(message) {
+            let judged = match &mut converted {
+                Some(rewrite) => self.rename(message, rewrite),
+                None => self.judge(message),
+            };
+            match judged {
                 Ok(true) => return Some(Ok(())),
                 Err(problem) => return Some(Err(problem)),
                 Ok(false) => {}
@@ -115,13 +145,10 @@ impl Drop for Relay {
     }
 }
 
-/// Lets a part name its schema by its number there; one that is called the same leaves as it came.
-fn write(rewrite: &mut Rewrite, part: Part, framed: Framed<'_>, (id, guid): Number) {
-    let is_same = match framed.schema {
+/// Tells whether a schema is called the same there.
+fn is_same(schema: SchemaRef, (id, guid): Number) -> bool {
+    match schema {
         SchemaRef::Id(own) => own == id,
         SchemaRef::Guid(own) => guid == Some(own),
-    };
-    if !is_same {
-        rewrite.rename(part, framed, (id, guid));
     }
 }

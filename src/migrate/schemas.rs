@@ -24,6 +24,7 @@ use super::error::Error;
 use super::imports::Imports;
 use super::keep::{Keep, Wanted};
 use crate::config::{Keys, TargetRegistry};
+use crate::gate::policy::{SubjectRule, TargetRule};
 use crate::pipeline::Stop;
 use crate::record::Part;
 use crate::registry::client::{self, Kind, MAX_DEPTH, Registration};
@@ -86,6 +87,8 @@ pub(super) struct Schemas {
     source: Remote,
     target: Remote,
     topic: String,
+    /// The subjects that the schemas of key and value are looked for in first, and the last version that is of interest there.
+    own: [(Subject, Option<Version>); 2],
     keys: Keys,
     grace: Duration,
     order: Order,
@@ -157,6 +160,7 @@ impl Schemas {
             source,
             target,
             topic: cast.migration.source.clone(),
+            own: own(cast),
             keys: *keys,
             grace: unknown.grace.min(unknown.max_hold),
             order,
@@ -314,9 +318,10 @@ impl Schemas {
         let keep = Keep { source: &self.source, target: &self.target, imports, order: Order::Look };
         let mut wanted = Wanted::default();
         for part in [Part::Value, Part::Key].into_iter().filter(|part| self.takes(*part)) {
-            let subject = self.own(part);
-            if let Some(last) = self.source.versions(&subject, true).await?.last() {
-                keep.collect(&mut wanted, (subject.to_string(), *last), 0).await?;
+            let (subject, limit) = &self.own[part as usize];
+            let mut versions = self.source.versions(subject, true).await?.into_iter().rev();
+            if let Some(last) = versions.find(|version| limit.is_none_or(|limit| *version <= limit.0)) {
+                keep.collect(&mut wanted, (subject.to_string(), last), 0).await?;
             }
         }
         let found = keep.compare(&wanted).await?;
@@ -333,11 +338,6 @@ impl Schemas {
         self.imports.as_ref().map_or(Ok(()), |imports| imports.end_patiently(&Stop::default()))
     }
 
-    /// Returns the subject that a part of the topic's records has by its name.
-    fn own(&self, part: Part) -> Subject {
-        Subject(format!("{}-{}", self.topic, part.name()).into())
-    }
-
     /// Returns where the source's registry has a schema: in the topic's own subject, if it is there, else everywhere.
     async fn registrations(&self, named: Named) -> Result<Vec<Registration>, Fault> {
         let Named { part, schema, is_sure } = named;
@@ -350,9 +350,9 @@ impl Schemas {
         }
         found.sort_by(|a, b| (&a.subject, a.version).cmp(&(&b.subject, b.version)));
         found.dedup();
-        let own = self.own(part);
-        if found.iter().any(|registration| registration.subject == own) {
-            found.retain(|registration| registration.subject == own);
+        let (own, _) = &self.own[part as usize];
+        if found.iter().any(|registration| registration.subject == *own) {
+            found.retain(|registration| registration.subject == *own);
         } else if part == Part::Key && !is_sure && self.keys == Keys::BySubject {
             return Err(Fault::Final(format!(
                 "the key begins as if it named schema {schema}, which is not one of subject '{own}'; set 'target.keys: framed' \
@@ -433,6 +433,22 @@ impl Schemas {
         }
         Err(Fault::Final(format!("schema {id} of the target's registry is not that of subject '{subject}' in both")))
     }
+}
+
+/// Returns the subjects that schemas are looked for in first: what a part becomes, or what serializers register by default.
+fn own(cast: &Cast) -> [(Subject, Option<Version>); 2] {
+    let policy = cast.migration.conversion.as_ref().map(|gate| &gate.policy);
+    [Part::Key, Part::Value].map(|part| {
+        let converted = policy.and_then(|policy| if part == Part::Key { &policy.key } else { &policy.value }.as_ref());
+        let version = converted.and_then(|part| match part.target {
+            TargetRule::Version(version) => Some(version),
+            TargetRule::Latest | TargetRule::Any => None,
+        });
+        match converted.map(|part| &part.subject) {
+            Some(SubjectRule::Named(subject)) => (Subject(subject.as_str().into()), version),
+            _ => (Subject(format!("{}-{}", cast.migration.source, part.name()).into()), None),
+        }
+    })
 }
 
 fn unknown(Named { part, schema, is_sure }: Named) -> String {

@@ -151,24 +151,20 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
         if !comparison.is_to_compare(message) {
             return;
         }
-        if let Some(relay) = &mut relay {
-            match relay.settle(message, &stop) {
-                Some(Err(problem)) => {
-                    let (partition, offset) = (message.partition(), message.offset());
-                    tracing::warn!(partition, offset, %problem, "a schema differs");
-                    comparison.tell_schema(message);
-                }
-                _ => comparison.compare(message, Some(&relay.rewrite), None),
-            }
-            return;
+        if let Some(Some(Outcome::Letter(finding))) =
+            converter.as_mut().map(|converter| converter.settle(message, &stop))
+        {
+            return comparison.expect_letter(message, &finding);
         }
-        match &mut converter {
-            None => comparison.compare(message, None, values.as_mut()),
-            Some(converter) => match converter.settle(message, &stop) {
-                Some(Outcome::Letter(finding)) => comparison.expect_letter(message, &finding),
-                _ => comparison.compare(message, Some(&converter.rewrite), values.as_mut()),
-            },
+        let mut converted = converter.as_mut().map(|converter| &mut converter.rewrite);
+        let renamed = relay.as_mut().and_then(|relay| relay.settle(message, converted.as_deref_mut(), &stop));
+        if let Some(Err(problem)) = renamed {
+            let (partition, offset) = (message.partition(), message.offset());
+            tracing::warn!(partition, offset, %problem, "a schema differs");
+            return comparison.tell_schema(message);
         }
+        let renamed = relay.as_ref().map(|relay| &relay.rewrite);
+        comparison.compare(message, converted.map(|rewrite| &*rewrite).or(renamed), values.as_mut());
     })?;
     if let (Some(values), true) = (&mut values, comparison.has_doubts()) {
         scan::all(cast, Side::Target, &job.to, |message| comparison.look_again(message, values))?;

@@ -45,6 +45,25 @@ fn reads_both_prefixes() {
 }
 
 #[test]
+fn a_part_that_was_written_is_renumbered() {
+    let other = (SchemaId(0x0102_0304), Some(SchemaGuid([7; 16])));
+    let guid = [&[1], &[7; 16][..], b"datum"].concat();
+    let cases: [(&[u8], _, &[u8]); 3] = [
+        (b"\0\0\0\0\x09datum", other, b"\0\x01\x02\x03\x04datum"),
+        (&guid_frame(b"datum"), other, &guid),
+        // A registry without GUIDs.
+        (&guid_frame(b"datum"), (other.0, None), b"\0\x01\x02\x03\x04datum"),
+    ];
+    for (before, number, after) in cases {
+        let mut bytes = before.to_vec();
+        renumber(&mut bytes, number);
+        assert_eq!(bytes, after);
+        let framed = parse(Part::Value, after, &[], all()).unwrap();
+        assert_eq!(named(&bytes), Some(framed.schema));
+    }
+}
+
+#[test]
 fn names_what_is_wrong_with_a_prefix() {
     use ReasonCode::{NotFramed, TruncatedFrame};
     let cases: [(&[u8], ReasonCode, &str); 7] = [

@@ -230,11 +230,25 @@ fn found(report: &Value) -> Vec<(&str, Option<Spot>)> {
 #[test]
 fn every_damage_of_a_conversion_is_found() {
     let cluster = shared();
-    let world = World::new(&cluster, "forged");
+    find_all(&cluster, World::new(&cluster, "forged"));
+}
+
+/// The same, where the copies name the schemas of another registry: they are read with that.
+#[test]
+fn every_damage_of_a_conversion_for_another_registry_is_found() {
+    let cluster = shared();
+    let (world, target) = World::between(&cluster, "forged-far", "map");
+    for size in 1..5 {
+        target.register(&format!("other-{size}"), &format!(r#"{{"type":"fixed","name":"F","size":{size}}}"#));
+    }
+    find_all(&cluster, world);
+}
+
+fn find_all(cluster: &Cluster, world: World) {
     // The last ones are dead letters that stay as they are.
     let mut orders = orders(seed(), 300, &MIXED);
     orders.iter_mut().rev().take(3).for_each(|order| order.kind = Kind::Bare);
-    world.send(&cluster, &orders);
+    world.send(cluster, &orders);
     world.job.ask(&["run", "--lanes", "1"]).json();
     let count = |is_meant: fn(&Order) -> bool| orders.iter().filter(|order| is_meant(order)).count();
     let real = world.job.ask(&["verify"]).json();
@@ -242,14 +256,14 @@ fn every_damage_of_a_conversion_is_found() {
     assert_eq!(real["compared"], orders.len(), "{real}");
     assert_eq!(real["converted"], count(|order| order.kind == OLD), "{real}");
     assert_eq!(real["dead_letters"], count(|order| order.kind.reason().is_some()), "{real}");
-    let mut left = Left::read(&cluster, &world, &orders);
+    let mut left = Left::read(cluster, &world, &orders);
     damage_copies(&world, &mut left);
     damage_letters(&mut left);
     // Other bytes and the same to readers: no damage.
     let spot = left.pick(OLD);
     let copy = left.copies.iter_mut().find(|copy| copy.of == Some(spot)).unwrap();
     swap_tags(&mut copy.content);
-    let dead = plant(&cluster, &world, &left);
+    let dead = plant(cluster, &world, &left);
     let job = world.job.set("/migrations/copy/dead_letter", dead);
     let ended = job.ask(&["verify"]);
     let report = ended.any_json();

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conversions;
+mod converted_schemas;
 mod copies;
 mod cut_overs;
 mod ends;

@@ -135,6 +135,8 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) subject: String,
     pub(crate) ids: [i32; 3],
+    /// By which ID copies name the second version.
+    pub(crate) written: i32,
     pub(crate) job: Job,
     /// What orders of version 3 have as their channel, once converted.
     pub(crate) channel: &'static str,
@@ -163,7 +165,21 @@ impl World {
         let job = Job::new(cluster, &source)
             .set("/registry", json!({ "url": registry.url(), "refresh": "1s", "unknown_schema": unknown }))
             .set("/migrations/copy/value", json!({ "subject": subject, "target": 2 }));
-        Self { registry, subject, ids, job, channel: "web" }
+        Self { registry, subject, ids, written: ids[1], job, channel: "web" }
+    }
+
+    /// The same, and another registry for readers of the target.
+    pub(crate) fn between(cluster: &Cluster, name: &str, ids: &str) -> (Self, Registry) {
+        let (world, target) = (Self::new(cluster, name), Registry::start());
+        let of_job = json!({ "registry": { "url": target.url() }, "ids": ids });
+        let job = world.job.set("/migrations/copy/target", of_job);
+        (Self { job, ..world }, target)
+    }
+
+    /// Takes the ID of the second version from the registry of the target's readers.
+    pub(crate) fn read_by(self, target: &Registry) -> Self {
+        let version = target.ask("GET", &format!("/subjects/{}/versions/2", self.subject), "");
+        Self { written: i32::try_from(version["id"].as_i64().unwrap()).unwrap(), ..self }
     }
 
     pub(crate) fn dead_letters(&self) -> String {
@@ -189,9 +205,12 @@ impl World {
     /// Returns what a record becomes that is no dead letter.
     pub(crate) fn copied(&self, order: &Order) -> Content {
         let mut content = self.content(order);
+        if order.kind == Kind::Target {
+            content.value = Some(by_id(self.written, &order.datum(2)));
+        }
         if let Some(version) = order.kind.converted_from() {
             let datum = if version == 3 { order.bridged(self.channel) } else { order.datum(2) };
-            content.value = Some(by_id(self.ids[1], &datum));
+            content.value = Some(by_id(self.written, &datum));
             let hash = hash(&content);
             let (from, to) = (&self.job.source, &self.job.to);
             let places =

@@ -35,6 +35,15 @@ pub(super) async fn probe(config: &Config, report: &mut Report) {
         if let Some(gate) = &job.conversion {
             probe_source(&client, gate, &job.source, &mut BTreeSet::new(), report).await;
         }
+        if let Some(target) = &job.registry {
+            let pinged = match Client::new(&target.registry) {
+                Ok(client) => client.ping().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = pinged {
+                report.fault(&format!("migrations.{}.target.registry", job.name), error);
+            }
+        }
     }
 }
 

@@ -36,8 +36,7 @@ pub(super) fn check(root: &mut Section<'_>, gates: &[Gate], mistakes: &Mistakes)
 fn check_one(name: String, mut section: Section<'_>, gates: &[Gate], mistakes: &Mistakes) -> Option<Migration> {
     section.require("source", "the topic that the job copies");
     section.require("to", "the topic that its records go to");
-    let converts = section.has("value");
-    let (target, registry) = section.given("target").map_or((None, None), |target| check_target(target, converts));
+    let (target, registry) = section.given("target").map_or((None, None), check_target);
     let is_far = target.is_some();
     let source = section.read("source", leaf::topic);
     let to = section.read("to", leaf::topic);
@@ -180,7 +179,7 @@ fn partitions(text: &str) -> Result<i32, String> {
 }
 
 /// Checks how cluster and registry of the target are reached.
-fn check_target(mut section: Section<'_>, converts: bool) -> (Option<Kafka>, Option<TargetRegistry>) {
+fn check_target(mut section: Section<'_>) -> (Option<Kafka>, Option<TargetRegistry>) {
     if !section.has("registry") {
         section.require("kafka", "how the other cluster is reached; leave `target` out where there is one cluster");
         for key in ["ids", "keys"] {
@@ -188,9 +187,6 @@ fn check_target(mut section: Section<'_>, converts: bool) -> (Option<Kafka>, Opt
                 section.mistake(key, "has no meaning where the target has no `registry` of its own");
             }
         }
-    } else if converts {
-        let problem = "copies schemas for records that are copied as they are, and this job converts them; leave `value` out, or give converted records the registry that has both schemas";
-        section.mistake("registry", problem);
     }
     let kafka = section.given("kafka").map(kafka::check);
     let ids = section.word("ids", &[("map", TargetIds::Map), ("keep", TargetIds::Keep)], &[]).unwrap_or(TargetIds::Map);
