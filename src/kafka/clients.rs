@@ -228,18 +228,6 @@ impl Latest {
     }
 }
 
-/// Tells whether a broker refuses a record for what it is, so that no other attempt changes it.
-pub(crate) fn refuses_record(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::MessageSizeTooLarge
-            | RDKafkaErrorCode::MessageBatchTooLarge
-            | RDKafkaErrorCode::InvalidRecord
-            | RDKafkaErrorCode::InvalidTimestamp
-            | RDKafkaErrorCode::PolicyViolation
-    )
-}
-
 /// Leaves the end of a client to a thread of its own: librdkafka takes its time for it, and has been seen to hang.
 pub(crate) fn end_aside<T: Send + 'static>(client: T) {
     let ended = thread::Builder::new().name("client-end".to_owned()).spawn(move || drop(client));

@@ -417,7 +417,8 @@ impl<'c> Copy<'c> {
         gauge.bytes.fetch_add(self.next.bytes - self.committed.bytes, Ordering::Relaxed);
     }
 
-    /// Says which record it was that a topic does not take, if it was one. Where there are dead letters, it becomes one.
+    /// Says which record it was that a topic does not take, if it was one. Where there are dead letters, it becomes one; and
+    /// of several that were refused together nobody knows yet which it was.
     pub(super) fn blame(&self, trouble: Trouble) -> Stopped {
         let record = trouble.refused.and_then(|(tag, code)| Some((self.staged.get(tag)?, code)));
         let Some((&Staged { from, is_letter, .. }, code)) = record else { return Stopped::Trouble(trouble) };
@@ -425,18 +426,17 @@ impl<'c> Copy<'c> {
         refused.forget(&self.committed.next);
         let letters = self.lane.terms.letters.as_ref();
         let is_answered = match (letters, is_letter) {
-            (None, _) => false,
             (Some(_), true) => refused.shrink(from),
-            (Some(_), false) => {
-                let tags = self.writer.refused();
+            (_, _) => {
+                let (tags, is_named) = self.writer.refused();
                 let spots = tags.iter().filter_map(|tag| self.staged.get(*tag));
                 let mut spots: Vec<Spot> = spots.filter(|staged| !staged.is_letter).map(|staged| staged.from).collect();
                 // Our own client has refused it, before any broker saw it.
                 if spots.is_empty() {
                     spots.push(from);
                 }
-                refused.add(&spots, code);
-                true
+                refused.add(&spots, (code, is_named));
+                letters.is_some() || refused.refusal(from).is_none()
             }
         };
         if is_answered {

@@ -3,6 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::{offsets, state};
+use crate::kafka::blame::is_size;
 use crate::kafka::topics;
 
 /// Why a job cannot go on.
@@ -35,12 +36,13 @@ pub enum Error {
         /// The first offset that is there.
         to: i64,
     },
-    /// Topics or clusters are not what they were when the job began.
+    /// Topics or clusters are not what they were when the job began, or the job itself is not what it was.
     #[error("{0}")]
     Changed(String),
     /// A record that the target takes in no form.
     #[error(
-        "the record at {topic}-{partition}@{offset} is not taken by '{to}': {code}; the job stops before it. Let the topic take it (max.message.bytes), then run again"
+        "the record at {topic}-{partition}@{offset} is not taken by '{to}': {code}; the job stops before it. Let the topic take it{}, then run again",
+        settings(*code)
     )]
     Refused {
         /// The source.
@@ -91,6 +93,21 @@ pub enum Error {
     /// A thread of the job panicked; the line before says where.
     #[error("a bug of sluice stopped the job; run again with RUST_BACKTRACE=1 and report it")]
     Panicked,
+}
+
+/// Returns the settings of a topic that make it refuse a record, as an insertion.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "librdkafka has hundreds of codes, and others say nothing of settings"
+)]
+fn settings(code: RDKafkaErrorCode) -> &'static str {
+    match code {
+        RDKafkaErrorCode::InvalidRecord => " (a compacted topic takes no record without a key: cleanup.policy)",
+        RDKafkaErrorCode::InvalidTimestamp => " (message.timestamp.before.max.ms, message.timestamp.after.max.ms)",
+        RDKafkaErrorCode::MessageBatchTooLarge => " (segment.bytes)",
+        code if is_size(code) => " (max.message.bytes)",
+        _ => "",
+    }
 }
 
 impl Error {

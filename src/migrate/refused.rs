@@ -1,7 +1,7 @@
-//! Records that brokers refuse for what they are, where a job has dead letters for them.
+//! Records that brokers refuse for what they are.
 //!
-//! Brokers take or refuse batches whole, and the lane begins anew after a refusal. So a record is to blame only if it was refused
-//! alone: those that were refused together are sent one by one the next time ([`Refused::is_suspect`]).
+//! Brokers take or refuse batches whole, and the lane begins anew after a refusal. So a record is to blame only if the broker named
+//! it, or if it was refused alone: those that were refused together are sent one by one the next time ([`Refused::is_suspect`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::offsets::Spot;
 use crate::gate::extent::Extent;
+use crate::kafka::blame::is_size;
 
 /// What one lane has learnt of records that it has not committed.
 #[derive(Debug, Default)]
@@ -19,11 +20,12 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Takes in records that the target has refused together.
-    pub(super) fn add(&mut self, together: &[Spot], code: RDKafkaErrorCode) {
-        if let [alone] = together {
-            self.suspects.remove(alone);
-            self.guilty.insert(*alone, code);
+    /// Takes in records that the target has refused together, and whether the broker named each of them. (Of a batch that is too
+    /// large it names none.)
+    pub(super) fn add(&mut self, together: &[Spot], (code, is_named): (RDKafkaErrorCode, bool)) {
+        if together.len() == 1 || (is_named && !is_size(code)) {
+            self.suspects.retain(|spot| !together.contains(spot));
+            self.guilty.extend(together.iter().map(|spot| (*spot, code)));
         } else {
             self.suspects.extend(together);
         }
@@ -67,14 +69,24 @@ mod tests {
     fn only_a_record_that_was_refused_alone_is_to_blame() {
         const CODE: RDKafkaErrorCode = RDKafkaErrorCode::MessageSizeTooLarge;
         let mut refused = Refused::default();
-        refused.add(&[(0, 1), (0, 2)], CODE);
+        refused.add(&[(0, 1), (0, 2)], (CODE, true));
         assert!(refused.is_suspect((0, 1)) && refused.is_suspect((0, 2)) && !refused.is_suspect((0, 3)));
         assert_eq!(refused.refusal((0, 1)), None);
-        refused.add(&[(0, 2)], CODE);
+        refused.add(&[(0, 2)], (CODE, false));
         assert_eq!((refused.refusal((0, 2)), refused.is_suspect((0, 2))), (Some(CODE), false));
         assert!(refused.shrink((0, 2)) && refused.shrink((0, 2)), "without detail, then the least");
         assert!(!refused.shrink((0, 2)), "there is nothing smaller");
         refused.forget(&BTreeMap::from([(0, 2)]));
         assert_eq!((refused.is_suspect((0, 1)), refused.refusal((0, 2))), (false, Some(CODE)));
+    }
+
+    #[test]
+    fn records_that_the_broker_has_named_need_no_second_look() {
+        const CODE: RDKafkaErrorCode = RDKafkaErrorCode::InvalidRecord;
+        let mut refused = Refused::default();
+        refused.add(&[(0, 1), (0, 2)], (CODE, true));
+        assert_eq!((refused.refusal((0, 1)), refused.refusal((0, 2))), (Some(CODE), Some(CODE)));
+        refused.add(&[(0, 3), (0, 4)], (CODE, false));
+        assert!(refused.is_suspect((0, 3)) && refused.refusal((0, 3)).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::kafka::clients;
+use crate::kafka::blame::Blame;
 
 /// Rights that no further attempt brings.
 const FORBIDDEN: [RDKafkaErrorCode; 5] = [
@@ -59,7 +59,7 @@ impl Trouble {
 
     /// A record that was not taken: for its own sake, or because something else has ended the transaction.
     pub(super) fn not_taken(tag: usize, code: RDKafkaErrorCode) -> Self {
-        let refused = clients::refuses_record(code).then_some((tag, code));
+        let refused = (Blame::of(code) == Blame::Record).then_some((tag, code));
         let is_final = FORBIDDEN.contains(&code);
         Self { refused, is_final, ..Self::new(format!("the brokers took no record: {code}")) }
     }

@@ -15,6 +15,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerCon
 use rdkafka::{ClientContext, Message as _};
 
 use super::trouble::Trouble;
+use crate::kafka::blame::Blame;
 use crate::kafka::clients;
 use crate::kafka::ffi::{Outgoing, Producer, TopicHandle};
 use crate::pipeline::Stop;
@@ -38,8 +39,28 @@ const PAUSE: Duration = Duration::from_millis(1);
 struct Delivered {
     /// The offset of each record by its tag; -1 where none is known.
     offsets: Vec<i64>,
-    /// The records that were not taken, by their tags, and why.
+    /// The records that were refused for what they are, by their tags, and why.
     refused: Vec<(usize, RDKafkaErrorCode)>,
+    /// Whether a broker told a culprit from its neighbours.
+    names_culprits: bool,
+    /// The first that was not taken for another reason, such as a refused one in its batch.
+    failed: Option<(usize, RDKafkaErrorCode)>,
+}
+
+impl Delivered {
+    fn fail(&mut self, tag: usize, code: RDKafkaErrorCode, blame: Blame) {
+        self.names_culprits |= blame == Blame::Neighbour;
+        if blame == Blame::Record {
+            self.refused.push((tag, code));
+        } else {
+            self.failed.get_or_insert((tag, code));
+        }
+    }
+
+    /// Returns a record that was not taken: one that is to blame, where there is one.
+    fn first(&self) -> Option<(usize, RDKafkaErrorCode)> {
+        self.refused.first().copied().or(self.failed)
+    }
 }
 
 /// Receives librdkafka's events for one producer.
@@ -79,9 +100,9 @@ impl ProducerContext for Context {
                 }
                 delivered.offsets[tag] = message.offset();
             }
-            Err((error, _)) => {
+            Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                delivered.refused.push((tag, code));
+                delivered.fail(tag, code, Blame::of_report(code, message));
             }
         }
     }
@@ -161,16 +182,18 @@ impl Writer {
         if let Some((code, why)) = client.client().fatal_error() {
             return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
         }
-        match client.context().delivered().refused.first() {
-            Some(&(tag, code)) => Err(Trouble::not_taken(tag, code)),
+        match client.context().delivered().first() {
+            Some((tag, code)) => Err(Trouble::not_taken(tag, code)),
             None => Ok(()),
         }
     }
 
-    /// Returns the tags of all records that were refused with the first: those of one batch.
-    pub(super) fn refused(&self) -> Vec<usize> {
-        let Ok(producer) = self.producer() else { return Vec::new() };
-        producer.client().context().delivered().refused.iter().map(|(tag, _)| *tag).collect()
+    /// Returns the tags of all records that were refused for what they are, or for one among them; and whether the broker has
+    /// named those that are to blame.
+    pub(super) fn refused(&self) -> (Vec<usize>, bool) {
+        let Ok(producer) = self.producer() else { return (Vec::new(), false) };
+        let delivered = producer.client().context().delivered();
+        (delivered.refused.iter().map(|(tag, _)| *tag).collect(), delivered.names_culprits)
     }
 
     /// Waits until the brokers have every record.
@@ -232,5 +255,25 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         clients::end_aside(self.producer.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_to_blame_counts_before_those_that_were_refused_with_it() {
+        let mut delivered = Delivered::default();
+        for (tag, code) in [
+            (0, RDKafkaErrorCode::InvalidDifferentRecord),
+            (1, RDKafkaErrorCode::InvalidRecord),
+            (2, RDKafkaErrorCode::InvalidRecord),
+        ] {
+            delivered.fail(tag, code, Blame::of(code));
+        }
+        assert_eq!(delivered.first(), Some((1, RDKafkaErrorCode::InvalidRecord)));
+        assert_eq!(delivered.refused.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(), [1, 2]);
+        assert!(delivered.names_culprits);
     }
 }

@@ -14,8 +14,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
+use crate::kafka::blame::Blame;
 use crate::kafka::clients;
-use crate::kafka::ffi;
 use crate::kafka::statistics::Statistics;
 use crate::migrate::offsets::Spot;
 use crate::telemetry::logging;
@@ -188,8 +188,7 @@ impl ProducerContext for Context {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let (topic, partition) = (message.topic(), message.partition());
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        match Blame::of(code) {
-            Blame::Record if ffi::is_neighbour(message) => failures.refused.names_culprits = true,
+        match Blame::of_report(code, message) {
             // Purged by our own abort, which has its own reason.
             Blame::Us => return,
             Blame::Record => failures.refused.add(topic, partition, tag, code),
@@ -203,39 +202,6 @@ impl ProducerContext for Context {
         }
         self.failed.store(true, Ordering::Release);
     }
-}
-
-/// What a failed delivery is put down to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blame {
-    /// The record, or one of those in its batch.
-    Record,
-    /// Another record of its batch, which is named.
-    Neighbour,
-    /// The topic, the cluster, our rights: whatever is mended from outside.
-    Topic,
-    /// Nobody: it was taken back.
-    Us,
-}
-
-impl Blame {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "librdkafka has hundreds of codes, and all others are one case")]
-    fn of(code: RDKafkaErrorCode) -> Self {
-        match code {
-            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => Self::Us,
-            RDKafkaErrorCode::InvalidDifferentRecord => Self::Neighbour,
-            RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::InvalidTimestamp | RDKafkaErrorCode::InvalidMessage => {
-                Self::Record
-            }
-            code if is_size(code) => Self::Record,
-            _ => Self::Topic,
-        }
-    }
-}
-
-/// Tells whether a batch was refused for its size: more than the topic takes, or than a segment of its log.
-pub(super) fn is_size(code: RDKafkaErrorCode) -> bool {
-    matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
 }
 
 /// Returns the name of a refusal in Kafka's protocol.

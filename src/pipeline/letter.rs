@@ -10,7 +10,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 
 use super::Fault;
-use super::deliveries::{is_size, protocol_name};
+use super::deliveries::protocol_name;
 use super::output::{Origin, Staged};
 use super::produce::{Change, Relabel};
 use super::refused::Known;
@@ -21,6 +21,7 @@ use crate::gate::extent::{self, Extent};
 use crate::gate::policy::Mode;
 use crate::gate::profile::Profile;
 use crate::gate::verdict::{Finding, Route};
+use crate::kafka::blame::is_size;
 use crate::record::{Part, Record, Value};
 use crate::violation::{ReasonCode, Violation};
 

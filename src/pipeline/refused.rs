@@ -12,11 +12,12 @@ use rdkafka::error::RDKafkaErrorCode;
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
-use super::deliveries::{Refusals, is_size};
+use super::deliveries::Refusals;
 use super::output::Origin;
 use super::routes::Routes;
 use super::search::Search;
 use crate::gate::extent::Extent;
+use crate::kafka::blame::is_size;
 use crate::record::{Offset, Partition};
 use crate::schema::table::Source;
 

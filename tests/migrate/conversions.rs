@@ -13,6 +13,7 @@ use super::common::schemas::zigzag;
 use super::common::traffic::by_id;
 use super::common::{long, seed, unique, wait_for};
 use super::copies::held;
+use super::job::Job;
 use super::orders::{Kind, MIXED, Order, World, count, orders};
 
 #[test]
@@ -141,6 +142,27 @@ fn a_record_too_large_for_the_target_becomes_a_dead_letter() {
     world.send(&cluster, &orders);
     assert_eq!(world.job.ask(&["run"]).json()["done"], true);
     world.assert_done(&cluster, &orders, |order| order.kind.reason().or((order.size > 0).then_some("too_large")));
+}
+
+/// Brokers name those that are to blame where they refuse several of a batch that begins with good ones.
+#[test]
+fn records_that_the_target_refuses_become_dead_letters_and_stop_a_job_that_has_none() {
+    let cluster = shared();
+    let compacted = [("cleanup.policy", "compact")];
+    let world = World::new(&cluster, "keyless");
+    cluster.create_topic(&world.job.to, super::orders::PARTITIONS, &compacted);
+    // Each fifth order has no key.
+    let orders: Vec<Order> = orders(seed(), 60, &[Kind::Old, Kind::Target]).split_off(1);
+    world.send(&cluster, &orders);
+    assert_eq!(world.job.ask(&["run", "--lanes", "1"]).json()["done"], true);
+    world.assert_done(&cluster, &orders, |order| (order.number % 5 == 0).then_some("broker_rejected"));
+    let job = Job::new(&cluster, &world.job.source);
+    cluster.create_topic(&job.to, super::orders::PARTITIONS, &compacted);
+    let ended = job.ask(&["run", "--lanes", "3"]);
+    // Orders 3, 6, 9, 12, 15 … are in partition 0, 1, 4, 7, 10 … in 1, and 2, 5 … in 2.
+    let named = [(0, 4), (1, 3), (2, 1)].map(|(partition, offset)| format!("{}-{partition}@{offset} ", job.source));
+    assert!(ended.code() == 3 && named.iter().any(|named| ended.err.contains(named)), "{ended:?}");
+    assert!(ended.err.contains("cleanup.policy"), "{ended:?}");
 }
 
 /// Whoever registers a version meanwhile changes nothing.

@@ -15,6 +15,7 @@ use rdkafka::{ClientContext, Message as _};
 
 use super::clients::{NAME, RETRY_WAIT};
 use super::progress::WriteId;
+use crate::kafka::blame::Blame;
 use crate::kafka::clients;
 use crate::kafka::ffi::{Outgoing, OwnedHeaders, Producer, TopicHandle};
 use crate::registry::store::LogRecord;
@@ -74,7 +75,7 @@ impl Trouble {
 
     /// A record that was not taken: for its own sake, or because something else has ended the transaction.
     fn not_taken(code: RDKafkaErrorCode) -> Self {
-        let refused = Some(code).filter(|code| clients::refuses_record(*code));
+        let refused = Some(code).filter(|code| Blame::of(*code) == Blame::Record);
         Self { refused, ..Self::new(format!("the brokers took no record: {code}")) }
     }
 }
@@ -82,7 +83,7 @@ impl Trouble {
 /// What brokers have said of the records of a transaction.
 #[derive(Debug, Clone, Copy, Default)]
 struct Delivered {
-    /// Why they did not take the first one that they did not take.
+    /// Why they did not take one.
     refused: Option<RDKafkaErrorCode>,
     /// The lowest and the highest offset that they gave.
     offsets: Option<(i64, i64)>,
@@ -125,9 +126,11 @@ impl ProducerContext for Context {
                 let (first, last) = delivered.offsets.unwrap_or((offset, offset));
                 delivered.offsets = Some((first.min(offset), last.max(offset)));
             }
-            Err((error, _)) => {
-                delivered.refused.get_or_insert(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
+            // One that is to blame counts before those that were refused with it.
+            Err((error, _)) if delivered.refused.is_none_or(|code| Blame::of(code) != Blame::Record) => {
+                delivered.refused = Some(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
             }
+            Err(_) => {}
         }
     }
 }
