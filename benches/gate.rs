@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sluice::gate::Gate;
-use sluice::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use sluice::gate::policy::{Incompatible, Mode, Pairing, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
 use sluice::gate::rewrite::Rewrite;
 use sluice::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use sluice::schema::avro::Schema;
@@ -43,7 +43,7 @@ fn gate(key: Option<PartPolicy>) -> Gate {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Divert,
         mode: Mode::Enforce,
-        paired: false,
+        pairing: Pairing::None,
     })
 }
 

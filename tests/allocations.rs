@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sluice::convert::{Codec, Plan, Scratch};
 use sluice::dead_letters::{Filter, Letter, Line};
 use sluice::gate::Gate;
-use sluice::gate::policy::{Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
+use sluice::gate::policy::{Incompatible, Mode, Pairing, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones};
 use sluice::gate::rewrite::Rewrite;
 use sluice::gate::tally::{Counted, Tally};
 use sluice::gate::verdict::{Decision, Route};
@@ -88,7 +88,7 @@ fn good_records_are_decided_without_allocation() {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Divert,
         mode: Mode::Enforce,
-        paired: false,
+        pairing: Pairing::None,
     };
     let gate = Gate::new(policy);
     let table = table();
@@ -164,7 +164,7 @@ fn converted_records_are_decided_without_allocation() {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Convert,
         mode: Mode::Enforce,
-        paired: false,
+        pairing: Pairing::None,
     };
     let gate = Gate::writing(policy, "orders-v2");
     let mut rewrite = Rewrite::default();

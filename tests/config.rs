@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sluice::config::{Config, Delivery, Environment, Error, LogFormat, Sources, Start, Syntax, UnusableSchema};
 use sluice::gate::limit::Limit;
-use sluice::gate::policy::{Incompatible, Mode, SubjectRule, TargetRule, Tombstones};
+use sluice::gate::policy::{Incompatible, Mode, Pairing, SubjectRule, TargetRule, Tombstones};
 use sluice::gate::profile::Profile;
 use sluice::schema::Version;
 
@@ -315,7 +315,11 @@ fn converters_stand_behind_gates_and_in_pairs() {
     assert_eq!((&*outputs.validated, outputs.converter, &*outputs.dead_letter), ("new", None, "new.dead-letter"));
     let value = up.policy.value.as_ref().unwrap();
     assert_eq!((value.target, value.conversion.as_ref().unwrap().all), (TargetRule::Version(Version(3)), true));
-    assert!(up.policy.paired && up.policy.key.is_none() && up.policy.incompatible == Incompatible::Convert);
+    assert!(
+        up.policy.pairing == Pairing::Pair
+            && up.policy.key.is_none()
+            && up.policy.incompatible == Incompatible::Convert
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
+use common::client::Content;
 use common::gate::{Gate, binary};
 use common::kafka::{Hold, shared};
 use common::process::{Process, run};
@@ -239,6 +240,10 @@ fn a_shop_changes_its_orders_while_everybody_works() {
         consumer.wait_for("some orders", |handled| handled.len() > 20);
     }
 
+    // A customer is forgotten, and orders again.
+    let forgotten = Content { key: Some(b"customer 0".to_vec()), value: None, headers: Vec::new(), timestamp: PLACED };
+    shop.kafka.writer().write(OLD, (0..PARTITIONS).map(|partition| (partition, &forgotten)), || {});
+
     // Version 2 appears. While nobody writes it, a consumer moves with exact offsets, and producers go on.
     shop.registry.register(NEW_SUBJECT, &schema(2));
     shop.migrate("run");
@@ -283,6 +288,8 @@ fn a_shop_changes_its_orders_while_everybody_works() {
     let web = shop.produce(RAW, 2, of_web);
     let (status, log) = gate.stop(LIMIT);
     assert!(status.success(), "{log}");
+    let tombstones = |topic| shop.kafka.read(&[topic]).iter().filter(|read| read.content.value.is_none()).count();
+    assert_eq!([OLD, NEW].map(tombstones), [3, 3], "none comes back behind orders that are newer");
     let without_converters = text.split_once("converters:").unwrap().0;
     let gate = Gate::start_text(without_converters);
     shop.kafka.delete_topic(OLD);

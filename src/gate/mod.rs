@@ -27,7 +27,7 @@ pub mod verdict;
 
 use smallvec::smallvec;
 
-use self::policy::{Incompatible, Mode, PartPolicy, Policy, Tombstones};
+use self::policy::{Incompatible, Mode, Pairing, PartPolicy, Policy, Tombstones};
 use self::rewrite::Rewrite;
 use self::verdict::{Decision, Finding, Needs, Route, Verdict};
 use crate::convert::NoPath;
@@ -73,7 +73,7 @@ impl Gate {
     pub fn decide(&self, record: &Record<'_>, source: Source, table: &SchemaTable, rewrite: &mut Rewrite) -> Decision {
         rewrite.clear();
         rewrite.schema = None;
-        if self.policy.paired && rewrite::is_from(record, &self.output) {
+        if self.policy.pairing == Pairing::Pair && rewrite::is_from(record, &self.output) {
             return Decision::Route(Route::Skipped, Verdict::Skipped);
         }
         match (self.policy.mode, self.enforce(record, Known { source, table }, rewrite)) {
@@ -81,7 +81,7 @@ impl Gate {
                 rewrite.clear();
                 Decision::Route(Route::Validated, verdict)
             }
-            (_, Decision::Route(Route::Validated, verdict)) if self.policy.paired => {
+            (_, Decision::Route(Route::Validated, verdict)) if self.policy.pairing != Pairing::None => {
                 rewrite.mark(record, &self.output, None);
                 Decision::Route(Route::Validated, verdict)
             }

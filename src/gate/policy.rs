@@ -25,8 +25,19 @@ pub struct Policy {
     pub incompatible: Incompatible,
     /// Whether verdicts route.
     pub mode: Mode,
-    /// Whether records of the converter of the other direction are skipped.
-    pub paired: bool,
+    /// What is done for a converter of the other direction.
+    pub pairing: Pairing,
+}
+
+/// What is done for a converter of the other direction, so that records do not go round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairing {
+    /// Nothing: only what is converted is marked.
+    None,
+    /// What passes is marked too, for a converter that comes to read it.
+    Marks,
+    /// The same, and what the converter of the other direction has marked is skipped.
+    Pair,
 }
 
 /// How one part of a record is checked (Avro, the one format so far).

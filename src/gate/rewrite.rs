@@ -63,9 +63,8 @@ impl Rewrite {
         self.is_active
     }
 
-    /// Tells whether the record leaves as one that was converted, and not only with other names of its schemas.
-    #[must_use]
-    pub fn is_marked(&self) -> bool {
+    /// Tells whether the record leaves as one that was converted or has passed, and not only with other names of its schemas.
+    fn is_marked(&self) -> bool {
         self.is_active && !self.to.is_empty()
     }
 
@@ -164,7 +163,7 @@ impl Rewrite {
         wire::renumber(if header.is_empty() { bytes } else { header }, number);
     }
 
-    /// Hashes a record anew that was converted, and names its schemas otherwise since; its own parts are where none are new.
+    /// Hashes a record anew that is marked, and names its schemas otherwise since; its own parts are where none are new.
     pub(crate) fn seal(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
         if self.is_marked() {
             let digest = digest(self.part(Part::Key).or(key), self.part(Part::Value).or(value));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::policy::{SubjectRule, TargetRule};
+use super::policy::{Pairing, SubjectRule, TargetRule};
 use super::*;
 use crate::record::{Header, Offset, Partition, Position};
 use crate::schema::avro::Schema;
@@ -96,7 +96,7 @@ fn policy() -> Policy {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Divert,
         mode: Mode::Enforce,
-        paired: false,
+        pairing: Pairing::None,
     }
 }
 
@@ -369,7 +369,7 @@ prop_compose! {
         mode in prop::sample::select(vec![Mode::Enforce, Mode::PassAll, Mode::DryRun]),
     ) -> Policy {
         let (key, value) = (key.then(part_policy), value.then(part_policy));
-        Policy { key, value, key_required, tombstones, incompatible, mode, paired: false }
+        Policy { key, value, key_required, tombstones, incompatible, mode, pairing: Pairing::None }
     }
 }
 

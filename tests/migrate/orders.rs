@@ -208,17 +208,19 @@ impl World {
         if order.kind == Kind::Target {
             content.value = Some(by_id(self.written, &order.datum(2)));
         }
-        if let Some(version) = order.kind.converted_from() {
+        let versions = if let Some(version) = order.kind.converted_from() {
             let datum = if version == 3 { order.bridged(self.channel) } else { order.datum(2) };
             content.value = Some(by_id(self.written, &datum));
-            let hash = hash(&content);
-            let (from, to) = (&self.job.source, &self.job.to);
-            let places =
-                [("from", format!("{from}/{}/{version}", self.subject)), ("to", format!("{to}/{}/2", self.subject))];
-            for (name, text) in places.into_iter().chain([("hash", hash)]) {
-                content.headers.push((format!("sluice.converted.{name}"), Some(text.into_bytes())));
-            }
+            [version, 2].map(|version| format!("{}/{version}", self.subject))
+        } else {
+            // It has passed, marked all the same.
+            [(); 2].map(|()| "/".to_owned())
+        };
+        let (hash, topics) = (hash(&content), [&self.job.source, &self.job.to]);
+        for ((name, topic), version) in ["from", "to"].into_iter().zip(topics).zip(versions) {
+            content.headers.push((format!("sluice.converted.{name}"), Some(format!("{topic}/{version}").into_bytes())));
         }
+        content.headers.push(("sluice.converted.hash".to_owned(), Some(hash.into_bytes())));
         content
     }
 

@@ -92,6 +92,8 @@ def consume(bootstrap, registry, topic, group):
             continue
         if message.error():
             sys.exit(str(message.error()))
+        if message.value() is None:
+            continue
         names = [name for name, _ in message.headers() or []]
         say(
             schema=int.from_bytes(message.value()[1:5], "big"),

@@ -10,7 +10,7 @@ use crate::config::conflict;
 use crate::config::error::{Error, Mistakes};
 use crate::config::section::Section;
 use crate::config::{Gate, Kind, Sources};
-use crate::gate::policy::{ConversionRule, Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule};
+use crate::gate::policy::{ConversionRule, Incompatible, Mode, Pairing, PartPolicy, Policy, SubjectRule, TargetRule};
 
 /// Checks one converter; `None` where it cannot be told what it reads and writes.
 pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
@@ -44,7 +44,7 @@ pub(super) fn check(name: String, mut section: Section<'_>) -> Option<Gate> {
         tombstones,
         incompatible: Incompatible::Convert,
         mode: Mode::Enforce,
-        paired: pair.is_some(),
+        pairing: if pair.is_some() { Pairing::Pair } else { Pairing::None },
     };
     Some(Gate {
         name,

@@ -11,7 +11,7 @@ use crate::config::section::Section;
 use crate::config::{Gate, Kind, Oversize, Repartition, Sources, Start, Template, UnusableSchema, limits};
 use crate::gate::limit::Limit;
 use crate::gate::policy::{
-    ConversionRule, Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones,
+    ConversionRule, Incompatible, Mode, Pairing, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones,
 };
 use crate::gate::profile::Profile;
 use crate::schema::Version;
@@ -220,7 +220,7 @@ fn check_policy(section: &mut Section<'_>, groups: Option<usize>) -> Policy {
         tombstones: check_tombstones(section),
         incompatible,
         mode: section.word("mode", &mode, &[]).unwrap_or(Mode::Enforce),
-        paired: false,
+        pairing: Pairing::None,
     }
 }
 

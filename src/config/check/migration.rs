@@ -10,7 +10,7 @@ use crate::config::{
     Gate, Kafka, Keys, Kind, Mappings, Migration, Oversize, Repartition, Sources, Start, TargetIds, TargetRegistry,
     Template, UnusableSchema,
 };
-use crate::gate::policy::{Incompatible, Mode, Policy, Tombstones};
+use crate::gate::policy::{Incompatible, Mode, Pairing, Policy, Tombstones};
 
 /// More partitions of one topic than any cluster serves well.
 const MOST_PARTITIONS: i32 = 100_000;
@@ -119,7 +119,7 @@ fn check_conversion(section: &mut Section<'_>) -> Option<Conversion> {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Convert,
         mode: Mode::Enforce,
-        paired: false,
+        pairing: Pairing::Marks,
     };
     Some(Conversion { policy, dead_letters, mappings })
 }

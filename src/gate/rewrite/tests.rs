@@ -6,7 +6,7 @@ use super::*;
 use crate::convert::{Codec, NoPath, Plan};
 use crate::gate::Gate;
 use crate::gate::policy::{
-    ConversionRule, Incompatible, Mode, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones,
+    ConversionRule, Incompatible, Mode, Pairing, PartPolicy, Policy, SubjectRule, TargetRule, Tombstones,
 };
 use crate::gate::verdict::{Decision, Route, Verdict};
 use crate::record::{Offset, Partition, Position};
@@ -88,6 +88,10 @@ fn part(all: bool) -> Option<PartPolicy> {
 }
 
 fn gate(all: bool, paired: bool) -> Gate {
+    gate_of(all, if paired { Pairing::Pair } else { Pairing::None })
+}
+
+fn gate_of(all: bool, pairing: Pairing) -> Gate {
     let policy = Policy {
         key: None,
         value: part(all),
@@ -95,7 +99,7 @@ fn gate(all: bool, paired: bool) -> Gate {
         tombstones: Tombstones::Pass,
         incompatible: Incompatible::Convert,
         mode: Mode::Enforce,
-        paired,
+        pairing,
     };
     Gate::writing(policy, "orders-v2")
 }
@@ -328,6 +332,9 @@ fn a_pair_marks_what_it_passes() {
         assert_eq!(headers(&rewrite), expected);
         assert_eq!((rewrite.part(Part::Key), rewrite.part(Part::Value)), (None, None));
         assert!(rewrite.pair().is_none());
+        // A job marks the same, for a pair that comes after it.
+        drop(gate_of(true, Pairing::Marks).decide(&record, SOURCE, &table, &mut rewrite));
+        assert_eq!(headers(&rewrite), expected);
         drop(gate(true, false).decide(&record, SOURCE, &table, &mut rewrite));
         assert!(!rewrite.is_active(), "without a pair it leaves as it came");
     }

@@ -121,7 +121,7 @@ impl<'j> Comparison<'j> {
     ) {
         let source = (message.partition(), message.offset());
         let rewrite = rewrite.filter(|rewrite| rewrite.is_active());
-        self.report.converted += u64::from(rewrite.is_some_and(Rewrite::is_marked));
+        self.report.converted += u64::from(rewrite.is_some_and(|rewrite| rewrite.pair().is_some()));
         let (copy, letter) = (self.map.target(source), self.letters.take(source));
         if let Some(letter) = letter {
             let content = self.letters.content(message, &consume::headers(message));
