@@ -47,9 +47,7 @@ pub fn abandon(cast: &Cast, topics: Topics) -> Result<Vec<String>, Error> {
             check_born(cast, &job)?;
         }
     }
-    writing::write_aside(cast, &Job { abandoned: true, ..job.clone() })?;
-    take_lanes(cast, job.lanes..=job.lanes)?;
-    take_lanes(cast, 0..=job.lanes - 1)?;
+    give_up(cast, &job)?;
     // Whatever becomes of the copies, nobody could register in a subject that stays in import mode.
     if let Some(schemas) = Schemas::new(cast, Order::Look)? {
         schemas.take_over(&Stop::default())?;
@@ -68,6 +66,20 @@ pub fn abandon(cast: &Cast, topics: Topics) -> Result<Vec<String>, Error> {
         clusters.there.delete(topic)?;
     }
     Ok(gone)
+}
+
+/// Marks the job and ends its lanes. A run that had looked at the state before may have written the job after the mark; one that
+/// takes its first lane after us sees the mark.
+fn give_up(cast: &Cast, job: &Job) -> Result<(), Error> {
+    let is_given_up = || Ok::<_, Error>(store::state(cast, Some(&[0]))?.job.is_none_or(|job| job.abandoned));
+    loop {
+        writing::write_aside(cast, &Job { abandoned: true, ..job.clone() })?;
+        take_lanes(cast, job.lanes..=job.lanes)?;
+        take_lanes(cast, 0..=job.lanes - 1)?;
+        if is_given_up()? {
+            return Ok(());
+        }
+    }
 }
 
 /// Refuses while groups are on the target: moved ones, those of the configuration, and whoever reads it now.

@@ -17,6 +17,7 @@ use super::schemas::{Order, Schemas};
 use super::state::{Job, State, VERSION};
 use super::{fixed, fresh, store, watch, writing};
 use crate::pipeline::Stop;
+use crate::pipeline::failpoint::{self, Point};
 use crate::pipeline::watchdog::Told;
 
 /// Lanes where nobody says how many.
@@ -80,7 +81,8 @@ impl Open {
             conversions.hold_to(fixed);
         }
         if before.job.as_ref() != Some(&job) {
-            writing::write(&cast, &job, layout.sizes, &stop)?;
+            failpoint::fault(Point::BeforeJob);
+            writing::write(&cast, (&job, before.job.as_ref()), layout.sizes, &stop)?;
             writing::wait_until_shown(&cast, &job)?;
         }
         before.job = Some(job.clone());

@@ -21,10 +21,23 @@ use crate::pipeline::end::Doubts;
 /// The number of a lane that there is never: its `transactional.id` writes what is open in the target's registry.
 pub(super) const IMPORTS: i32 = MOST_LANES + 1;
 
-/// Writes the job in the name of its first lane, which ends whatever another process has under way there.
-pub(super) fn write(cast: &Cast, job: &Job, sizes: Sizes, stop: &Stop) -> Result<(), Error> {
+/// Writes the job in the name of its first lane, which ends whatever another process has under way there; unless that has
+/// written it meanwhile: what a run begins with must not be what another one has begun with, nor has given up.
+pub(super) fn write(
+    cast: &Cast,
+    (job, before): (&Job, Option<&Job>),
+    sizes: Sizes,
+    stop: &Stop,
+) -> Result<(), Error> {
     let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
-    put(cast, 0, &[(JOB.to_owned(), value)], (sizes, stop))
+    put_if(cast, 0, &[(JOB.to_owned(), value)], (sizes, stop), || match store::state(cast, Some(&[0]))?.job {
+        found if found.as_ref() == before => Ok(()),
+        Some(found) if found.abandoned => Err(Error::Abandoned(cast.group.clone())),
+        _ => Err(Error::Changed(format!(
+            "another process has begun job '{}', or gone on with it, just now: stop one of the two, then run again",
+            cast.group
+        ))),
+    })
 }
 
 /// Waits until readers see the job that was written: a commit is answered before. A lane that reads the job before finds none, or
@@ -65,12 +78,24 @@ pub(super) fn put_imports(cast: &Cast, imports: &BTreeMap<String, Import>) -> Re
 }
 
 /// Writes records of partition 0 of the state, all or none.
-fn put(cast: &Cast, lane: i32, records: &[(String, Vec<u8>)], (sizes, stop): (Sizes, &Stop)) -> Result<(), Error> {
+fn put(cast: &Cast, lane: i32, records: &[(String, Vec<u8>)], terms: (Sizes, &Stop)) -> Result<(), Error> {
+    put_if(cast, lane, records, terms, || Ok(()))
+}
+
+/// The same, if that is right once nobody else writes in the name of the lane.
+fn put_if(
+    cast: &Cast,
+    lane: i32,
+    records: &[(String, Vec<u8>)],
+    (sizes, stop): (Sizes, &Stop),
+    check: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
     let what = "the job's state cannot be written";
     let failed = |trouble: Trouble| Error::Kafka { what: what.to_owned(), reason: trouble.why };
     let doubts = Doubts::new(cast.timeout());
     let (config, id) = (cast.producer(lane, 1, sizes), cast.lane_id(lane));
     let mut writer = Writer::take(&config, (&id, cast.timeout(), doubts.backoff()), stop).map_err(failed)?;
+    check()?;
     let topic = writer.topic(&cast.state).map_err(failed)?;
     writer.begin().map_err(failed)?;
     for (tag, (key, value)) in records.iter().enumerate() {

@@ -27,6 +27,8 @@ pub(crate) enum Point {
     AfterCommit,
     /// Partitions are taken from us, and the transaction still runs.
     InRevoke,
+    /// A migration job is about to be written to its state.
+    BeforeJob,
 }
 
 /// Does what was ordered for this point.
@@ -75,7 +77,7 @@ mod ordered {
 
     const VARIABLE: &str = "SLUICE_FAILPOINTS";
 
-    const POINTS: [(&str, Point); 7] = [
+    const POINTS: [(&str, Point); 8] = [
         ("after_poll", Point::AfterPoll),
         ("after_produce", Point::AfterProduce),
         ("before_offsets", Point::BeforeOffsets),
@@ -83,6 +85,7 @@ mod ordered {
         ("before_commit", Point::BeforeCommit),
         ("after_commit", Point::AfterCommit),
         ("in_revoke", Point::InRevoke),
+        ("before_job", Point::BeforeJob),
     ];
 
     static ORDERS: OnceLock<Vec<Order>> = OnceLock::new();

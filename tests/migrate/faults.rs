@@ -115,3 +115,31 @@ fn a_lane_that_hangs_ends_the_job_and_one_that_waits_does_not() {
     assert_eq!(waiting.wait().json()["copied"], 20);
     assert_eq!(hangs.ask(&["run"]).json()["copied"], 20);
 }
+
+/// A run that looked at the state before another one has begun, or before the job was given up.
+#[test]
+fn a_job_that_another_process_has_written_meanwhile_is_left_as_it_is() {
+    let cluster = shared();
+    let source = cluster.topic("meanwhile", 3, &[]);
+    fill(&cluster, &source, seed(), 90);
+    let job = Job::new(&cluster, &source);
+    let halted = |arguments: &[&str]| {
+        let running = job.start(arguments, &[("SLUICE_FAILPOINTS", "before_job=1:stop")]);
+        running.halts();
+        running
+    };
+    let late = halted(&["run", "--lanes", "3"]);
+    job.ask(&["run", "--lanes", "1"]).json();
+    late.signal("CONT");
+    let ended = late.wait();
+    assert!(ended.code() == 3 && ended.err.contains("another process has begun job"), "{ended:?}");
+    assert_eq!(job.ask(&["verify"]).json()["compared"], 90);
+    // What came since would be copied by the next run.
+    fill(&cluster, &source, seed(), 30);
+    let late = halted(&["run"]);
+    job.ask(&["abandon", "--keep-topics"]).json();
+    late.signal("CONT");
+    for ended in [late.wait(), job.ask(&["run"])] {
+        assert!(ended.code() == 3 && ended.err.contains("was abandoned"), "{ended:?}");
+    }
+}

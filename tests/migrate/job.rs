@@ -134,6 +134,15 @@ impl Running {
         Command::new("sh").args(["-c", &command]).status().unwrap().success()
     }
 
+    /// Waits until a failpoint has halted it.
+    pub(crate) fn halts(&self) {
+        super::common::wait_for("a failpoint to halt the command", LIMIT, || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+            let is_halted = stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'));
+            is_halted.then_some(())
+        });
+    }
+
     /// Returns what it has said on standard error.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.err.path()).unwrap()
