@@ -371,6 +371,7 @@ impl<'c> Copy<'c> {
         }
         self.next.time = now();
         let value = serde_json::to_vec(&self.next).map_err(|error| Trouble::last(error.to_string()))?;
+        self.lane.fences.borrow_mut().write(&self.next);
         self.write(self.topics.state, self.lane.number + 1, (LANE.as_bytes(), &value), tag)?;
         self.writer.drain()?;
         failed(Point::BeforeCommit)?;

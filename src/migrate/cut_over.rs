@@ -160,7 +160,7 @@ impl Basis {
     fn is_there(&self, group: &str, moved: &Moved, (from, now): (&Offsets, &Offsets)) -> Result<bool, Error> {
         let (source, to) = (&self.job.source, &self.job.to);
         let has_read = *now != moved.to && (!moved.is_moving || *now != moved.before);
-        match (moved.is_moving, has_read, *from == moved.from) {
+        match (moved.is_moving, has_read, !has_moved(from, &moved.from)) {
             // Killed before or after its offsets were set: it is moved as if nothing had happened.
             (true, false, _) => Ok(false),
             (false, _, true) => Ok(true),
@@ -288,6 +288,11 @@ impl Basis {
     }
 }
 
+/// Tells whether a group has offsets that it had not then. One that has expired since says nothing.
+fn has_moved(now: &Offsets, then: &Offsets) -> bool {
+    now.iter().any(|(partition, next)| then.get(partition) != Some(next))
+}
+
 /// Tells whether the map has all that was copied: no group can be placed by what is left of one.
 fn check_map(cast: &Cast, settled: &Settled) -> Result<(), Error> {
     let copied = settled.state.sums().copied;
@@ -306,4 +311,23 @@ fn found((group, members): (&str, usize), (from, before): (Offsets, Offsets), to
     let again = to.iter().map(|place| place.again).sum();
     let group = group.to_owned();
     Move { group, members, from, to, again, born: 0, left_out: 0, moved: false, already: false, before }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_that_have_expired_tell_of_no_reading() {
+        let then = Offsets::from([(0, 5), (1, 7)]);
+        for (now, expected) in [
+            (vec![(0, 5), (1, 7)], false),
+            (vec![(1, 7)], false),
+            (vec![], false),
+            (vec![(0, 6)], true),
+            (vec![(2, 0)], true),
+        ] {
+            assert_eq!(has_moved(&now.iter().copied().collect(), &then), expected, "{now:?}");
+        }
+    }
 }

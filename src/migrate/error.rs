@@ -70,7 +70,7 @@ pub enum Error {
     },
     /// Somebody else runs the same lane.
     #[error(
-        "fenced twice in short time: another process uses transactional.id '{0}'; the job runs elsewhere too, stop one of the two"
+        "fenced twice in short time by one that copies: another process uses transactional.id '{0}'; the job runs elsewhere too, stop one of the two"
     )]
     Fenced(String),
     /// The cluster was asked and did not answer, or refused.

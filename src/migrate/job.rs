@@ -144,7 +144,15 @@ impl Open {
             let lanes: Vec<_> = (0..self.job.lanes)
                 .map(|number| {
                     let (cast, terms, gauge, lanes) = (&self.cast, &self.terms, &self.gauge, self.job.lanes);
-                    let lane = Lane { cast, number, lanes, terms, gauge, refused: RefCell::default() };
+                    let lane = Lane {
+                        cast,
+                        number,
+                        lanes,
+                        terms,
+                        gauge,
+                        refused: RefCell::default(),
+                        fences: RefCell::default(),
+                    };
                     let stop = &self.terms.stop;
                     scope.spawn(move || lane.run().inspect_err(|_| stop.stop()))
                 })

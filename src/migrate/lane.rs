@@ -20,6 +20,7 @@ use super::cast::{Cast, Consumer, Side};
 use super::convert::Conversions;
 use super::copy::{Copy, Turn};
 use super::error::Error;
+use super::fences::Fences;
 use super::refused::Refused;
 use super::schemas::Schemas;
 use super::state::{Checkpoint, Job};
@@ -130,6 +131,8 @@ pub(super) struct Lane<'j> {
     pub(super) gauge: &'j Gauge,
     /// What it has learnt of records that the target refuses.
     pub(super) refused: RefCell<Refused>,
+    /// What it knows of others that run it.
+    pub(super) fences: RefCell<Fences>,
 }
 
 /// How an attempt ended without trouble.
@@ -144,7 +147,7 @@ impl Lane<'_> {
     /// Copies until the end, or until it is asked to stop; tells whether it has come to the end.
     pub(super) fn run(&self) -> Result<bool, Error> {
         let mut doubts = Doubts::new(self.cast.timeout());
-        let (mut fenced, mut pause) = (None::<Instant>, PAUSE);
+        let mut pause = PAUSE;
         while !self.terms.stop.is_asked() {
             let before = self.gauge.passed.load(Ordering::Relaxed);
             let trouble = match self.attempt(&doubts) {
@@ -161,7 +164,7 @@ impl Lane<'_> {
                 Err(Stopped::Error(error)) => return Err(error),
                 Err(Stopped::Trouble(trouble)) => trouble,
             };
-            self.judge(&trouble, &mut fenced)?;
+            self.judge(&trouble)?;
             if self.gauge.passed.load(Ordering::Relaxed) > before {
                 pause = PAUSE;
             }
@@ -174,12 +177,9 @@ impl Lane<'_> {
     }
 
     /// Tells whether the lane may begin anew.
-    fn judge(&self, trouble: &Trouble, fenced: &mut Option<Instant>) -> Result<(), Error> {
+    fn judge(&self, trouble: &Trouble) -> Result<(), Error> {
         if trouble.is_fenced {
-            let again = self.cast.timeout() * 10;
-            if fenced.replace(Instant::now()).is_some_and(|last| last.elapsed() < again) {
-                return Err(Error::Fenced(self.cast.lane_id(self.number)));
-            }
+            self.fences.borrow_mut().fence();
         }
         if trouble.is_final {
             return Err(Error::Kafka {
@@ -218,6 +218,9 @@ impl Lane<'_> {
             return Err(Error::Abandoned(self.cast.group.clone()).into());
         }
         let checkpoint = state.lanes.remove(&self.number).unwrap_or_else(|| first(&job, self.number));
+        if self.fences.borrow_mut().read(&checkpoint, self.cast.timeout() * 10) {
+            return Err(Error::Fenced(self.cast.lane_id(self.number)).into());
+        }
         let consumer = Closing { consumer: Some(self.cast.consumer(Side::Source, job.lanes)?), lane: self };
         self.check_retention(&consumer, &job, &checkpoint)?;
         drop(watch);

@@ -29,6 +29,7 @@ mod convert;
 mod copy;
 pub mod cut_over;
 mod error;
+mod fences;
 mod fixed;
 mod fresh;
 mod groups;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rdkafka::producer::{BaseProducer, Producer as _};
+
 use super::common::kafka::{Cluster, shared};
 use super::common::{seed, wait_for};
 use super::job::Job;
@@ -114,6 +116,30 @@ fn a_lane_that_hangs_ends_the_job_and_one_that_waits_does_not() {
     waiting.signal("TERM");
     assert_eq!(waiting.wait().json()["copied"], 20);
     assert_eq!(hangs.ask(&["run"]).json()["copied"], 20);
+}
+
+/// A cut-over takes lanes where somebody else's transaction is open on the target; the job goes on, however often.
+#[test]
+fn a_job_whose_lanes_are_taken_goes_on() {
+    let cluster = shared();
+    let source = cluster.topic("taken", 1, &[]);
+    fill(&cluster, &source, seed(), 10);
+    let job = Job::new(&cluster, &source);
+    let running = job.start(&["run", "--follow"], &[]);
+    for round in 1..=4 {
+        wait_for("all to be copied", Duration::from_secs(60), || {
+            (cluster.partitions(&job.to).is_some() && cluster.read(&[&job.to]).len() == round * 10).then_some(())
+        });
+        if round < 4 {
+            let mut config = cluster.client();
+            let taker: BaseProducer =
+                config.set("transactional.id", format!("{}-lane-0", job.name())).create().unwrap();
+            taker.init_transactions(Duration::from_secs(30)).unwrap();
+            fill(&cluster, &source, seed(), 10);
+        }
+    }
+    running.signal("TERM");
+    assert_eq!(running.wait().json()["restarts"], 3);
 }
 
 /// A run that looked at the state before another one has begun, or before the job was given up.
