@@ -2,9 +2,10 @@
 //!
 //! `clients` builds consumers and producers with the settings that Sluice owns; `statistics`
 //! reads the useful part of librdkafka's reports; `topics` lists, creates and compares topics; `refusal` says why brokers
-//! do not let us in, and `blame` what a failed delivery is put down to; `murmur2` is the partitioner of Java's clients; `memory` divides the budget; `probe` asks how far
-//! partitions go; `reading` reads topics outside of any group. `ffi` is the only unsafe code of the crate and gives producing by topic handle, and headers
-//! whose names need not be UTF-8. Nothing here knows gates or schemas.
+//! do not let us in, and `blame` what a failed delivery is put down to; `murmur2` is the partitioner of Java's clients;
+//! `memory` divides the budget; `probe` asks how far partitions go; `reading` reads topics outside of any group. `ffi` is the
+//! only unsafe code of the crate and gives producing by topic handle, and headers whose names need not be UTF-8. Nothing here
+//! knows gates or schemas.
 
 pub mod blame;
 pub mod clients;

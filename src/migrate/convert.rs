@@ -97,7 +97,10 @@ impl Conversions {
                 Err(error) => return Err(Error::Unsuitable(error.to_string())),
             };
             tracing::warn!(%error, "the job waits for the registry");
-            tokio::time::sleep(backoff.next(&error)).await;
+            let until = tokio::time::Instant::now() + backoff.next(&error);
+            while !stop.is_asked() && tokio::time::Instant::now() < until {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 

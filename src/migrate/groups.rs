@@ -39,7 +39,8 @@ pub(super) fn members(cast: &Cast, side: Side, group: &str) -> Result<usize, Err
     Ok(groups.groups().iter().find(|found| found.name() == group).map_or(0, |found| found.members().len()))
 }
 
-/// Returns the groups that a topic's partitions are assigned to now.
+/// Returns the groups that a topic's partitions are assigned to now. Groups of the new protocol (KIP-848) do not show their members
+/// to the question that librdkafka asks: one that has offsets of the topic counts.
 pub(super) fn readers(cast: &Cast, side: Side, topic: &str) -> Result<BTreeSet<String>, Error> {
     let consumer = cast.consumer(side, 1)?;
     let groups = consumer.fetch_group_list(None, PATIENCE);
@@ -48,10 +49,19 @@ pub(super) fn readers(cast: &Cast, side: Side, topic: &str) -> Result<BTreeSet<S
     let length = u16::try_from(topic.len()).unwrap_or(u16::MAX).to_be_bytes();
     let word = [&length, topic.as_bytes()].concat();
     let reads = |assignment: &[u8]| assignment.windows(word.len()).any(|part| part == word);
-    let is_reader = |group: &&rdkafka::groups::GroupInfo| {
-        group.members().iter().any(|member| member.assignment().is_some_and(reads))
-    };
-    Ok(groups.groups().iter().filter(is_reader).map(|group| group.name().to_owned()).collect())
+    let mut readers = BTreeSet::new();
+    for group in groups.groups() {
+        let is_shown = !group.members().is_empty() || group.state() == "Empty";
+        let is_reader = if is_shown {
+            group.members().iter().any(|member| member.assignment().is_some_and(reads))
+        } else {
+            !committed(cast, side, (group.name(), topic))?.is_empty()
+        };
+        if is_reader {
+            readers.insert(group.name().to_owned());
+        }
+    }
+    Ok(readers)
 }
 
 /// Sets a group's offsets of a topic, as one that is no member. Brokers refuse that while the group has members.

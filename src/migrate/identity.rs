@@ -28,6 +28,19 @@ pub struct Ids {
     pub map: Option<String>,
 }
 
+impl Ids {
+    /// Says what is another one now than it was; what was not there, or is not known, is not compared. The map is the job's own.
+    pub(super) fn other(&self, now: &Self) -> Option<&'static str> {
+        let ids = [
+            ("the source's cluster", &self.source_cluster, &now.source_cluster),
+            ("the target's cluster", &self.target_cluster, &now.target_cluster),
+            ("the source", &self.source, &now.source),
+            ("the target", &self.to, &now.to),
+        ];
+        ids.into_iter().find(|(_, had, has)| had.is_some() && had != has).map(|(what, ..)| what)
+    }
+}
+
 /// The clusters of a job.
 pub(super) struct Clusters {
     pub(super) here: Cluster,

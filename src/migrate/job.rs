@@ -228,7 +228,10 @@ fn resume(cast: &Cast, job: &Job, before: &State, (layout, asked): (&Layout, &As
     if let Some(lanes) = asked.lanes.filter(|lanes| *lanes != job.lanes) {
         return Err(other(cast, "so many lanes:", job.lanes, lanes));
     }
-    let ends = match (asked.follow, job.ends.is_some() && !before.is_done()) {
+    if let Some(plan) = &asked.plan {
+        plan.check_begun(cast, job)?;
+    }
+    let ends = match (asked.follow, job.ends.is_some() && (asked.plan.is_some() || !before.is_done())) {
         (true, _) => None,
         (false, true) => job.ends.clone(),
         (false, false) => Some(extents(cast, layout)?.1),

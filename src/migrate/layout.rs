@@ -116,6 +116,12 @@ fn missing(
             missing.push(NewTopic::compacted(name, partitions, source));
         }
     }
+    // Each checkpoint takes the place of the one before, and brokers compact no segment that is still written to.
+    if let Some(state) = missing.iter_mut().find(|topic| topic.name == cast.state) {
+        for (name, value) in [("segment.ms", "600000"), ("segment.bytes", "16777216")] {
+            state.settings.insert(name.to_owned(), value.to_owned());
+        }
+    }
     Ok(missing)
 }
 

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::cast::{Cast, Side};
 use super::convert::{Conversions, Outcome};
 use super::error::Error;
-use super::identity::Clusters;
+use super::identity::{Clusters, Ids};
 use super::job::Asked;
 use super::layout::{Layout, extents};
+use super::offsets::Offsets;
 use super::relay::Relay;
 use super::schemas::{Carried, Lacking, Order, Schemas};
 use super::state::{Conversion, Job};
@@ -48,6 +49,9 @@ pub struct Plan {
     pub ends: BTreeMap<i32, i64>,
     /// The number of partitions of the target.
     pub targets: i32,
+    /// The IDs of clusters and topics.
+    #[serde(default)]
+    pub ids: Ids,
     /// Topics that the job would make.
     pub makes: Vec<String>,
     /// What was seen of the source.
@@ -162,10 +166,11 @@ impl Plan {
             source: layout.source.name.clone(),
             to: cast.migration.to.clone(),
             lanes: layout.lanes,
-            groups: of_groups(cast, &ends)?,
+            groups: of_groups(cast, &starts, &ends)?,
             starts,
             ends,
             targets: layout.targets,
+            ids: layout.ids,
             makes: layout.made,
             seen,
             conversion: ways,
@@ -185,11 +190,11 @@ impl Plan {
         (layout, starts): (&Layout, &BTreeMap<i32, i64>),
         conversion: Option<Conversion>,
     ) -> Result<Job, Error> {
-        let Self { version, job, source, to, lanes, ends, targets, .. } = self;
-        let differs =
-            |what: String| Err(Error::Unsuitable(format!("the plan does not hold any more: {what}; make a new one")));
-        if *version != VERSION || (job, source, to) != (&cast.group, &cast.migration.source, &cast.migration.to) {
-            return differs(format!("it is for job '{job}', from '{source}' to '{to}' (form {version})"));
+        let Self { source, to, lanes, ends, targets, .. } = self;
+        let differs = |what: String| Err(does_not_hold(&what));
+        self.check_meant(cast)?;
+        if let Some(other) = self.ids.other(&layout.ids) {
+            return differs(format!("{other} is another one than when it was made"));
         }
         if starts.keys().ne(self.starts.keys()) || *targets != layout.targets {
             let now = (starts.len(), layout.targets);
@@ -226,6 +231,42 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Tells whether a job that has begun is the one of the plan, so that it can go on as planned.
+    ///
+    /// # Errors
+    /// It is not, and what differs.
+    pub(super) fn check_begun(&self, cast: &Cast, job: &Job) -> Result<(), Error> {
+        self.check_meant(cast)?;
+        let change = [
+            (self.lanes != job.lanes, "it has other lanes"),
+            (self.starts != job.starts, "it began at other offsets"),
+            (Some(&self.ends) != job.ends.as_ref(), "it ends elsewhere"),
+        ];
+        let change = change.into_iter().find(|(differs, _)| *differs).map(|(_, what)| what.to_owned());
+        match change.or_else(|| Ways::change(self.conversion.as_ref(), job.conversion.as_ref())) {
+            None => Ok(()),
+            Some(what) => Err(Error::Unsuitable(format!(
+                "job '{}' has begun, and not as the plan says, or went on since: {what}; run it without --plan",
+                cast.group
+            ))),
+        }
+    }
+
+    /// Refuses the plan of another job.
+    fn check_meant(&self, cast: &Cast) -> Result<(), Error> {
+        let Self { version, job, source, to, .. } = self;
+        if *version == VERSION && (job, source, to) == (&cast.group, &cast.migration.source, &cast.migration.to) {
+            return Ok(());
+        }
+        Err(does_not_hold(&format!("it is for job '{job}', from '{source}' to '{to}' (form {version})")))
+    }
+}
+
+fn does_not_hold(what: &str) -> Error {
+    Error::Unsuitable(format!("the plan does not hold any more: {what}; make a new one"))
+}
+
 impl Seen {
     fn add(&mut self, message: &BorrowedMessage<'_>, limit: u64) {
         let size = super::cast::size(message) as u64;
@@ -246,12 +287,14 @@ impl Seen {
     }
 }
 
-fn of_groups(cast: &Cast, ends: &BTreeMap<i32, i64>) -> Result<BTreeMap<String, Group>, Error> {
+/// Looks at the groups; a partition that one has never committed counts as unread, as cut-overs take it.
+fn of_groups(cast: &Cast, starts: &Offsets, ends: &Offsets) -> Result<BTreeMap<String, Group>, Error> {
     let mut found = BTreeMap::new();
     for group in &cast.migration.groups {
         let committed = groups::committed(cast, Side::Source, (group, &cast.migration.source))?;
-        let lag = |(partition, end): (&i32, &i64)| committed.get(partition).map(|next| (end - next).max(0));
-        let lag = (!committed.is_empty()).then(|| ends.iter().filter_map(lag).sum());
+        let lag =
+            |(partition, end): (&i32, &i64)| (end - committed.get(partition).unwrap_or(&starts[partition])).max(0);
+        let lag = (!committed.is_empty()).then(|| ends.iter().map(lag).sum());
         found.insert(group.clone(), Group { members: groups::members(cast, Side::Source, group)?, lag });
     }
     Ok(found)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de};
 
 pub use super::identity::Ids;
 use crate::config::Mappings;
@@ -207,7 +207,11 @@ impl State {
                 self.imports.insert(subject.to_owned(), import);
             }
         } else {
-            self.job = Some(serde_json::from_slice(value).map_err(damaged)?);
+            let job: Job = serde_json::from_slice(value).map_err(damaged)?;
+            if job.version != VERSION {
+                return Err(damaged(de::Error::custom(format!("it is of form {}", job.version))));
+            }
+            self.job = Some(job);
         }
         Ok(())
     }
@@ -287,6 +291,10 @@ mod tests {
         assert_eq!(state.sums().copied, 11);
         let damaged = state.add(2, LANE.as_bytes(), b"{").unwrap_err().to_string();
         assert!(damaged.contains("partition 2, key 'lane'"), "{damaged}");
+        // What a later version writes, this one would write back without what it does not know.
+        let later = Job { version: VERSION + 1, ..job() };
+        let damaged = State::default().add(0, JOB.as_bytes(), &serde_json::to_vec(&later).unwrap()).unwrap_err();
+        assert!(damaged.to_string().contains("another version of sluice"), "{damaged}");
     }
 
     #[test]

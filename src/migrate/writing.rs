@@ -23,12 +23,7 @@ pub(super) const IMPORTS: i32 = MOST_LANES + 1;
 
 /// Writes the job in the name of its first lane, which ends whatever another process has under way there; unless that has
 /// written it meanwhile: what a run begins with must not be what another one has begun with, nor has given up.
-pub(super) fn write(
-    cast: &Cast,
-    (job, before): (&Job, Option<&Job>),
-    sizes: Sizes,
-    stop: &Stop,
-) -> Result<(), Error> {
+pub(super) fn write(cast: &Cast, (job, before): (&Job, Option<&Job>), sizes: Sizes, stop: &Stop) -> Result<(), Error> {
     let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
     put_if(cast, 0, &[(JOB.to_owned(), value)], (sizes, stop), || match store::state(cast, Some(&[0]))?.job {
         found if found.as_ref() == before => Ok(()),

@@ -99,6 +99,15 @@ fn an_outage_of_the_registry_holds_records_and_condemns_none() {
     let world = World::new(&cluster, "outage");
     let orders = orders(seed(), 300, &[Kind::Old, Kind::Target, Kind::Strange]);
     world.send(&cluster, &orders);
+    // A job that begins waits for the registry too, and can be stopped there.
+    world.registry.down();
+    let waits = world.job.start(&["run"], &[]);
+    let log = "the job waits for the registry";
+    wait_for("the job to wait", Duration::from_secs(60), || waits.log().contains(log).then_some(()));
+    waits.signal("TERM");
+    let ended = waits.wait();
+    assert!(ended.code() == 3 && ended.err.contains("stopped by SIGTERM before it had begun"), "{ended:?}");
+    world.registry.up();
     // Begun, so that the target is known; then the registry goes.
     world.job.start(&["run", "--rate", "500"], &[("SLUICE_FAILPOINTS", "before_commit=1:kill")]).dies();
     world.registry.down();

@@ -154,7 +154,8 @@ fn a_plan_says_what_is_there_and_a_run_is_held_to_it() {
     cluster.writer().write(&source, [(0, &framed), (1, &framed)], || {});
     let group = unique("planned");
     let job = Job::new(&cluster, &source).set("/migrations/copy/groups", vec![group.clone()]);
-    commit(&cluster, &group, &source, &BTreeMap::from([(0, 1), (1, 1)]));
+    // It has never committed the other partition.
+    commit(&cluster, &group, &source, &BTreeMap::from([(0, 1)]));
     let file = job.file("plan.json");
     let plan = job.ask(&["plan", "--whole", "--lanes", "1", "--write", &file]).json();
     assert_eq!(
@@ -164,7 +165,7 @@ fn a_plan_says_what_is_there_and_a_run_is_held_to_it() {
     );
     assert_eq!(
         (plan["groups"][&group]["lag"].as_i64(), plan["makes"].as_array().unwrap().len()),
-        (Some(200), 3),
+        (Some(201), 3),
         "{plan}"
     );
     assert_eq!(cluster.partitions(&job.to), None, "a plan makes nothing");
@@ -174,6 +175,8 @@ fn a_plan_says_what_is_there_and_a_run_is_held_to_it() {
     fill(&cluster, &source, 8, 50);
     let said = job.ask(&["run", "--plan", &file]).json();
     assert_eq!((said["copied"].as_u64(), said["lanes"].as_u64()), (Some(202), Some(1)), "{said}");
+    let again = job.ask(&["run", "--plan", &file]).json();
+    assert_eq!((again["copied"].as_u64(), again["done"].as_bool()), (Some(0), Some(true)), "{again}");
     let late = job.ask(&["plan"]);
     assert!(late.code() == 2 && late.err.contains("has begun"), "{late:?}");
     // A plan that retention has overtaken.
@@ -186,4 +189,14 @@ fn a_plan_says_what_is_there_and_a_run_is_held_to_it() {
         held.code() == 2 && held.err.contains("partition 1 of") && held.err.contains("begins at 2 now"),
         "{held:?}"
     );
+    // One of another job, one that the job has left behind, and one of a source that was made anew.
+    let foreign = job.ask(&["run", "--plan", &file]);
+    assert!(foreign.code() == 2 && foreign.err.contains("it is for job"), "{foreign:?}");
+    job.ask(&["run"]).json();
+    let passed = job.ask(&["run", "--plan", &job.file("plan.json")]);
+    assert!(passed.code() == 2 && passed.err.contains("it ends elsewhere"), "{passed:?}");
+    cluster.delete_topic(&source);
+    cluster.create_topic(&source, 2, &[]);
+    let anew = other.ask(&["run", "--plan", &file]);
+    assert!(anew.code() == 2 && anew.err.contains("the source is another one"), "{anew:?}");
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+
 use super::common::kafka::{Cluster, shared};
 use super::common::{seed, unique, wait_for};
 use super::cut_overs::{commit, committed, content, parted};
@@ -191,8 +193,20 @@ fn a_target_that_others_use_is_not_deleted() {
     let job = Job::new(&cluster, &source).set("/migrations/copy/groups", vec![group.clone()]);
     job.ask(&["run"]).json();
     commit(&cluster, &group, &job.to, &BTreeMap::from([(0, 5)]));
+    // A group of the brokers' protocol (KIP-848), whose members the question for members does not show.
+    let newer = unique("newer");
+    let mut config = cluster.client();
+    config.set("group.id", &newer).set("group.protocol", "consumer").set("auto.offset.reset", "earliest");
+    let consumer: BaseConsumer = config.set("enable.auto.commit", "false").create().unwrap();
+    consumer.subscribe(&[&job.to]).unwrap();
+    wait_for("it to read", Duration::from_secs(60), || {
+        let record = consumer.poll(Duration::from_millis(50))?.ok()?;
+        #[allow(clippy::disallowed_methods, reason = "a test has the time")]
+        consumer.commit_message(&record, CommitMode::Sync).ok()
+    });
     let held = job.ask(&["abandon"]);
-    assert!(held.code() == 2 && held.err.contains(&format!("would be deleted: {group}")), "{held:?}");
+    assert!(held.code() == 2 && held.err.contains(&format!("would be deleted: {newer}, {group}")), "{held:?}");
+    drop(consumer);
     let other = Job::new(&cluster, &source);
     other.ask(&["run"]).json();
     bear(&cluster, &other, 7);

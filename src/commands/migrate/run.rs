@@ -36,21 +36,25 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
     let (began, stop) = (Instant::now(), Stop::default());
     let plan = asked.plan.as_deref().map(plan::read).transpose()?;
     let (of_job, terms) = (stop.clone(), Asked { lanes: asked.lanes, follow: asked.follow, rate: asked.rate, plan });
-    let open = Arc::new(aside(move || Open::new(cast, &terms, of_job)).await?);
+    let mut opening = std::pin::pin!(aside(move || Open::new(cast, &terms, of_job)));
+    let mut signal = None;
+    let open = loop {
+        tokio::select! {
+            opened = &mut opening => match (opened, signal) {
+                (Err(_), Some(name)) => return Err(Failure::fatal(anyhow::anyhow!("stopped by {name} before it had begun"))),
+                (opened, _) => break Arc::new(opened?),
+            },
+            name = signals.next() => ask_to_stop(name, &mut signal, &stop)?,
+        }
+    };
     figures.write(&figures_of(&open, false))?;
     let job = Arc::clone(&open);
     let mut work = std::pin::pin!(aside(move || job.run()));
     let progress = Progress::new("offsets");
-    let mut signal = None;
     let ended = loop {
         tokio::select! {
             ended = &mut work => break ended,
-            name = signals.next() => {
-                if signal.replace(name).is_some() {
-                    return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}")));
-                }
-                stop.stop();
-            }
+            name = signals.next() => ask_to_stop(name, &mut signal, &stop)?,
             () = tokio::time::sleep(LOOK) => {
                 show(&open, &progress);
                 figures.refresh(|| figures_of(&open, false));
@@ -72,6 +76,15 @@ pub(super) async fn run(asked: MigrateRun, out: &mut (dyn Write + Send)) -> Resu
         }
         _ => Ok(Exit::Done),
     }
+}
+
+/// Asks the job to stop; a second signal does not wait for it.
+fn ask_to_stop(name: &'static str, signal: &mut Option<&'static str>, stop: &Stop) -> Result<(), Failure> {
+    if signal.replace(name).is_some() {
+        return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}")));
+    }
+    stop.stop();
+    Ok(())
 }
 
 fn figures_of(open: &Open, is_done: bool) -> JobFigures {
