@@ -16,7 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::admin::{http, listener};
+use crate::admin::jobs::Jobs;
+use crate::admin::{guard, http, listener};
 use crate::config::{Config, Gate, Sources};
 use crate::pipeline::{self, Settings, Stop};
 use crate::registry::client::{self, Client};
@@ -36,6 +37,9 @@ pub enum Error {
     /// The admin address is not to be had.
     #[error(transparent)]
     Listen(#[from] listener::Refused),
+    /// The users of the admin server cannot be read.
+    #[error(transparent)]
+    Users(#[from] guard::WrongUsers),
     /// The registry's client could not be made.
     #[error(transparent)]
     Registry(#[from] client::Error),
@@ -62,7 +66,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Registry(_) | Self::Cache(_) => true,
+            Self::Listen(_) | Self::Users(_) | Self::Registry(_) | Self::Cache(_) => true,
             Self::Thread(_) => false,
             Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Configuration { .. }),
         }
@@ -114,6 +118,8 @@ impl Service {
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
             registry: schemas.state(),
+            users: guard::users(&config.admin)?,
+            jobs: Jobs::new(&config),
         };
         let mut service = Self {
             metrics,

@@ -73,7 +73,10 @@ impl Poisoned {
     fn wait_named(&self, gate: &Gate, words: &[&str]) {
         let status = wait_for("the partition to be held", ALARM, || {
             let status = status(gate);
-            (status["partitions"][0]["held"] == "unreadable_batch").then_some(status)
+            let partition = &status["partitions"][0];
+            // It says when it is tried again, once that is settled.
+            let is_told = partition["held_since"].is_string() && partition["held_until"].is_string();
+            (partition["held"] == "unreadable_batch" && is_told).then_some(status)
         });
         let named = format!("{}-0 held at {}, unreadable_batch", self.line().source, self.offset);
         let incident =

@@ -51,7 +51,15 @@ const USER: (&str, &str) = ("id", "1000");
 #[test]
 fn says_nothing_where_all_is_there() {
     let wished = [("kcat", ""), ("faketime", ""), ("ip", "")];
-    let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", ""), ("c++", "")];
+    let tests = [
+        ("perl", ""),
+        ("javac", ""),
+        ("mvn", ""),
+        ("python3", ""),
+        ("c++", ""),
+        ("chromium", ""),
+        ("chromedriver", ""),
+    ];
     let machine = machine(&[&RUST[..], &BUILD, &tests, &wished].concat());
     pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
     for target in ["demo", "test", "check", "fuzz"] {
@@ -62,7 +70,8 @@ fn says_nothing_where_all_is_there() {
 #[test]
 fn names_what_only_some_tests_need() {
     let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", ""), ("kcat", ""), USER];
-    let machine = machine(&[&RUST[..], &BUILD, &tests].concat());
+    let browser = [("chromium", ""), ("chromedriver", "")];
+    let machine = machine(&[&RUST[..], &BUILD, &tests, &browser].concat());
     pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
     let said = "not installed: faketime iproute2; the tests that need it are reported as not run\n";
     assert_eq!(check(&machine, "test"), (Some(0), said.to_owned()));
@@ -74,9 +83,10 @@ fn tells_a_user_the_one_line_that_installs_what_is_missing() {
         machine(&[&RUST[..], &[USER, ("apt-get", ""), ("apt-cache", "openjdk-17-jdk-headless - JDK")]].concat());
     pretend(machine.path(), "java", "echo 'openjdk version \"11.0.1\" 2018-10-16' >&2");
     pretend(machine.path(), "javac", "");
-    for (target, packages) in
-        [("demo", "gcc libc6-dev make"), ("test", "gcc libc6-dev make perl openjdk-17-jdk-headless maven python3-venv")]
-    {
+    for (target, packages) in [
+        ("demo", "gcc libc6-dev make"),
+        ("test", "gcc libc6-dev make perl openjdk-17-jdk-headless maven chromium chromium-driver python3-venv"),
+    ] {
         let hint = format!("sudo apt-get update && sudo apt-get install --yes --no-install-recommends {packages}");
         assert_eq!(
             check(&machine, target),

@@ -1,38 +1,121 @@
 //! Who may see the page, its stream and `/status`, and who may resume a gate.
 //!
-//! They name topics, subjects and errors, and there are no admin users yet: whoever can ask from this machine may, and
-//! nobody else. A page in a browser on this machine must not be able to: browsers say where a page came from (`Origin`,
-//! `Sec-Fetch-Site`), and one whose server has bound its name to our address says so by `Host`. A person may follow a
-//! link to us from anywhere: the page that opens is ours then.
+//! They name topics, subjects and errors. Where the configuration names users, whoever asks must be one, by password or
+//! token, from wherever they ask: the right `read` is enough to see, `admin` is needed to resume. Where it names none,
+//! whoever can ask from this machine may, and beyond loopback nobody.
+//!
+//! A page of somebody else in a user's browser must not be able to ask: browsers say where a page came from (`Origin`,
+//! `Sec-Fetch-Site`), and on loopback one whose server has bound its name to our address says so by `Host`. A person may
+//! follow a link to us from anywhere: the page that opens is ours then.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{Extension, Request};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{Extension, Request, State as Shared};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::http::refusal;
+use super::http::{State, refusal};
+use super::identity::Identities;
+use crate::config::{self, Right, User};
+
+/// Passwords that are checked at a time: gates come first.
+const CHECKS: usize = 1;
+
+/// Time between looks at the file of the users.
+const FILE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Whether the listener is on loopback.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Local(pub(super) bool);
 
+/// The users cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the users of 'admin.users' are wrong: {}", joined(.0))]
+pub struct WrongUsers(Vec<config::Error>);
+
+fn joined(mistakes: &[config::Error]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Reads the users, where the configuration names any.
+pub(crate) fn users(admin: &config::Admin) -> Result<Option<Identities>, WrongUsers> {
+    admin.users.clone().map(|file| Identities::load(file, CHECKS)).transpose().map_err(WrongUsers)
+}
+
 /// Lets through who may ask.
-pub(super) async fn check(Extension(Local(local)): Extension<Local>, request: Request, next: Next) -> Response {
-    if !local {
-        let why = "the page, /status and resume are open on loopback only: there are no admin users yet, so listen on \
-                   127.0.0.1 to use them";
-        return refusal(StatusCode::FORBIDDEN, why);
-    }
-    let is_opened = *request.method() == Method::GET && is_opened(request.headers());
-    let allowed = is_this_machine(request.headers()).and_then(|()| match is_opened {
+pub(super) async fn check(
+    Shared(state): Shared<Arc<State>>,
+    Extension(local): Extension<Local>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let headers = request.headers();
+    let allowed = match &state.users {
+        Some(users) => is_user(users, headers, if is_read { Right::Read } else { Right::Admin }).await,
+        None => is_local(local, headers),
+    };
+    let is_ours = allowed.and_then(|()| match is_read && is_opened(headers) {
         true => Ok(()),
-        false => is_no_page(request.headers()),
+        false => is_no_page(headers).map_err(forbidden),
     });
-    match allowed {
+    match is_ours {
         Ok(()) => next.run(request).await,
-        Err(why) => refusal(StatusCode::FORBIDDEN, why),
+        Err(refused) => *refused,
+    }
+}
+
+fn forbidden(why: &str) -> Box<Response> {
+    Box::new(refusal(StatusCode::FORBIDDEN, why))
+}
+
+fn is_local(Local(local): Local, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    if !local {
+        let why =
+            "the page, /status and resume are open on loopback only, or for users: name their file in 'admin.users'";
+        return Err(forbidden(why));
+    }
+    is_this_machine(headers).map_err(forbidden)
+}
+
+async fn is_user(users: &Identities, headers: &HeaderMap, right: Right) -> Result<(), Box<Response>> {
+    let Some(user) = users.user(headers).await else {
+        let mut refused = refusal(StatusCode::UNAUTHORIZED, "this path is for the users of 'admin.users'");
+        let challenge = HeaderValue::from_static("Basic realm=\"sluice\", charset=\"UTF-8\"");
+        refused.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        return Err(Box::new(refused));
+    };
+    match may(&user, right) {
+        true => Ok(()),
+        false if right == Right::Read => Err(forbidden("a grant without prefix and context is needed")),
+        false => Err(forbidden("the right 'admin', without prefix and context, is needed")),
+    }
+}
+
+/// Tells whether a user has a right here, where there are no subjects: grants for some of them do not count.
+fn may(user: &User, right: Right) -> bool {
+    let everywhere = user.grants.iter().filter(|grant| grant.prefix.is_empty() && grant.context.is_none());
+    everywhere.into_iter().any(|grant| right == Right::Read || grant.rights.contains(&right))
+}
+
+/// Reads the users again whenever their file changes; never ends.
+pub(super) async fn watch(state: &State) -> Infallible {
+    loop {
+        tokio::time::sleep(FILE_INTERVAL).await;
+        match state.users.as_ref().map_or(Ok(false), Identities::reload) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the users of the admin server were read again"),
+            Err(errors) => {
+                tracing::error!(
+                    mistakes = joined(&errors),
+                    "the users of the admin server are wrong, and stay as they were"
+                );
+            }
+        }
     }
 }
 
@@ -51,7 +134,9 @@ fn is_this_machine(headers: &HeaderMap) -> Result<(), &'static str> {
 /// Refuses what a browser sends for a page of somebody else.
 fn is_no_page(headers: &HeaderMap) -> Result<(), &'static str> {
     let host = text(headers, "host");
-    let is_ours = |origin: &str| host.is_some() && origin.strip_prefix("http://") == host;
+    // Behind a proxy that speaks TLS the page is one of https, by the same name.
+    let without_scheme = |origin: &str| origin.strip_prefix("http").map(|rest| rest.trim_start_matches('s').to_owned());
+    let is_ours = |origin: &str| host.is_some_and(|host| without_scheme(origin) == Some(format!("://{host}")));
     if text(headers, header::ORIGIN.as_str()).is_some_and(|origin| !is_ours(origin)) {
         return Err("refused for pages of other origins");
     }

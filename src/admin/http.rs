@@ -25,6 +25,8 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::guard::{self, Local};
+use super::identity::Identities;
+use super::jobs::Jobs;
 use super::listener::{self, Limits};
 use super::live::{self, Closing, Live};
 use super::{page, resume};
@@ -53,6 +55,10 @@ pub struct State {
     pub health: Arc<Health>,
     /// The health of the registry.
     pub registry: Arc<RegistryState>,
+    /// Who may see more than health and metrics, where the configuration names users.
+    pub users: Option<Identities>,
+    /// The migration jobs of the configuration.
+    pub jobs: Jobs,
 }
 
 /// Serves until `shutdown` is ready, then ends within seconds.
@@ -80,6 +86,8 @@ pub async fn serve(
     tokio::select! {
         ((), ()) = all => Ok(()),
         never = live.run(&state) => match never {},
+        never = guard::watch(&state) => match never {},
+        never = state.jobs.watch() => match never {},
     }
 }
 
@@ -97,7 +105,7 @@ fn router(state: Arc<State>, live: &Arc<Live>, address: SocketAddr, closed: watc
         .route("/status", get(status))
         .route("/status/stream", get(live::follow))
         .route("/gates/{name}/resume", post(resume::resume).fallback(resume::post_only))
-        .layer(middleware::from_fn(guard::check));
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::check));
     Router::new()
         .merge(guarded)
         .route("/livez", get(livez))

@@ -7,9 +7,11 @@
 //! It reads what `telemetry` holds, and changes one thing: a gate that its dead-letter limit holds goes on (`resume`).
 
 mod advice;
-mod guard;
+pub mod guard;
 mod history;
 pub mod http;
+pub mod identity;
+pub mod jobs;
 pub(crate) mod listener;
 mod live;
 mod page;

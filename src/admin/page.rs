@@ -26,6 +26,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("words.js", SCRIPT, include_str!("page/words.js")),
     ("flow.js", SCRIPT, include_str!("page/flow.js")),
     ("gate.js", SCRIPT, include_str!("page/gate.js")),
+    ("jobs.js", SCRIPT, include_str!("page/jobs.js")),
 ];
 
 const INDEX: &str = include_str!("page/index.html");

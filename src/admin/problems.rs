@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::advice;
 use super::history::History;
+use super::jobs::Job;
 use super::reasons::Example;
 use super::status::{Gate, Partition, Registry, Status};
 use crate::gate::verdict::Route;
@@ -30,6 +31,9 @@ const BEHIND_SECONDS: f64 = 60.0;
 /// How long a pipeline may be without a turn of its loop before that is a problem by itself.
 const SILENT_MS: u128 = 10_000;
 
+/// How long a job may be without a checkpoint while there is something to copy.
+const QUIET_JOB_SECONDS: u64 = 180;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,9 +49,9 @@ pub enum Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
-    /// What kind of thing: a cause of holding, or `dead_letters`, `behind`, `stopped`, `silent`, `registry_changed`.
+    /// What kind of thing: a cause of holding, or `dead_letters`, `behind`, `stopped`, `silent`, `registry_changed`, `registry_gone`, `migration`.
     pub kind: &'static str,
-    /// The gate or converter; null for the registry.
+    /// The gate or converter; null for the registry and for jobs.
     pub gate: Option<String>,
     /// What is wrong, in a sentence.
     pub title: String,
@@ -71,10 +75,13 @@ pub struct Problem {
 
 impl Problem {
     fn new(severity: Severity, kind: &'static str, gate: &Gate, title: String, action: &str) -> Self {
-        let gate = Some(gate.name.clone());
+        Self { gate: Some(gate.name.clone()), ..Self::of_process(severity, kind, title, action) }
+    }
+
+    fn of_process(severity: Severity, kind: &'static str, title: impl Into<String>, action: &str) -> Self {
         let (since, until, then, detail, command) = Default::default();
         let (places, more_places) = Default::default();
-        let action = action.to_owned();
+        let (gate, title, action) = (None, title.into(), action.to_owned());
         Self { severity, kind, gate, title, since, until, then, places, more_places, detail, action, command }
     }
 
@@ -97,43 +104,34 @@ pub(super) fn of(status: &Status, history: &History, now: Instant) -> Vec<Proble
         problems.extend(dead_letters(gate, history, now));
         problems.extend(behind(gate, history, now));
     }
+    problems.extend(status.migrations.iter().filter_map(job));
     problems.sort_by(|a, b| (a.severity, a.since.is_none(), &a.since).cmp(&(b.severity, b.since.is_none(), &b.since)));
     problems
 }
 
 fn registry(registry: &Registry) -> Vec<Problem> {
-    let problem = |severity, kind, title: &str, action: &str| Problem {
-        severity,
-        kind,
-        gate: None,
-        title: title.to_owned(),
-        since: None,
-        until: None,
-        then: None,
-        places: Vec::new(),
-        more_places: 0,
-        detail: None,
-        action: action.to_owned(),
-        command: None,
-    };
     let ids = |ids: &[i32]| ids.iter().map(|id| format!("ID {id}")).collect::<Vec<_>>();
     let mut problems = Vec::new();
     if registry.since.is_some() {
         let advice = advice::of(HoldCause::RegistryUnavailable);
         let title = "The registry does not answer; records of known schemas go on";
-        let outage = problem(Severity::Warning, HoldCause::RegistryUnavailable.name(), title, advice.action);
+        let outage =
+            Problem::of_process(Severity::Warning, HoldCause::RegistryUnavailable.name(), title, advice.action);
         problems.push(Problem { since: registry.since.clone(), detail: registry.error.clone(), ..outage });
     }
     if !registry.changed_ids.is_empty() {
         let title = "The registry has other schemas under known IDs than before";
         let action =
             "It was restored from an old backup, or replaced: find out which is right. What was known is still used.";
-        problems.push(problem(Severity::Alarm, "registry_changed", title, action).at(ids(&registry.changed_ids)));
+        problems.push(
+            Problem::of_process(Severity::Alarm, "registry_changed", title, action).at(ids(&registry.changed_ids)),
+        );
     }
     if !registry.gone_ids.is_empty() {
         let title = "The registry has lost schemas that records name";
         let action = "Restore them: a restart without 'registry.cache_dir' would make their records dead letters.";
-        problems.push(problem(Severity::Warning, "registry_gone", title, action).at(ids(&registry.gone_ids)));
+        problems
+            .push(Problem::of_process(Severity::Warning, "registry_gone", title, action).at(ids(&registry.gone_ids)));
     }
     problems
 }
@@ -264,6 +262,27 @@ fn behind(gate: &Gate, history: &History, now: Instant) -> Option<Problem> {
     Some(Problem::new(Severity::Warning, "behind", gate, title, action).at(places))
 }
 
+/// A job that is not at its end and that nobody runs.
+fn job(job: &Job) -> Option<Problem> {
+    let quiet = job.quiet_seconds.filter(|quiet| *quiet >= QUIET_JOB_SECONDS)?;
+    if job.left == 0 || !matches!(job.state, "copying" | "following") {
+        return None;
+    }
+    let title = format!(
+        "The migration job '{}' stands still for {} min, with {} offsets to go",
+        job.name,
+        quiet / 60,
+        job.left
+    );
+    let action = "Nobody runs it, or it cannot go on: its own log says why. It goes on where it was.";
+    let command = format!("sluice migrate run {} --config FILE", job.name);
+    let places = vec![job.source.clone(), job.to.clone()];
+    Some(
+        Problem { command: Some(command), ..Problem::of_process(Severity::Warning, "migration", title, action) }
+            .at(places),
+    )
+}
+
 /// Writes a share so that little is not nothing.
 fn percent(share: f64) -> String {
     match share * 100.0 {
@@ -273,3 +292,6 @@ fn percent(share: f64) -> String {
         all => format!("{all:.0} %"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::history::{History, Rates, Totals};
 use super::http::State;
+use super::jobs::Job;
 use super::problems::{self, Problem};
 use super::reasons::{self, Reason};
 use super::schemas::{self, Schema};
@@ -38,6 +39,8 @@ pub struct Status {
     pub registry: Registry,
     /// The gates and converters, by name.
     pub gates: Vec<Gate>,
+    /// The migration jobs of the configuration, by name.
+    pub migrations: Vec<Job>,
 }
 
 /// The registry, as far as it was asked.
@@ -215,6 +218,7 @@ impl Status {
             now: time(SystemTime::now()),
             problems: Vec::new(),
             gates: gates.into_iter().map(gate).collect(),
+            migrations: state.jobs.list(),
             registry,
         };
         status.problems = problems::of(&status, history, now);

@@ -44,7 +44,7 @@ pub use template::Template;
 pub use users::{Grant, Right, User, Users};
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::convert::mapping::Steps;
@@ -112,10 +112,13 @@ pub enum LogFormat {
 }
 
 /// The admin HTTP server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     /// Where it listens. Default 127.0.0.1:8090: reaching it from elsewhere is a decision.
     pub listen: SocketAddr,
+    /// The file of those who may see the status page and `/status`. Default none: whoever can ask from this machine may, and
+    /// beyond loopback nobody.
+    pub users: Option<PathBuf>,
 }
 
 impl Config {

@@ -55,8 +55,16 @@ pub struct Partition {
 /// # Errors
 /// The job has not begun; a cluster that does not answer.
 pub fn status(cast: &Cast) -> Result<Status, Error> {
+    look(cast)?.ok_or_else(|| Error::NotBegun(cast.group.clone()))
+}
+
+/// Asks of a job that may not have begun.
+///
+/// # Errors
+/// A cluster that does not answer.
+pub fn look(cast: &Cast) -> Result<Option<Status>, Error> {
     let state = store::state(cast, None)?;
-    let job = state.job.clone().ok_or_else(|| Error::NotBegun(cast.group.clone()))?;
+    let Some(job) = state.job.clone() else { return Ok(None) };
     let consumer = cast.consumer(Side::Source, 1)?;
     let mut partitions = BTreeMap::new();
     for (&partition, &next) in &state.nexts() {
@@ -67,7 +75,7 @@ pub fn status(cast: &Cast) -> Result<Status, Error> {
     let Checkpoint { copied, converted, dead_letters, reasons, bytes, .. } = state.sums();
     let last = state.lanes.values().map(|lane| lane.time).max();
     let quiet_seconds = last.map(|last| u64::try_from((now() - last) / 1000).unwrap_or(0));
-    Ok(Status {
+    Ok(Some(Status {
         done: state.is_done(),
         copied,
         converted,
@@ -78,5 +86,5 @@ pub fn status(cast: &Cast) -> Result<Status, Error> {
         partitions,
         groups: state.groups,
         job,
-    })
+    }))
 }

@@ -29,6 +29,7 @@ use super::access::Access;
 use super::api::Style;
 use super::log;
 use super::node::Node;
+use crate::admin::jobs::Jobs;
 use crate::admin::{self, http};
 use crate::config::{self, Config, RegistryServer};
 use crate::telemetry::metrics::ServerFigures;
@@ -47,6 +48,9 @@ pub enum Error {
     /// The users cannot be read.
     #[error("the users of 'registry_server.users' are wrong: {}", joined(.0))]
     Users(Vec<config::Error>),
+    /// The users of the admin server cannot be read.
+    #[error(transparent)]
+    AdminUsers(#[from] admin::guard::WrongUsers),
     /// What clients are to be shown cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -60,7 +64,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Users(_) | Self::Tls(_) => true,
+            Self::Listen(_) | Self::Users(_) | Self::AdminUsers(_) | Self::Tls(_) => true,
             Self::Log(error) => error.is_configuration(),
         }
     }
@@ -106,6 +110,8 @@ impl Server {
             metrics,
             health: Health::of_registry(node.ready()),
             registry: Arc::new(RegistryState::default()),
+            users: admin::guard::users(&config.admin)?,
+            jobs: Jobs::default(),
         };
         let mut stopped = closed.clone();
         tasks.spawn(async move {

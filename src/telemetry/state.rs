@@ -94,8 +94,9 @@ pub struct Held {
 impl Held {
     /// Notes a hold that begins now, or goes on for the cause of the one before.
     pub(super) fn anew(before: Option<&Self>, cause: HoldCause, detail: &str) -> Self {
-        let since = before.filter(|before| before.cause == cause).map_or_else(SystemTime::now, |before| before.since);
-        Self { cause, since, until: None, detail: detail.to_owned() }
+        let before = before.filter(|before| before.cause == cause);
+        let (since, until) = before.map_or_else(|| (SystemTime::now(), None), |before| (before.since, before.until));
+        Self { cause, since, until, detail: detail.to_owned() }
     }
 }
 

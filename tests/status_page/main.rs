@@ -2,7 +2,7 @@
 //! and for a screen reader, and that nothing in the console complains, the content security policy included.
 //!
 //! What the page shows is told to the process as pipelines tell it, so that all of it is there at once. The pictures in
-//! docs/ are these: `UPDATE_SCREENSHOTS=1 cargo test --test status_page` takes them anew.
+//! docs/ are taken by `UPDATE_SCREENSHOTS=1 cargo test --test status_page pictures`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may")]
 
 mod browser;
@@ -14,6 +14,7 @@ use std::path::Path;
 
 use browser::Browser;
 use shop::Shop;
+use sluice::admin::identity::Identities;
 
 /// Opens the page of a shop and waits until it is there.
 fn open(shop: &Shop) -> Browser {
@@ -28,15 +29,36 @@ fn silent(browser: &Browser) {
     assert_eq!(browser.log(), Vec::<String>::new(), "the console is silent");
 }
 
-/// Takes a picture for docs/ where that was asked for.
-fn picture(browser: &Browser, name: &str, width: u32) {
-    if std::env::var_os("UPDATE_SCREENSHOTS").is_some() {
-        browser.size(width, 400);
-        let height = browser.run("return document.documentElement.scrollHeight").as_u64().unwrap();
-        browser.size(width, u32::try_from(height).unwrap());
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{name}.png"));
-        browser.screenshot(&file);
+/// Takes the pictures of docs/, where that was asked for: six minutes, as the page shows ten.
+#[test]
+fn the_pictures_of_the_docs() {
+    if std::env::var_os("UPDATE_SCREENSHOTS").is_none() {
+        return;
     }
+    let shop = Shop::open();
+    let browser = open(&shop);
+    (0..270).for_each(|second| shop.second(second));
+    picture(&browser, "-well", 1080, 1010);
+    shop.trouble();
+    (270..360).for_each(|second| {
+        shop.bad(130 + second % 31);
+        shop.second(second);
+    });
+    shop.still_held();
+    browser.wait_text("#problems", "becomes dead letters in 4");
+    picture(&browser, "", 1080, 1490);
+    browser.theme("dark");
+    picture(&browser, "-dark", 1080, 1490);
+    picture(&browser, "-phone", 390, 1750);
+}
+
+fn file(name: &str) -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/docs/status-pageNAME.png").replace("NAME", name)
+}
+
+fn picture(browser: &Browser, name: &str, width: u32, height: u32) {
+    browser.size(width, height);
+    browser.screenshot(Path::new(&file(name)));
 }
 
 #[test]
@@ -48,7 +70,6 @@ fn says_what_is_wrong_since_when_whose_it_is_and_what_to_do() {
     browser.wait_text(".outcomes .validated", "4,000");
     assert_eq!(browser.text("#problems"), "");
     assert!(browser.run("return document.title").as_str().unwrap().starts_with("shop"));
-    picture(&browser, "status-page-well", 1080);
 
     // It stays open, and what comes is shown without a reload.
     browser.run("window.kept = true");
@@ -71,12 +92,29 @@ fn says_what_is_wrong_since_when_whose_it_is_and_what_to_do() {
     assert_eq!(browser.run("return window.kept"), true);
     let events = browser.text("#events");
     assert!(events.contains("held at 4711"), "{events}");
-    picture(&browser, "status-page", 1080);
     in_the_dark(&browser);
     on_a_phone(&browser);
     by_keyboard(&browser);
     to_a_screen_reader(&browser);
     silent(&browser);
+}
+
+#[test]
+fn is_for_users_where_there_are_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users.yaml");
+    let hash = bcrypt::hash("hunter2", 4).unwrap();
+    std::fs::write(&file, format!("users: {{ alice: {{ password: '{hash}', grants: [{{ rights: read }}] }} }}"))
+        .unwrap();
+    let shop = Shop::open_for(Some(Identities::load(file, 1).unwrap()));
+    let browser = Browser::start();
+    browser.open(&format!("http://127.0.0.1:{}/", shop.port()));
+    assert_eq!(browser.text("h1"), "", "nothing is shown to nobody");
+    // As a person answers the browser's question. What the page asks for itself goes along with it.
+    browser.open(&format!("http://alice:hunter2@127.0.0.1:{}/", shop.port()));
+    browser.wait_text("h1", "All is well");
+    browser.open(&format!("http://127.0.0.1:{}/", shop.port()));
+    browser.wait_text("#bar", "Live");
 }
 
 /// Every text can be read: the contrast of what matters is that of WCAG's AA at least, in both themes.
@@ -93,7 +131,6 @@ fn in_the_dark(browser: &Browser) {
     let light = contrast();
     browser.theme("dark");
     assert_ne!(contrast(), light);
-    picture(browser, "status-page-dark", 1080);
 }
 
 /// Returns the contrast of the first element of `selector` against what is painted behind it.
@@ -120,7 +157,6 @@ fn on_a_phone(browser: &Browser) {
         return Math.abs(middle(bands) - middle(rows));";
     assert!(browser.run(apart).as_f64().unwrap() < 2.0);
     browser.run("document.querySelectorAll('details').forEach((details) => (details.open = false))");
-    picture(browser, "status-page-phone", 390);
     browser.size(1180, 900);
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sluice::admin::http::{State, serve};
+use sluice::admin::identity::Identities;
+use sluice::admin::jobs::Jobs;
 use sluice::gate::tally::{Counted, Tally};
 use sluice::gate::verdict::{Finding, Route};
 use sluice::record::{Offset, Part, Partition, Position};
@@ -33,6 +35,11 @@ pub(crate) struct Shop {
 impl Shop {
     /// Starts it on loopback, all well.
     pub(crate) fn open() -> Self {
+        Self::open_for(None)
+    }
+
+    /// Starts it for these users.
+    pub(crate) fn open_for(users: Option<Identities>) -> Self {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let (metrics, health) = (Metrics::new(), Health::new(Duration::from_secs(15)));
@@ -45,10 +52,19 @@ impl Shop {
             metrics,
             health,
             registry: Arc::clone(&registry),
+            users,
+            jobs: Jobs::default(),
         };
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = oneshot::channel::<()>();
         runtime.spawn(serve(listener, Arc::new(state), async { drop(stopped.await) }));
+        let loops = [orders.clone(), payments.clone(), converter.clone()];
+        runtime.spawn(async move {
+            loop {
+                loops.iter().for_each(|probe| probe.beat(Instant::now()));
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
         let shop = Self { port, orders, payments, converter, registry, _stop: stop, _runtime: runtime };
         shop.begin();
         shop
@@ -82,7 +98,6 @@ impl Shop {
                 probe.position(source, partition, Offset(next), Some(i64::from(partition.0) * 4));
             }
             probe.joined();
-            probe.beat(Instant::now());
         }
         TargetChanged { subject: &Subject("orders.raw-value".into()), from: Some(Version(1)), to: Version(2) }
             .emit(&self.orders);
@@ -97,7 +112,6 @@ impl Shop {
                 (0..records).for_each(|_| tally.add(&counted(probe, route, None), &table));
             }
             probe.committed(&tally, Duration::from_millis(250), Duration::from_millis(20));
-            probe.beat(Instant::now());
         };
         commit(&self.orders, &[(Route::Validated, records), (Route::Converter, records / 5)]);
         commit(&self.payments, &[(Route::Validated, records / 4)]);
@@ -111,6 +125,24 @@ impl Shop {
         let table = table();
         (0..records).for_each(|_| tally.add(&record, &table));
         self.orders.committed(&tally, Duration::from_millis(250), Duration::from_millis(20));
+    }
+
+    /// Lets a second go by in which records come and go.
+    pub(crate) fn second(&self, second: u32) {
+        self.good(1900 + (second * 37) % 211 + 5 * (second % 60));
+        for (probe, topic, number) in [(&self.orders, "orders.raw", 61), (&self.payments, "payments.raw", 17)] {
+            for partition in 0..4 {
+                let lag = i64::from((second * number + partition * 29) % 97);
+                let next = Offset(48_211_903 + i64::from(second * 500 + partition));
+                probe.position(topic, Partition(i32::try_from(partition).unwrap()), next, Some(lag));
+            }
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
+    /// Holds for an unknown schema anew.
+    pub(crate) fn still_held(&self) {
+        self.orders.held_for("orders.raw", Partition(3), Duration::from_secs(50));
     }
 
     /// Lets one thing of each kind go wrong.

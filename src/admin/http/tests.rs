@@ -33,6 +33,10 @@ struct Server {
 
 impl Server {
     async fn start(listen: &str) -> Self {
+        Self::start_for(listen, None).await
+    }
+
+    async fn start_for(listen: &str, users: Option<Identities>) -> Self {
         let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let health = Health::new(Duration::from_secs(15));
@@ -42,6 +46,8 @@ impl Server {
             metrics: Metrics::new(),
             health,
             registry: Arc::default(),
+            users,
+            jobs: Jobs::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
@@ -147,6 +153,7 @@ async fn shows_what_pipelines_report() {
             "version": env!("CARGO_PKG_VERSION"),
             "application": "shop",
             "uptime_seconds": 0,
+            "migrations": [],
             "registry": { "state": "ok", "since": null, "error": null, "changed_ids": [], "gone_ids": [] },
             "gates": [{
                 "name": "orders",
@@ -252,6 +259,60 @@ async fn keeps_resuming_to_loopback() {
     let (code, _, body) = server.send(post).await;
     assert_eq!(code, 403);
     assert!(body.contains("resume are open on loopback only"), "{body}");
+}
+
+/// With users it counts who asks, not from where; health and metrics stay open.
+#[tokio::test]
+async fn shows_status_to_users() {
+    use base64::Engine as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users.yaml");
+    let hash = bcrypt::hash("hunter2", 4).unwrap();
+    let token: String =
+        <sha2::Sha256 as sha2::Digest>::digest("secret-token").iter().map(|b| format!("{b:02x}")).collect();
+    let text = format!(
+        "users:\n  alice: {{ password: '{hash}', grants: [{{ rights: read }}] }}\n  \
+         bob: {{ password: '{hash}', grants: [{{ rights: read, prefix: orders- }}] }}\n  \
+         ci: {{ token: '{token}', grants: [{{ rights: admin }}] }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    for listen in ["127.0.0.1:0", "0.0.0.0:0"] {
+        let server = Server::start_for(listen, Some(Identities::load(file.clone(), 1).unwrap())).await;
+        server.probe(0).joined();
+        let send = async |line: &str, more: &str| {
+            let request = format!("{line} HTTP/1.1\r\nhost: gates.example\r\nconnection: close\r\n{more}\r\n");
+            server.send(&request).await
+        };
+        let basic =
+            |who: &str| format!("authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(who));
+        let (alice, bob) = (basic("alice:hunter2"), basic("bob:hunter2"));
+        let ci = "authorization: Bearer secret-token\r\n".to_owned();
+        for path in ["/", "/page/main.js", "/status", "/status/stream"] {
+            let (code, head, _) = send(&format!("GET {path}"), "").await;
+            assert_eq!(code, 401, "{path}");
+            assert!(head.contains("www-authenticate: basic realm=\"sluice\""), "{head}");
+        }
+        for (line, who, code) in [
+            ("GET /", &alice, 200),
+            ("GET /status", &alice, 200),
+            ("HEAD /status", &alice, 200),
+            ("GET /status", &basic("alice:hunter3"), 401),
+            ("GET /status", &bob, 403),
+            ("GET /status", &ci, 200),
+            ("POST /gates/orders/resume", &alice, 403),
+            ("POST /gates/orders/resume", &ci, 409),
+        ] {
+            assert_eq!(send(line, who).await.0, code, "{line} {who}");
+        }
+        // A page of others in a user's browser, which sends the password along.
+        let of_others = format!("{alice}sec-fetch-site: cross-site\r\nsec-fetch-mode: no-cors\r\n");
+        assert_eq!(send("GET /status", &of_others).await.0, 403);
+        let of_others = format!("{ci}origin: https://evil.example\r\n");
+        assert_eq!(send("POST /gates/orders/resume", &of_others).await.0, 403);
+        for path in ["/livez", "/readyz", "/metrics"] {
+            assert_eq!(send(&format!("GET {path}"), "").await.0, 200, "{path} is open");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 import { h, patch } from "./dom.js";
 import { gate } from "./gate.js";
+import { jobs } from "./jobs.js";
 import { clock, count, many, rate, share, since, span } from "./words.js";
 
 /** Without news for so long the page says that it is old. */
@@ -28,7 +29,9 @@ function place(id) {
 
 function follow() {
   source?.close();
-  source = new EventSource("status/stream");
+  const here = new URL("status/stream", document.baseURI);
+  here.username = here.password = "";
+  source = new EventSource(here);
   source.addEventListener("status", (event) => {
     status = JSON.parse(event.data);
     arrived = performance.now();
@@ -53,6 +56,7 @@ function render() {
   const trouble = (name) => problems.some((problem) => problem.gate === name);
   const gates = [...status.gates].sort((a, b) => trouble(b.name) - trouble(a.name));
   patch(place("gates"), gates.map((one) => gate(one, history.gates[one.name], history.interval_seconds, now())));
+  patch(place("jobs"), jobs(status.migrations));
   patch(place("events"), events());
   patch(place("foot"), foot());
 }
@@ -96,7 +100,7 @@ function problem(problem, index) {
     h("p", { class: "severity" }, problem.severity),
     h("h2", { id: title }, problem.title),
     h("p", { class: "when" },
-      problem.gate ? h("a", { href: `#gate-${problem.gate}` }, problem.gate) : "registry",
+      origin(problem),
       problem.since && h("span", null, "since ", h("b", null, since(problem.since, now()))),
       problem.until && h("span", null, left(problem))),
     problem.places.length > 0 && h("ul", { class: "places", "aria-label": "Where" },
@@ -105,6 +109,11 @@ function problem(problem, index) {
     problem.detail && h("p", { class: "detail" }, problem.detail),
     h("p", { class: "action" }, problem.action),
     command && h("code", { class: "command", tabindex: "0" }, command));
+}
+
+function origin(problem) {
+  if (problem.gate) return h("a", { href: `#gate-${problem.gate}` }, problem.gate);
+  return problem.kind === "migration" ? h("a", { href: "#jobs" }, "migration jobs") : h("span", null, "registry");
 }
 
 function left(problem) {

@@ -168,11 +168,12 @@ fn check_log(root: &mut Section<'_>) -> Log {
 
 fn check_admin(root: &mut Section<'_>) -> Admin {
     let mut section = root.section("admin");
-    for key in ["tls", "users"] {
-        section.later(key);
-    }
+    section.later("tls");
     let default = std::net::SocketAddr::from(([127, 0, 0, 1], 8090));
-    let admin = Admin { listen: section.read("listen", leaf::address).unwrap_or(default) };
+    let admin = Admin {
+        listen: section.read("listen", leaf::address).unwrap_or(default),
+        users: section.read("users", |text| registry::path(text, "is no path of a file")),
+    };
     section.finish();
     admin
 }

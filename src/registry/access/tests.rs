@@ -2,6 +2,13 @@
 
 use std::io::Write as _;
 
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 
 /// SHA-256 of `secret-token`.
@@ -139,7 +146,8 @@ async fn a_check_counts_until_it_ends_whoever_still_waits_for_it() {
     let said = headers(Some(&basic("alice:wrong")));
     let soon = std::time::Duration::from_millis(1);
     assert!(tokio::time::timeout(soon, access.who(&said)).await.is_err(), "the check goes on");
-    assert_eq!(access.checks.available_permits(), CHECKS - 1);
+    let checks = &access.users.as_ref().unwrap().checks;
+    assert_eq!(checks.available_permits(), CHECKS - 1);
     let all = u32::try_from(CHECKS).unwrap();
-    drop(access.checks.acquire_many(all).await.unwrap());
+    drop(checks.acquire_many(all).await.unwrap());
 }
