@@ -1,33 +1,27 @@
 //! Topics read from one place to another outside of any group: for people who look, and for jobs of one sitting.
 //!
 //! The ends are asked for at the start, as readers see them who read committed; what is written later is not met, unless
-//! the reading follows. Nothing is committed and no partition is taken from anybody: the group's name, without which
-//! librdkafka makes no consumer, is used for nothing, and a missing right to it is no fault.
+//! the reading follows. Nothing is committed and no partition is taken from anybody.
 //!
 //! Several topics are read one after the other while there is an end, each by a consumer of its own, since rdkafka tells
 //! of an end only the number of its partition; followed, all at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::clients::{self, Names};
+use super::clients::Names;
+use super::consumer::{self, Consumer, Unread, read_up_to};
 use crate::config::Config;
-use crate::telemetry::logging;
 
 /// How long one question to the cluster may take.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a topic may give nothing before its end.
-const SILENCE: Duration = Duration::from_secs(60);
-/// How long a poll waits for records.
+/// How long a poll waits for records, while it follows.
 const WAIT: Duration = Duration::from_millis(100);
 
 /// Why topics cannot be read.
@@ -55,7 +49,7 @@ pub enum Error {
         last: i32,
     },
     /// Records before the end that do not come.
-    #[error("topic '{topic}' gave nothing for {SILENCE:?} before its end")]
+    #[error("topic '{topic}' gave nothing for a minute before its end")]
     Silent {
         /// The topic.
         topic: String,
@@ -66,6 +60,13 @@ impl Error {
     fn asking(what: impl Into<String>) -> impl FnOnce(KafkaError) -> Self {
         let what = what.into();
         move |reason| Self::Kafka { what, reason }
+    }
+
+    fn unread(topic: &str, why: Unread) -> Self {
+        match why {
+            Unread::Refused(error) => Self::asking(format!("read topic '{topic}'"))(error),
+            Unread::Silent => Self::Silent { topic: topic.to_owned() },
+        }
     }
 
     /// Tells whether the command line or the configuration is at fault, and no further attempt helps.
@@ -132,8 +133,6 @@ pub struct Reading {
     consumer: Consumer,
 }
 
-type Consumer = BaseConsumer<Context>;
-
 impl std::fmt::Debug for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reading").finish_non_exhaustive()
@@ -148,13 +147,8 @@ impl Reading {
     pub fn open(config: &Config, purpose: &str) -> Result<Self, Error> {
         let name = format!("{}.{purpose}", config.application);
         let names = Names { group: name.clone(), pipeline: name.clone(), is_static: false };
-        let mut settings = clients::consumer(config, &names);
-        settings.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
-        // Brokers tell the end after so long without records; records come at once.
-        if settings.get("fetch.wait.max.ms").is_none() {
-            settings.set("fetch.wait.max.ms", "50");
-        }
-        let consumer = consumer(&settings, &name)?;
+        let settings = consumer::settings(config, &names);
+        let consumer = make(&settings, &name)?;
         Ok(Self { name, settings, consumer })
     }
 
@@ -226,120 +220,67 @@ impl Reading {
         mut each: impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         if follow {
-            return read_some(&self.consumer, spans, true, &mut each).map(drop);
+            return self.follow(spans, each);
         }
         let mut topics: Vec<&str> = spans.iter().map(|span| span.topic.as_str()).collect();
         topics.dedup();
         for topic in topics {
-            let some: Vec<_> =
-                spans.iter().filter(|span| span.topic == topic && span.from < span.to).cloned().collect();
-            let reader = consumer(&self.settings, &self.name)?;
-            if read_some(&reader, &some, false, &mut each)?.is_break() {
-                break;
+            let some = || spans.iter().filter(|span| span.topic == topic && span.from < span.to);
+            let ends = some().map(|span| (span.partition, span.to)).collect();
+            let reader = make(&self.settings, &self.name)?;
+            let list = list(some()).map_err(Error::asking(format!("read topic '{topic}'")))?;
+            let each = |met: Option<&BorrowedMessage<'_>>| each(met.map_or(Met::Pause, Met::Record)).map_err(Ended::By);
+            match read_up_to(&reader, topic, &list, ends, each) {
+                Ok(flow) if flow.is_break() => break,
+                Ok(_) => {}
+                Err(Ended::By(error)) => return Err(error),
+                Err(Ended::Unread(why)) => return Err(Error::unread(topic, why).into()),
             }
         }
         Ok(())
     }
-}
 
-fn consumer(settings: &ClientConfig, name: &str) -> Result<Consumer, Error> {
-    settings
-        .create_with_context(Context { name: name.to_owned(), told: Mutex::default() })
-        .map_err(Error::asking("make a consumer"))
-}
-
-fn read_some<E: From<Error>>(
-    consumer: &Consumer,
-    spans: &[Span],
-    follow: bool,
-    each: &mut impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
-) -> Result<ControlFlow<()>, E> {
-    let Some(first) = spans.first() else { return Ok(ControlFlow::Continue(())) };
-    let reading = || Error::asking(format!("read topic '{}'", first.topic));
-    assign(consumer, spans).map_err(reading())?;
-    let mut open: BTreeMap<i32, i64> = spans.iter().map(|span| (span.partition, span.to)).collect();
-    let mut last = Instant::now();
-    while follow || !open.is_empty() {
-        match poll(consumer).map_err(reading())? {
-            Polled::Record(message) => {
-                let is_before = follow || open.get(&message.partition()).is_some_and(|to| message.offset() < *to);
-                if is_before && each(Met::Record(&message))?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-                if !follow && open.get(&message.partition()).is_some_and(|to| message.offset() + 1 >= *to) {
-                    open.remove(&message.partition());
-                }
-                last = Instant::now();
-            }
-            Polled::End(partition) => {
-                open.remove(&partition);
-                if each(Met::Pause)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            Polled::Nothing => {
-                if each(Met::Pause)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-                if !follow && last.elapsed() > SILENCE {
-                    return Err(Error::Silent { topic: first.topic.clone() }.into());
-                }
+    fn follow<E: From<Error>>(
+        &self,
+        spans: &[Span],
+        mut each: impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let Some(first) = spans.first() else { return Ok(()) };
+        let reading = || Error::asking(format!("read topic '{}'", first.topic));
+        let list = list(spans.iter()).map_err(reading())?;
+        self.consumer.assign(&list).map_err(reading())?;
+        loop {
+            let flow = match consumer::poll(&self.consumer, WAIT).map_err(reading())? {
+                consumer::Met::Record(message) => each(Met::Record(&message))?,
+                consumer::Met::End(_) | consumer::Met::Nothing => each(Met::Pause)?,
+            };
+            if flow.is_break() {
+                return Ok(());
             }
         }
     }
-    Ok(ControlFlow::Continue(()))
 }
 
-fn assign(consumer: &Consumer, spans: &[Span]) -> KafkaResult<()> {
+/// Why reading has ended early: for us, or by whoever takes the records.
+enum Ended<E> {
+    Unread(Unread),
+    By(E),
+}
+
+impl<E> From<Unread> for Ended<E> {
+    fn from(why: Unread) -> Self {
+        Self::Unread(why)
+    }
+}
+
+fn make(settings: &ClientConfig, name: &str) -> Result<Consumer, Error> {
+    consumer::make(settings, name, true).map_err(Error::asking("make a consumer"))
+}
+
+fn list<'s>(spans: impl Iterator<Item = &'s Span>) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for span in spans {
         list.add_partition_offset(&span.topic, span.partition, Offset::Offset(span.from))?;
     }
-    consumer.assign(&list)
+    Ok(list)
 }
-
-fn poll(consumer: &Consumer) -> KafkaResult<Polled<'_>> {
-    match consumer.poll(WAIT) {
-        None => Ok(Polled::Nothing),
-        Some(Ok(message)) => Ok(Polled::Record(message)),
-        Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End(partition)),
-        Some(Err(error)) if is_passing(&error) => Ok(Polled::Nothing),
-        Some(Err(error)) => Err(error),
-    }
-}
-
-enum Polled<'c> {
-    Record(BorrowedMessage<'c>),
-    End(i32),
-    Nothing,
-}
-
-/// Tells whether it goes by itself, or is about the group, which is of no use here.
-fn is_passing(error: &KafkaError) -> bool {
-    clients::is_passing(error) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
-}
-
-/// Receives librdkafka's events. It tells the same trouble again and again: a person who looks is told once.
-struct Context {
-    name: String,
-    told: Mutex<BTreeSet<String>>,
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        logging::librdkafka(&self.name, level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code();
-        // The end of a partition comes here too, and is what was asked for.
-        let is_end = matches!(error, KafkaError::PartitionEOF(_)) || code == Some(RDKafkaErrorCode::PartitionEOF);
-        let is_news = || self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{code:?}"));
-        let says_nothing = [RDKafkaErrorCode::AllBrokersDown, RDKafkaErrorCode::GroupAuthorizationFailed].map(Some);
-        if !is_end && !says_nothing.contains(&code) && is_news() {
-            clients::log_error(&self.name, &error, reason);
-        }
-    }
-}
-
-impl ConsumerContext for Context {}

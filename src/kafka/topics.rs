@@ -7,18 +7,21 @@
 //! The calls wait for the broker, each for a bounded time, and are made from plain threads. Topics are always
 //! listed all at once: to ask for one by its name may create it, where brokers create topics by themselves.
 
+mod described;
 mod error;
+mod observer;
 mod plan;
 
+pub use described::{BrokerLimits, Described, Descriptions, Setting, Topic};
 pub use error::Error;
 pub use plan::{Difference, MAX_MESSAGE_BYTES, Needs, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use rdkafka::ClientConfig;
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
@@ -27,9 +30,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataBroker;
-use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
-use rdkafka::{ClientConfig, ClientContext};
+use rdkafka::producer::{BaseProducer, Producer as _};
 
+use self::observer::Context;
 use super::ffi;
 use super::refusal;
 use crate::config::Kafka;
@@ -50,55 +53,12 @@ const DOUBT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a new topic may take until all brokers that we ask show it with its leaders.
 const APPEARANCE: Duration = Duration::from_secs(30);
 
-/// A topic as the cluster has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// The name.
-    pub name: String,
-    /// The number of partitions.
-    pub partitions: i32,
-    /// The number of replicas of its first partition.
-    pub replication: i32,
-    /// Its settings by name, those of sensitive value left out. Empty where the user may not ask for them.
-    pub settings: BTreeMap<String, Setting>,
-}
-
-/// What tells a topic from one that was made again under its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    /// Its ID; none where brokers have none.
-    pub id: Option<String>,
-    /// The number of partitions.
-    pub partitions: usize,
-}
-
-/// What brokers say of topics by name, each by its own answer.
-pub type Descriptions = Vec<(String, Result<Described, RDKafkaErrorCode>)>;
-
-/// A setting of a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// The value that applies.
-    pub value: String,
-    /// Whether the topic itself sets it; else it comes from the brokers and their defaults.
-    pub own: bool,
-}
-
 /// A topic as metadata shows it.
 struct Shape {
     partitions: i32,
     replication: i32,
     /// Whether every partition has a leader.
     is_led: bool,
-}
-
-/// What the brokers allow, where they tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BrokerLimits {
-    /// `message.max.bytes`: the default of topics that set no `max.message.bytes`.
-    pub message_max_bytes: Option<u64>,
-    /// `transaction.max.timeout.ms`: the longest `transaction.timeout.ms`.
-    pub transaction_max_timeout: Option<Duration>,
 }
 
 /// A connection that asks for topics and creates them.
@@ -374,52 +334,4 @@ pub fn tool_options(kafka: &Kafka) -> String {
     let is_plain = kafka.get("security.protocol").is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"));
     let properties = if is_plain { "" } else { " --command-config client.properties" };
     format!("--bootstrap-server {brokers}{properties}")
-}
-
-/// Remembers why a connection failed: the calls only say that none came about.
-#[derive(Debug, Default)]
-struct Context {
-    reason: Mutex<Option<String>>,
-}
-
-impl Context {
-    fn reason(&self) -> Option<String> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// A broker has answered: what kept another from it is no reason any more.
-    fn forget(&self) {
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Remembers a reason, unless an earlier one tells more: a second attempt may fail without the words of the first.
-    fn note(&self, reason: &str) {
-        let mut last = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusal::hint(reason).is_some() || last.as_deref().and_then(refusal::hint).is_none() {
-            *last = Some(reason.to_owned());
-        }
-    }
-}
-
-impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        // That all brokers are down follows from the reason, and would hide it.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.note(reason);
-        }
-    }
-
-    fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
-        // A connection that is cut in its first words, as by a listener of another protocol, is told here only.
-        if facility == "FAIL" {
-            self.note(text);
-        }
-        tracing::debug!(target: "librdkafka", facility, text);
-    }
-}
-
-impl ProducerContext for Context {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }

@@ -6,17 +6,14 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::error::Error;
 use crate::config::{Config, Delivery, Gate, Kafka, Migration, TargetIds};
 use crate::gate::policy::Tombstones;
 use crate::kafka::clients::{self, Names, Sizes};
-use crate::telemetry::logging;
+use crate::kafka::consumer;
+pub(super) use crate::kafka::consumer::{Consumer, Met, poll};
 
 /// How long one question to the cluster may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -138,29 +135,24 @@ impl Cast {
 
     /// Makes a consumer that assigns partitions itself, is told of their ends, and reads what was committed.
     pub(super) fn consumer(&self, side: Side, clients: i32) -> Result<Consumer, Error> {
-        self.make(self.reading(side, clients))
+        self.make(&self.reading(side, clients))
     }
 
     /// Makes one that sees what is not committed too.
     pub(super) fn observer(&self, side: Side) -> Result<Consumer, Error> {
         let mut settings = self.reading(side, 1);
         settings.set("isolation.level", "read_uncommitted");
-        self.make(settings)
+        self.make(&settings)
     }
 
     fn reading(&self, side: Side, clients: i32) -> ClientConfig {
-        let mut settings = clients::consumer(&self.of(side, clients), &self.names(0));
-        settings.set("client.id", &self.group).set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
-        // Brokers tell the end after so long without records; records come at once.
-        if settings.get("fetch.wait.max.ms").is_none() {
-            settings.set("fetch.wait.max.ms", "50");
-        }
+        let mut settings = consumer::settings(&self.of(side, clients), &self.names(0));
+        settings.set("client.id", &self.group);
         settings
     }
 
-    fn make(&self, settings: ClientConfig) -> Result<Consumer, Error> {
-        let made = settings.create_with_context(Context(self.group.clone()));
-        made.map_err(|error| Error::asking("make a consumer", &error))
+    fn make(&self, settings: &ClientConfig) -> Result<Consumer, Error> {
+        consumer::make(settings, &self.group, false).map_err(|error| Error::asking("make a consumer", &error))
     }
 
     /// Makes a consumer in the name of another group, for its offsets.
@@ -168,7 +160,7 @@ impl Cast {
         let names = Names { group: group.to_owned(), pipeline: self.group.clone(), is_static: false };
         let mut settings = clients::consumer(&self.of(side, 1), &names);
         settings.set("statistics.interval.ms", "0");
-        self.make(settings)
+        self.make(&settings)
     }
 
     /// Returns the settings of a lane's producer.
@@ -198,52 +190,6 @@ fn ways(config: &Config, migration: &Migration) -> Vec<Way> {
         Some(Way { name: gate.name.clone(), map, dead_letter, drops_tombstones, is_back })
     };
     config.gates.iter().filter_map(way).collect()
-}
-
-/// Receives librdkafka's events.
-#[derive(Debug)]
-pub(super) struct Context(String);
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        logging::librdkafka(&self.0, level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // The end of a partition comes here too, and is what was asked for.
-        if !matches!(error, KafkaError::PartitionEOF(_))
-            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
-        {
-            clients::log_error(&self.0, &error, reason);
-        }
-    }
-}
-
-impl ConsumerContext for Context {}
-
-/// A consumer of a job.
-pub(super) type Consumer = BaseConsumer<Context>;
-
-/// What a poll of a consumer gave.
-#[derive(Debug)]
-pub(super) enum Met<'c> {
-    /// A record.
-    Record(BorrowedMessage<'c>),
-    /// All of this partition that is there has been read.
-    End(i32),
-    /// Nothing yet.
-    Nothing,
-}
-
-/// Takes what comes next; errors that connections mend by themselves are nothing.
-pub(super) fn poll(consumer: &Consumer, wait: Duration) -> Result<Met<'_>, KafkaError> {
-    match consumer.poll(wait) {
-        None => Ok(Met::Nothing),
-        Some(Ok(message)) => Ok(Met::Record(message)),
-        Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Met::End(partition)),
-        Some(Err(error)) if clients::is_passing(&error) => Ok(Met::Nothing),
-        Some(Err(error)) => Err(error),
-    }
 }
 
 /// Returns what a record has in keys and values, in bytes.

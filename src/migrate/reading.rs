@@ -1,9 +1,9 @@
 //! Reading topics to their end, as consumers that read committed see it.
 //!
-//! Where a partition ends is asked of its leader first (ListOffsets, the last stable offset), and then it is read up to there. That
-//! a consumer comes to an end of the partition proves nothing: a replica that lags has ended sooner.
+//! Where a partition ends is asked of its leader first (ListOffsets, the last stable offset), and then it is read up to there.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,13 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Message as _, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
-use super::cast::{Consumer, Met, PATIENCE, poll};
+use super::cast::{Consumer, PATIENCE};
 use super::error::Error;
 use super::offsets::Offsets;
-
-/// How long a topic may give nothing while it is read.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) use crate::kafka::consumer::position;
+use crate::kafka::consumer::{Unread, read_up_to};
 
 /// How often brokers are asked for a topic before it is believed that it is not there: one may not know a new topic yet.
 const DOUBTS: usize = 3;
@@ -43,44 +42,17 @@ pub(super) fn up_to(
             open.insert(partition, end);
         }
     }
-    consumer.assign(&list).map_err(reading)?;
-    let mut last = Instant::now();
-    while !open.is_empty() {
-        match poll(consumer, PAUSE).map_err(reading)? {
-            Met::Record(message) => {
-                let Some(&end) = open.get(&message.partition()) else { continue };
-                if message.offset() < end {
-                    each(&message);
-                }
-                // The caller may have waited for the registry.
-                last = Instant::now();
-                if message.offset() + 1 >= end {
-                    open.remove(&message.partition());
-                }
-            }
-            Met::End(partition) => {
-                let end = open.get(&partition).copied();
-                if end.is_some_and(|end| position(consumer, topic, partition).is_some_and(|next| next >= end)) {
-                    open.remove(&partition);
-                    last = Instant::now();
-                }
-            }
-            Met::Nothing => {}
-        }
-        if last.elapsed() > SILENCE {
+    let take = |message: Option<&BorrowedMessage<'_>>| {
+        message.map(&mut each);
+        Ok(ControlFlow::Continue(()))
+    };
+    match read_up_to(consumer, topic, &list, open, take) {
+        Ok(_) => Ok(()),
+        Err(Unread::Refused(error)) => Err(reading(error)),
+        Err(Unread::Silent) => {
             let what = format!("could not read topic '{topic}'");
-            return Err(Error::Kafka { what, reason: format!("nothing came in {SILENCE:?} before {open:?}") });
+            Err(Error::Kafka { what, reason: "nothing came for a minute before its end".to_owned() })
         }
-    }
-    Ok(())
-}
-
-/// Returns the *next* offset of what a consumer has met of a partition; markers count.
-pub(super) fn position(consumer: &Consumer, topic: &str, partition: i32) -> Option<i64> {
-    let positions = consumer.position().ok()?;
-    match positions.find_partition(topic, partition)?.offset() {
-        Offset::Offset(next) => Some(next),
-        Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
     }
 }
 

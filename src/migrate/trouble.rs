@@ -22,8 +22,6 @@ pub(super) struct Trouble {
     pub(super) is_fenced: bool,
     /// Whether the transaction before is still being ended.
     pub(super) is_busy: bool,
-    /// Whether the same call may be made again.
-    pub(super) is_retriable: bool,
     /// Whether no further attempt helps.
     pub(super) is_final: bool,
     /// The record that was refused for what it is, by its tag.
@@ -32,8 +30,7 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        let (is_fenced, is_busy, is_retriable, is_final) = (false, false, false, false);
-        Self { why: why.into(), is_fenced, is_busy, is_retriable, is_final, refused: None }
+        Self { why: why.into(), is_fenced: false, is_busy: false, is_final: false, refused: None }
     }
 
     /// Makes one that no further attempt mends.
@@ -47,14 +44,10 @@ impl Trouble {
             code,
             Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch)
         );
-        let (text, is_retriable) = if let KafkaError::Transaction(error) = error {
-            (error.string(), error.is_retriable() && !error.is_fatal())
-        } else {
-            (error.to_string(), false)
-        };
+        let text = if let KafkaError::Transaction(error) = error { error.string() } else { error.to_string() };
         let is_busy = code == Some(RDKafkaErrorCode::ConcurrentTransactions);
         let is_final = code.is_some_and(|code| FORBIDDEN.contains(&code));
-        Self { is_fenced, is_busy, is_retriable, is_final, ..Self::new(format!("could not {step}: {text}")) }
+        Self { is_fenced, is_busy, is_final, ..Self::new(format!("could not {step}: {text}")) }
     }
 
     /// A record that was not taken: for its own sake, or because something else has ended the transaction.

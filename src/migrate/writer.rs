@@ -16,8 +16,8 @@ use rdkafka::{ClientContext, Message as _};
 
 use super::trouble::Trouble;
 use crate::kafka::blame::Blame;
-use crate::kafka::clients;
 use crate::kafka::ffi::{Outgoing, Producer, TopicHandle};
+use crate::kafka::{again, clients};
 use crate::pipeline::Stop;
 use crate::pipeline::end::Backoff;
 use crate::telemetry::logging;
@@ -238,17 +238,7 @@ impl Writer {
     /// Makes a call again while librdkafka asks for that; tells whether it was made again, and not only went on.
     fn retry(&self, step: &str, call: impl Fn(&BaseProducer<Context>) -> KafkaResult<()>) -> Result<bool, Trouble> {
         let client = self.producer()?.client();
-        let (began, mut again) = (Instant::now(), false);
-        loop {
-            let Err(error) = call(client) else { return Ok(again) };
-            let trouble = Trouble::of(step, &error);
-            if !trouble.is_retriable || trouble.is_busy || self.is_over(began) {
-                return Err(trouble);
-            }
-            again |= error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut);
-            client.poll(Duration::ZERO);
-            thread::sleep(PAUSE);
-        }
+        again::retry(client, |began| self.is_over(began), call).map_err(|error| Trouble::of(step, &error))
     }
 }
 

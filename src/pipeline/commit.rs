@@ -13,7 +13,6 @@
 //! what it has committed. Calls are watched ([`super::watchdog`]); the one that sends the
 //! offsets is made aside ([`super::aside`]).
 
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,13 +20,13 @@ use rdkafka::TopicPartitionList;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _};
 
+use super::Fault;
 use super::consume::Consumer;
 use super::deliveries::{Context, REFUSED};
-use super::end::Backoff;
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
-use super::watchdog::{self, Call, Ending, Watch};
-use super::{Fault, Stop};
+use super::terms::Terms;
+use super::watchdog::Ending;
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
@@ -117,36 +116,6 @@ pub(super) struct Sender {
     pub(super) terms: Terms,
     /// Why the offsets may come to the brokers once more.
     pub(super) doubt: Option<String>,
-}
-
-/// What a pipeline's transactions are made with.
-#[derive(Debug, Clone)]
-pub(super) struct Terms {
-    /// The gate, for messages.
-    pub(super) gate: Arc<str>,
-    pub(super) delivery: Delivery,
-    /// How long one step may take: the transaction timeout, after which the coordinator aborts anyway.
-    pub(super) limit: Duration,
-    /// How long the producer waits before it sends a request again.
-    pub(super) backoff: Backoff,
-    /// Ends what is under way sooner.
-    pub(super) stop: Stop,
-}
-
-impl Terms {
-    /// Watches a call of the producer.
-    pub(super) fn watch(&self, name: &'static str, state: &'static str) -> Watch {
-        watchdog::watch(self.call(name, state), self.limit)
-    }
-
-    pub(super) fn call(&self, name: &'static str, state: &'static str) -> Call {
-        Call { gate: Arc::clone(&self.gate), name, state }
-    }
-
-    /// Tells whether a step that began then has had its time.
-    pub(super) fn is_over(&self, began: Instant) -> bool {
-        began.elapsed() > self.limit || self.stop.is_overdue()
-    }
 }
 
 impl Idle {

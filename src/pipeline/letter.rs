@@ -11,10 +11,10 @@ use rdkafka::message::BorrowedMessage;
 
 use super::Fault;
 use super::deliveries::protocol_name;
-use super::output::{Origin, Staged};
 use super::produce::{Change, Relabel};
 use super::refused::Known;
 use super::run::Loop;
+use super::staged::{Origin, Staged};
 use crate::config::Oversize;
 use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::extent::{self, Extent};

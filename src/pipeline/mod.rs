@@ -44,12 +44,16 @@ pub(crate) mod produce;
 mod rebalance;
 mod recover;
 mod refused;
+mod report;
+mod room;
 mod routes;
 mod run;
 mod search;
 pub(crate) mod slow;
 mod source;
+mod staged;
 mod start;
+mod terms;
 pub(crate) mod watchdog;
 
 use std::sync::{Arc, OnceLock};

@@ -6,32 +6,26 @@
 //! A dry run has no producer at all.
 
 use std::collections::BTreeSet;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::Producer as _;
 
 use super::Fault;
-use super::assignment::Assigned;
 use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
-use super::deliveries::{Context, Refusals, STRAGGLERS};
+use super::deliveries::{Context, Refusals};
 use super::map::Map;
 use super::produce::{self, Change, Handles, Refused};
+use super::room::{make_room, why_failed};
 use super::routes::Routes;
+use super::staged::{Origin, Staged};
 use crate::gate::verdict::Route;
 use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::kafka::ffi::Producer;
 use crate::kafka::statistics::Statistics;
-use crate::record::{Offset, Partition};
-use crate::schema::table::Source;
 use crate::telemetry::events::RebuildCause;
-
-/// Pause before a record is offered again to a full queue.
-const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Records after which a transaction ends however young it is: what is kept of each (16 bytes) is outside of the budget of
 /// memory. A million is far beyond what a commit interval holds by default.
@@ -59,22 +53,6 @@ pub(super) struct Spent {
     pub(super) cause: RebuildCause,
 }
 
-/// Where a staged record came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Origin {
-    pub(super) source: Source,
-    pub(super) partition: Partition,
-    /// Offset of *this* record.
-    pub(super) offset: Offset,
-}
-
-impl Origin {
-    /// Returns where the next record of a partition comes from.
-    pub(super) fn next_of(held: &Assigned) -> Self {
-        Self { source: held.source, partition: held.partition, offset: held.next }
-    }
-}
-
 #[derive(Debug)]
 enum State {
     Idle(Idle),
@@ -88,21 +66,6 @@ impl State {
     fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Lost)
     }
-}
-
-/// What became of a record that was to be staged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Staged {
-    /// It is under way.
-    Yes,
-    /// It would be one dead letter too many.
-    OverLimit,
-    /// It fits no output.
-    TooLarge,
-    /// Its output refuses it for what it is, and so do the dead letters.
-    Refused(RDKafkaErrorCode),
-    /// The output of this route is not there.
-    NoOutput(Route, String),
 }
 
 impl Output {
@@ -381,31 +344,6 @@ impl Output {
         self.state = state;
         result
     }
-}
-
-/// Waits a little for a queue that has been full since then, up to the limit of a step or the stop.
-#[cold]
-pub(super) fn make_room(open: &Open, full: Instant) -> Result<(), Fault> {
-    if open.is_over(full) {
-        return Err(Fault::Abort(format!("the producer's queue stayed full for {:.1?}", full.elapsed())));
-    }
-    open.poll()?;
-    thread::sleep(QUEUE_PAUSE);
-    Ok(())
-}
-
-/// Finds out why a transaction takes no more records. Taken for just another abort, refused records would be read, staged
-/// and refused again: whoever has a backlog stages on while the first refusal is on its way.
-#[cold]
-fn why_failed(open: &Open, fault: Fault) -> Fault {
-    let began = Instant::now();
-    while began.elapsed() < STRAGGLERS * 3 {
-        if let Err(told) = open.poll() {
-            return told;
-        }
-        thread::sleep(QUEUE_PAUSE);
-    }
-    fault
 }
 
 fn gone() -> Fault {

@@ -13,9 +13,9 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::deliveries::Refusals;
-use super::output::Origin;
 use super::routes::Routes;
 use super::search::Search;
+use super::staged::Origin;
 use crate::gate::extent::Extent;
 use crate::kafka::blame::is_size;
 use crate::record::{Offset, Partition};

@@ -8,7 +8,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer as _;
 use rdkafka::message::BorrowedMessage;
 
 use super::assignment::Assignment;
@@ -17,25 +16,25 @@ use super::consume::{self, ConsumeEvent, Consumer};
 use super::failpoint::{self, Point};
 use super::fetch::Fetch;
 use super::mend::Damage;
-use super::output::{Origin, Output, Staged};
+use super::output::Output;
 use super::positions::Starts;
 use super::produce::Change;
 use super::recover::Recovery;
 use super::refused::{Known, Refused};
 use super::routes::Routes;
 use super::source::Missing;
+use super::staged::{Origin, Staged};
 use super::start;
 use super::{Error, Fault, Settings};
 use crate::gate::extent::Extent;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::tally::{Counted, Tally};
 use crate::gate::verdict::{Decision, Finding, Route, Verdict};
-use crate::kafka::statistics::Statistics;
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
 use crate::schema::table::SchemaTable;
+use crate::telemetry::Probe;
 use crate::telemetry::events::{BadRecord, ConsumerRebuilt};
-use crate::telemetry::{ClientKind, Probe};
 use crate::violation::ReasonCode;
 
 /// The longest wait for a record: how late a stop, an answer of the registry or a rebalance may be noticed.
@@ -318,37 +317,6 @@ impl<'c> Loop<'c> {
         if batches_too_large {
             self.lower_batches();
         }
-    }
-
-    /// Tells how far each partition is; how far it could be comes with librdkafka's statistics.
-    fn report_positions(&mut self) {
-        if let Some(statistics) = self.take_report() {
-            self.watch_sources(&statistics);
-        }
-    }
-
-    /// Tells the same while nothing is read.
-    pub(super) fn report_outage(&mut self) {
-        if let Some(statistics) = self.take_report() {
-            self.watch_brokers(statistics.answering == 0);
-        }
-    }
-
-    fn take_report(&self) -> Option<Statistics> {
-        let probe = &self.settings.probe;
-        if let Some(statistics) = self.output.take_statistics() {
-            probe.metrics().statistics(ClientKind::Producer, &statistics);
-        }
-        let statistics = self.consumer.context().take_statistics()?;
-        for held in self.assignment.iter().filter(|held| held.is_placed) {
-            let is_it = |p: &&crate::kafka::statistics::SourcePartition| {
-                p.partition == held.partition && *p.topic == *held.topic
-            };
-            let lag = statistics.partitions.iter().find(is_it).and_then(|partition| held.lag(partition));
-            probe.position(&held.topic, held.partition, held.committed, lag);
-        }
-        probe.metrics().statistics(ClientKind::Consumer, &statistics);
-        Some(statistics)
     }
 
     /// Commits what there is and lets go; what cannot be committed now is read again by the next owner.

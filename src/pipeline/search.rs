@@ -8,7 +8,7 @@
 //!
 //! Pure: the loop tells what it stages, commits and what was refused, and asks where to cut.
 
-use super::output::Origin;
+use super::staged::Origin;
 use crate::record::{Offset, Partition};
 use crate::schema::table::Source;
 

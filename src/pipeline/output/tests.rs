@@ -7,9 +7,11 @@ use rdkafka::producer::BaseProducer;
 use super::*;
 use crate::config::Delivery;
 use crate::pipeline::Stop;
-use crate::pipeline::commit::Terms;
 use crate::pipeline::consume;
 use crate::pipeline::end::Doubts;
+use crate::pipeline::terms::Terms;
+use crate::record::{Offset, Partition};
+use crate::schema::table::Source;
 
 /// A limit that no test waits for.
 const LIMIT: Duration = Duration::from_secs(3_600);

@@ -16,8 +16,8 @@ use rdkafka::{ClientContext, Message as _};
 use super::clients::{NAME, RETRY_WAIT};
 use super::progress::WriteId;
 use crate::kafka::blame::Blame;
-use crate::kafka::clients;
 use crate::kafka::ffi::{Outgoing, OwnedHeaders, Producer, TopicHandle};
+use crate::kafka::{again, clients};
 use crate::registry::store::LogRecord;
 use crate::telemetry::logging;
 
@@ -252,17 +252,10 @@ impl Writing {
         call: impl Fn(&BaseProducer<Context>) -> KafkaResult<()>,
     ) -> Result<(), Trouble> {
         let Some(producer) = &self.producer else { return Err(Trouble::new("the producer is gone")) };
-        let began = Instant::now();
-        loop {
-            let Err(error) = call(producer.client()) else { return Ok(()) };
-            let is_busy = error.rdkafka_error_code() == Some(RDKafkaErrorCode::ConcurrentTransactions);
-            let is_retriable =
-                matches!(&error, KafkaError::Transaction(error) if error.is_retriable() && !error.is_fatal());
-            if !is_retriable || is_busy || is_over() || began.elapsed() > STEP_LIMIT {
-                return Err(Trouble::of(step, &error));
-            }
-            producer.client().poll(Duration::ZERO);
-            thread::sleep(PAUSE);
+        let is_over = |began: Instant| is_over() || began.elapsed() > STEP_LIMIT;
+        match again::retry(producer.client(), is_over, call) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Trouble::of(step, &error)),
         }
     }
 }
