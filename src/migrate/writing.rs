@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::cast::Cast;
 use super::error::Error;
 use super::job::MOST_LANES;
+use super::lane::Stopped;
 use super::settle::SIZES;
 use super::state::{GROUP, IMPORT, Import, JOB, Job, Moved};
 use super::store;
-use super::trouble::Trouble;
 use super::writer::Writer;
 use crate::kafka::clients::Sizes;
 use crate::kafka::ffi::Outgoing;
@@ -25,14 +25,28 @@ pub(super) const IMPORTS: i32 = MOST_LANES + 1;
 /// written it meanwhile: what a run begins with must not be what another one has begun with, nor has given up.
 pub(super) fn write(cast: &Cast, (job, before): (&Job, Option<&Job>), sizes: Sizes, stop: &Stop) -> Result<(), Error> {
     let value = serde_json::to_vec(job).map_err(|error| Error::Unsuitable(error.to_string()))?;
-    put_if(cast, 0, &[(JOB.to_owned(), value)], (sizes, stop), || match store::state(cast, Some(&[0]))?.job {
-        found if found.as_ref() == before => Ok(()),
+    let records = [(JOB.to_owned(), value)];
+    let check = || match store::state(cast, Some(&[0]))?.job {
+        // Ours, where its commit had no answer.
+        found if found.as_ref() == before || found.as_ref() == Some(job) => Ok(()),
         Some(found) if found.abandoned => Err(Error::Abandoned(cast.group.clone())),
         _ => Err(Error::Changed(format!(
             "another process has begun job '{}', or gone on with it, just now: stop one of the two, then run again",
             cast.group
         ))),
-    })
+    };
+    let began = Instant::now();
+    loop {
+        match put_if(cast, 0, &records, (sizes, stop), check) {
+            // A lane that runs takes its role back, and may be sooner.
+            Err(Stopped::Trouble(trouble)) if trouble.is_fenced => {
+                if began.elapsed() > cast.timeout() {
+                    return Err(Error::Fenced(cast.lane_id(0)));
+                }
+            }
+            ended => return ended.map_err(failed),
+        }
+    }
 }
 
 /// Waits until readers see the job that was written: a commit is answered before. A lane that reads the job before finds none, or
@@ -74,7 +88,16 @@ pub(super) fn put_imports(cast: &Cast, imports: &BTreeMap<String, Import>) -> Re
 
 /// Writes records of partition 0 of the state, all or none.
 fn put(cast: &Cast, lane: i32, records: &[(String, Vec<u8>)], terms: (Sizes, &Stop)) -> Result<(), Error> {
-    put_if(cast, lane, records, terms, || Ok(()))
+    put_if(cast, lane, records, terms, || Ok(())).map_err(failed)
+}
+
+fn failed(stopped: Stopped) -> Error {
+    match stopped {
+        Stopped::Error(error) => error,
+        Stopped::Trouble(trouble) => {
+            Error::Kafka { what: "the job's state cannot be written".to_owned(), reason: trouble.why }
+        }
+    }
 }
 
 /// The same, if that is right once nobody else writes in the name of the lane.
@@ -84,20 +107,18 @@ fn put_if(
     records: &[(String, Vec<u8>)],
     (sizes, stop): (Sizes, &Stop),
     check: impl FnOnce() -> Result<(), Error>,
-) -> Result<(), Error> {
-    let what = "the job's state cannot be written";
-    let failed = |trouble: Trouble| Error::Kafka { what: what.to_owned(), reason: trouble.why };
+) -> Result<(), Stopped> {
     let doubts = Doubts::new(cast.timeout());
     let (config, id) = (cast.producer(lane, 1, sizes), cast.lane_id(lane));
-    let mut writer = Writer::take(&config, (&id, cast.timeout(), doubts.backoff()), stop).map_err(failed)?;
+    let mut writer = Writer::take(&config, (&id, cast.timeout(), doubts.backoff()), stop)?;
     check()?;
-    let topic = writer.topic(&cast.state).map_err(failed)?;
-    writer.begin().map_err(failed)?;
+    let topic = writer.topic(&cast.state)?;
+    writer.begin()?;
     for (tag, (key, value)) in records.iter().enumerate() {
         let (key, value) = (Some(key.as_bytes()), Some(value.as_slice()));
         let record = || Outgoing { topic, partition: 0, key, value, timestamp: 0, headers: None, tag };
-        writer.stage(record).map_err(failed)?;
+        writer.stage(record)?;
     }
-    writer.drain().and_then(|()| writer.commit()).map_err(failed)?;
+    writer.drain().and_then(|()| writer.commit())?;
     Ok(())
 }
