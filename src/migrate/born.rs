@@ -1,6 +1,5 @@
-//! Records of the target that are no copies: others have written them there, and the source lacks them.
-
-use std::collections::BTreeMap;
+//! Records of the target that are no copies: others have written them there, and the source lacks them. And the other way
+//! round: records of the source behind what was copied that nobody has carried to the target.
 
 use rdkafka::Message as _;
 
@@ -10,7 +9,7 @@ use super::left_out::LeftOut;
 use super::offsets::{Map, Offsets, Spot};
 use super::scan;
 
-/// What others have written to the target.
+/// What stands on one side only.
 #[derive(Debug, Default)]
 pub(super) struct Born {
     /// How many records.
@@ -25,11 +24,31 @@ impl Born {
     /// Reads the target up to these offsets and looks for records that the map does not name; `reversed` is the map as it reads
     /// from there. Those that are `left_out` are counted by themselves.
     pub(super) fn look(cast: &Cast, reversed: &Map, left_out: &LeftOut, until: &Offsets) -> Result<Self, Error> {
+        Self::between((cast, Side::Target), (reversed, left_out), (&Offsets::new(), until))
+    }
+
+    /// Reads the source from where the copy has come to up to these offsets, and looks for records that the map does not name.
+    pub(super) fn look_back(cast: &Cast, map: &Map, span: (&Offsets, &Offsets)) -> Result<Self, Error> {
+        Self::between((cast, Side::Source), (map, &LeftOut::default()), span)
+    }
+
+    fn between(
+        (cast, side): (&Cast, Side),
+        (map, left_out): (&Map, &LeftOut),
+        (from, until): (&Offsets, &Offsets),
+    ) -> Result<Self, Error> {
+        let topic = match side {
+            Side::Source => &cast.migration.source,
+            Side::Target => &cast.migration.to,
+        };
+        let span = |partition| {
+            let (from, until) = (from.get(&partition).copied().unwrap_or(0), until.get(&partition).copied()?);
+            (from < until).then_some(from..until)
+        };
         let mut born = Self::default();
-        let until: BTreeMap<i32, i64> = until.iter().filter(|(_, end)| **end > 0).map(|(p, end)| (*p, *end)).collect();
-        scan::between(cast, (Side::Target, &cast.migration.to), Some(&until), |message| {
+        scan::spans(cast, (side, topic), span, |message| {
             let spot = (message.partition(), message.offset());
-            if reversed.target(spot).is_some() {
+            if map.target(spot).is_some() {
                 return;
             }
             if left_out.has(message) {

@@ -7,7 +7,9 @@
 //!
 //! Records that were born on the target are read by a moved group: it goes on at the first of them at the latest. On the way back they
 //! stand in the source where a converter that keeps an offset map has carried them there, or are its dead letters, as for every reader
-//! of the source. Where neither is so, going back would lose them for the group; then it is refused, with their number.
+//! of the source. Where neither is so, going back would lose them for the group; then it is refused, with their number. Records of the
+//! source that came after the copy, and that nobody has carried to the target, the group has read nowhere: on its way back it goes on
+//! at the first of them at the latest.
 //!
 //! The state says *moving* before offsets are set, and *moved* afterwards. A move that was killed between is found anew, as long as the
 //! group has not read since on the side that it goes to; one that is done is not made again.
@@ -40,7 +42,8 @@ pub struct Move {
     pub to: Vec<Place>,
     /// Records that it reads twice.
     pub again: u64,
-    /// Records that others have written to the target before its place: it goes on at the first of them.
+    /// Records before its place that stand on this side only: others have written them to the target, or, on the way back,
+    /// nobody has carried them from the source. It goes on at the first of them.
     pub born: u64,
     /// Records that others have written to the target, and that it does not find when it goes back: the converter that carries
     /// them has made dead letters of them, or drops tombstones.
@@ -98,12 +101,7 @@ impl Basis {
     pub fn forth(&self, groups: &[String]) -> Result<Vec<Move>, Error> {
         let nobody = Offsets::new();
         let mut moves: Vec<Move> = groups.iter().map(|group| self.away(group, &nobody)).collect::<Result<_, _>>()?;
-        let mut until = Offsets::new();
-        for place in moves.iter().filter(|found| !found.already).flat_map(|found| &found.to) {
-            let last = until.entry(place.partition).or_default();
-            *last = place.next.max(*last);
-        }
-        let born = Born::look(&self.cast, &self.reversed, &LeftOut::default(), &until)?;
+        let born = Born::look(&self.cast, &self.reversed, &LeftOut::default(), &furthest(&moves))?;
         if born.count > 0 {
             moves = groups.iter().map(|group| self.away(group, &born.firsts)).collect::<Result<_, _>>()?;
             moves.iter_mut().for_each(|found| found.born = born.count);
@@ -206,8 +204,19 @@ impl Basis {
         if born.count > 0 {
             return Err(Error::Unsuitable(self.born_refusal(&born, groups)));
         }
-        let home = |group: &String| Ok(Move { left_out: born.left_out, ..self.home(group, &reversed)? });
-        groups.iter().map(home).collect()
+        let home = |born: &Offsets| -> Result<Vec<Move>, Error> {
+            groups.iter().map(|group| self.home(group, &reversed, born)).collect()
+        };
+        let mut moves = home(&Offsets::new())?;
+        let span = (&self.settled.state.nexts(), &furthest(&moves));
+        let unread = Born::look_back(&self.cast, &reversed.reversed(), span)?;
+        if unread.count > 0 {
+            moves = home(&unread.firsts)?;
+        }
+        for found in &mut moves {
+            (found.born, found.left_out) = (unread.count, born.left_out);
+        }
+        Ok(moves)
     }
 
     fn born_refusal(&self, born: &Born, groups: &[String]) -> String {
@@ -231,7 +240,7 @@ impl Basis {
         )
     }
 
-    fn home(&self, group: &str, reversed: &Map) -> Result<Move, Error> {
+    fn home(&self, group: &str, reversed: &Map, born: &Offsets) -> Result<Move, Error> {
         let (source, to) = (&self.job.source, &self.job.to);
         let moved = &self.settled.state.groups[group];
         let before = groups::committed(&self.cast, Side::Source, (group, source))?;
@@ -245,7 +254,7 @@ impl Basis {
         from.extend(groups::committed(&self.cast, Side::Target, (group, to))?);
         let runs = || reversed.runs().iter().copied();
         self.check_lost((group, source), lost(runs(), &from, (&self.starts.1, &self.starts.0)))?;
-        let places = place(runs(), &from, (&self.starts.0, &Offsets::new()));
+        let places = place(runs(), &from, (&self.starts.0, born));
         let members = groups::members(&self.cast, Side::Target, group)?;
         Ok(found((group, members), (from, before), places))
     }
@@ -291,6 +300,16 @@ impl Basis {
 /// Tells whether a group has offsets that it had not then. One that has expired since says nothing.
 fn has_moved(now: &Offsets, then: &Offsets) -> bool {
     now.iter().any(|(partition, next)| then.get(partition) != Some(next))
+}
+
+/// Returns the furthest place that is reached in each partition.
+fn furthest(moves: &[Move]) -> Offsets {
+    let mut furthest = Offsets::new();
+    for place in moves.iter().filter(|found| !found.already).flat_map(|found| &found.to) {
+        let last = furthest.entry(place.partition).or_default();
+        *last = place.next.max(*last);
+    }
+    furthest
 }
 
 /// Tells whether the map has all that was copied: no group can be placed by what is left of one.

@@ -3,7 +3,7 @@
 //! Where a partition ends is asked of its leader first (ListOffsets, the last stable offset), and then it is read up to there.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,15 +30,26 @@ pub(super) fn up_to(
     consumer: &Consumer,
     topic: &str,
     ends: &Offsets,
+    each: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), Error> {
+    spans(consumer, topic, &ends.iter().map(|(&partition, &end)| (partition, 0..end)).collect(), each)
+}
+
+/// The same, each from its own offset on, as far as it still is there.
+pub(super) fn spans(
+    consumer: &Consumer,
+    topic: &str,
+    spans: &BTreeMap<i32, Range<i64>>,
     mut each: impl FnMut(&BorrowedMessage<'_>),
 ) -> Result<(), Error> {
     let reading = |error| Error::asking(format!("read topic '{topic}'"), &error);
     let (mut list, mut open) = (TopicPartitionList::new(), BTreeMap::new());
-    for (&partition, &end) in ends {
-        let (start, last) = extent(consumer, topic, partition)?;
-        let end = end.min(last);
+    for (&partition, span) in spans {
+        let (first, last) = extent(consumer, topic, partition)?;
+        let (start, end) = (span.start.max(first), span.end.min(last));
         if start < end {
-            list.add_partition_offset(topic, partition, Offset::Beginning).map_err(reading)?;
+            let start = if start == first { Offset::Beginning } else { Offset::Offset(start) };
+            list.add_partition_offset(topic, partition, start).map_err(reading)?;
             open.insert(partition, end);
         }
     }

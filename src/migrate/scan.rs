@@ -1,13 +1,13 @@
 //! Reading a whole topic once, as consumers that read committed see it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rdkafka::message::BorrowedMessage;
 
 use super::cast::{Cast, Side};
 use super::error::Error;
-use super::offsets::Offsets;
-use super::reading::{partitions_there, up_to};
+use super::reading::{self, partitions_there};
 
 /// Reads all partitions from their begin to their end.
 pub(super) fn all(cast: &Cast, side: Side, topic: &str, each: impl FnMut(&BorrowedMessage<'_>)) -> Result<(), Error> {
@@ -17,13 +17,23 @@ pub(super) fn all(cast: &Cast, side: Side, topic: &str, each: impl FnMut(&Borrow
 /// The same, of these partitions only, each up to this offset if it comes before the end.
 pub(super) fn between(
     cast: &Cast,
-    (side, topic): (Side, &str),
+    of: (Side, &str),
     ends: Option<&BTreeMap<i32, i64>>,
     each: impl FnMut(&BorrowedMessage<'_>),
 ) -> Result<(), Error> {
-    let consumer = cast.consumer(side, 1)?;
     let end = |partition| ends.map_or(Some(i64::MAX), |ends| ends.get(&partition).copied());
+    spans(cast, of, |partition| Some(0..end(partition)?), each)
+}
+
+/// The same, of what lies between these offsets of each partition.
+pub(super) fn spans(
+    cast: &Cast,
+    (side, topic): (Side, &str),
+    span: impl Fn(i32) -> Option<Range<i64>>,
+    each: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), Error> {
+    let consumer = cast.consumer(side, 1)?;
     let partitions = partitions_there(&consumer, topic)?.into_iter();
-    let wanted: Offsets = partitions.filter_map(|partition| Some((partition, end(partition)?))).collect();
-    up_to(&consumer, topic, &wanted, each)
+    let wanted = partitions.filter_map(|partition| Some((partition, span(partition)?))).collect();
+    reading::spans(&consumer, topic, &wanted, each)
 }

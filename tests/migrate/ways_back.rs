@@ -47,14 +47,17 @@ fn wait_records(cluster: &Cluster, topic: &str, count: usize) {
 fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     let (cluster, registry) = (shared(), Registry::start());
     let (old, new) = (registry.register("orders-value", V1), registry.register("orders-value", V2));
-    let source = cluster.topic("way-back", 2, &[]);
+    let source = cluster.topic("way-back", 3, &[]);
     write(&cluster, &source, 0, (old, &[]), 0..30);
     write(&cluster, &source, 1, (old, &[]), 100..130);
+    write(&cluster, &source, 2, (old, &[]), 200..210);
     let group = unique("way-back");
     let job = Job::new(&cluster, &source).set("/migrations/copy/groups", vec![group.clone()]);
     job.ask(&["run"]).json();
     commit(&cluster, &group, &source, &BTreeMap::from([(0, 10), (1, 20)]));
     job.ask(&["cut-over"]).json();
+    // Came after the copy, and is carried by nobody: no group reads it on the target.
+    write(&cluster, &source, 2, (old, &[]), 210..211);
 
     let dead = unique("dead");
     let down = json!({
@@ -70,7 +73,8 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
 
     let gate = Gate::start(&job.config());
     write(&cluster, &job.to, 0, (new, &[4]), 30..50);
-    wait_records(&cluster, &source, 80);
+    write(&cluster, &job.to, 2, (new, &[4]), 211..216);
+    wait_records(&cluster, &source, 96);
     gate.kill();
     write(&cluster, &job.to, 0, (new, &[4]), 50..60);
     write(&cluster, &job.to, 1, (new, &[4]), 130..140);
@@ -84,26 +88,31 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     assert!(held.code() == 2 && held.err.contains("23 records were born on"), "{held:?}");
     assert!(held.err.contains("Neither the offset map nor the dead letters of converter 'down' tell"), "{held:?}");
     let gate = Gate::start(&job.config());
-    wait_records(&cluster, &source, 100);
+    wait_records(&cluster, &source, 116);
     wait_records(&cluster, &dead, 3);
     assert_eq!(
         cluster.topic_setting(&format!("{}.down.map", job.application), "cleanup.policy").as_deref(),
         Some("compact")
     );
 
-    // Of partition 0 it reads all copies and 25 of the 30 that were born, of partition 1 five more copies.
+    // Of partition 0 it reads all copies and 25 of the 30 that were born, of partition 1 five more copies, of partition 2
+    // all copies and three that were born.
     let offset = |partition: i32, number: i64| {
         let read = cluster.read(&[&job.to]).into_iter();
         let mut of = read.filter(|read| read.content.timestamp == 1_750_000_000_000 + number);
         of.find(|read| read.partition == partition).unwrap().offset
     };
-    commit(&cluster, &group, &job.to, &BTreeMap::from([(0, offset(0, 55)), (1, offset(1, 125))]));
-    let moved = job.ask(&["cut-over", "--back"]).json();
-    assert_eq!(moved["groups"][0]["left_out"], 4, "dead letters and a tombstone: {moved}");
+    commit(&cluster, &group, &job.to, &BTreeMap::from([(0, offset(0, 55)), (1, offset(1, 125)), (2, offset(2, 214))]));
+    let said = job.ask(&["cut-over", "--back"]).json();
+    assert_eq!(said["groups"][0]["left_out"], 4, "dead letters and a tombstone: {said}");
     let back = committed(&cluster, &group, &source);
     assert_eq!(times(&cluster, &source, 0, back[&0]), (55..60).collect::<Vec<_>>());
     assert_eq!(times(&cluster, &source, 1, back[&1]), (125..140).collect::<Vec<_>>());
-    let all: BTreeSet<i64> = [0, 1].into_iter().flat_map(|partition| times(&cluster, &source, partition, 0)).collect();
-    assert_eq!(all, (0..60).chain(100..140).collect(), "each once: {all:?}");
+    assert_eq!(times(&cluster, &source, 2, back[&2]), (210..216).collect::<Vec<_>>(), "nothing is skipped: {said}");
+    let found = &said["groups"][0];
+    assert_eq!((found["born"].as_u64(), found["again"].as_u64()), (Some(1), Some(3)), "{said}");
+    let all: BTreeSet<i64> =
+        [0, 1, 2].into_iter().flat_map(|partition| times(&cluster, &source, partition, 0)).collect();
+    assert_eq!(all, (0..60).chain(100..140).chain(200..216).collect(), "each once: {all:?}");
     drop(gate);
 }

@@ -86,7 +86,9 @@ fn tell(
             if found.members > 0 { format!(", which has {}", count(found.members, "member")) } else { String::new() };
         print(out, &format!("{word}: group '{}'{alive}, from '{left}' to '{reached}'\n", found.group))?;
         if found.born > 0 {
-            print(out, &format!("  {} of others on '{to}': it goes on at the first\n", count_records(found.born)))?;
+            let records = count_records(found.born);
+            let which = if asked.back { "that no map knows in" } else { "of others on" };
+            print(out, &format!("  {records} {which} '{reached}': it goes on at the first\n"))?;
         }
         if found.left_out > 0 {
             let records = count_records(found.left_out);
