@@ -199,7 +199,7 @@ impl Basis {
                 }));
             }
         }
-        let reversed = store::way_back(&self.cast, &self.reversed)?;
+        let reversed = store::way_back(&self.cast, &self.reversed, &self.job.ids)?;
         let born = Born::look(&self.cast, &reversed, &LeftOut::read(&self.cast)?, &self.settled.ends)?;
         if born.count > 0 {
             return Err(Error::Unsuitable(self.born_refusal(&born, groups)));

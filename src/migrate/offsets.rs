@@ -15,12 +15,20 @@
 //! exact; where it is spread over several, what the group has not read may begin before the last record that it has: the
 //! answer then is the position that loses nothing, with the number of records that are read twice.
 //!
+//! A topic that was deleted and made again has other records at the same offsets. The map of a converter lives on then, so that each
+//! of its pieces says which [`Topics`] it is about; what is about others counts for nothing.
+//!
 //! All offsets here are of *this* record, but for those named `next`.
 
 use std::collections::BTreeMap;
 
-/// The form of pieces that this version writes, and the only one that it reads.
-const VERSION: u64 = 1;
+use sha2::{Digest as _, Sha256};
+
+/// The form of pieces that do not say which topics they are about: those of jobs, which keep that in their state.
+const PLAIN: u64 = 1;
+
+/// The form of those that do.
+const OF_TOPICS: u64 = 2;
 
 /// Bytes of runs in one piece: far below what topics take in a record by default.
 const PIECE_BYTES: usize = 64 << 10;
@@ -33,6 +41,19 @@ pub type Offsets = BTreeMap<i32, i64>;
 
 /// A record of the map topic: its key and its value.
 pub type MapRecord = (Vec<u8>, Vec<u8>);
+
+/// The two topics that a map is about, told by their IDs: a hash of both, which is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Topics([u8; 8]);
+
+impl Topics {
+    /// Names the topics of these IDs, in the direction of the map.
+    #[must_use]
+    pub fn of(from: &str, to: &str) -> Self {
+        let hash = Sha256::new().chain_update(from).chain_update([0]).chain_update(to).finalize();
+        Self(std::array::from_fn(|index| hash[index]))
+    }
+}
 
 /// Records that stand one behind the other on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +86,17 @@ impl Run {
 /// Collects what one transaction copies of one source partition.
 #[derive(Debug, Default)]
 pub struct Piece {
+    topics: Option<Topics>,
     runs: Vec<Run>,
 }
 
 impl Piece {
+    /// Begins one that says which topics it is about, where that is known.
+    #[must_use]
+    pub fn of(topics: Option<Topics>) -> Self {
+        Self { topics, runs: Vec::new() }
+    }
+
     /// Adds a record; those of one partition come in the order of their offsets.
     pub fn push(&mut self, from: Spot, to: Spot) {
         if let Some(last) = self.runs.last_mut()
@@ -89,7 +117,8 @@ impl Piece {
         while let Some(first) = runs.peek() {
             let key = format!("{}/{}", first.from.0, first.from.1).into_bytes();
             let mut value = Vec::new();
-            put(&mut value, VERSION);
+            put(&mut value, if self.topics.is_some() { OF_TOPICS } else { PLAIN });
+            value.extend(self.topics.iter().flat_map(|topics| topics.0));
             let mut last = Last { from: first.from.1, to: BTreeMap::new() };
             while value.len() < PIECE_BYTES
                 && let Some(run) = runs.next()
@@ -173,18 +202,27 @@ pub struct Map {
 }
 
 impl Map {
-    /// Adds a record of the map topic.
+    /// Adds a record of the map topic, unless it is about other topics than these.
     ///
     /// # Errors
     /// It is none.
-    pub fn add(&mut self, key: &[u8], mut value: &[u8]) -> Result<(), Damaged> {
+    pub fn add(&mut self, key: &[u8], mut value: &[u8], wanted: Option<Topics>) -> Result<(), Damaged> {
         let damaged = || Damaged { key: String::from_utf8_lossy(key).into_owned() };
         let text = std::str::from_utf8(key).map_err(|_| damaged())?;
         let parsed =
             text.split_once('/').and_then(|(partition, first)| Some((partition.parse().ok()?, first.parse().ok()?)));
         let (partition, first) = parsed.ok_or_else(damaged)?;
-        if take(&mut value) != Some(VERSION) {
-            return Err(damaged());
+        let topics = match take(&mut value) {
+            Some(PLAIN) => None,
+            Some(OF_TOPICS) => {
+                let (topics, rest) = value.split_first_chunk().ok_or_else(damaged)?;
+                value = rest;
+                Some(Topics(*topics))
+            }
+            _ => return Err(damaged()),
+        };
+        if wanted.is_some() && topics != wanted {
+            return Ok(());
         }
         let mut last = Last { from: first, to: BTreeMap::new() };
         while !value.is_empty() {

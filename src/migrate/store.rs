@@ -7,7 +7,8 @@ use rdkafka::message::BorrowedMessage;
 
 use super::cast::{Cast, Consumer, Side};
 use super::error::Error;
-use super::offsets::{Map, Offsets};
+use super::identity::Ids;
+use super::offsets::{Map, Offsets, Topics};
 pub(super) use super::reading::extent;
 use super::reading::{partitions_of, up_to};
 use super::state::State;
@@ -36,22 +37,25 @@ fn state_of(cast: &Cast, consumer: &Consumer, partitions: &[i32]) -> Result<Stat
 
 /// Reads the offset map; one that is not there is an empty map.
 pub fn map(cast: &Cast) -> Result<Map, Error> {
-    map_of(cast, &cast.map)
+    map_of(cast, &cast.map, None)
 }
 
 /// Reads where the records of the target stand in the source: the job's copies, given in that direction, and what converters
-/// between the two topics have carried, where they keep maps.
-pub(super) fn way_back(cast: &Cast, copies: &Map) -> Result<Map, Error> {
+/// between the two topics have carried, where they keep maps. What they have carried between topics that were there before under
+/// the same names counts for nothing.
+pub(super) fn way_back(cast: &Cast, copies: &Map, ids: &Ids) -> Result<Map, Error> {
     let mut back = copies.clone();
     for way in &cast.ways {
-        let map = map_of(cast, &way.map)?;
+        let (from, to) = if way.is_back { (&ids.to, &ids.source) } else { (&ids.source, &ids.to) };
+        let topics = from.as_deref().zip(to.as_deref()).map(|(from, to)| Topics::of(from, to));
+        let map = map_of(cast, &way.map, topics)?;
         back.extend(&if way.is_back { map } else { map.reversed() });
     }
     back.sort();
     Ok(back)
 }
 
-fn map_of(cast: &Cast, topic: &str) -> Result<Map, Error> {
+fn map_of(cast: &Cast, topic: &str, topics: Option<Topics>) -> Result<Map, Error> {
     let consumer = cast.consumer(Side::Target, 1)?;
     let partitions = partitions_of(&consumer, topic)?.unwrap_or_default();
     // The last word on a key counts, compacted or not.
@@ -62,7 +66,7 @@ fn map_of(cast: &Cast, topic: &str) -> Result<Map, Error> {
     })?;
     let mut map = Map::default();
     for (key, value) in pieces {
-        value.map_or(Ok(()), |value| map.add(&key, &value))?;
+        value.map_or(Ok(()), |value| map.add(&key, &value, topics))?;
     }
     map.sort();
     Ok(map)

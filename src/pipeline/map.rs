@@ -20,7 +20,7 @@ use super::{Error, Fault, Settings};
 use crate::config::Sources;
 use crate::kafka::ffi::Outgoing;
 use crate::kafka::topics::{Cluster, NewTopic, Refusal, tool_options};
-use crate::migrate::offsets::{MapRecord, Piece};
+use crate::migrate::offsets::{MapRecord, Piece, Topics};
 
 /// What a record of the map has in the place of a time: librdkafka takes now.
 const NOW: i64 = 0;
@@ -30,6 +30,8 @@ const NOW: i64 = 0;
 pub(super) struct Map {
     topic: String,
     partitions: i32,
+    /// Which topics it tells of, where brokers give them IDs.
+    topics: Option<Topics>,
     /// The tags of the records of the running transaction that it tells of.
     tags: Vec<usize>,
 }
@@ -56,7 +58,8 @@ impl Map {
         if let Some(refusal) = Refusal::of_map(found) {
             return Err(Fault::Fatal(Error::Configuration { reason: refusal.to_string() }));
         }
-        Ok(Some(Self { topic, partitions: found.partitions.max(1), tags: Vec::new() }))
+        let topics = topics(settings, sources, cluster)?;
+        Ok(Some(Self { topic, partitions: found.partitions.max(1), topics, tags: Vec::new() }))
     }
 
     /// Forgets the transaction before.
@@ -89,7 +92,8 @@ impl Map {
             let (Some(origin), Some(Some(place))) = (staged.get(tag), places.get(tag)) else {
                 return Err(Fault::Abort("a broker did not tell the offset of a record that it took".to_owned()));
             };
-            pieces.entry(origin.partition.0).or_default().push((origin.partition.0, origin.offset.0), *place);
+            let piece = pieces.entry(origin.partition.0).or_insert_with(|| Piece::of(self.topics));
+            piece.push((origin.partition.0, origin.offset.0), *place);
         }
         let client = |error: rdkafka::error::KafkaError| {
             Fault::Fatal(Error::Client { what: "the topic of the offset map", reason: error.to_string() })
@@ -105,6 +109,15 @@ impl Map {
         }
         Ok(())
     }
+}
+
+/// Finds which topics the records of a converter come from and go to.
+fn topics(settings: &Settings, sources: &[String], cluster: &Cluster) -> Result<Option<Topics>, Fault> {
+    let Some(source) = sources.first() else { return Ok(None) };
+    let Some(outputs) = settings.gate.outputs(source) else { return Ok(None) };
+    let found = cluster.look(&BTreeSet::from([source.clone(), outputs.validated.clone()])).map_err(discover::asking)?;
+    let id = |topic: &String| found.get(topic).and_then(|found| found.id.as_deref());
+    Ok(id(source).zip(id(&outputs.validated)).map(|(from, to)| Topics::of(from, to)))
 }
 
 fn stage_one(

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
+use sluice::migrate::offsets::{Piece, Topics};
 
 use super::common::client::Content;
 use super::common::gate::Gate;
@@ -43,6 +44,17 @@ fn wait_records(cluster: &Cluster, topic: &str, count: usize) {
     wait_for("the converter", limit, || (cluster.read(&[topic]).len() == count).then_some(()));
 }
 
+/// Leaves what a converter of this name has carried between topics that had these names before.
+fn leave_map_of_others(cluster: &Cluster, map: &str) {
+    for (first, topics) in [(0, None), (1, Some(Topics::of("older", "old")))] {
+        let mut piece = Piece::of(topics);
+        (first..1_000).for_each(|offset| piece.push((1, offset), (1, offset)));
+        let content = |(key, value)| Content { key: Some(key), value: Some(value), headers: Vec::new(), timestamp: 0 };
+        let contents: Vec<_> = piece.records().into_iter().map(content).collect();
+        cluster.writer().write(map, contents.iter().map(|content| (1, content)), || {});
+    }
+}
+
 #[test]
 fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     let (cluster, registry) = (shared(), Registry::start());
@@ -76,6 +88,7 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     write(&cluster, &job.to, 2, (new, &[4]), 211..216);
     wait_records(&cluster, &source, 96);
     gate.kill();
+    leave_map_of_others(&cluster, &format!("{}.down.map", job.application));
     write(&cluster, &job.to, 0, (new, &[4]), 50..60);
     write(&cluster, &job.to, 1, (new, &[4]), 130..140);
     // Three that are cut off, and a tombstone.

@@ -86,7 +86,7 @@ fn commit(world: &mut World, open: &[(usize, Vec<Kind>)], ends: &mut [i64]) {
     });
     for (key, value) in pieces.values().flat_map(Piece::records) {
         world.bytes += key.len() + value.len();
-        world.map.add(&key, &value).unwrap();
+        world.map.add(&key, &value, None).unwrap();
     }
 }
 
@@ -190,7 +190,7 @@ proptest! {
         value in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         let mut map = Map::default();
-        if map.add(key.as_bytes(), &value).is_ok() {
+        if map.add(key.as_bytes(), &value, None).is_ok() {
             prop_assert!(map.runs().iter().all(|run| run.length > 0));
         }
     }
@@ -221,12 +221,34 @@ fn one_piece_is_several_records_where_it_is_large() {
     let mut map = Map::default();
     for (key, value) in records.iter().rev() {
         assert!(value.len() <= PIECE_BYTES + 64, "{}", value.len());
-        map.add(key, value).unwrap();
+        map.add(key, value, None).unwrap();
     }
     map.sort();
     assert_eq!(map.records(), 60_000);
     assert_eq!(map.target((1, 2 * 59_999)), Some((0, 1_000 + 59_999 * 3)));
     assert_eq!(map.target((1, 3)), None);
+}
+
+/// A topic that was made again has the name and the offsets of the one before.
+#[test]
+fn pieces_about_other_topics_count_for_nothing() {
+    let [now, before, turned] =
+        [("new", "old"), ("older", "old"), ("old", "new")].map(|(from, to)| Topics::of(from, to));
+    let records = |topics: Option<Topics>| {
+        let mut piece = Piece::of(topics);
+        piece.push((0, 7), (0, 70));
+        piece.records()
+    };
+    let read = |topics, wanted| {
+        let mut map = Map::default();
+        records(topics).iter().for_each(|(key, value)| map.add(key, value, wanted).unwrap());
+        map.target((0, 7))
+    };
+    assert_eq!(read(Some(now), Some(now)), Some((0, 70)));
+    assert_eq!(read(Some(now), None), Some((0, 70)), "brokers that give no IDs");
+    assert_eq!([Some(before), Some(turned), None].map(|other| read(other, Some(now))), [None; 3]);
+    let (key, value) = records(Some(now)).remove(0);
+    (2..9).for_each(|length| assert!(Map::default().add(&key, &value[..length], None).is_err(), "{length}"));
 }
 
 /// The figures of docs/migration.md: bytes of map per million records, keys included.
