@@ -3,6 +3,11 @@
 #![cfg(feature = "tls")]
 
 mod common;
+#[path = "migrate/job.rs"]
+#[allow(dead_code, reason = "its own tests use the rest")]
+mod job;
+#[path = "security/jobs.rs"]
+mod jobs;
 
 use std::process::Command;
 use std::sync::OnceLock;
