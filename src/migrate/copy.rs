@@ -18,6 +18,7 @@ use super::error::Error;
 use super::lane::{Lane, Stopped};
 use super::now;
 use super::offsets::{MapRecord, Piece, Spot};
+use super::pace::Pace;
 use super::reading::position;
 use super::relay::Relay;
 use super::state::{Checkpoint, Job, LANE};
@@ -101,9 +102,7 @@ pub(super) struct Copy<'c> {
     held: Option<(BorrowedMessage<'c>, Keeper)>,
     /// Whether a transaction is open.
     is_open: bool,
-    began: Instant,
-    /// Records since then, for the rate.
-    since: u64,
+    pace: Pace,
     last_commit: Instant,
 }
 
@@ -132,7 +131,8 @@ impl<'c> Copy<'c> {
             state: writer.topic(&lane.cast.state)?,
         };
         let (next, staged, now) = (checkpoint.clone(), Vec::new(), Instant::now());
-        let (is_open, since, committed) = (false, 0, checkpoint);
+        let (is_open, committed) = (false, checkpoint);
+        let pace = Pace::new(lane.terms.rate, now);
         let converter = lane.terms.conversions.as_ref().map(|conversions| conversions.converter());
         let relay = lane.terms.schemas.as_ref().map(Relay::new);
         Ok(Self {
@@ -148,8 +148,7 @@ impl<'c> Copy<'c> {
             relay,
             held: None,
             is_open,
-            began: now,
-            since,
+            pace,
             last_commit: now,
         })
     }
@@ -178,7 +177,13 @@ impl<'c> Copy<'c> {
         let began = Instant::now();
         let interval = self.lane.cast.config().commit_interval;
         while !self.is_over() && self.staged.len() < MOST_STAGED && self.last_commit.elapsed() < interval {
-            if self.is_ahead() {
+            if self.pace.is_ahead() {
+                if self.staged.is_empty() {
+                    self.last_commit = Instant::now();
+                    if began.elapsed() > interval {
+                        break;
+                    }
+                }
                 thread::sleep(Duration::from_millis(5));
                 continue;
             }
@@ -210,14 +215,6 @@ impl<'c> Copy<'c> {
             }
             Met::Nothing => Ok(()),
         }
-    }
-
-    /// Tells whether more was copied than the rate allows.
-    fn is_ahead(&self) -> bool {
-        let Some(rate) = self.lane.terms.rate else { return false };
-        #[expect(clippy::cast_precision_loss, reason = "a rate that is a little off harms nobody")]
-        let due = self.began.elapsed().as_secs_f64() * f64::from(rate) <= self.since as f64;
-        due
     }
 
     /// Notes that all of a partition was read that is there for now. Markers have offsets too, and consumers commit behind
@@ -275,7 +272,7 @@ impl<'c> Copy<'c> {
         if is_apart {
             self.writer.drain()?;
         }
-        self.since += 1;
+        self.pace.note();
         if self.staged.len() % 256 == 1 {
             self.writer.look()?;
         }

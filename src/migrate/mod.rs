@@ -41,6 +41,7 @@ mod lane;
 mod layout;
 mod left_out;
 pub mod offsets;
+mod pace;
 pub mod plan;
 mod reading;
 mod refused;

@@ -177,3 +177,14 @@ fn from_one_cluster_to_another_each_record_is_copied_once() {
     };
     assert_eq!(count(&here, &offsets), count(&there, &committed(&there, &group, &source)));
 }
+
+/// A record takes longer by the rate than a transaction may last.
+#[test]
+fn a_slow_rate_copies_too() {
+    let cluster = shared();
+    let source = cluster.topic("slow", 4, &[]);
+    fill(&cluster, &source, seed(), 12);
+    let job = Job::new(&cluster, &source);
+    let said = job.ask(&["run", "--lanes", "4", "--rate", "12"]).json();
+    assert_eq!((said["done"].as_bool(), cluster.read(&[&job.to]).len()), (Some(true), 12), "{said}");
+}
