@@ -181,6 +181,43 @@ fn numbers_that_json_cannot_hold_are_not_looked_into() {
     }
 }
 
+/// JSONata writes a fraction with 15 digits.
+#[test]
+fn texts_of_fractions_are_exact_or_fail() {
+    let text = |value: f64, expr: &str| {
+        let moved = moved(&json!("double"), Value::Double(value), &format!("{{'v': {expr}}}"), &json!("string"));
+        moved.map_err(|why| why.split(", which would").next().unwrap_or_default().to_owned())
+    };
+    let shortened = || Err(": it makes a text of a fraction that needs more than 15 digits".to_owned());
+    for expr in [
+        "$string(v)",
+        "v.$string()",
+        "v ~> $string",
+        "$string(-v)",
+        "$string({'a': [v]})",
+        "v & ''",
+        "'' & v",
+        "($w := v; 'x' & $w)",
+        "$join([v].$string())",
+        "$map([v], $string)",
+        "(true ? v : 0) & ''",
+        "(v * 1) & ''",
+        "[v] & ''",
+        "$string(0.12345678901234567)",
+    ] {
+        assert_eq!(text(0.1 + 0.2, expr), shortened(), "{expr}");
+    }
+    let exact =
+        [(0.1, "0.1"), (-12.5, "-12.5"), (1e-7, "1e-7"), (123_456_789.012_345, "123456789.012345"), (1e22, "1e+22")];
+    for (value, expected) in exact {
+        for expr in ["$string(v)", "v & ''"] {
+            assert_eq!(text(value, expr), Ok(Value::String(expected.into())), "{value}: {expr}");
+        }
+    }
+    assert_eq!(text(0.1 + 0.2, "$string($round(v, 2))"), Ok(Value::String("0.3".into())));
+    assert_eq!(text(0.1 + 0.2, "v > 0.3 ? 'more' : 'less'"), Ok(Value::String("more".into())));
+}
+
 /// From, value, expression, to, and what must come out.
 #[test]
 fn results_fit_their_schema_exactly_or_fail() {

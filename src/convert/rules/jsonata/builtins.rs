@@ -1,6 +1,6 @@
 //! JSONata's functions: which may be called, and what each does with its arguments.
 
-use super::guard::Use::{self, Carry, Inspect, Truth};
+use super::guard::Use::{self, Carry, Inspect, Text, Truth};
 
 /// One function.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ const fn higher(name: &'static str, context: usize, callback: usize, result: Use
 
 /// All functions. Contexts are those of the signatures of jsonata-js 2.2: `<s-nn?:s>` takes the context for `s`.
 const BUILTINS: [Builtin; 57] = [
-    builtin("string", &[Inspect], 1),
+    builtin("string", &[Text], 1),
     builtin("length", &[Inspect], 1),
     charged("substring", 2),
     builtin("substringBefore", &[Inspect], 2),

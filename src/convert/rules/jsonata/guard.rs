@@ -8,7 +8,7 @@ use jsonata_core::value::JValue;
 
 use super::super::exact::Exact;
 use super::super::limits::{COST, COST_PER_UNIT, REGEX_TEXT};
-use super::rounding::exact_result;
+use super::rounding::{exact_result, is_exact_text};
 
 /// How an expression uses a value. The names of the functions have a space, so that no expression can call them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Use {
     Carry,
     /// Looks into it.
     Inspect,
+    /// Makes a text of it.
+    Text,
     /// Asks whether it is true.
     Truth,
 }
@@ -25,12 +27,13 @@ pub(super) enum Use {
 pub(super) const CHARGE: &str = "sluice charge";
 
 impl Use {
-    pub(super) const ALL: [Self; 3] = [Self::Carry, Self::Inspect, Self::Truth];
+    pub(super) const ALL: [Self; 4] = [Self::Carry, Self::Inspect, Self::Text, Self::Truth];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Carry => "sluice carry",
             Self::Inspect => "sluice inspect",
+            Self::Text => "sluice text",
             Self::Truth => "sluice truth",
         }
     }
@@ -43,6 +46,7 @@ pub(super) enum Stop {
     Inspected,
     RegexText,
     Rounded,
+    Shortened,
 }
 
 impl Stop {
@@ -53,6 +57,9 @@ impl Stop {
             Self::Rounded => {
                 "it computes a number that would be rounded: an integer beyond 2^53, or a text of too many digits"
                     .into()
+            }
+            Self::Shortened => {
+                "it makes a text of a fraction that needs more than 15 digits, which would be rounded".into()
             }
             Self::RegexText => format!("a regular expression is run over more than {REGEX_TEXT} bytes"),
         }
@@ -116,6 +123,7 @@ impl Meter {
             self.pay(1)?;
             match value {
                 JValue::String(text) => self.text(text, of)?,
+                JValue::Number(number) if of == Use::Text && !is_exact_text(*number) => return Err(Stop::Shortened),
                 JValue::Array(items) => {
                     self.pay(items.len() as u64 / 16)?;
                     rest.extend(items.iter());
@@ -142,7 +150,7 @@ impl Meter {
         self.pay(text.len() as u64 / 16)?;
         let is_looked_into = match of {
             Use::Carry => false,
-            Use::Inspect => self.exact.is_within(text),
+            Use::Inspect | Use::Text => self.exact.is_within(text),
             Use::Truth => self.exact.is_nan(text),
         };
         if is_looked_into { Err(Stop::Inspected) } else { Ok(()) }

@@ -195,6 +195,7 @@ impl Hardener {
             BinaryOp::Coalesce => (Use::Carry, Use::Carry),
             BinaryOp::Default => (Use::Truth, Use::Carry),
             BinaryOp::And | BinaryOp::Or => (Use::Truth, Use::Truth),
+            BinaryOp::Concatenate => (Use::Text, Use::Text),
             BinaryOp::Add
             | BinaryOp::Subtract
             | BinaryOp::Multiply
@@ -206,7 +207,6 @@ impl Hardener {
             | BinaryOp::LessThanOrEqual
             | BinaryOp::GreaterThan
             | BinaryOp::GreaterThanOrEqual
-            | BinaryOp::Concatenate
             | BinaryOp::Range
             | BinaryOp::In => (Use::Inspect, Use::Inspect),
         };
@@ -249,6 +249,7 @@ fn guarded(node: AstNode, of: Use) -> AstNode {
                 BinaryOp::Coalesce | BinaryOp::Default | BinaryOp::ChainPipe | BinaryOp::Concatenate | BinaryOp::ColonEqual,
             ..
         } => call(of, node),
+        AstNode::Number(_) | AstNode::Unary { .. } if of == Use::Text => call(of, node),
         AstNode::Array(_) | AstNode::Object(_) | AstNode::ArrayGroup(_) if of != Use::Carry => call(of, node),
         node => node,
     }

@@ -1,7 +1,8 @@
 //! What JSONata's arithmetic would round: integers beyond 2^53, and numbers made of texts.
 //!
 //! Its numbers are doubles. A result of integers must be the integer that it should be, or the fraction next to it; a text
-//! must say a number that a double stands for. What begins as a fraction is computed as doubles are.
+//! must say a number that a double stands for. What begins as a fraction is computed as doubles are; what becomes a text has to be
+//! the same once it is read.
 
 use jsonata_core::value::JValue;
 
@@ -23,6 +24,11 @@ pub(super) fn exact_result(name: &str, first: &JValue, second: Option<&JValue>) 
 
 fn whole(value: &JValue) -> Option<f64> {
     value.as_f64().filter(|value| value.fract() == 0.0 && RANGE.contains(value))
+}
+
+/// Tells whether the text that JSONata makes of a number is that number: it writes 15 digits of a fraction, and integers whole.
+pub(super) fn is_exact_text(number: f64) -> bool {
+    number.fract() == 0.0 || !number.is_finite() || format!("{number:.14e}").parse() == Ok(number)
 }
 
 /// Tells whether the result of two integers is what it should be.
