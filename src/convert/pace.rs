@@ -21,6 +21,15 @@ pub const LONG: Duration = Duration::from_millis(10);
 /// Bytes in memory beyond which a conversion counts as long without a look at the clock.
 pub const LARGE: usize = 1 << 20;
 
+/// What stands in the detail of a record that has used up its time.
+const TOO_LONG: &str = "it took longer than";
+
+/// Tells from the detail of a failed conversion whether its time was used up: on another machine it may not be.
+#[must_use]
+pub fn is_of_time(detail: &str) -> bool {
+    detail.contains(TOO_LONG)
+}
+
 /// Tells the time since some moment that stays the same for the whole process.
 pub type Clock = fn() -> Duration;
 
@@ -133,9 +142,9 @@ impl<'p> Allowance<'p> {
     pub(super) fn words(&self) -> String {
         match millis(self.budget) {
             HURRIED_MS => {
-                format!("it took longer than {HURRIED_MS} ms, {TRIES} times, after others had taken too long")
+                format!("{TOO_LONG} {HURRIED_MS} ms, {TRIES} times, after others had taken too long")
             }
-            budget => format!("it took longer than {budget} ms, {TRIES} times"),
+            budget => format!("{TOO_LONG} {budget} ms, {TRIES} times"),
         }
     }
 }
@@ -190,8 +199,10 @@ mod tests {
         assert_eq!((pace.take_overtime(), pace.take_overtime()), (103, 0));
         assert!(pace.take_long() && !pace.take_long());
         assert_eq!(Allowance::of(&overruns, &mut pace).left(), HURRIED_MS);
+        assert!(is_of_time(&format!("rule slow: {}", Allowance::of(&overruns, &mut pace).words())));
         pass(millis(LATELY));
         assert_eq!(Allowance::of(&overruns, &mut pace).left(), TIME_MS);
+        assert!(is_of_time(&format!("rule slow: {}", Allowance::of(&overruns, &mut pace).words())));
         assert_eq!(overrun(&overruns, &mut pace), TIME_MS * TRIES as u64);
     }
 

@@ -16,7 +16,6 @@ use crate::gate::verdict::Finding;
 use crate::kafka::murmur2;
 use crate::pipeline::consume;
 use crate::record::{Header, Part};
-use crate::violation::ReasonCode;
 
 /// What is kept of a record of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +126,7 @@ impl<'j> Comparison<'j> {
             let content = self.letters.content(message, &consume::headers(message));
             let differs = match copy {
                 Some(_) => Some(Kind::Twice),
-                None if !depends(letter.reason) => Some(Kind::Reason),
+                None if !letter.depends => Some(Kind::Reason),
                 None if letter.content != content => Some(Kind::Letter),
                 None => None,
             };
@@ -187,7 +186,7 @@ impl<'j> Comparison<'j> {
         match self.letters.take(source) {
             None if self.letters.has_lost => self.report.lost += 1,
             None => self.report.differ(Kind::Missing, Some(source), None),
-            Some(letter) if letter.reason != finding.violation.code && !depends(letter.reason) => {
+            Some(letter) if letter.reason != finding.violation.code && !letter.depends => {
                 self.report.differ(Kind::Reason, Some(source), Some(letter.at));
             }
             Some(letter) if letter.content != content => {
@@ -228,14 +227,6 @@ impl<'j> Comparison<'j> {
         }
         self.report
     }
-}
-
-/// Tells whether a reason depends on more than the record: what registry and brokers said then.
-fn depends(reason: ReasonCode) -> bool {
-    matches!(
-        reason,
-        ReasonCode::UnknownSchema | ReasonCode::UnusableSchema | ReasonCode::TooLarge | ReasonCode::BrokerRejected
-    )
 }
 
 /// Returns the headers that a record leaves with.

@@ -10,6 +10,7 @@ use super::super::offsets::Spot;
 use super::super::scan;
 use super::super::state::Job;
 use super::hash;
+use crate::convert::pace::is_of_time;
 use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::profile::Profile;
 use crate::pipeline::consume;
@@ -22,6 +23,8 @@ pub(super) struct Letter {
     /// Where it stands.
     pub(super) at: Spot,
     pub(super) reason: ReasonCode,
+    /// Whether that depends on more than the record, so that it is taken as it is.
+    pub(super) depends: bool,
     /// Of key, value and the record's own headers.
     pub(super) content: [u8; 16],
 }
@@ -83,7 +86,8 @@ impl Letters {
         if self.by_source.contains_key(&spot) {
             return self.again.push((spot, at));
         }
-        self.by_source.insert(spot, Letter { at, reason: letter.reason, content });
+        let (reason, depends) = (letter.reason, depends(letter.reason, letter.detail));
+        self.by_source.insert(spot, Letter { at, reason, depends, content });
     }
 
     /// Takes the dead letter of a record.
@@ -99,7 +103,36 @@ impl Letters {
     }
 }
 
+/// Tells whether a reason depends on more than the record: what registry and brokers said then, and how fast the machine was.
+fn depends(reason: ReasonCode, detail: &str) -> bool {
+    match reason {
+        ReasonCode::UnknownSchema | ReasonCode::UnusableSchema | ReasonCode::TooLarge | ReasonCode::BrokerRejected => {
+            true
+        }
+        reason => reason == ReasonCode::ConversionFailed && is_of_time(detail),
+    }
+}
+
 fn message_spot(message: &BorrowedMessage<'_>) -> Spot {
     use rdkafka::Message as _;
     (message.partition(), message.offset())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_that_another_run_need_not_find_are_taken_as_they_are() {
+        let cases = [
+            (ReasonCode::UnknownSchema, "", true),
+            (ReasonCode::BrokerRejected, "", true),
+            (ReasonCode::ConversionFailed, "rule slow: it took longer than 20 ms, 2 times", true),
+            (ReasonCode::ConversionFailed, "rule slow: it costs more than is allowed for a record of this size", false),
+            (ReasonCode::Truncated, "it took longer than", false),
+        ];
+        for (reason, detail, expected) in cases {
+            assert_eq!(depends(reason, detail), expected, "{reason:?} {detail}");
+        }
+    }
 }
