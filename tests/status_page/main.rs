@@ -33,6 +33,9 @@ fn silent(browser: &Browser) {
 #[test]
 fn the_pictures_of_the_docs() {
     if std::env::var_os("UPDATE_SCREENSHOTS").is_none() {
+        for name in ["", "-well", "-dark", "-phone"] {
+            assert!(Path::new(&file(name)).exists(), "{} is there", file(name));
+        }
         return;
     }
     let shop = Shop::open();

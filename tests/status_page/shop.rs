@@ -21,6 +21,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+/// An outcome and its topic.
+type Output = (&'static str, &'static str);
+
 /// A process with two gates and a converter.
 pub(crate) struct Shop {
     port: u16,
@@ -75,7 +78,7 @@ impl Shop {
     }
 
     fn begin(&self) {
-        let all: [(&Probe, &str, &[(&'static str, &str)]); 3] = [
+        let all: [(&Probe, &str, &[Output]); 3] = [
             (
                 &self.orders,
                 "orders.raw",

@@ -4,6 +4,9 @@ import { h } from "./dom.js";
 import { charts, flow } from "./flow.js";
 import { clock, count, many, since, span } from "./words.js";
 
+/** Reasons with all their examples; the others show one. */
+const IN_FULL = 3;
+
 const STATES = { running: "Running", degraded: "Something waits", starting: "Starting", stopped: "Stopped" };
 
 export function gate(gate, history, seconds, now) {
@@ -31,16 +34,16 @@ function reasons(gate, now) {
   const bad = gate.reasons.reduce((sum, reason) => sum + reason.records, 0);
   return h("details", { key: "reasons", openAtFirst: true },
     h("summary", null, "Reasons", h("span", { class: "count" }, `${many(bad, "record")} since start`)),
-    h("ul", { class: "reasons" }, gate.reasons.map((one) => reason(one, now))));
+    h("ul", { class: "reasons" }, gate.reasons.map((one, index) => reason(one, index < IN_FULL ? one.examples : one.examples.slice(0, 1), now))));
 }
 
-function reason(reason, now) {
+function reason(reason, examples, now) {
   const elsewhere = reason.outcome === "dead_letter" ? null : h("span", { class: "kind" }, reason.outcome);
   return h("li", { key: `${reason.outcome} ${reason.reason}` },
     h("p", { class: "meaning" }, sentence(reason.meaning), " ", h("code", null, reason.reason), " ", elsewhere),
     h("p", { class: "when" }, h("b", null, count(reason.records)),
       reason.since && ` since ${since(reason.since, now)}; last ${span((now - new Date(reason.last)) / 1000)} ago`),
-    reason.examples.length > 0 && h("ul", { class: "examples", "aria-label": "Examples" }, reason.examples.map(example)));
+    examples.length > 0 && h("ul", { class: "examples", "aria-label": "Examples" }, examples.map(example)));
 }
 
 function example(example) {
