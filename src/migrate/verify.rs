@@ -13,6 +13,7 @@
 //! records of one key in so many are compared, and all without a key: order per key is still seen.
 
 mod comparison;
+mod held;
 mod letters;
 mod values;
 
@@ -169,7 +170,10 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
     if let (Some(values), true) = (&mut values, comparison.has_doubts()) {
         scan::all(cast, Side::Target, &job.to, |message| comparison.look_again(message, values))?;
     }
-    Ok(comparison.end())
+    comparison.end().map_err(|error| Error::Kafka {
+        what: format!("what was read of the target cannot be kept in '{}' (TMPDIR)", std::env::temp_dir().display()),
+        reason: error.to_string(),
+    })
 }
 
 /// Returns how the job converts, if it does, and the configuration still says so.

@@ -8,6 +8,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use super::super::copy;
 use super::super::offsets::{Map, Offsets, Spot};
 use super::super::state::Job;
+use super::held::{Held, Seen};
 use super::letters::Letters;
 use super::values::Values;
 use super::{Kind, Report, hash};
@@ -16,14 +17,6 @@ use crate::gate::verdict::Finding;
 use crate::kafka::murmur2;
 use crate::pipeline::consume;
 use crate::record::{Header, Part};
-
-/// What is kept of a record of the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    content: [u8; 16],
-    /// None where the brokers have set their own.
-    time: Option<i64>,
-}
 
 /// A copy whose bytes are not those that were expected.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +35,7 @@ pub(super) struct Comparison<'j> {
     pub(super) letters: Letters,
     sample: u32,
     /// The target's records that no record of the source was compared with yet.
-    seen: HashMap<Spot, Seen>,
+    seen: Held,
     /// The last copy of each source partition in each target partition.
     last: HashMap<(i32, i32), i64>,
     /// By the copy.
@@ -59,7 +52,7 @@ impl<'j> Comparison<'j> {
             back: Map::default(),
             letters: Letters::default(),
             sample,
-            seen: HashMap::new(),
+            seen: Held::default(),
             last: HashMap::new(),
             doubts: HashMap::new(),
             report: Report::default(),
@@ -140,7 +133,7 @@ impl<'j> Comparison<'j> {
         }
         let Some(target) = copy else { return self.report.differ(Kind::Missing, Some(source), None) };
         let both = (Some(source), Some(target));
-        let Some(seen) = self.seen.remove(&target) else { return self.report.differ(Kind::Gone, both.0, both.1) };
+        let Some(seen) = self.seen.take(target) else { return self.report.differ(Kind::Gone, both.0, both.1) };
         let (came, part) = (consume::headers(message), |part| rewrite.and_then(|rewrite| rewrite.part(part)));
         let headers = leaving(&came, rewrite);
         let key = part(Part::Key).or(message.key());
@@ -169,7 +162,7 @@ impl<'j> Comparison<'j> {
     pub(super) fn tell_schema(&mut self, message: &BorrowedMessage<'_>) {
         let source = (message.partition(), message.offset());
         let target = self.map.target(source);
-        target.map(|target| self.seen.remove(&target));
+        target.map(|target| self.seen.take(target));
         self.report.differ(Kind::Schema, Some(source), target);
     }
 
@@ -177,7 +170,7 @@ impl<'j> Comparison<'j> {
     pub(super) fn expect_letter(&mut self, message: &BorrowedMessage<'_>, finding: &Finding) {
         let source = (message.partition(), message.offset());
         if let Some(target) = self.map.target(source) {
-            self.seen.remove(&target);
+            self.seen.take(target);
             self.report.differ(Kind::Fault, Some(source), Some(target));
             self.letters.take(source);
             return;
@@ -213,19 +206,21 @@ impl<'j> Comparison<'j> {
     }
 
     /// Finds the records of the target that are nobody's copy.
-    pub(super) fn end(mut self) -> Report {
-        let mut left: Vec<Spot> = self.seen.into_keys().collect();
-        left.sort_unstable();
-        for target in left {
+    ///
+    /// # Errors
+    /// Files could not be written or read, and nothing was compared.
+    pub(super) fn end(self) -> std::io::Result<Report> {
+        let Self { mut seen, back, map, nexts, mut report, .. } = self;
+        seen.each(|target| {
             // What a piece of the map claims that another one overrules is no copy.
-            let source = self.back.target(target).filter(|source| self.map.target(*source) == Some(target));
+            let source = back.target(target).filter(|source| map.target(*source) == Some(target));
             match source {
-                None => self.report.differ(Kind::Foreign, None, Some(target)),
-                Some(source) if self.nexts.get(&source.0).is_none_or(|next| source.1 >= *next) => {}
-                Some(_) => self.report.lost += 1,
+                None => report.differ(Kind::Foreign, None, Some(target)),
+                Some(source) if nexts.get(&source.0).is_none_or(|next| source.1 >= *next) => {}
+                Some(_) => report.lost += 1,
             }
-        }
-        self.report
+        });
+        seen.fault().map_or(Ok(report), Err)
     }
 }
 
