@@ -35,10 +35,15 @@ fn pretend(folder: &Path, name: &str, script: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Runs the check in a tree of its own, where nothing was unpacked before.
 fn check(machine: &TempDir, target: &str) -> (Option<i32>, String) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/prerequisites");
+    let (real, tree) = (Path::new(env!("CARGO_MANIFEST_DIR")), machine.path().join("tree"));
+    fs::create_dir_all(tree.join(".ci")).unwrap();
+    let script = tree.join(".ci/prerequisites");
+    fs::copy(real.join(".ci/prerequisites"), &script).unwrap();
+    fs::copy(real.join("Cargo.toml"), tree.join("Cargo.toml")).unwrap();
     let mut command = Command::new(machine.path().join("bash"));
-    command.args([script, target]).env_clear().env("PATH", machine.path()).env("HOME", machine.path());
+    command.arg(script).arg(target).env_clear().env("PATH", machine.path()).env("HOME", machine.path());
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert!(stdout.is_empty(), "{stdout:?}");
     (status.code(), String::from_utf8(stderr).unwrap())
@@ -50,7 +55,7 @@ const USER: (&str, &str) = ("id", "1000");
 
 #[test]
 fn says_nothing_where_all_is_there() {
-    let wished = [("kcat", ""), ("faketime", ""), ("ip", "")];
+    let wished = [("kcat", ""), ("faketime", ""), ("ip", ""), ("prometheus", ""), ("promtool", "")];
     let tests = [
         ("perl", ""),
         ("javac", ""),
@@ -73,8 +78,26 @@ fn names_what_only_some_tests_need() {
     let browser = [("chromium", ""), ("chromedriver", "")];
     let machine = machine(&[&RUST[..], &BUILD, &tests, &browser].concat());
     pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
-    let said = "not installed: faketime iproute2; the tests that need it are reported as not run\n";
+    let said = "not installed: faketime iproute2 prometheus; the tests that need it are reported as not run\n";
     assert_eq!(check(&machine, "test"), (Some(0), said.to_owned()));
+}
+
+/// Debian's package would start a service where it is installed.
+#[test]
+fn unpacks_prometheus_beside_the_tests() {
+    let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", ""), ("kcat", ""), ("faketime", ""), ("ip", "")];
+    let browser = [("chromium", ""), ("chromedriver", "")];
+    let machine = machine(&[&RUST[..], &BUILD, &tests, &browser, &[("id", "0")]].concat());
+    pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
+    pretend(machine.path(), "apt-get", "[ \"$1\" = download ] && : > prometheus_2.deb");
+    let unpacked = "usr/bin/promtool";
+    let mkdir = "/bin/mkdir -p";
+    pretend(machine.path(), "mkdir", &format!("exec {mkdir} \"$2\""));
+    pretend(machine.path(), "rm", "exec /bin/rm -f \"$2\"");
+    pretend(machine.path(), "dpkg", &format!("{mkdir} usr/bin; : > {unpacked}; exec /bin/chmod 755 {unpacked}"));
+    assert_eq!(check(&machine, "test"), (Some(0), String::new()));
+    let folder = machine.path().join("tree/tests/.cache/prometheus");
+    assert!(folder.join(unpacked).exists() && !folder.join("prometheus_2.deb").exists());
 }
 
 #[test]

@@ -29,6 +29,7 @@ use sluice::violation::ReasonCode;
 const README: &str = "README.md";
 const CONFIGURATION: &str = "docs/configuration.md";
 const METRICS: &str = "docs/metrics.md";
+const RUNBOOK: &str = "docs/runbook.md";
 const SCHEMAS: &str = "docs/schema-commands.md";
 
 fn path(name: &str) -> PathBuf {
@@ -188,7 +189,7 @@ fn metrics_are_those_that_are_rendered() {
 fn every_metric_that_a_document_names_exists() {
     let families = families(&rendered());
     let mut named = 0;
-    for file in [README, CONFIGURATION, METRICS, "ARCHITECTURE.md"] {
+    for file in [README, CONFIGURATION, METRICS, RUNBOOK, "ARCHITECTURE.md"] {
         let text = read(file);
         let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
         for word in words.filter(|word| word.starts_with("sluice_")) {
@@ -245,6 +246,7 @@ fn links_lead_somewhere() {
         README,
         CONFIGURATION,
         METRICS,
+        RUNBOOK,
         SCHEMAS,
         "docs/dead-letters.md",
         "docs/tail.md",

@@ -20,7 +20,7 @@ use super::staged::{Origin, Staged};
 use crate::gate::verdict::{Decision, Needs};
 use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::record::{Offset, Partition, Record};
-use crate::schema::table::Need;
+use crate::schema::table::{Entry, Need};
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{PartitionHeld, PartitionReleased, TargetChanged};
 
@@ -145,7 +145,10 @@ impl Loop<'_> {
         let assignment = &self.assignment;
         for news in self.fetch.take(&mut self.table, now, |need| assignment.still_needs(need)) {
             match news {
-                News::Known(need) => self.release_waiting(need, now)?,
+                News::Known(need) => {
+                    self.show_target(need);
+                    self.release_waiting(need, now)?;
+                }
                 News::Waiting { need, cause, detail } => self.explain_waiting(need, cause, &detail),
                 News::Unusable(need, reason) => {
                     let detail = format!("schema {} cannot be compiled: {reason}", need.schema);
@@ -158,6 +161,15 @@ impl Loop<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Shows the target by which a schema was judged: one that is pinned, or was known before this pipeline began, is no news.
+    fn show_target(&self, need: Need) {
+        let Some(Entry::Judged(judgement)) = self.table.get(need.slot, need.schema) else { return };
+        let converted = judgement.conversion.as_ref().map(|conversion| (&conversion.to.subject, conversion.to.version));
+        if let Some((subject, version)) = converted.or(judgement.subject.as_ref().zip(judgement.target)) {
+            self.settings.probe.metrics().target(subject, version);
+        }
     }
 
     fn explain_waiting(&mut self, need: Need, cause: HoldCause, detail: &str) {
