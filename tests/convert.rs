@@ -280,7 +280,7 @@ fn topics_of_a_pattern_are_compared_when_they_are_found() {
             headers: Vec::new(),
             timestamp: 1_750_000_000_000,
         };
-        scene.kafka.writer().write(&topic(&format!("{name}.old")), [(0, &content)].into_iter(), || {});
+        scene.kafka.writer().write(&topic(&format!("{name}.old")), [(0, &content)], || {});
     }
     let gate = Gate::start(&config);
     let new = topic("fits.new");

@@ -165,7 +165,7 @@ fn the_rights_that_check_config_prints_are_enough_for_an_offset_map() {
     guest.grant(&Tools::start(), None);
     let content =
         Content { key: None, value: Some(by_id(old, &zigzag(1))), headers: Vec::new(), timestamp: 1_750_000_000_000 };
-    cluster.writer().write(&topic("old"), [(0, &content)].into_iter(), || {});
+    cluster.writer().write(&topic("old"), [(0, &content)], || {});
     let gate = Gate::start(&guest.config);
     wait_for("the copy", Duration::from_secs(90), || (cluster.read(&[&topic("new")]).len() == 1).then_some(()));
     assert_eq!(cluster.read(&[&topic("orders.map")]).len(), 1, "{}", gate.log());

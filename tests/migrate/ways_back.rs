@@ -95,7 +95,7 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     write(&cluster, &job.to, 1, (new, &[]), 140..143);
     let tombstone =
         Content { key: Some(b"143".to_vec()), value: None, headers: Vec::new(), timestamp: 1_750_000_000_143 };
-    cluster.writer().write(&job.to, [(1, &tombstone)].into_iter(), || {});
+    cluster.writer().write(&job.to, [(1, &tombstone)], || {});
     // One that nobody has carried yet holds the group.
     let held = job.ask(&["cut-over", "--back"]);
     assert!(held.code() == 2 && held.err.contains("23 records were born on"), "{held:?}");
