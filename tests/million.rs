@@ -36,6 +36,8 @@ const PARTITIONS: i32 = 4;
 const VALUE_BYTES: usize = 1_024;
 const DAMAGED: f64 = 0.01;
 const ROUNDS: usize = 3;
+/// How many lanes the jobs have.
+const LANES: [&str; 3] = ["1", "2", "4"];
 /// How often the group is asked how far it is.
 const LOOK: Duration = Duration::from_millis(10);
 /// For one run, on a machine that does much else.
@@ -73,28 +75,28 @@ fn a_million_records_converted_by_a_job() {
     let mut traffic = orders.traffic(seed()).of_size(VALUE_BYTES);
     let planned = (0..records).map(|_| traffic.record(Class::Order(Version::V1))).collect();
     scene.send(&orders, planned);
-    let (mut gates, mut narrow, mut wide) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut gates, mut jobs) = (Vec::new(), [const { Vec::new() }; 3]);
     for round in 1..=ROUNDS {
         let line = scene.replace(&orders, &format!("gate-{round}"));
         let gate = Gate::start(&settings(&scene));
         gates.push(measure_ends(&scene, &line.outputs.validated, records, || gate.usage()));
         gate.stop(Duration::from_secs(20));
-        for (lanes, figures) in [("1", &mut narrow), ("4", &mut wide)] {
+        for (lanes, figures) in LANES.iter().zip(&mut jobs) {
             let line = scene.replace(&orders, &format!("job-{round}-{lanes}"));
             figures.push(measure_job(&scene, &line, lanes, records));
         }
     }
     println!("{records} records of {VALUE_BYTES} B, {PARTITIONS} partitions, exactly-once at 250 ms");
     println!("{:14} {:>10} {:>14} {:>9}", "", "records/s", "CPU µs/record", "peak MB");
-    for (name, figures) in [("gate", &gates), ("job, 1 lane", &narrow), ("job, 4 lanes", &wide)] {
-        figures.iter().for_each(|figures| row(name, figures));
-    }
+    gates.iter().for_each(|figures| row("gate", figures));
     let gate = medians(&gates);
     row("gate, median", &gate);
-    for (name, figures) in [("1 lane", &narrow), ("4 lanes", &wide)] {
+    for (lanes, figures) in LANES.iter().zip(&jobs) {
+        figures.iter().for_each(|figures| row(&format!("job, lanes: {lanes}"), figures));
         let job = medians(figures);
-        row(name, &job);
-        println!("a job of {name} has {:.2} of the gate's rate", job.records_per_second / gate.records_per_second);
+        row("median", &job);
+        let ratio = job.records_per_second / gate.records_per_second;
+        println!("with lanes: {lanes}, a job has {ratio:.2} of the gate's rate");
     }
 }
 

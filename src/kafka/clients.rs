@@ -12,6 +12,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, ProducerContext};
 
 use super::memory::Shares;
 use super::refusal;
@@ -172,6 +173,18 @@ pub fn wait_before_retries(client: &mut ClientConfig, wait: Duration) {
     // librdkafka takes it from retry.backoff.ms otherwise, and moved leaders would be found as late.
     if client.get("topic.metadata.refresh.fast.interval.ms").is_none() {
         client.set("topic.metadata.refresh.fast.interval.ms", "100");
+    }
+}
+
+/// Serves all reports of deliveries that have come; `served` tells how many so far. One poll that does not wait takes those of one
+/// batch, and where every record is reported they would pile up: records count as queued until they are served.
+pub fn serve<C: ProducerContext>(client: &BaseProducer<C>, served: impl Fn() -> u64) {
+    loop {
+        let before = served();
+        client.poll(Duration::ZERO);
+        if served() == before {
+            return;
+        }
     }
 }
 

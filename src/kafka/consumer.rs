@@ -71,9 +71,14 @@ pub(crate) fn poll(consumer: &Consumer, wait: Duration) -> KafkaResult<Met<'_>> 
         None => Ok(Met::Nothing),
         Some(Ok(message)) => Ok(Met::Record(message)),
         Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Met::End(partition)),
-        Some(Err(error)) if clients::is_passing(&error) || is_about_the_group(&error) => Ok(Met::Nothing),
+        Some(Err(error)) if is_nothing(&error) => Ok(Met::Nothing),
         Some(Err(error)) => Err(error),
     }
+}
+
+/// Tells whether an error is none to whoever polls.
+pub(crate) fn is_nothing(error: &KafkaError) -> bool {
+    clients::is_passing(error) || is_about_the_group(error)
 }
 
 fn is_about_the_group(error: &KafkaError) -> bool {

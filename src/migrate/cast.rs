@@ -18,6 +18,9 @@ pub(super) use crate::kafka::consumer::{Consumer, Met, poll};
 /// How long one question to the cluster may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How many intervals of commits one transaction lasts while there is a backlog.
+const BACKLOG: u32 = 4;
+
 /// Which of the two clusters; they may be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -169,6 +172,13 @@ impl Cast {
         // The offsets of the copies make the map.
         settings.set("delivery.report.only.error", "false").set("statistics.interval.ms", "0");
         settings
+    }
+
+    /// Returns how long a transaction of a lane may last while there is a backlog: few large ones cost less than many, and there
+    /// must be time to end it.
+    pub(super) fn longest_interval(&self) -> Duration {
+        let interval = self.config.commit_interval;
+        (interval * BACKLOG).min(self.timeout() / 3).max(interval)
     }
 
     /// Returns the transaction timeout of the lanes.

@@ -12,9 +12,10 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::cast::{Consumer, Met, PATIENCE, poll, size};
+use super::cast::{Consumer, Met, PATIENCE, size};
 use super::convert::{Converter, Outcome};
 use super::error::Error;
+use super::intake::Intake;
 use super::lane::{Lane, Stopped};
 use super::now;
 use super::offsets::{MapRecord, Piece, Spot};
@@ -35,9 +36,6 @@ use crate::pipeline::produce::Change;
 
 /// Records after which a transaction ends however young it is: what is kept of each is beside the budget of memory.
 const MOST_STAGED: usize = 100_000;
-
-/// How long one poll waits for a record.
-const POLL: Duration = Duration::from_millis(50);
 
 /// Pause between looks at whether a schema has come.
 const HELD_PAUSE: Duration = Duration::from_millis(5);
@@ -91,6 +89,9 @@ pub(super) struct Copy<'c> {
     writer: Writer,
     topics: Topics,
     consumer: &'c Consumer,
+    intake: Intake<'c>,
+    /// Whether no end was met since the last commit, so that there is more to copy than one transaction holds.
+    is_behind: bool,
     /// As it is committed.
     committed: Checkpoint,
     /// With what is under way.
@@ -141,6 +142,8 @@ impl<'c> Copy<'c> {
             writer,
             topics,
             consumer,
+            intake: Intake::new(consumer),
+            is_behind: true,
             committed,
             next,
             staged,
@@ -163,7 +166,7 @@ impl<'c> Copy<'c> {
     }
 
     fn is_over(&self) -> bool {
-        self.lane.terms.stop.is_asked() || self.is_at_end()
+        self.lane.terms.stop.is_asked() || (self.intake.is_empty() && self.is_at_end())
     }
 
     /// Tells whether all is copied up to the end.
@@ -176,8 +179,9 @@ impl<'c> Copy<'c> {
     fn gather(&mut self) -> Result<(), Stopped> {
         let began = Instant::now();
         let interval = self.lane.cast.config().commit_interval;
-        while !self.is_over() && self.staged.len() < MOST_STAGED && self.last_commit.elapsed() < interval {
+        while !self.is_over() && self.staged.len() < MOST_STAGED && !self.is_due() {
             if self.pace.is_ahead() {
+                self.is_behind = false;
                 if self.staged.is_empty() {
                     self.last_commit = Instant::now();
                     if began.elapsed() > interval {
@@ -205,15 +209,25 @@ impl<'c> Copy<'c> {
         Ok(())
     }
 
+    /// Tells whether it is time to commit: nobody waits for the single record while there is a backlog.
+    fn is_due(&self) -> bool {
+        let cast = self.lane.cast;
+        self.last_commit.elapsed()
+            >= if self.is_behind { cast.longest_interval() } else { cast.config().commit_interval }
+    }
+
     fn read(&mut self) -> Result<(), Stopped> {
-        let consumer = self.consumer;
-        match poll(consumer, POLL).map_err(|error| Trouble::of("read the source", &error))? {
+        match self.intake.next().map_err(|error| Trouble::of("read the source", &error))? {
             Met::Record(message) => self.meet(message),
             Met::End(partition) => {
+                self.is_behind = false;
                 self.reach_end(partition);
                 Ok(())
             }
-            Met::Nothing => Ok(()),
+            Met::Nothing => {
+                self.is_behind = false;
+                Ok(())
+            }
         }
     }
 
@@ -380,6 +394,7 @@ impl<'c> Copy<'c> {
         self.committed = self.next.clone();
         self.staged.clear();
         self.is_open = false;
+        self.is_behind = true;
         self.last_commit = Instant::now();
         Ok(if is_clean { Turn::Again } else { Turn::Spent(took) })
     }

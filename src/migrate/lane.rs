@@ -225,7 +225,7 @@ impl Lane<'_> {
         self.check_retention(&consumer, &job, &checkpoint)?;
         drop(watch);
         let mut copy = Copy::new(self, (&job, checkpoint), writer, &consumer)?;
-        let limit = limit + self.cast.config().commit_interval;
+        let limit = limit + self.cast.longest_interval();
         loop {
             let _watch = self.watch("copy", limit);
             match copy.turn() {

@@ -35,6 +35,7 @@ mod fresh;
 mod groups;
 mod identity;
 mod imports;
+mod intake;
 pub mod job;
 mod keep;
 mod lane;

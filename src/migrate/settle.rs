@@ -55,7 +55,7 @@ pub(super) fn settle(cast: &Cast, job: &Job) -> Result<Settled, Error> {
     let mut is_taken = false;
     let mut decide = |topic: &str| -> Result<Offsets, Error> {
         let ends = ends(&all, topic)?;
-        let limit = cast.config().commit_interval * 3 + LANE;
+        let limit = cast.longest_interval() * 2 + LANE;
         if !is_taken && open(&committed, topic, &ends, limit)?.is_some() {
             take_lanes(cast, 0..=job.lanes - 1)?;
             is_taken = true;

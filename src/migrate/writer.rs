@@ -39,6 +39,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 struct Delivered {
     /// The offset of each record by its tag; -1 where none is known.
     offsets: Vec<i64>,
+    /// Records that were told of.
+    served: u64,
     /// The records that were refused for what they are, by their tags, and why.
     refused: Vec<(usize, RDKafkaErrorCode)>,
     /// Whether a broker told a culprit from its neighbours.
@@ -93,6 +95,7 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         let mut delivered = self.delivered();
+        delivered.served += 1;
         match result {
             Ok(message) => {
                 if delivered.offsets.len() <= tag {
@@ -178,7 +181,7 @@ impl Writer {
     /// Serves delivery reports; tells of a record that was not taken.
     pub(super) fn look(&self) -> Result<(), Trouble> {
         let client = self.producer()?.client();
-        client.poll(Duration::ZERO);
+        clients::serve(client, || client.context().delivered().served);
         if let Some((code, why)) = client.client().fatal_error() {
             return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
         }

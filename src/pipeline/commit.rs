@@ -242,7 +242,7 @@ impl Failed {
 impl Sender {
     fn poll(&self) -> Result<(), Fault> {
         let client = self.producer.client();
-        client.poll(Duration::ZERO);
+        client.context().serve(client);
         client.context().failure().map_or(Ok(()), |why| Err(Fault::Abort(why)))
     }
 
@@ -305,7 +305,7 @@ impl Sender {
             let watch = self.terms.watch("abort_transaction", "failed");
             let result = client.abort_transaction(ABORT_STEP);
             drop(watch);
-            client.poll(Duration::ZERO);
+            client.context().serve(client);
             match result {
                 Ok(()) => {
                     // Reports of purged records belong to this transaction, not to the next one.

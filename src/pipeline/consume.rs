@@ -21,16 +21,12 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{ClientContext, TopicPartitionList};
 
+use crate::kafka::batch;
 use crate::kafka::clients;
 use crate::kafka::ffi::{self, Headers};
-use crate::kafka::memory::BATCH_BYTES;
 use crate::kafka::statistics::Statistics;
 use crate::record::{Header, Offset, Partition, Position, Record, Value};
 use crate::telemetry::logging;
-
-/// Records taken at once. Larger batches decide no faster, and everything in a batch is taken
-/// again after an abort; smaller ones look at the clock too often.
-pub(super) const BATCH_RECORDS: usize = 1_000;
 
 /// Time between two lines about the same missing right.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
@@ -210,21 +206,8 @@ pub(super) fn let_go(consumer: &Consumer, partitions: &TopicPartitionList) -> Ka
 
 /// Takes what is there, waiting for the first record at most `wait`; stops at an event, which is noted in the context.
 pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<BorrowedMessage<'c>>) {
-    let mut wait = wait;
-    let mut bytes = 0;
-    while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-        match consumer.poll(wait) {
-            Some(Ok(message)) => {
-                bytes += (message.key_len() + message.payload_len()) as u64;
-                batch.push(message);
-            }
-            Some(Err(error)) => {
-                note_error(consumer.context(), error);
-                return;
-            }
-            None => return,
-        }
-        wait = Duration::ZERO;
+    if let Some(error) = batch::take(consumer, wait, batch) {
+        note_error(consumer.context(), error);
     }
 }
 

@@ -4,7 +4,7 @@
 //! commit. What brokers refuse for what the record is, or one in its batch, is kept apart from
 //! what is mended from outside (topics, rights, brokers).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use crate::kafka::blame::Blame;
 use crate::kafka::clients;
@@ -31,6 +31,8 @@ pub(super) const REFUSED: &str = "records were refused for what they are; they a
 pub(super) struct Context {
     gate: Arc<str>,
     failed: AtomicBool,
+    /// Records that were told of.
+    served: AtomicU64,
     failures: Mutex<Failures>,
     /// Where each record of the transaction stands by its tag, for those who keep a map.
     places: Option<Mutex<Places>>,
@@ -106,9 +108,15 @@ impl Context {
             gate,
             places: has_map.then(Mutex::default),
             failed: AtomicBool::new(false),
+            served: AtomicU64::new(0),
             failures: Mutex::default(),
             statistics: clients::Latest::default(),
         }
+    }
+
+    /// Serves what the producer of this context has to tell.
+    pub(super) fn serve(&self, client: &BaseProducer<Self>) {
+        clients::serve(client, || self.served.load(Ordering::Relaxed));
     }
 
     /// Takes where the records of the transaction stand, as far as the brokers have told.
@@ -181,6 +189,7 @@ impl ProducerContext for Context {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         let (error, message) = match result {
             Ok(message) => return self.taken(message, tag),
             Err(failed) => failed,

@@ -49,6 +49,8 @@ impl Loop<'_> {
             let grace = self.grace(index, now);
             needs.iter().for_each(|need| self.fetch.ask_ahead(*need, self.routes.get(need.slot.source), grace));
         }
+        // What its expressions took counts when its turn comes.
+        self.rewrite.pace().take_overtime();
     }
 
     /// Returns how long the registry may not know a schema that this partition waits for.

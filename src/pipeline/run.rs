@@ -30,6 +30,7 @@ use crate::gate::extent::Extent;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::tally::{Counted, Tally};
 use crate::gate::verdict::{Decision, Finding, Route, Verdict};
+use crate::kafka::batch::BATCH_RECORDS;
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
 use crate::schema::table::SchemaTable;
@@ -127,7 +128,7 @@ fn came_again(probe: &Probe, Position { topic, partition, offset }: &Position<'_
 impl<'c> Loop<'c> {
     /// Turns until it is asked to stop, and ends cleanly.
     pub(super) fn run(mut self) -> Result<(), Fault> {
-        let mut batch = Vec::with_capacity(consume::BATCH_RECORDS);
+        let mut batch = Vec::with_capacity(BATCH_RECORDS);
         while !self.settings.stop.is_asked() {
             if let Err(fault) = self.turn(&mut batch) {
                 self.recover(fault)?;
