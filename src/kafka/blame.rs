@@ -37,10 +37,8 @@ impl Blame {
     /// Judges a delivery report.
     #[must_use]
     pub fn of_report(code: RDKafkaErrorCode, message: &BorrowedMessage<'_>) -> Self {
-        match Self::of(code) {
-            Self::Record if ffi::is_neighbour(message) => Self::Neighbour,
-            blame => blame,
-        }
+        let blame = Self::of(code);
+        if blame == Self::Record && ffi::is_neighbour(message) { Self::Neighbour } else { blame }
     }
 }
 

@@ -105,12 +105,11 @@ impl Letters {
 
 /// Tells whether a reason depends on more than the record: what registry and brokers said then, and how fast the machine was.
 fn depends(reason: ReasonCode, detail: &str) -> bool {
-    match reason {
-        ReasonCode::UnknownSchema | ReasonCode::UnusableSchema | ReasonCode::TooLarge | ReasonCode::BrokerRejected => {
-            true
-        }
-        reason => reason == ReasonCode::ConversionFailed && is_of_time(detail),
-    }
+    let is_of_others = matches!(
+        reason,
+        ReasonCode::UnknownSchema | ReasonCode::UnusableSchema | ReasonCode::TooLarge | ReasonCode::BrokerRejected
+    );
+    is_of_others || (reason == ReasonCode::ConversionFailed && is_of_time(detail))
 }
 
 fn message_spot(message: &BorrowedMessage<'_>) -> Spot {
