@@ -34,6 +34,8 @@ pub(crate) struct Query {
     /// Dashboard and panel.
     pub(crate) place: String,
     pub(crate) text: String,
+    /// How its series are named.
+    pub(crate) legend: String,
 }
 
 pub(crate) fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
@@ -51,7 +53,7 @@ pub(crate) fn queries() -> Vec<Query> {
         for panel in panels(&dashboard) {
             for target in panel["targets"].as_array().unwrap() {
                 let place = format!("{name}, {}", text(&panel["title"]));
-                queries.push(Query { place, text: text(&target["expr"]) });
+                queries.push(Query { place, text: text(&target["expr"]), legend: text(&target["legendFormat"]) });
             }
         }
     }
@@ -65,15 +67,15 @@ pub(crate) fn others() -> Vec<Query> {
         for annotation in dashboard["annotations"]["list"].as_array().unwrap() {
             if let Some(expr) = annotation["expr"].as_str() {
                 let place = format!("{name}, annotation {}", text(&annotation["name"]));
-                others.push(Query { place, text: expr.to_owned() });
+                others.push(Query { place, text: expr.to_owned(), legend: String::new() });
             }
         }
         for variable in dashboard["templating"]["list"].as_array().unwrap() {
             let Some(definition) = variable["query"]["query"].as_str() else { continue };
             let inner = definition.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
-            let (selector, _) = inner.rsplit_once(", ").unwrap();
+            let (selector, label) = inner.rsplit_once(", ").unwrap();
             let place = format!("{name}, variable {}", text(&variable["name"]));
-            others.push(Query { place, text: selector.to_owned() });
+            others.push(Query { place, text: selector.to_owned(), legend: format!("{{{{{label}}}}}") });
         }
     }
     others
@@ -106,7 +108,7 @@ pub(crate) fn assert_known(place: &str, query: &str) {
 
 #[test]
 fn every_query_names_metrics_that_exist() {
-    for Query { place, text } in queries().into_iter().chain(others()) {
+    for Query { place, text, .. } in queries().into_iter().chain(others()) {
         assert_known(&place, &text);
     }
 }

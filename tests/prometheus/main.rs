@@ -1,8 +1,13 @@
-//! Dashboards and alerts as files: what they name exists, each says what to do, and promtool finds the rules good.
+//! Metrics, dashboards and alerts together, and in a real Prometheus: what is drawn exists, has data, and fires.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may")]
 
 mod alerts;
 #[path = "../common/mod.rs"]
 mod common;
 mod dashboards;
+#[path = "../migrate/job.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
+mod job;
+mod live;
 mod server;
+mod world;
