@@ -43,12 +43,12 @@ impl Clients {
         let labels = [gate, kind.name()];
         Self {
             last: BTreeMap::new(),
-            queue_bytes: families.queue_bytes.with_label_values(&labels),
-            queue_records: families.queue_records.with_label_values(&labels),
-            outbuf_requests: families.outbuf_requests.with_label_values(&labels),
-            tx_bytes: families.tx_bytes.with_label_values(&labels),
-            rx_bytes: families.rx_bytes.with_label_values(&labels),
-            rtt_seconds: families.rtt_seconds.with_label_values(&labels),
+            queue_bytes: families.clients.queue_bytes.with_label_values(&labels),
+            queue_records: families.clients.queue_records.with_label_values(&labels),
+            outbuf_requests: families.clients.outbuf_requests.with_label_values(&labels),
+            tx_bytes: families.clients.tx_bytes.with_label_values(&labels),
+            rx_bytes: families.clients.rx_bytes.with_label_values(&labels),
+            rtt_seconds: families.clients.rtt_seconds.with_label_values(&labels),
         }
     }
 

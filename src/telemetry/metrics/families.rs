@@ -43,6 +43,12 @@ pub(super) struct Families {
     pub(super) target_version: IntGaugeVec,
     pub(super) target_changes: IntCounterVec,
     pub(super) limit_trips: IntCounterVec,
+    pub(super) clients: ClientFamilies,
+}
+
+/// Those of a gate's Kafka clients.
+#[derive(Debug, Clone)]
+pub(super) struct ClientFamilies {
     pub(super) queue_bytes: IntGaugeVec,
     pub(super) queue_records: IntGaugeVec,
     pub(super) outbuf_requests: IntGaugeVec,
@@ -115,6 +121,14 @@ impl Families {
                 "Times that a pipeline was held because too many records were dead letters",
                 &["gate"],
             ),
+            clients: ClientFamilies::register(&on),
+        }
+    }
+}
+
+impl ClientFamilies {
+    fn register(on: &Maker<'_>) -> Self {
+        Self {
             queue_bytes: on.client_gauge("sluice_kafka_queue_bytes", "Bytes in the queues of Kafka clients"),
             queue_records: on.client_gauge("sluice_kafka_queue_records", "Records in the queues of Kafka clients"),
             outbuf_requests: on.client_gauge("sluice_kafka_outbuf_requests", "Requests that wait to be sent"),
