@@ -262,7 +262,7 @@ mod tests {
         let names = Names::new(&config, &config.gates[0], 0, "random");
         let sizes = Sizes { largest: (1 << 31) - 1, smallest: 1_000, is_known: true };
         let client = producer(&config, &names, sizes);
-        client.create::<rdkafka::producer::BaseProducer>().unwrap();
+        client.create::<BaseProducer>().unwrap();
         let kbytes: u64 = client.get("queue.buffering.max.kbytes").unwrap().parse().unwrap();
         assert_eq!(kbytes, 2 * LARGEST_ANSWER / 1024);
     }

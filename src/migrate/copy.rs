@@ -182,18 +182,11 @@ impl<'c> Copy<'c> {
         while !self.is_over() && self.staged.len() < MOST_STAGED && !self.is_due() {
             if self.pace.is_ahead() {
                 self.is_behind = false;
-                if self.staged.is_empty() {
-                    self.last_commit = Instant::now();
-                    if began.elapsed() > interval {
-                        break;
-                    }
-                }
                 thread::sleep(Duration::from_millis(5));
-                continue;
-            }
-            match self.held.take() {
-                Some(held) => self.try_again(held)?,
-                None => self.read()?,
+            } else if let Some(held) = self.held.take() {
+                self.try_again(held)?;
+            } else {
+                self.read()?;
             }
             // Nothing is under way: the interval counts from the first record.
             if self.staged.is_empty() {
