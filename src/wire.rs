@@ -139,13 +139,13 @@ pub fn write(
     out.extend_from_slice(&name[..length]);
 }
 
-/// Returns the schema that bytes begin with which [`write`] has made.
+/// Returns the schema that bytes begin with which [`write()`] has made.
 #[must_use]
 pub fn named(bytes: &[u8]) -> Option<SchemaRef> {
     split_schema_ref(bytes).ok().map(|(schema, _)| schema)
 }
 
-/// Lets bytes that [`write`] has made name another schema; nothing else of them changes.
+/// Lets bytes that [`write()`] has made name another schema; nothing else of them changes.
 pub fn renumber(bytes: &mut Vec<u8>, number: (SchemaId, Option<SchemaGuid>)) {
     let Ok((schema, rest)) = split_schema_ref(bytes) else { return };
     let (name, length) = name(schema, number);

@@ -7,12 +7,12 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, ProducerContext};
+use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::memory::Shares;
 use super::refusal;
@@ -33,6 +33,9 @@ const LARGEST_ANSWER: u64 = 256 << 20;
 
 /// How much smaller compression makes a record at best, for all that we try.
 const COMPRESSION: u64 = 8;
+
+/// Pause before a group's coordinator is asked again.
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long a broker may be asked at start and between batches before the loop turns again.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -200,6 +203,35 @@ pub fn is_passing(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::Resolve
         )
     )
+}
+
+/// Asks for the *next* offsets that a consumer's group has committed; again within `limit` while its coordinator moves, loads
+/// or is still to be made, which takes seconds.
+///
+/// # Errors
+/// What the brokers say otherwise, or at the end of `limit`.
+pub fn committed<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+    limit: Duration,
+) -> KafkaResult<TopicPartitionList> {
+    let is_moving = |error: &KafkaError| {
+        matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::NotCoordinator
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+            )
+        )
+    };
+    let began = Instant::now();
+    loop {
+        match consumer.committed_offsets(list.clone(), limit) {
+            Err(error) if is_moving(&error) && began.elapsed() < limit => thread::sleep(COORDINATOR_PAUSE),
+            answer => return answer,
+        }
+    }
 }
 
 /// Writes an error that a client reported outside of a call. Only here does librdkafka give the reason of a refused login.

@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::cast::{Cast, PATIENCE, Side};
 use super::error::Error;
 use super::reading::{extent, partitions_there};
-use crate::kafka::ffi;
+use crate::kafka::{clients, ffi};
 
 /// Returns the *next* offset of each partition of a topic that a group has committed.
 pub(super) fn committed(cast: &Cast, side: Side, (group, topic): (&str, &str)) -> Result<BTreeMap<i32, i64>, Error> {
@@ -20,7 +20,7 @@ pub(super) fn committed(cast: &Cast, side: Side, (group, topic): (&str, &str)) -
     for partition in partitions_there(&consumer, topic)? {
         list.add_partition(topic, partition);
     }
-    let found = consumer.committed_offsets(list, PATIENCE).map_err(asking)?;
+    let found = clients::committed(&consumer, &list, PATIENCE).map_err(asking)?;
     let mut offsets = BTreeMap::new();
     for element in found.elements() {
         element.error().map_err(asking)?;

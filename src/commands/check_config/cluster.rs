@@ -1,8 +1,6 @@
 //! The probes of the cluster: topics, limits, committed offsets, and the right to a transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -16,9 +14,6 @@ use crate::config::{Config, Delivery, Gate, Outputs, Sources, Start};
 use crate::gate::policy::Mode;
 use crate::kafka::clients;
 use crate::kafka::topics::{self, Cluster, Needs, PATIENCE, Plan, Refusal, Topic, tool_options};
-
-/// Pause before a coordinator that moves is asked again.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks the cluster for everything that the gates need of it.
 pub(super) fn probe(config: &Config) -> Report {
@@ -259,25 +254,7 @@ fn committed_offsets(
     if list.count() == 0 {
         return Ok(list);
     }
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match consumer.committed_offsets(list.clone(), PATIENCE) {
-            // A coordinator that has just moved, or still loads, answers within seconds.
-            Err(error) if is_moving(&error) && Instant::now() < deadline => thread::sleep(RETRY_PAUSE),
-            answer => return answer,
-        }
-    }
-}
-
-fn is_moving(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::NotCoordinator
-                | RDKafkaErrorCode::CoordinatorLoadInProgress
-                | RDKafkaErrorCode::CoordinatorNotAvailable
-        )
-    )
+    clients::committed(consumer, &list, PATIENCE)
 }
 
 /// Says so where the next record of the group is one that the broker has no more, or not yet.
