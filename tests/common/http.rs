@@ -19,11 +19,10 @@ pub(crate) fn request(method: &str, port: u16, path: &str, body: &str) -> Option
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let length = body.len();
     // HTTP/1.0: the answer is not chunked and ends with the connection.
-    write!(
-        stream,
+    let request = format!(
         "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .ok()?;
+    );
+    stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     parse(&answer)

@@ -113,8 +113,15 @@ pub(crate) fn serve_files(folder: PathBuf) -> u16 {
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            // A scraper that goes away is none of the test's business.
-            drop(stream.read(&mut [0; 4096]));
+            // The whole request: what is left unread when a connection is closed takes the answer with it.
+            let (mut request, mut part) = (Vec::new(), [0; 4096]);
+            while !request.ends_with(b"\r\n\r\n") {
+                // A scraper that goes away is none of the test's business.
+                match stream.read(&mut part) {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => request.extend_from_slice(&part[..read]),
+                }
+            }
             let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
             let files = files.filter(|path| path.extension().is_some_and(|end| end == "prom"));
             let body: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
