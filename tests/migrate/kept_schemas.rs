@@ -13,17 +13,10 @@ use super::common::traffic::by_id;
 use super::common::wait_for;
 use super::copies::assert_copied;
 use super::job::Job;
-
-const MONEY: &str = r#"{"type":"record","name":"Money","fields":[{"name":"cents","type":"long"}]}"#;
+use super::schemas::{MONEY, order};
 
 /// Waits for another process, on a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// An order that names a schema of another subject; version 2 adds a field.
-fn order(version: usize) -> String {
-    let note = if version == 2 { r#",{"name":"note","type":"int","default":0}"# } else { "" };
-    format!(r#"{{"type":"record","name":"Order","fields":[{{"name":"price","type":"Money"}}{note}]}}"#)
-}
 
 /// A source whose first version of two is deleted, both with references, metadata and rules; and an empty registry.
 struct World {

@@ -13,11 +13,12 @@ use super::common::wait_for;
 use super::copies::held;
 use super::job::Job;
 
-const MONEY: &str = r#"{"type":"record","name":"Money","fields":[{"name":"cents","type":"long"}]}"#;
+/// What an order refers to.
+pub(super) const MONEY: &str = r#"{"type":"record","name":"Money","fields":[{"name":"cents","type":"long"}]}"#;
 const KEY: &str = r#"{"type":"record","name":"Key","fields":[{"name":"id","type":"long"}]}"#;
 
 /// An order that names a schema of another subject; version 2 adds a field.
-fn order(version: usize) -> String {
+pub(super) fn order(version: usize) -> String {
     let note = if version == 2 { r#",{"name":"note","type":"int","default":0}"# } else { "" };
     format!(r#"{{"type":"record","name":"Order","fields":[{{"name":"price","type":"Money"}}{note}]}}"#)
 }
