@@ -31,10 +31,11 @@ fn assert_alive(gate: &mut Gate) {
 /// How long it may take until `/status` says that something is held: "a few seconds", on a busy machine.
 const SAID: Duration = Duration::from_secs(20);
 
-/// Tells whether `/status` says that the gate waits for its outputs.
+/// Tells whether `/status` says that the gate waits for its brokers: for its outputs, or, where the fault met it between
+/// two transactions, for its sources.
 fn is_held(gate: &Gate) -> bool {
     let status = status(gate);
-    let is_cause = |cause: &serde_json::Value| cause == "target_unavailable";
+    let is_cause = |cause: &serde_json::Value| cause == "target_unavailable" || cause == "source_unavailable";
     status["state"] == "degraded" && status["causes"].as_array().unwrap().iter().any(is_cause)
 }
 
