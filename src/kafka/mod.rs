@@ -4,7 +4,7 @@
 //! reads the useful part of librdkafka's reports; `topics` lists, creates and compares topics; `refusal` says why brokers
 //! do not let us in, and `blame` what a failed delivery is put down to; `again` repeats calls that ask for it; `murmur2` is the
 //! partitioner of Java's clients; `memory` divides the budget; `probe` asks how far partitions go; `batch` takes records off a
-//! consumer's queue; `consumer` and `reading` read topics outside of any group. `ffi` is the only unsafe code of the crate and gives producing by topic handle, and
+//! consumer's queue; `consumer` and `reading` read topics outside of any group, and `dead_letters` what became of those. `ffi` is the only unsafe code of the crate and gives producing by topic handle, and
 //! headers whose names need not be UTF-8. Nothing here knows gates or schemas.
 
 pub(crate) mod again;
@@ -12,6 +12,7 @@ pub mod batch;
 pub mod blame;
 pub mod clients;
 pub(crate) mod consumer;
+pub mod dead_letters;
 pub mod ffi;
 pub mod memory;
 pub mod murmur2;

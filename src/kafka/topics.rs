@@ -9,11 +9,13 @@
 
 mod described;
 mod error;
+mod letter_state;
 mod observer;
 mod plan;
 
 pub use described::{BrokerLimits, Described, Descriptions, Setting, Topic};
 pub use error::Error;
+pub use letter_state::unfit;
 pub use plan::{Difference, MAX_MESSAGE_BYTES, Needs, NewTopic, Plan, Refusal};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -111,16 +111,12 @@ fn missing(
             topic.name
         )));
     }
-    for (name, partitions) in [(&cast.map, lanes), (&cast.state, lanes + 1)] {
-        if !found.contains_key(name) {
-            missing.push(NewTopic::compacted(name, partitions, source));
-        }
+    if !found.contains_key(&cast.map) {
+        missing.push(NewTopic::compacted(&cast.map, lanes, source));
     }
-    // Each checkpoint takes the place of the one before, and brokers compact no segment that is still written to.
-    if let Some(state) = missing.iter_mut().find(|topic| topic.name == cast.state) {
-        for (name, value) in [("segment.ms", "600000"), ("segment.bytes", "16777216")] {
-            state.settings.insert(name.to_owned(), value.to_owned());
-        }
+    // Each checkpoint takes the place of the one before.
+    if !found.contains_key(&cast.state) {
+        missing.push(NewTopic::compacted(&cast.state, lanes + 1, source).in_small_segments());
     }
     Ok(missing)
 }
