@@ -3,13 +3,13 @@
 //! A violation is a value, never an error: the record is at fault, the gate works.
 //! Faults of broker and registry are errors of the modules that talk to them and can
 //! not become a violation. [`ReasonCode`] is the one source of the dead-letter header
-//! `sluice.reason`, the metric label `reason` and the table in the README: names may be
+//! `sluice.reason`, the metric label `reason` and the table in docs/dead-letters.md: names may be
 //! added, never changed. It stands below `wire` and `schema`, which find violations, and
 //! `gate`, which routes by them.
 
 use std::fmt;
 
-/// Declares the reason codes once: variant, stable name, stage, and the words of the README.
+/// Declares the reason codes once: variant, stable name, stage, and the words of docs/dead-letters.md.
 macro_rules! reason_codes {
     ($($variant:ident $name:literal $stage:ident $doc:literal),+ $(,)?) => {
         /// Why a record is a dead letter. Closed; names are a contract.
@@ -67,7 +67,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Returns the name used in the README.
+    /// Returns the name used in docs/dead-letters.md.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

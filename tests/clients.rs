@@ -100,7 +100,7 @@ fn java_clients_on_both_sides() {
     assert!(status.success(), "{log}");
 }
 
-/// The console tools as the README shows them: text from the one is a dead letter that the other shows with its reason.
+/// The console tools as docs/quick-start.md shows them: text from the one is a dead letter that the other shows with its reason.
 #[test]
 fn console_tools_write_and_show_dead_letters() {
     let (cluster, papers) = shared();
@@ -189,7 +189,7 @@ fn kcat() -> Option<PathBuf> {
     found.then(|| PathBuf::from("kcat"))
 }
 
-/// kcat before and behind the gate: files as records, and dead letters with their headers as the README shows.
+/// kcat before and behind the gate: files as records, and dead letters with their headers as docs/quick-start.md shows.
 #[test]
 fn kcat_writes_and_shows_dead_letters() {
     let Some(kcat) = kcat() else { return };

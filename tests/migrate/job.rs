@@ -1,4 +1,4 @@
-//! A migration job as a user runs it: `sluice migrate …` with a configuration of its own.
+//! A migration job as a user runs it: `sluice migrate` with a configuration of its own.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus, Stdio};
