@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::admin::jobs::Jobs;
-use crate::admin::{guard, http, listener};
+use crate::admin::{guard, http, listener, tls};
 use crate::config::{Config, Gate, Sources};
 use crate::pipeline::{self, Settings, Stop};
 use crate::registry::client::{self, Client};
@@ -40,6 +40,9 @@ pub enum Error {
     /// The users of the admin server cannot be read.
     #[error(transparent)]
     Users(#[from] guard::WrongUsers),
+    /// What clients of the admin server are to be shown cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// The registry's client could not be made.
     #[error(transparent)]
     Registry(#[from] client::Error),
@@ -66,7 +69,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Users(_) | Self::Registry(_) | Self::Cache(_) => true,
+            Self::Listen(_) | Self::Users(_) | Self::Tls(_) | Self::Registry(_) | Self::Cache(_) => true,
             Self::Thread(_) => false,
             Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Configuration { .. }),
         }
@@ -119,6 +122,7 @@ impl Service {
             health: Arc::clone(&health),
             registry: schemas.state(),
             users: guard::users(&config.admin)?,
+            certificates: tls::certificates("admin.tls", config.admin.tls.as_ref())?,
             jobs: Jobs::new(&config),
         };
         let mut service = Self {

@@ -1,20 +1,27 @@
-//! TLS towards brokers and registry: certificates made by the test, server names checked, clients with certificates of
-//! their own; and what an operator reads where they do not fit.
+//! TLS towards brokers and registry, and of the admin server: certificates made by the test, server names checked, clients
+//! with certificates of their own; and what an operator reads where they do not fit.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
 #![cfg(feature = "tls")]
 
 mod common;
 
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use common::certificates::{Authority, Identity};
-use common::gate::{Config, Gate};
+use common::gate::{Config, Gate, binary};
+use common::https::{client, runtime};
 use common::kafka::{Cluster, Hold};
 use common::scene::Scene;
 use common::secured::{self, Papers};
 use common::traffic::Class;
 use common::wait_for;
+use reqwest::Client;
+use serde_json::json;
+
+/// For a gate to join its group, or to end, on a busy machine.
+const PATIENT: Duration = Duration::from_secs(60);
 
 fn shared() -> (&'static Cluster, &'static Papers) {
     static SECURED: OnceLock<(Cluster, Papers)> = OnceLock::new();
@@ -24,7 +31,7 @@ fn shared() -> (&'static Cluster, &'static Papers) {
 
 fn scene(name: &str, partitions: i32) -> Scene {
     let mut scene = Scene::on(Hold::Shared(shared().0), name);
-    scene.add("orders", partitions, common::traffic::Policy::default(), serde_json::json!({}));
+    scene.add("orders", partitions, common::traffic::Policy::default(), json!({}));
     scene
 }
 
@@ -116,4 +123,55 @@ fn certificates_that_do_not_fit_are_told() {
         let loud = log.lines().filter(|line| line.contains(" ERROR ") || line.contains(" WARN ")).count();
         assert_eq!(loud, 1, "{name}: one line:\n{log}");
     }
+}
+
+/// The admin server in TLS: probes and scrapers are answered, those without a certificate of theirs are not, nor is plain
+/// HTTP; and a certificate is exchanged while the gate runs.
+#[test]
+fn the_admin_server_speaks_tls_and_takes_a_new_certificate() {
+    let (authority, next) = (Authority::new("ours"), Authority::new("the next"));
+    let (shown, known) = (authority.sign("admin", &["localhost"]), authority.sign("probe", &[]));
+    let files = json!({ "certificate": shown.certificate, "key": shown.key, "client_ca": authority.file() });
+    let gate = Gate::spawn(&scene("tls-admin", 1).config().set("/admin", json!({ "tls": files })));
+    let runtime = runtime();
+    let get = |client: &Client, scheme: &str, path: &str| {
+        let url = format!("{scheme}://localhost:{}{path}", gate.admin());
+        runtime.block_on(async { client.get(url).send().await.ok().map(|answer| answer.status().as_u16()) })
+    };
+    let probe = client(&authority, Some(&known));
+    wait_for("/readyz over TLS", PATIENT, || (get(&probe, "https", "/readyz") == Some(200)).then_some(()));
+    for path in ["/livez", "/metrics", "/status", "/"] {
+        assert_eq!(get(&probe, "https", path), Some(200), "{path}");
+    }
+    assert_eq!(get(&client(&authority, None), "https", "/livez"), None, "a client without a certificate");
+    assert_eq!(get(&client(&next, Some(&known)), "https", "/livez"), None, "a client that trusts another authority");
+    assert_eq!(get(&probe, "http", "/livez"), None, "plain HTTP");
+
+    let renewed = next.sign("renewed", &["localhost"]);
+    std::fs::copy(&renewed.certificate, &shown.certificate).unwrap();
+    std::fs::copy(&renewed.key, &shown.key).unwrap();
+    let after = client(&next, Some(&known));
+    wait_for("the new certificate", PATIENT, || (get(&after, "https", "/livez") == Some(200)).then_some(()));
+    let (status, log) = gate.stop(PATIENT);
+    assert!(status.success(), "{log}");
+}
+
+/// A file of no use ends the start, with its key, and `check-config` says so before.
+#[test]
+fn files_of_the_admin_server_that_are_of_no_use_end_the_start() {
+    let authority = Authority::new("ours");
+    let (one, two) = (authority.sign("one", &["localhost"]), authority.sign("two", &["localhost"]));
+    let files = json!({ "certificate": one.certificate, "key": two.key });
+    let scene = scene("tls-admin-faults", 1);
+    let config = scene.config().set("/admin", json!({ "tls": files }));
+    let expected = format!("the file '{}' of 'admin.tls.key' cannot be used", two.key.display());
+    let (status, log) = Gate::spawn(&config).wait_exit(PATIENT);
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(log.contains(&expected), "{log}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.yaml");
+    std::fs::write(&file, config.0.to_string()).unwrap();
+    let check = Command::new(binary()).args(["check-config", "--config"]).arg(&file).output().unwrap();
+    assert_eq!(check.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&check.stdout).contains(&expected), "{check:?}");
 }

@@ -20,6 +20,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -29,6 +30,7 @@ use super::identity::Identities;
 use super::jobs::Jobs;
 use super::listener::{self, Limits};
 use super::live::{self, Closing, Live};
+use super::tls::{self, Certificates};
 use super::{page, resume};
 use crate::telemetry::health::Obstacle;
 use crate::telemetry::{Health, Metrics, RegistryState};
@@ -57,6 +59,8 @@ pub struct State {
     pub registry: Arc<RegistryState>,
     /// Who may see more than health and metrics, where the configuration names users.
     pub users: Option<Identities>,
+    /// What clients are shown; plain HTTP where there is none.
+    pub certificates: Option<Arc<Certificates>>,
     /// The migration jobs of the configuration.
     pub jobs: Jobs,
 }
@@ -71,13 +75,17 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     let address = listener.local_addr()?;
-    info!(%address, "admin server listens");
+    info!(%address, tls = state.certificates.is_some(), "admin server listens");
     let (closing, closed) = watch::channel(false);
     let live = Live::new();
     let router = router(Arc::clone(&state), &live, address, closed.clone());
     let of_connections = closed.clone();
     let refused = |peer| warn!(%peer, limit = MAX_CONNECTIONS, "admin connection refused: too many");
-    let connection = |stream, peer| connection(stream, peer, router.clone(), of_connections.clone());
+    let certificates = state.certificates.clone();
+    let connection = |stream, peer| {
+        let (router, closed) = (router.clone(), of_connections.clone());
+        connection((stream, peer), certificates.clone(), router, closed)
+    };
     let close = async {
         shutdown.await;
         closing.send_replace(true);
@@ -87,11 +95,30 @@ pub async fn serve(
         ((), ()) = all => Ok(()),
         never = live.run(&state) => match never {},
         never = guard::watch(&state) => match never {},
+        never = tls::watch(state.certificates.as_deref()) => match never {},
         never = state.jobs.watch() => match never {},
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closed: watch::Receiver<bool>) {
+async fn connection(
+    (stream, peer): (TcpStream, SocketAddr),
+    certificates: Option<Arc<Certificates>>,
+    router: Router,
+    mut closed: watch::Receiver<bool>,
+) {
+    let Some(certificates) = certificates else { return converse(stream, peer, router, closed).await };
+    match certificates.greet(stream, &mut closed).await {
+        Some(Ok(stream)) => converse(stream, peer, router, closed).await,
+        Some(Err(error)) => debug!(%peer, %error, "TLS handshake with an admin client failed"),
+        None => {}
+    }
+}
+
+/// Answers requests until either side has enough.
+async fn converse<S>(stream: S, peer: SocketAddr, router: Router, closed: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let limits = Limits { head: MAX_HEAD, grace: CLOSE_GRACE };
     if let Err(error) = limits.converse(stream, TowerToHyperService::new(router), closed).await {
         debug!(%peer, %error, "admin connection ended");

@@ -20,3 +20,4 @@ pub mod reasons;
 mod resume;
 pub mod schemas;
 pub mod status;
+pub mod tls;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use self::report::Report;
 use super::{Exit, Failure, load};
+use crate::admin::tls;
 use crate::cli::Output;
 use crate::config::Config;
 use crate::pipeline::watchdog;
@@ -51,6 +52,9 @@ async fn check(config: Config) -> Result<Report, Failure> {
     };
     let mut report = of_cluster;
     registry::probe(&config, &mut report).await;
+    if let Err(error) = tls::certificates("admin.tls", config.admin.tls.as_ref()) {
+        report.fault("admin.tls", error);
+    }
     acls::unchecked(&config, &mut report);
     Ok(report)
 }

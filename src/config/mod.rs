@@ -5,7 +5,7 @@
 //! ```
 //!
 //! [`Config::load`] gives either a configuration that no part has to doubt, or all the mistakes at once, each with its key
-//! path, what is allowed and the nearest spelling. The file is a contract with its operators: keys that belong to it
+//! path, what is allowed and the nearest spelling. The file is a contract with its operators: words that belong to it
 //! and are not there yet are refused by name, so that nobody believes they work. What no file shows (topics, limits
 //! of brokers, subjects) is asked of cluster and registry by `check-config`.
 //!
@@ -29,6 +29,7 @@ mod registry_server;
 mod sample;
 mod secret;
 mod section;
+mod server_tls;
 mod template;
 mod users;
 
@@ -38,8 +39,9 @@ pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use migration::{Keys, Mappings, Migration, TargetIds, TargetRegistry};
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
-pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer, ServerTls};
+pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer};
 pub use secret::Secret;
+pub use server_tls::ServerTls;
 pub use template::Template;
 pub use users::{Grant, Right, User, Users};
 
@@ -119,6 +121,8 @@ pub struct Admin {
     /// The file of those who may see the status page and `/status`. Default none: whoever can ask from this machine may, and
     /// beyond loopback nobody.
     pub users: Option<PathBuf>,
+    /// What it shows to clients, where they speak TLS. Default none: they speak plain HTTP.
+    pub tls: Option<ServerTls>,
 }
 
 impl Config {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::server_tls::ServerTls;
+
 /// The log of a registry where the operator names none: Confluent's own.
 pub const LOG_TOPIC: &str = "_schemas";
 
@@ -38,15 +40,4 @@ pub enum Anonymous {
     Read,
     /// Everything.
     Write,
-}
-
-/// What a listener shows and asks for where clients speak TLS, all PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerTls {
-    /// The certificate, followed by those of the authorities between it and one that clients know.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-    /// The authorities of which every client must have a certificate. Default none: clients need no certificate.
-    pub client_ca: Option<PathBuf>,
 }

@@ -220,14 +220,6 @@ impl<'m> Section<'m> {
         }
     }
 
-    /// Refuses a key that belongs to the design and is not there yet.
-    pub(super) fn later(&mut self, key: &'static str) {
-        if self.take(key).is_some() {
-            self.mistake(key, "is not there yet in this version: leave it out");
-        }
-        self.known.pop();
-    }
-
     /// Refuses every key that nobody asked for.
     pub(super) fn finish(self) {
         let allowed = self.known.join(", ");

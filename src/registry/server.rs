@@ -12,9 +12,9 @@ mod guard;
 mod listener;
 mod rates;
 mod routes;
-mod tls;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,18 +24,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::listener::{CLOSE_GRACE, Entrance, MAX_CONNECTIONS};
-use self::tls::Certificates;
 use super::access::Access;
 use super::api::Style;
 use super::log;
 use super::node::Node;
 use crate::admin::jobs::Jobs;
+use crate::admin::tls::{self, Certificates};
 use crate::admin::{self, http};
 use crate::config::{self, Config, RegistryServer};
 use crate::telemetry::metrics::ServerFigures;
 use crate::telemetry::{Health, Metrics, RegistryState};
 
-/// Time between looks at the files of the users and the certificates.
+/// Time between looks at the file of the users.
 const FILES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a registry cannot be served.
@@ -93,7 +93,8 @@ impl Server {
     /// Whatever keeps it from starting; unreachable brokers do not.
     pub async fn start(config: &Config, settings: &RegistryServer) -> Result<Self, Error> {
         let access = Arc::new(Access::new(settings).map_err(Error::Users)?);
-        let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
+        let certificates = tls::certificates("registry_server.tls", settings.tls.as_ref())?;
+        let shown = tls::certificates("admin.tls", config.admin.tls.as_ref())?;
         let (clients, address) = admin::listener::bind("registry_server.listen", settings.listen).await?;
         let (scrapers, admin) = admin::listener::bind("admin.listen", config.admin.listen).await?;
         let (node, threads) = Node::over_log(log::Settings::new(config.kafka.clone(), &settings.topic))?;
@@ -111,6 +112,7 @@ impl Server {
             health: Health::of_registry(node.ready()),
             registry: Arc::new(RegistryState::default()),
             users: admin::guard::users(&config.admin)?,
+            certificates: shown,
             jobs: Jobs::default(),
         };
         let mut stopped = closed.clone();
@@ -163,18 +165,22 @@ fn figures(node: &Node) -> ServerFigures {
 
 /// Reads users and certificates again whenever their files change.
 async fn watch_files(access: Arc<Access>, certificates: Option<Arc<Certificates>>, mut closed: watch::Receiver<bool>) {
-    while tokio::time::timeout(FILES_INTERVAL, closed.wait_for(|closing| *closing)).await.is_err() {
+    tokio::select! {
+        never = watch_users(&access) => match never {},
+        never = tls::watch(certificates.as_deref()) => match never {},
+        _ = closed.wait_for(|closing| *closing) => {}
+    }
+}
+
+async fn watch_users(access: &Access) -> Infallible {
+    loop {
+        tokio::time::sleep(FILES_INTERVAL).await;
         match access.reload() {
             Ok(false) => {}
             Ok(true) => tracing::info!("the registry's users were read again"),
             Err(errors) => {
                 tracing::error!(mistakes = joined(&errors), "the registry's users are wrong, and stay as they were");
             }
-        }
-        match certificates.as_deref().map_or(Ok(false), Certificates::reload) {
-            Ok(false) => {}
-            Ok(true) => tracing::info!("the registry's certificate was read again"),
-            Err(error) => tracing::error!(%error, "the registry's certificate stays as it was"),
         }
     }
 }

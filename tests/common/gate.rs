@@ -104,7 +104,7 @@ impl Gate {
     fn spawn_by(command: Command, within: Option<Arc<Netns>>, config: &Config, environment: &[(&str, &str)]) -> Self {
         let text = |admin| {
             let mut config = config.0.clone();
-            config["admin"] = json!({ "listen": format!("127.0.0.1:{admin}") });
+            config["admin"]["listen"] = format!("127.0.0.1:{admin}").into();
             serde_json::to_string_pretty(&config).unwrap()
         };
         Self::spawn_text(command, within, text, environment)

@@ -39,6 +39,8 @@ pub(crate) mod door;
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod http;
+#[cfg(feature = "tls")]
+pub(crate) mod https;
 pub(crate) mod jars;
 pub(crate) mod java;
 pub(crate) mod kafka;

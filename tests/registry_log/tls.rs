@@ -1,28 +1,16 @@
 //! A node that speaks TLS: its certificate, those of its clients, and files that change under it.
 
-use std::time::Duration;
-
-use reqwest::{Certificate, Client, Identity};
+use reqwest::Client;
 use serde_json::json;
 
 use crate::READY;
 use crate::common::certificates::{self, Authority};
+use crate::common::https::{client, runtime};
 use crate::common::{kafka, unique, wait_for};
 use crate::node::Node;
 
 fn tls(identity: &certificates::Identity, client_ca: &Authority) -> serde_json::Value {
     json!({ "tls": { "certificate": identity.certificate, "key": identity.key, "client_ca": client_ca.file() } })
-}
-
-/// A client that trusts this authority alone, and shows this certificate.
-fn client(authority: &Authority, identity: Option<&certificates::Identity>) -> Client {
-    // Without it reqwest has no TLS, and refuses to be made.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let ca = std::fs::read(authority.file()).unwrap();
-    let builder = Client::builder().tls_certs_only(Certificate::from_pem_bundle(&ca).unwrap());
-    let builder = builder.timeout(Duration::from_secs(20));
-    let identity = identity.map(|identity| Identity::from_pem(&std::fs::read(&identity.both).unwrap()).unwrap());
-    identity.into_iter().fold(builder, reqwest::ClientBuilder::identity).build().unwrap()
 }
 
 #[test]
@@ -33,7 +21,7 @@ fn a_node_speaks_tls_and_takes_a_new_certificate() {
     let known = authority.sign("client", &[]);
     let mut node = Node::spawn_with(cluster.bootstrap(), &unique("_schemas"), &tls(&shown, &authority));
     node.wait_ready();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = runtime();
     let url = |scheme: &str| format!("{scheme}://localhost:{}/subjects/a/versions", node.port);
     let kept = client(&authority, Some(&known));
     let register = |client: &Client, url: String| {

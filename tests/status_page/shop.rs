@@ -56,6 +56,7 @@ impl Shop {
             health,
             registry: Arc::clone(&registry),
             users,
+            certificates: None,
             jobs: Jobs::default(),
         };
         let port = listener.local_addr().unwrap().port();

@@ -47,6 +47,7 @@ impl Server {
             health,
             registry: Arc::default(),
             users,
+            certificates: None,
             jobs: Jobs::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();

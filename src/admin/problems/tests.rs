@@ -41,6 +41,7 @@ impl Process {
             health,
             registry: Arc::default(),
             users: None,
+            certificates: None,
             jobs: Jobs::default(),
         };
         let process = Self { state, history: History::default(), probe, now: Instant::now() };

@@ -11,6 +11,7 @@ mod mapping;
 mod migration;
 mod registry;
 mod registry_server;
+mod server_tls;
 mod users;
 
 use std::time::Duration;
@@ -168,11 +169,11 @@ fn check_log(root: &mut Section<'_>) -> Log {
 
 fn check_admin(root: &mut Section<'_>) -> Admin {
     let mut section = root.section("admin");
-    section.later("tls");
     let default = std::net::SocketAddr::from(([127, 0, 0, 1], 8090));
     let admin = Admin {
         listen: section.read("listen", leaf::address).unwrap_or(default),
         users: section.read("users", |text| registry::path(text, "is no path of a file")),
+        tls: section.given("tls").and_then(server_tls::check),
     };
     section.finish();
     admin

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::leaf;
+use super::{leaf, server_tls};
 use crate::config::registry_server::LOG_TOPIC;
 use crate::config::section::Section;
-use crate::config::{Anonymous, RegistryServer, ServerTls};
+use crate::config::{Anonymous, RegistryServer};
 
 /// `listen` where the operator sets none: Confluent's port.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8081);
@@ -32,27 +32,13 @@ pub(super) fn check(mut section: Section<'_>) -> RegistryServer {
         topic: section.read("topic", leaf::topic).unwrap_or_else(|| LOG_TOPIC.to_owned()),
         has_new_fields: section.word("answers", &[("8", true), ("7", false)], &[]).unwrap_or(true),
         incompatible_code: section.word("incompatible_code", &[("409", 409), ("40901", 40901)], &[]).unwrap_or(409),
-        tls: section.given("tls").and_then(check_tls),
+        tls: section.given("tls").and_then(server_tls::check),
         rate_limit: section.read("rate_limit", rate).unwrap_or(RATE_LIMIT),
         users,
         anonymous: anonymous.unwrap_or(otherwise),
     };
     section.finish();
     server
-}
-
-fn check_tls(mut section: Section<'_>) -> Option<ServerTls> {
-    if cfg!(not(feature = "tls")) {
-        section.mistake("certificate", "cannot be used: this build has no TLS; build with the default features");
-    }
-    section.require("certificate", "the file of the certificate that clients are shown, in PEM form");
-    section.require("key", "the file of the certificate's private key, in PEM form");
-    let file = |text: &str| super::registry::path(text, "is no path of a file");
-    let certificate = section.read("certificate", file);
-    let key = section.read("key", file);
-    let client_ca = section.read("client_ca", file);
-    section.finish();
-    Some(ServerTls { certificate: certificate?, key: key?, client_ca })
 }
 
 fn rate(text: &str) -> Result<u32, String> {

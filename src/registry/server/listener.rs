@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::tls::Certificates;
 use crate::admin::listener::{self, Limits};
+use crate::admin::tls::Certificates;
 use crate::telemetry::metrics::{NoConnection, ServerRequests};
 
 /// Connections at a time: clients hold a few each; more are closed at once.
@@ -27,9 +27,6 @@ pub(super) const MAX_CONNECTIONS: usize = 1024;
 
 /// Bytes of a request's head: subjects are part of paths.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
-
-/// Time for a TLS handshake: two ways there and back.
-pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for the answer in hand when a connection is closed. At a stop the log ends within it, and tells all writes under
 /// way what it knows of them: whoever waits for one has an answer.
@@ -69,17 +66,14 @@ async fn connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, mut
     let Some(certificates) = &entrance.certificates else {
         return converse(stream, peer, entrance.router, closed).await;
     };
-    let handshake = tokio::select! {
-        handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, certificates.handshake(stream)) => handshake,
-        _ = closed.wait_for(|closed| *closed) => return,
-    };
-    let error = match handshake {
-        Ok(Ok(stream)) => return converse(stream, peer, entrance.router, closed).await,
-        Ok(Err(error)) => error,
-        Err(elapsed) => elapsed.into(),
-    };
-    entrance.requests.no_connection(NoConnection::Handshake);
-    debug!(%peer, %error, "TLS handshake with a client of the registry failed");
+    match certificates.greet(stream, &mut closed).await {
+        Some(Ok(stream)) => converse(stream, peer, entrance.router, closed).await,
+        Some(Err(error)) => {
+            entrance.requests.no_connection(NoConnection::Handshake);
+            debug!(%peer, %error, "TLS handshake with a client of the registry failed");
+        }
+        None => {}
+    }
 }
 
 /// Answers requests until either side has enough.

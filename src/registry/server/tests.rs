@@ -53,7 +53,7 @@ impl Served {
     /// Starts one with these settings and at most so many connections.
     async fn with(settings: &RegistryServer, most: usize) -> Self {
         let (listener, address) = admin::listener::bind("registry_server.listen", settings.listen).await.unwrap();
-        let certificates = settings.tls.as_ref().map(|tls| Arc::new(Certificates::load(tls).unwrap()));
+        let certificates = admin::tls::certificates("registry_server.tls", settings.tls.as_ref()).unwrap();
         let access = Arc::new(Access::new(settings).unwrap());
         let metrics = Metrics::new();
         let requests = metrics.registry_server(ServerFigures::default);

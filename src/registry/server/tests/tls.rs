@@ -10,7 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::certificates::{Authority, Identity};
 use super::*;
-use crate::registry::server::listener::HANDSHAKE_TIMEOUT;
+use crate::admin::tls::HANDSHAKE_TIMEOUT;
 
 fn tls(identity: &Identity, client_ca: Option<&Authority>) -> ServerTls {
     ServerTls {
@@ -141,7 +141,8 @@ fn files_of_no_use_are_named_with_their_keys() {
     let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let unreadable = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let none = folder.path().join("none.pem");
-    assert!(Certificates::load(&good()).is_ok());
+    let load = |tls: &ServerTls| Certificates::load("registry_server.tls", tls);
+    assert!(load(&good()).is_ok());
     let cases = [
         (ServerTls { certificate: none.clone(), ..good() }, "certificate", "none.pem", "No such file"),
         (ServerTls { certificate: one.key.clone(), ..good() }, "certificate", "one.key", "no certificate in PEM"),
@@ -157,7 +158,7 @@ fn files_of_no_use_are_named_with_their_keys() {
         (ServerTls { key: "/dev/zero".into(), ..good() }, "key", "/dev/zero", "larger than"),
     ];
     for (tls, key, file, problem) in cases {
-        let error = Certificates::load(&tls).unwrap_err().to_string();
+        let error = load(&tls).unwrap_err().to_string();
         assert!(error.contains(&format!("'registry_server.tls.{key}'")), "{error}");
         assert!(error.contains(&format!("{file}' of")) && error.contains(problem), "{error}");
     }

@@ -1,29 +1,92 @@
-//! TLS towards clients: the certificate that they are shown, and the one that they may have to show.
+//! TLS towards HTTP clients: the certificate that they are shown, and the one that they may have to show.
 //!
-//! It is rustls with ring, as towards registries, and compiled with the feature `tls` only. The files are read again once
+//! The admin server and the registry that is served speak it alike. It is rustls with ring, as towards registries, and
+//! compiled with the feature `tls` only. A handshake has its time, and ends with the server. The files are read again once
 //! they have changed: what is new counts for connections to come, those under way go on with what they began with. Files
 //! are written one after the other, so a change counts once two looks have found the same. What cannot be used is told
 //! once, and changes nothing.
 
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
 #[cfg(feature = "tls")]
-pub(super) use self::with::Certificates;
+pub use self::with::Certificates;
 #[cfg(not(feature = "tls"))]
-pub(super) use self::without::Certificates;
+pub use self::without::Certificates;
+use crate::config::ServerTls;
+
+/// Time for a TLS handshake: two ways there and back.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time between looks at the files of the certificates.
+const FILES_INTERVAL: Duration = Duration::from_secs(2);
+
+#[cfg(feature = "tls")]
+type Secured = tokio_rustls::server::TlsStream<TcpStream>;
+#[cfg(not(feature = "tls"))]
+type Secured = TcpStream;
 
 /// Why a file cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the file '{}' of 'registry_server.tls.{key}' cannot be used: {problem}", file.display())]
+#[error("the file '{}' of '{section}.{key}' cannot be used: {problem}", file.display())]
 pub struct Error {
+    section: &'static str,
     key: &'static str,
     file: std::path::PathBuf,
     problem: String,
+}
+
+/// Reads the files that a section of the configuration names, where there is one.
+///
+/// # Errors
+/// The first that cannot be used.
+pub(crate) fn certificates(
+    section: &'static str,
+    settings: Option<&ServerTls>,
+) -> Result<Option<Arc<Certificates>>, Error> {
+    let load = |settings| Certificates::load(section, settings).map(Arc::new);
+    settings.map(load).transpose()
+}
+
+/// Reads the files again whenever they have changed; never ends.
+pub(crate) async fn watch(certificates: Option<&Certificates>) -> Infallible {
+    let Some(certificates) = certificates else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(FILES_INTERVAL).await;
+        match certificates.reload() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!(section = certificates.section(), "the certificate was read again"),
+            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+        }
+    }
+}
+
+impl Certificates {
+    /// Begins to speak TLS with a client, in time; `None` where the server stops before it has come to that.
+    pub(crate) async fn greet(
+        &self,
+        stream: TcpStream,
+        closed: &mut watch::Receiver<bool>,
+    ) -> Option<io::Result<Secured>> {
+        tokio::select! {
+            handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.handshake(stream)) => {
+                Some(handshake.unwrap_or_else(|elapsed| Err(elapsed.into())))
+            }
+            _ = closed.wait_for(|closed| *closed) => None,
+        }
+    }
 }
 
 #[cfg(feature = "tls")]
 mod with {
     use std::fs::File;
     use std::io::{self, Read as _};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex, PoisonError};
 
     use arc_swap::ArcSwap;
@@ -36,9 +99,8 @@ mod with {
     use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
     use tokio::net::TcpStream;
     use tokio_rustls::TlsAcceptor;
-    use tokio_rustls::server::TlsStream;
 
-    use super::Error;
+    use super::{Error, Secured};
     use crate::config::ServerTls;
 
     /// The largest file, in bytes: a hundred authorities, and no device.
@@ -46,7 +108,8 @@ mod with {
 
     /// What clients are shown and asked for.
     #[derive(Debug)]
-    pub(in crate::registry::server) struct Certificates {
+    pub struct Certificates {
+        section: &'static str,
         settings: ServerTls,
         present: ArcSwap<ServerConfig>,
         looks: Mutex<Looks>,
@@ -69,23 +132,42 @@ mod with {
         client_ca: Option<Result<Vec<u8>, String>>,
     }
 
+    /// What is wrong with a file, whoever names it.
+    struct Unusable {
+        key: &'static str,
+        file: PathBuf,
+        problem: String,
+    }
+
+    impl Unusable {
+        fn in_section(self, section: &'static str) -> Error {
+            let Self { key, file, problem } = self;
+            Error { section, key, file, problem }
+        }
+    }
+
     impl Certificates {
-        /// Reads the files.
+        /// Reads the files that a section of the configuration names.
         ///
         /// # Errors
         /// The first that cannot be used.
-        pub(in crate::registry::server) fn load(settings: &ServerTls) -> Result<Self, Error> {
+        pub(crate) fn load(section: &'static str, settings: &ServerTls) -> Result<Self, Error> {
             let files = Files::read(settings);
-            let present = ArcSwap::from_pointee(files.config(settings)?);
+            let config = files.config(settings).map_err(|problem| problem.in_section(section))?;
             let looks = Mutex::new(Looks { judged: files.clone(), last: files });
-            Ok(Self { settings: settings.clone(), present, looks })
+            Ok(Self { section, settings: settings.clone(), present: ArcSwap::from_pointee(config), looks })
+        }
+
+        /// Returns the section of the configuration that names the files.
+        pub(super) fn section(&self) -> &'static str {
+            self.section
         }
 
         /// Looks at the files, and uses them where they have changed; tells whether they had.
         ///
         /// # Errors
         /// The first that cannot be used, once. What was used before remains.
-        pub(in crate::registry::server) fn reload(&self) -> Result<bool, Error> {
+        pub(crate) fn reload(&self) -> Result<bool, Error> {
             let files = Files::read(&self.settings);
             {
                 let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +178,8 @@ mod with {
                 }
                 looks.judged = files.clone();
             }
-            self.present.store(Arc::new(files.config(&self.settings)?));
+            let config = files.config(&self.settings).map_err(|problem| problem.in_section(self.section))?;
+            self.present.store(Arc::new(config));
             Ok(true)
         }
 
@@ -104,10 +187,7 @@ mod with {
         ///
         /// # Errors
         /// That the two come to no terms, or the client has no certificate that is asked for.
-        pub(in crate::registry::server) async fn handshake(
-            &self,
-            stream: TcpStream,
-        ) -> io::Result<TlsStream<TcpStream>> {
+        pub(super) async fn handshake(&self, stream: TcpStream) -> io::Result<Secured> {
             TlsAcceptor::from(self.present.load_full()).accept(stream).await
         }
     }
@@ -121,7 +201,7 @@ mod with {
             }
         }
 
-        fn config(&self, settings: &ServerTls) -> Result<ServerConfig, Error> {
+        fn config(&self, settings: &ServerTls) -> Result<ServerConfig, Unusable> {
             let provider = Arc::new(ring::default_provider());
             let identity = self.identity(settings, &provider)?;
             let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -137,7 +217,7 @@ mod with {
         }
 
         /// Puts the certificate and its key together.
-        fn identity(&self, settings: &ServerTls, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
+        fn identity(&self, settings: &ServerTls, provider: &CryptoProvider) -> Result<CertifiedKey, Unusable> {
             let chain = certificates(&self.certificate, "certificate", &settings.certificate)?;
             let of_key = |problem| unusable("key", &settings.key, problem);
             let bytes = self.key.as_ref().map_err(|problem| of_key(problem.clone()))?;
@@ -164,7 +244,7 @@ mod with {
         bytes: &Result<Vec<u8>, String>,
         file: &Path,
         provider: Arc<CryptoProvider>,
-    ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    ) -> Result<Arc<dyn ClientCertVerifier>, Unusable> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(bytes, "client_ca", file)? {
             roots.add(certificate).map_err(|error| unusable("client_ca", file, error))?;
@@ -177,7 +257,7 @@ mod with {
         bytes: &Result<Vec<u8>, String>,
         key: &'static str,
         file: &Path,
-    ) -> Result<Vec<CertificateDer<'static>>, Error> {
+    ) -> Result<Vec<CertificateDer<'static>>, Unusable> {
         let bytes = bytes.as_ref().map_err(|problem| unusable(key, file, problem))?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
         match found {
@@ -197,8 +277,8 @@ mod with {
         }
     }
 
-    fn unusable(key: &'static str, file: &Path, problem: impl ToString) -> Error {
-        Error { key, file: file.to_owned(), problem: problem.to_string() }
+    fn unusable(key: &'static str, file: &Path, problem: impl ToString) -> Unusable {
+        Unusable { key, file: file.to_owned(), problem: problem.to_string() }
     }
 }
 
@@ -211,19 +291,23 @@ mod without {
 
     /// No certificates: there is no value of it.
     #[derive(Debug)]
-    pub(in crate::registry::server) enum Certificates {}
+    pub enum Certificates {}
 
     impl Certificates {
-        pub(in crate::registry::server) fn load(settings: &ServerTls) -> Result<Self, Error> {
+        pub(crate) fn load(section: &'static str, settings: &ServerTls) -> Result<Self, Error> {
             let problem = "this build has no TLS; build with the default features".to_owned();
-            Err(Error { key: "certificate", file: settings.certificate.clone(), problem })
+            Err(Error { section, key: "certificate", file: settings.certificate.clone(), problem })
         }
 
-        pub(in crate::registry::server) fn reload(&self) -> Result<bool, Error> {
+        pub(crate) fn reload(&self) -> Result<bool, Error> {
             match *self {}
         }
 
-        pub(in crate::registry::server) async fn handshake(&self, _: TcpStream) -> std::io::Result<TcpStream> {
+        pub(super) fn section(&self) -> &'static str {
+            match *self {}
+        }
+
+        pub(super) async fn handshake(&self, _: TcpStream) -> std::io::Result<TcpStream> {
             match *self {}
         }
     }
