@@ -38,6 +38,7 @@ mod map;
 mod mappings;
 mod mend;
 mod offsets;
+mod outage;
 mod output;
 mod positions;
 pub(crate) mod produce;

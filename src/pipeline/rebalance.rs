@@ -92,6 +92,10 @@ impl Loop<'_> {
                 unplaced.push((index, why));
             }
         }
+        if self.damage.is_any() {
+            self.show_held("the producer has not been made anew yet");
+        }
+        self.joined_again();
         // librdkafka keeps a pause over a rebalance: a partition that was held when it left would come back asleep.
         self.consumer.resume(&list).map_err(|error| Fault::Abort(format!("could not resume: {error}")))?;
         unplaced.into_iter().try_for_each(|(index, why)| self.hold_unplaced(index, &why))
@@ -100,6 +104,7 @@ impl Loop<'_> {
     fn revoke(&mut self, partitions: &[Named]) -> Result<(), Fault> {
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
         if self.consumer.assignment_lost() {
+            self.lost_partitions(partitions);
             PartitionsLost { partitions: &names }.emit(&self.settings.probe);
         } else {
             PartitionsRevoked { partitions: &names }.emit(&self.settings.probe);

@@ -16,13 +16,13 @@ use super::consume::{self, ConsumeEvent, Consumer};
 use super::failpoint::{self, Point};
 use super::fetch::Fetch;
 use super::mend::Damage;
+use super::outage::Outage;
 use super::output::Output;
 use super::positions::Starts;
 use super::produce::Change;
 use super::recover::Recovery;
 use super::refused::{Known, Refused};
 use super::routes::Routes;
-use super::source::Missing;
 use super::staged::{Origin, Staged};
 use super::start;
 use super::{Error, Fault, Settings};
@@ -59,9 +59,8 @@ pub(super) struct Loop<'c> {
     pub(super) output: Output,
     pub(super) refused: Refused,
     pub(super) guard: Guard,
-    /// Reports of the consumer in a row that knew of no broker that answers.
-    pub(super) brokers_away: u32,
-    pub(super) missing: Missing,
+    /// What keeps whole topics from being read.
+    pub(super) outage: Outage,
     pub(super) starts: Starts,
     pub(super) tally: Tally,
     /// How the record at hand leaves, if not as it came.

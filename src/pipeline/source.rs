@@ -7,10 +7,9 @@
 //! after such an error every partition goes back to the record that it waits for, by which all
 //! that came behind the error is thrown away, and a probe reads
 //! there; what it cannot read is held, named, and looked at again later. The same probe looks
-//! where the log goes on, and the client stands still without an error. A topic that is gone,
-//! or forbidden, leaves the group's assignment in silence: it is looked for by name ([`Missing`]).
+//! where the log goes on, and the client stands still without an error. What keeps whole topics
+//! from being read is in [`super::outage`].
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -21,13 +20,12 @@ use super::assignment::{self, Assigned};
 use super::consume;
 use super::run::Loop;
 use super::start;
-use crate::config::Sources;
 use crate::kafka::clients;
 use crate::kafka::probe::{self, Found};
 use crate::kafka::statistics::{Leader, SourcePartition, Statistics};
 use crate::record::Offset;
 use crate::telemetry::HoldCause;
-use crate::telemetry::events::{PartitionHeld, PartitionReleased, TopicHeld, TopicReleased};
+use crate::telemetry::events::{PartitionHeld, PartitionReleased};
 
 /// How long the probe may read; long enough to connect and fetch, short enough beside the transaction timeout.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -35,11 +33,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// Time until a partition that could not be read is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Time between two looks for a source topic that is missing: the list of all topics may be long.
-const LOOK_FOR_MISSING: Duration = Duration::from_secs(5);
-
 /// Reports in a row after which a leader counts as away: one may fall into an election.
-const AWAY_REPORTS: u32 = 2;
+pub(super) const AWAY_REPORTS: u32 = 2;
 
 /// Reports in a row without progress, though the log goes on, after which the probe looks: 30 s by default.
 const STALLED_REPORTS: u32 = 6;
@@ -52,29 +47,6 @@ pub(super) struct Watch {
     fetched: Option<Offset>,
     /// Since when it is shown as unavailable.
     shown: Option<Instant>,
-}
-
-/// Source topics that are gone, or that this user may not see any more.
-#[derive(Debug, Default)]
-pub(super) struct Missing {
-    topics: BTreeSet<String>,
-    looked: Option<Instant>,
-    /// Whether the consumer has missed one since the last look.
-    was_missed: bool,
-}
-
-impl Missing {
-    /// Tells whether to look now: soon after one was missed, and again until none is. Whoever is told so looks.
-    fn take_turn(&mut self, was_missed: bool, now: Instant) -> bool {
-        self.was_missed |= was_missed;
-        let has_waited = self.looked.is_none_or(|at| now.duration_since(at) >= LOOK_FOR_MISSING);
-        let is_due = has_waited && (self.was_missed || !self.topics.is_empty());
-        if is_due {
-            self.looked = Some(now);
-            self.was_missed = false;
-        }
-        is_due
-    }
 }
 
 /// What is to be done about it.
@@ -139,45 +111,6 @@ impl Loop<'_> {
             self.consumer.context().note_unreadable();
         }
         self.watch_brokers(statistics.answering == 0);
-    }
-
-    /// Shows all topics as held while no broker answers: the group has taken our partitions by then, or will.
-    pub(super) fn watch_brokers(&mut self, are_away: bool) {
-        self.brokers_away = if are_away { self.brokers_away.saturating_add(1) } else { 0 };
-        for route in self.routes.iter() {
-            let topic = &*route.topic;
-            if self.brokers_away >= AWAY_REPORTS {
-                let detail = "no broker answers";
-                TopicHeld { topic, cause: HoldCause::SourceUnavailable, detail }.emit(&self.settings.probe);
-            } else if !are_away && !self.missing.topics.contains(topic) {
-                TopicReleased { topic }.emit(&self.settings.probe);
-            }
-        }
-    }
-
-    /// Shows named sources that are missing: the group has taken their partitions from all its members by then, or will,
-    /// and the consumer goes on as if all were well. (A topic of a pattern may go.)
-    pub(super) fn look_for_missing(&mut self, now: Instant) {
-        let was_missed = self.consumer.context().take_missed();
-        if matches!(self.settings.gate.source, Sources::Pattern(_)) || !self.missing.take_turn(was_missed, now) {
-            return;
-        }
-        // Brokers that are away show themselves otherwise.
-        let Ok(listed) = self.cluster.list() else {
-            self.missing.was_missed = true;
-            return;
-        };
-        for route in self.routes.iter() {
-            let topic = &*route.topic;
-            if !listed.contains(topic) {
-                self.missing.topics.insert(topic.to_owned());
-                let detail = "it is gone, or this user may not see it any more: create it, or grant what \
-                              `sluice check-config` prints";
-                TopicHeld { topic, cause: HoldCause::SourceUnavailable, detail }.emit(&self.settings.probe);
-            } else if self.missing.topics.remove(topic) {
-                TopicReleased { topic }.emit(&self.settings.probe);
-            }
-        }
     }
 
     /// Goes back to where each partition stands, since records may have been passed over, and holds what cannot be read.
@@ -286,19 +219,6 @@ mod tests {
         assert_eq!(watch.see(&report(Leader::Up, 3, 0), false), Sign::Fine);
         assert_eq!(watch.see(&report(Leader::Away, 3, 0), false), Sign::Fine);
         assert_eq!(watch.see(&report(Leader::Away, 3, 0), true), Sign::Fine, "nothing is asked of it while held");
-    }
-
-    #[test]
-    fn a_missing_topic_is_looked_for_until_it_is_found() {
-        let (now, mut missing) = (Instant::now(), Missing::default());
-        let after = |seconds| now + Duration::from_secs(seconds);
-        assert!(!missing.take_turn(false, now), "nothing is listed for nothing");
-        assert!(missing.take_turn(true, now), "at once");
-        assert!(!missing.take_turn(true, after(1)), "lists are long");
-        assert!(missing.take_turn(false, after(5)), "what was missed meanwhile is not forgotten");
-        assert!(!missing.take_turn(false, after(10)), "all were found");
-        missing.topics.insert("raw".to_owned());
-        assert!(missing.take_turn(false, after(10)), "not yet");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::fault::Kind;
 use super::fetch::Fetch;
 use super::map::Map;
 use super::mend::Damage;
+use super::outage::Outage;
 use super::output::Output;
 use super::positions;
 use super::recover::Recovery;
@@ -30,7 +31,6 @@ use super::refused::Refused;
 use super::routes::Routes;
 use super::run::Loop;
 use super::slow;
-use super::source::Missing;
 use super::terms::Terms;
 use super::watchdog::Ending;
 use super::{Error, Fault, Settings};
@@ -86,8 +86,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         output,
         refused: Refused::default(),
         guard: Guard::new(settings, now),
-        brokers_away: 0,
-        missing: Missing::default(),
+        outage: Outage::default(),
         starts,
         tally: Tally::default(),
         rewrite: Rewrite::timed(slow::clock),

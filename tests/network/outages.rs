@@ -7,9 +7,12 @@ use crate::common::gate::Gate;
 use crate::common::proxy::{Action, ApiKey, Proxy, Rule};
 use crate::common::scene::Scene;
 use crate::common::{long, wait_for};
-use crate::{SAID, assert_alive, is_held, through};
+use crate::{SAID, assert_alive, is_held, status, through};
 
 const LIMIT: Duration = Duration::from_secs(40);
+
+/// For a gate to run again, or to notice that it does not.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Fault 12: all connections freeze for longer than the session, another gate takes over, and then every byte that was
 /// held arrives: records, offsets, ends of transactions of a member that is none any more. All of it is refused. Bound: a
@@ -24,11 +27,39 @@ fn fault_12_frozen_past_its_session() {
         let hold = [Rule::requests(&[], Action::Hold), Rule::answers(&[], Action::Hold)].map(|rule| proxy.set(rule));
         let _other = Gate::start(&scene.config());
         wait_for("the gate to say that it waits", SAID, || is_held(&frozen).then_some(()));
-        std::thread::sleep(Duration::from_secs(9));
+        wait_for("its session to end", AGAIN, || (owned(&status(&frozen)) == 0).then_some(()));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(3) {
+            let status = status(&frozen);
+            assert_eq!(status["state"], "degraded", "nothing works: {status:#}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
         assert_alive(&mut frozen);
         drop(hold);
     });
-    assert_alive(&mut frozen);
+    assert_idle_gate_says_so(&mut frozen, &proxy);
+}
+
+fn owned(status: &serde_json::Value) -> usize {
+    status["partitions"].as_array().unwrap().len()
+}
+
+/// The same without load, when nothing fails but the session: a gate that has lost its partitions and has heard nothing of
+/// the group since does not run, and runs again once it has heard.
+fn assert_idle_gate_says_so(gate: &mut Gate, proxy: &Proxy) {
+    let runs = || Some(status(gate)).filter(|status| status["state"] == "running" && owned(status) == 4);
+    wait_for("the gate to run alone", AGAIN, runs);
+    let hold = [Rule::requests(&[], Action::Hold), Rule::answers(&[], Action::Hold)].map(|rule| proxy.set(rule));
+    let lost = wait_for("its session to end", AGAIN, || Some(status(gate)).filter(|status| owned(status) == 0));
+    assert!(is_held(gate), "{lost:#}");
+    assert_eq!((&lost["state"], &lost["held_topics"][0]["cause"]), (&"degraded".into(), &"source_unavailable".into()));
+    let metrics = gate.ask("/metrics").unwrap().body;
+    let says = |line: &str| assert!(metrics.lines().any(|found| found == line), "no '{line}' in\n{metrics}");
+    says(r#"sluice_pipelines{gate="orders",state="degraded"} 1"#);
+    says(r#"sluice_held_partitions{cause="source_unavailable",gate="orders"} 1"#);
+    drop(hold);
+    wait_for("the gate to run again", AGAIN, runs);
+    assert_alive(gate);
 }
 
 /// Fault 16: the way to the brokers carries one Mbit/s, less than the load. The source waits, and memory with it. Bound:
