@@ -17,7 +17,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::bench::{BenchCommand, BenchRegistry};
-pub use self::dead_letters::{Chosen, DeadLettersCommand, DeadLettersList, DeadLettersShow, DeadLettersStats};
+pub use self::dead_letters::{
+    Chosen, DeadLettersCommand, DeadLettersList, DeadLettersRedrive, DeadLettersShow, DeadLettersStats, Filters, To,
+};
 pub use self::migrate::{
     JobAt, MigrateAbandon, MigrateCommand, MigrateCutOver, MigratePlan, MigrateRun, MigrateVerify,
 };
@@ -32,7 +34,7 @@ pub use self::tail::{Form, Tail};
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: dead-letters redrive, bench gate, bench convert.")]
+#[command(after_help = "Not there yet in this version: bench gate, bench convert.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -150,11 +152,7 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 3] = [
-    Later {
-        name: "dead-letters redrive",
-        purpose: "judge dead letters again and move those that pass now, exactly once",
-    },
+pub const LATER: [Later; 2] = [
     Later { name: "bench gate", purpose: "measure what a gate does per second, and what that costs" },
     Later { name: "bench convert", purpose: "measure what a converter does per second, and what that costs" },
 ];

@@ -46,6 +46,7 @@ pub mod kafka;
 pub mod migrate;
 pub mod pipeline;
 pub mod record;
+pub mod redrive;
 pub mod registry;
 pub mod schema;
 pub mod service;

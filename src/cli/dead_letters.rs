@@ -18,6 +18,43 @@ pub enum DeadLettersCommand {
     Show(DeadLettersShow),
     /// Count them by reason, schema and hour, with first, last and how many keys are concerned
     Stats(DeadLettersStats),
+    /// Judge them by the registry's schemas of today, and say which would pass; nothing is written
+    Redrive(DeadLettersRedrive),
+}
+
+/// `sluice dead-letters redrive`.
+#[derive(Debug, Args)]
+pub struct DeadLettersRedrive {
+    /// The dead-letter topic
+    #[arg(value_name = "TOPIC")]
+    pub topic: String,
+    /// Which dead letters.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// Judge all by this gate or converter, and not by the one that each names; those of other tools name none
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Where records go that pass: where the gate would send them today, or back to their source topic
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t = To::Validated)]
+    pub to: To,
+    /// Pass over records that have become dead letters more often
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_attempts: u32,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// How the counts are printed
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Where a redrive sends records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// To the validated or converter topic
+    Validated,
+    /// To the topic and partition that they came from
+    Source,
 }
 
 /// `sluice dead-letters list`.
@@ -77,6 +114,17 @@ pub struct Chosen {
     /// Dead-letter topics; none: those of the configured gates, converters and jobs
     #[arg(value_name = "TOPIC")]
     pub topics: Vec<String>,
+    /// Which of them.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+}
+
+/// Which dead letters of a topic.
+#[derive(Debug, Args)]
+pub struct Filters {
     /// Of this reason: a code, or another tool's exception class; again for each
     #[arg(long = "reason", value_name = "CODE")]
     reasons: Vec<String>,
@@ -110,9 +158,6 @@ pub struct Chosen {
     /// At fault in its key, or in its value
     #[arg(long, value_name = "PART", value_enum)]
     part: Option<PartName>,
-    /// Where the configuration is.
-    #[command(flatten)]
-    pub file: ConfigFile,
 }
 
 /// Key or value.
@@ -122,7 +167,7 @@ enum PartName {
     Value,
 }
 
-impl Chosen {
+impl Filters {
     /// Returns what was asked for as a filter.
     #[must_use]
     pub fn filter(&self) -> Filter {

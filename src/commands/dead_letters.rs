@@ -1,6 +1,7 @@
-//! `sluice dead-letters`: listed, explained, counted; nothing is changed.
+//! `sluice dead-letters`: listed, explained, counted, and sent again.
 
 mod list;
+mod redrive;
 mod show;
 mod stats;
 
@@ -26,6 +27,7 @@ pub(super) async fn run(asked: DeadLettersCommand, out: &mut (dyn Write + Send))
     match asked {
         DeadLettersCommand::List(asked) => tokio::task::block_in_place(|| list::run(&asked, out)),
         DeadLettersCommand::Show(asked) => show::run(asked, out).await,
+        DeadLettersCommand::Redrive(asked) => redrive::run(asked, out).await,
         DeadLettersCommand::Stats(asked) => tokio::task::block_in_place(|| stats::run(&asked, out)),
     }
 }
@@ -48,7 +50,7 @@ pub(super) fn open(file: &ConfigFile, purpose: &str) -> Result<(Config, Reading)
 fn spans(chosen: &Chosen) -> Result<(Reading, Vec<Span>), Failure> {
     let (config, reading) = open(&chosen.file, PURPOSE)?;
     let known = reading.topics()?;
-    let start = chosen.filter().since.map_or(Start::Earliest, Start::Time);
+    let start = chosen.filters.filter().since.map_or(Start::Earliest, Start::Time);
     let mut spans = Vec::new();
     for topic in topics(&config, chosen, &known)? {
         let partitions = known.get(&topic).map(Vec::as_slice).unwrap_or_default();

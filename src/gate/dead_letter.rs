@@ -78,6 +78,24 @@ pub fn is_replaced(name: &str, profiles: &[Profile]) -> bool {
     HEADERS.contains(&name) || profiles.iter().any(|profile| profile.owns(name))
 }
 
+/// Tells whether a dead letter has only the begin of its record's value.
+#[must_use]
+pub fn is_truncated(headers: &[Header<'_>]) -> bool {
+    headers.iter().any(|header| header.name == TRUNCATED_SIZE)
+}
+
+/// Tells whether a dead letter's header goes when its record is sent again. How often it was one stays: the next counts on.
+#[must_use]
+pub fn is_taken_off(name: &str, profiles: &[Profile]) -> bool {
+    name != ATTEMPT && is_replaced(name, profiles)
+}
+
+/// Returns how often a record has become a dead letter; none where it does not say so.
+#[must_use]
+pub fn attempt(headers: &[Header<'_>]) -> Option<u32> {
+    Headers(headers).number(ATTEMPT).ok().flatten()
+}
+
 /// What the headers of a dead letter say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadLetter<'a> {

@@ -244,6 +244,14 @@ fn place(text: &mut String, topic: &str, (subject, version): (Option<&Subject>, 
     }
 }
 
+/// Returns the hash of a key and a value as `sluice.converted.hash` has it.
+#[must_use]
+pub fn hash(key: Option<&[u8]>, value: Option<&[u8]>) -> String {
+    let mut text = String::new();
+    write_hex(&digest(key, value), &mut text);
+    text
+}
+
 fn digest(key: Option<&[u8]>, value: Option<&[u8]>) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [key, value] {

@@ -21,7 +21,7 @@ const BUFFER: usize = 64 << 10;
 /// Reads and prints.
 pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let (reading, spans) = spans(&asked.chosen)?;
-    let filter = asked.chosen.filter();
+    let filter = asked.chosen.filters.filter();
     let mut lines = Lines::new(asked.output, &spans);
     let mut gauge = Gauge::new(&spans, !std::io::stdout().is_terminal() && !asked.follow);
     let mut left = asked.count.unwrap_or(u64::MAX);

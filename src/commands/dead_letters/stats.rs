@@ -22,7 +22,7 @@ const BAR: u64 = 40;
 /// Reads, counts and prints.
 pub(super) fn run(asked: &DeadLettersStats, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let (reading, spans) = spans(&asked.chosen)?;
-    let filter = asked.chosen.filter();
+    let filter = asked.chosen.filters.filter();
     let (mut stats, mut gauge) = (Stats::default(), Gauge::new(&spans, true));
     reading.read(&spans, false, |met| {
         if let Met::Record(message) = met {
@@ -114,7 +114,7 @@ fn hours(groups: &[&Group]) -> String {
 }
 
 /// Puts rows into columns.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -1,0 +1,159 @@
+//! What became of the dead letters: counted by where they go, by what is wrong, and by why they are passed over.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::gate::verdict::Finding;
+use crate::record::{Offset, Partition};
+use crate::schema::{SchemaRef, Subject, Version};
+
+/// Examples that are kept of each fault.
+const EXAMPLES: usize = 3;
+
+/// Faults that are counted one by one: what records name may be anything.
+const FAULTS: usize = 1_000;
+
+/// Why a dead letter is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It was redriven before.
+    Redriven,
+    /// Its record was redriven, or is, by another dead letter.
+    SameRecord,
+    /// It has become a dead letter too often.
+    Attempts,
+    /// It has only the begin of its value.
+    Truncated,
+    /// It does not say where it came from.
+    NoSource,
+    /// It names no gate or converter of the configuration.
+    NoGate,
+    /// The gate does not read the topic that it came from.
+    NotRead,
+    /// The gate's policy sends it nowhere.
+    Dropped,
+    /// Its destination is not there, or has no such partition, or the gate writes nothing.
+    NoDestination,
+}
+
+impl Why {
+    /// Says it in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Redriven => "redriven before",
+            Self::SameRecord => "the same record as another dead letter that passes or has passed",
+            Self::Attempts => "more attempts than --max-attempts",
+            Self::Truncated => "the value was cut; the whole is in the source, if it still is there",
+            Self::NoSource => "no header says where it came from",
+            Self::NoGate => "it names no gate or converter of the configuration (--by NAME gives one)",
+            Self::NotRead => "its gate does not read the topic that it came from",
+            Self::Dropped => "its gate's policy sends it nowhere",
+            Self::NoDestination => "its destination is not there or has no such partition, or its gate writes nothing",
+        }
+    }
+}
+
+/// What is wrong, and with what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The reason code.
+    pub reason: &'static str,
+    /// The schema that the part names.
+    pub schema: Option<SchemaRef>,
+    /// Its subject.
+    pub subject: Option<Subject>,
+    /// Its version there.
+    pub version: Option<Version>,
+}
+
+/// A dead letter that shows a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Example {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The field at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// How often a fault was found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// How often.
+    pub count: u64,
+    /// The first few.
+    pub examples: Vec<Example>,
+}
+
+/// The counts.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Dead letters that the filters take.
+    pub read: u64,
+    /// Those that pass, by the topic that they go to.
+    pub passed: BTreeMap<String, u64>,
+    /// Those that fail still.
+    pub failed: BTreeMap<Fault, Found>,
+    /// Those that fail for reasons and schemas beyond the first [`FAULTS`].
+    pub others: u64,
+    /// Those that are passed over.
+    pub over: BTreeMap<Why, u64>,
+}
+
+impl Report {
+    /// Counts one that passes.
+    pub(super) fn pass(&mut self, topic: &str) {
+        match self.passed.get_mut(topic) {
+            Some(count) => *count += 1,
+            None => drop(self.passed.insert(topic.to_owned(), 1)),
+        }
+    }
+
+    /// Counts one that is passed over.
+    pub(super) fn pass_over(&mut self, why: Why) {
+        *self.over.entry(why).or_default() += 1;
+    }
+
+    /// Counts one that fails.
+    pub(super) fn fail(&mut self, finding: &Finding, (partition, offset): (Partition, Offset)) {
+        let fault = Fault {
+            reason: finding.violation.code.name(),
+            schema: finding.schema,
+            subject: finding.subject.clone(),
+            version: finding.version,
+        };
+        if self.failed.len() >= FAULTS && !self.failed.contains_key(&fault) {
+            self.others += 1;
+            return;
+        }
+        let found = self.failed.entry(fault).or_default();
+        found.count += 1;
+        if found.examples.len() < EXAMPLES {
+            let path = finding.violation.path.as_deref().map(str::to_owned);
+            found.examples.push(Example { partition: partition.0, offset: offset.0, path });
+        }
+    }
+
+    /// Counts all that pass.
+    #[must_use]
+    pub fn all_passed(&self) -> u64 {
+        self.passed.values().sum()
+    }
+
+    /// Counts all that fail.
+    #[must_use]
+    pub fn all_failed(&self) -> u64 {
+        self.failed.values().map(|found| found.count).sum::<u64>() + self.others
+    }
+
+    /// Counts all that are passed over.
+    #[must_use]
+    pub fn all_over(&self) -> u64 {
+        self.over.values().sum()
+    }
+}
