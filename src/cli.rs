@@ -16,7 +16,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::bench::{BenchCommand, BenchRegistry};
+pub use self::bench::{BenchCluster, BenchCommand, BenchCopy, BenchGate, BenchRegistry, Codec};
 pub use self::dead_letters::{
     Chosen, DeadLettersCommand, DeadLettersList, DeadLettersRedrive, DeadLettersShow, DeadLettersStats, Filters, To,
 };
@@ -34,7 +34,7 @@ pub use self::tail::{Form, Tail};
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Not there yet in this version: bench gate, bench convert.")]
+#[command(after_help = "Not there yet in this version: bench convert.")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -152,8 +152,7 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 2] = [
-    Later { name: "bench gate", purpose: "measure what a gate does per second, and what that costs" },
+pub const LATER: [Later; 1] = [
     Later { name: "bench convert", purpose: "measure what a converter does per second, and what that costs" },
 ];
 

@@ -1,4 +1,4 @@
-//! `sluice bench registry`: its figures, over the embedded broker and a real cluster, and what it leaves there.
+//! `sluice bench`: its figures, over the embedded broker and a real cluster, and what it leaves there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
 
 mod common;
@@ -108,4 +108,51 @@ fn a_real_cluster_is_left_as_it_was() {
     assert!(told.contains("has records") && told.contains(&format!("--delete --topic {TOPIC}")), "{told}");
     assert_eq!(cluster.read(&[TOPIC]).len(), records + 1, "nothing is written where others write");
     assert!(cluster.partitions("somebody-elses").is_none(), "the registry's own topic is not touched");
+}
+
+/// A copy and gates of every kind, each record counted, and nothing of it left.
+#[test]
+fn a_gate_is_measured_beside_a_copy() {
+    let cluster = kafka::shared();
+    let bench = |args: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(["bench", "gate", "--brokers", &cluster.bootstrap(), "--records", "200000"]).args(args);
+        command.env_remove("SLUICE_CONFIG").stdin(Stdio::null());
+        command
+    };
+    let args = ["--repeat", "1", "--commit-interval", "100ms", "--damaged", "0.1", "--compression", "lz4"];
+    let output = bench(&args).args(["--output", "json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let measured = found["measured"].as_array().unwrap();
+    let cases: Vec<_> = measured.iter().map(|one| one["case"].as_str().unwrap()).collect();
+    assert_eq!(cases, ["plain copy", "unchecked, 100ms", "at-least-once, 100ms", "exactly-once, 100ms"]);
+    for one in measured {
+        for name in ["records_per_second", "bytes_per_second", "peak_bytes"] {
+            assert!(one[name]["median"].as_f64().unwrap() > 0.0, "{name} in {found:#}");
+        }
+    }
+    assert_eq!((&found["records"], &found["compression"]), (&json!(200_000), &json!("lz4")));
+    left_alone(&cluster);
+
+    let mut child = bench(&["--repeat", "100"]).spawn().unwrap();
+    let has_begun = || cluster.topics().iter().any(|name| is_of_bench(name) && name.ends_with(".out"));
+    wait_for("the first turn", Duration::from_secs(60), || has_begun().then_some(()));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let status = wait_for("the end", Duration::from_secs(60), || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    left_alone(&cluster);
+}
+
+fn is_of_bench(name: &str) -> bool {
+    name.starts_with("sluice.bench.") && name != TOPIC
+}
+
+/// Neither topics nor groups of a measurement are left.
+fn left_alone(cluster: &Cluster) {
+    let none = |names: &[String]| !names.iter().any(|name| is_of_bench(name));
+    wait_for("the topics and groups to go", Duration::from_secs(30), || {
+        (none(&cluster.topics()) && none(&cluster.groups())).then_some(())
+    });
 }

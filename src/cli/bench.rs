@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Output;
 
@@ -12,6 +12,11 @@ use super::Output;
 pub enum BenchCommand {
     /// Measure a node of the registry: requests per second, how long they take and what they cost
     Registry(BenchRegistry),
+    /// Measure a gate beside a plain copy: records per second, what they cost, and memory
+    Gate(BenchGate),
+    /// The plain copy that a gate is measured beside
+    #[command(hide = true)]
+    Copy(BenchCopy),
 }
 
 /// `sluice bench registry`.
@@ -33,4 +38,93 @@ pub struct BenchRegistry {
     /// How the figures are printed
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// `sluice bench gate`.
+#[derive(Debug, Args)]
+pub struct BenchGate {
+    /// Where
+    #[command(flatten)]
+    pub cluster: BenchCluster,
+    /// Records that are written before, and go through each time
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..))]
+    pub records: u64,
+    /// Bytes of a record's value, about: nested orders in Avro
+    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub size: u32,
+    /// How the records are compressed, those that are read and those that are written
+    #[arg(long, value_name = "CODEC", value_enum, default_value_t = Codec::None)]
+    pub compression: Codec,
+    /// Partitions of the topics
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub partitions: u16,
+    /// The share of records that are damaged, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub damaged: f64,
+    /// Commit intervals of exactly-once gates; the first is that of the others, too
+    #[arg(long = "commit-interval", value_name = "TIME", value_delimiter = ',', default_value = "250ms,100ms,1s",
+          value_parser = humantime::parse_duration)]
+    pub intervals: Vec<Duration>,
+    /// How many times each is measured; the median is told, and the least and the most
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeat: u32,
+    /// How the figures are printed
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How batches of records are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it, and a doc would be printed as help")]
+pub enum Codec {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl Codec {
+    /// Returns Kafka's name of it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// The cluster that is measured on.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct BenchCluster {
+    /// Brokers to measure on, without TLS or passwords
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// A configuration whose cluster is measured on; nothing else of it is used
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `sluice bench copy`.
+#[derive(Debug, Args)]
+pub struct BenchCopy {
+    /// A configuration of the cluster
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The topic that is read
+    #[arg(long, value_name = "TOPIC")]
+    pub from: String,
+    /// The topic that is written
+    #[arg(long, value_name = "TOPIC")]
+    pub to: String,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
 }

@@ -142,6 +142,23 @@ impl Config {
         read(path, check::check_registry)
     }
 
+    /// The same for its section `kafka`.
+    ///
+    /// # Errors
+    /// As [`load_registry`](Self::load_registry).
+    pub fn load_kafka(path: &Path) -> Result<Kafka, Vec<Error>> {
+        read(path, check::check_kafka)
+    }
+
+    /// Makes the properties of a cluster without TLS or passwords.
+    ///
+    /// # Errors
+    /// What is wrong with the addresses.
+    pub fn kafka_at(brokers: &str) -> Result<Kafka, Vec<Error>> {
+        let text = serde_json::json!({ "kafka": { "bootstrap.servers": brokers } }).to_string();
+        parse(&text, Syntax::Yaml, &Environment::process(), check::check_kafka)
+    }
+
     /// Checks the text of a configuration.
     ///
     /// # Errors

@@ -112,6 +112,6 @@ impl Damage {
 }
 
 /// Puts Confluent's prefix before a datum: a zero and the schema's ID.
-pub(super) fn framed(id: SchemaId, datum: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(id: SchemaId, datum: &[u8]) -> Vec<u8> {
     [&[0], &id.0.to_be_bytes()[..], datum].concat()
 }

@@ -18,11 +18,11 @@
 
 pub(crate) mod cluster;
 mod counts;
-mod damage;
+pub(crate) mod damage;
 mod ledger;
-mod orders;
+pub(crate) mod orders;
 mod produce;
-mod registry;
+pub(crate) mod registry;
 pub(crate) mod summary;
 pub(crate) mod table;
 mod traffic;

@@ -30,12 +30,15 @@ const ARTICLES: [(&str, u16); 6] = [
 ];
 const NOTES: [&str; 3] = ["leave it with the neighbours", "no invoice in the parcel, please", "ring twice"];
 
+/// Bytes around the lines of an order: how many follow, and that none does.
+const EMPTY_LINES: usize = 2;
+
 /// Symbols of the enum `Status`.
 const STATUSES: i64 = 5;
 
 /// The version of the schema that a producer writes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writer {
+pub(crate) enum Writer {
     /// The first.
     V1,
     /// The target; readers of it can read v1.
@@ -46,8 +49,8 @@ pub(super) enum Writer {
 
 /// An order, whatever the version that it is written with.
 #[derive(Debug, Clone)]
-pub(super) struct Order {
-    pub(super) id: u128,
+pub(crate) struct Order {
+    pub(crate) id: u128,
     customer: Customer,
     status: i64,
     lines: Vec<Line>,
@@ -72,7 +75,7 @@ struct Line {
 
 /// A field that a damage can hit; in the versions that have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
+pub(crate) enum Field {
     /// `customer.name`: length and bytes.
     Name,
     /// `customer.email`: the index of the branch.
@@ -87,18 +90,14 @@ pub(super) enum Field {
 
 /// An encoded datum and where its fields stand.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Datum {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Datum {
+    pub(crate) bytes: Vec<u8>,
     marks: Vec<(Field, Range<usize>)>,
 }
 
 impl Order {
     /// Makes an order that was placed at that time, in milliseconds since 1970-01-01 UTC.
-    pub(super) fn random(random: &mut StdRng, placed_at: i64) -> Self {
-        let line = |random: &mut StdRng| {
-            let (sku, cents) = ARTICLES.choose(random).copied().unwrap_or_default();
-            Line { sku, quantity: random.random_range(1..=5), cents }
-        };
+    pub(crate) fn random(random: &mut StdRng, placed_at: i64) -> Self {
         let count = random.random_range(1..=4);
         Self {
             id: random.random(),
@@ -108,21 +107,35 @@ impl Order {
                 has_email: random.random_bool(0.8),
             },
             status: random.random_range(0..STATUSES),
-            lines: (0..count).map(|_| line(random)).collect(),
+            lines: (0..count).map(|_| Line::random(random)).collect(),
             note: random.random_bool(0.2).then(|| NOTES.choose(random).copied()).flatten(),
             gift: random.random_bool(0.1),
             placed_at,
         }
     }
 
+    /// Makes an order with as many lines as its newest version needs for so many bytes.
+    pub(crate) fn of_size(random: &mut StdRng, placed_at: i64, bytes: usize) -> Self {
+        let mut order = Self { lines: Vec::new(), ..Self::random(random, placed_at) };
+        let mut size = order.encode(Writer::V2).bytes.len();
+        while size < bytes {
+            let line = Line::random(random);
+            let mut datum = Datum::default();
+            datum.lines(std::slice::from_ref(&line));
+            size += datum.bytes.len() - EMPTY_LINES;
+            order.lines.push(line);
+        }
+        order
+    }
+
     /// Returns the key of its records: the ID as a UUID.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let hex = format!("{:032x}", self.id);
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 
     /// Returns what a record says of this order that was written with a version: v1 has no note.
-    pub(super) fn as_told_by(&self, writer: Writer) -> Self {
+    pub(crate) fn as_told_by(&self, writer: Writer) -> Self {
         Self { note: self.note.filter(|_| writer != Writer::V1), ..self.clone() }
     }
 
@@ -131,7 +144,7 @@ impl Order {
     }
 
     /// Encodes it with a version of the schema.
-    pub(super) fn encode(&self, writer: Writer) -> Datum {
+    pub(crate) fn encode(&self, writer: Writer) -> Datum {
         let mut datum = Datum::default();
         datum.string(&self.key());
         let customer = &self.customer;
@@ -151,7 +164,7 @@ impl Order {
     }
 
     /// Encodes the payment of this order, another type of record.
-    pub(super) fn encode_payment(&self) -> Datum {
+    pub(crate) fn encode_payment(&self) -> Datum {
         let mut datum = Datum::default();
         datum.string(&self.key());
         datum.decimal(self.total());
@@ -160,15 +173,22 @@ impl Order {
     }
 
     /// Writes it as a producer does that knows nothing of Avro.
-    pub(super) fn json(&self) -> Vec<u8> {
+    pub(crate) fn json(&self) -> Vec<u8> {
         let order = serde_json::json!({ "id": self.key(), "customer": self.customer.name, "total": self.total() });
         order.to_string().into_bytes()
     }
 }
 
+impl Line {
+    fn random(random: &mut StdRng) -> Self {
+        let (sku, cents) = ARTICLES.choose(random).copied().unwrap_or_default();
+        Self { sku, quantity: random.random_range(1..=5), cents }
+    }
+}
+
 impl Datum {
     /// Puts other bytes in the place of a field; a field that the version lacks is left as it is.
-    pub(super) fn replace(&mut self, field: Field, bytes: &[u8]) {
+    pub(crate) fn replace(&mut self, field: Field, bytes: &[u8]) {
         let mark = self.marks.iter().find(|(marked, _)| *marked == field);
         if let Some((_, range)) = mark {
             self.bytes.splice(range.clone(), bytes.iter().copied());

@@ -24,10 +24,13 @@ use crate::schema::{SchemaGuid, SchemaId, Subject};
 /// The subject of the values of `orders.raw`.
 const ORDERS: &str = "orders.raw-value";
 
+/// The order's v2, the target.
+pub(crate) const TARGET: &str = include_str!("schemas/order-v2.avsc");
+
 /// The schemas of the demo: subject and text, in the order in which they are registered.
 pub(super) const SCHEMAS: [(&str, &str); 4] = [
     (ORDERS, include_str!("schemas/order-v1.avsc")),
-    (ORDERS, include_str!("schemas/order-v2.avsc")),
+    (ORDERS, TARGET),
     (ORDERS, include_str!("schemas/order-v3.avsc")),
     ("payments.raw-value", include_str!("schemas/payment.avsc")),
 ];

@@ -205,6 +205,18 @@ impl Cluster {
         groups.groups().iter().find(|found| found.name() == group).map_or(0, |found| found.members().len())
     }
 
+    /// Returns the names of all groups.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let groups = self.admin().inner().fetch_group_list(None, TIMEOUT).unwrap();
+        groups.groups().iter().map(|group| group.name().to_owned()).collect()
+    }
+
+    /// Returns the names of all topics.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let metadata = self.admin().inner().fetch_metadata(None, TIMEOUT).unwrap();
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+    }
+
     /// Returns a writer to this cluster.
     pub(crate) fn writer(&self) -> Writer {
         let mut config = self.client();

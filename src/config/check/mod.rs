@@ -93,10 +93,21 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
 pub(super) fn check_registry(root: Node, mistakes: Mistakes) -> Result<Registry, Vec<Error>> {
     let mut root = Section::new(String::new(), Some(root), &mistakes);
     let registry = registry::check(root.section("registry"), true);
+    alone("registry", registry, mistakes)
+}
+
+/// Checks the section `kafka` alone.
+pub(super) fn check_kafka(root: Node, mistakes: Mistakes) -> Result<Kafka, Vec<Error>> {
+    let mut root = Section::new(String::new(), Some(root), &mistakes);
+    let kafka = kafka::check(root.section("kafka"));
+    alone("kafka", kafka, mistakes)
+}
+
+/// Returns what a section means unless there are mistakes in it: what another one refers to may be there where gates run only.
+fn alone<T>(section: &str, checked: T, mistakes: Mistakes) -> Result<T, Vec<Error>> {
     let mut mistakes = mistakes.into_vec();
-    // What another section refers to may be there where gates run only.
-    mistakes.retain(|mistake| mistake.key.is_empty() || mistake.key.split('.').next() == Some("registry"));
-    if mistakes.is_empty() { Ok(registry) } else { Err(mistakes) }
+    mistakes.retain(|mistake| mistake.key.is_empty() || mistake.key.split('.').next() == Some(section));
+    if mistakes.is_empty() { Ok(checked) } else { Err(mistakes) }
 }
 
 /// Checks the key `mapping` alone.

@@ -1,0 +1,165 @@
+//! What is measured: this program as a child process, with a configuration of its own, its CPU and memory from proc(5).
+//!
+//! The configuration is a file in a folder that goes with the child. What the operator has set for the cluster, passwords
+//! among it, is not in the file: it has the names of environment variables, and the child alone is given those.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::process::{Child as Process, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+/// Time between two looks at whether it has stopped.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long it may take to stop: a gate promises 10 seconds, a node of the registry 5.
+const STOP: Duration = Duration::from_secs(11);
+
+/// What the variables of the child are called.
+const VARIABLE: &str = "SLUICE_BENCH_KAFKA_";
+
+/// Why there is no child, or nothing to be seen of it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot start a process of this program: {0}")]
+    Start(#[source] io::Error),
+    #[error("the process that was measured ended by itself ({0}), and has told why")]
+    Ended(ExitStatus),
+    #[error("what the process took cannot be read from /proc, which Linux has: {0}")]
+    Usage(#[source] io::Error),
+}
+
+/// A running child; it is asked to end when this is dropped.
+pub(super) struct Child {
+    process: Process,
+    folder: PathBuf,
+}
+
+impl Child {
+    /// Starts `sluice ARGS --config FILE`; the file is this configuration, with these properties as its `kafka`.
+    pub(super) fn start(args: &[&str], config: Value, kafka: BTreeMap<String, String>) -> Result<Self, Error> {
+        Self::spawn(args, config, kafka, Stdio::null()).map_err(Error::Start)
+    }
+
+    /// Starts one whose standard output is read.
+    pub(super) fn start_read(
+        args: &[&str],
+        config: Value,
+        kafka: BTreeMap<String, String>,
+    ) -> Result<(Self, ChildStdout), Error> {
+        let mut child = Self::spawn(args, config, kafka, Stdio::piped()).map_err(Error::Start)?;
+        let output = child.process.stdout.take().ok_or_else(|| Error::Start(io::ErrorKind::BrokenPipe.into()))?;
+        Ok((child, output))
+    }
+
+    fn spawn(args: &[&str], mut config: Value, kafka: BTreeMap<String, String>, stdout: Stdio) -> io::Result<Self> {
+        let (names, values): (Vec<_>, Vec<_>) = kafka.into_iter().unzip();
+        let name = |index: usize| format!("{VARIABLE}{index}");
+        let variable = |(index, name_of): (usize, String)| (name_of, Value::from(format!("${{env:{}}}", name(index))));
+        config["kafka"] = Value::Object(names.into_iter().enumerate().map(variable).collect::<Map<_, _>>());
+        let folder = std::env::temp_dir().join(format!("sluice-bench-{:016x}", rand::random::<u64>()));
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        let file = folder.join("sluice.yaml");
+        fs::write(&file, config.to_string())?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(args).arg("--config").arg(&file);
+        command.envs(values.into_iter().enumerate().map(|(index, value)| (name(index), value)));
+        // What is wrong with it goes where our own failures go.
+        let process = command.stdin(Stdio::null()).stdout(stdout).spawn()?;
+        Ok(Self { process, folder })
+    }
+
+    /// Fails where it has ended.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
+        match self.process.try_wait().map_err(Error::Start)? {
+            Some(status) => Err(Error::Ended(status)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the time that it has spent on all processors: fields 14 and 15, of which 13 come before, in ticks.
+    pub(super) fn cpu(&self) -> Result<Duration, Error> {
+        let stat = self.proc("stat")?;
+        let ticks = ticks(&stat).ok_or_else(|| Error::Usage(io::ErrorKind::InvalidData.into()))?;
+        Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+    }
+
+    /// Returns the most memory that it has had so far, in bytes.
+    pub(super) fn peak(&self) -> Result<u64, Error> {
+        peak(&self.proc("status")?).ok_or_else(|| Error::Usage(io::ErrorKind::InvalidData.into()))
+    }
+
+    fn proc(&self, file: &str) -> Result<String, Error> {
+        fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).map_err(Error::Usage)
+    }
+
+    /// Asks it to end, and waits for that for a while.
+    fn end(&mut self) -> io::Result<()> {
+        let id = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(id) = id {
+            rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        }
+        let began = Instant::now();
+        while self.process.try_wait()?.is_none() {
+            if began.elapsed() > STOP {
+                return self.process.kill();
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // One that has ended already cannot be asked to.
+        self.end().ok();
+        self.process.wait().ok();
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// Reads user and system time behind the command, which may have spaces and parentheses in it.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let times: Vec<u64> = fields.split_whitespace().skip(11).take(2).map_while(|field| field.parse().ok()).collect();
+    (times.len() == 2).then(|| times.iter().sum())
+}
+
+/// Reads the most of memory that was resident.
+fn peak(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Returns an address of this machine that is free now.
+pub(super) fn free() -> Result<SocketAddr, Error> {
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    address.map_err(Error::Start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_read_whatever_the_command_is_called() {
+        let stat = "1 (a b) c) S 2 3 4 5 6 7 8 9 10 11 120 34 14 15";
+        assert_eq!(ticks(stat), Some(154));
+        assert_eq!(ticks("1 (a) S 2 3"), None);
+        assert!(ticks(&fs::read_to_string("/proc/self/stat").unwrap()).is_some());
+    }
+
+    #[test]
+    fn the_most_of_memory_is_read_in_bytes() {
+        assert_eq!(peak("Name:\ta\nVmPeak:\t  9 kB\nVmHWM:\t    3 kB\n"), Some(3 * 1024));
+        assert_eq!(peak("Name:\ta\n"), None);
+        assert!(peak(&fs::read_to_string("/proc/self/status").unwrap()).is_some());
+    }
+}

@@ -1,0 +1,120 @@
+//! The plain copy: what a user would write with rdkafka who checks nothing. A `BaseConsumer`, an idempotent `BaseProducer`,
+//! and between them partition, key, value, timestamp and headers as they came.
+//!
+//! It has the same properties of librdkafka as a gate has, ours among them, reads all partitions without a group, keeps no
+//! offset, and looks after deliveries once in so many records only: as cheap as such a copy gets.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+
+use crate::config::Kafka;
+use crate::kafka::topics::PATIENCE;
+
+/// Records between two looks at deliveries and at the clock.
+const LOOK: u32 = 500;
+
+/// How often is told how far it is.
+const TELL: Duration = Duration::from_millis(20);
+
+/// How long a record is waited for, and room for one.
+const WAIT: Duration = Duration::from_millis(10);
+
+/// Why it ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the copy is refused by Kafka")]
+    Kafka(#[from] KafkaError),
+    #[error("{0} records were not taken by the brokers")]
+    Lost(u64),
+    #[error("nobody reads how far the copy is")]
+    Output(#[from] std::io::Error),
+}
+
+/// Counts what the brokers have taken.
+#[derive(Debug, Clone, Default)]
+struct Deliveries {
+    taken: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let counter = if result.is_ok() { &self.taken } else { &self.lost };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Copies one topic to another until it is killed, and writes how many records are there, a line now and then.
+pub(crate) fn copy(kafka: &Kafka, from: &str, to: &str, out: &mut dyn Write) -> Result<(), Error> {
+    let config = |properties: &mut dyn Iterator<Item = (&str, &str)>| -> ClientConfig {
+        properties.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let mut reading = config(&mut kafka.consumer());
+    reading.set("group.id", to).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
+    let consumer: BaseConsumer = reading.create()?;
+    let deliveries = Deliveries::default();
+    let mut writing = config(&mut kafka.producer());
+    writing.set("enable.idempotence", "true");
+    let producer: BaseProducer<Deliveries> = writing.create_with_context(deliveries.clone())?;
+    consumer.assign(&all_of(&consumer, from)?)?;
+    let (mut records, mut told) = (0_u32, Instant::now());
+    loop {
+        let message = consumer.poll(WAIT).transpose()?;
+        if let Some(message) = &message {
+            send(&producer, to, message)?;
+            records = records.wrapping_add(1);
+        }
+        if message.is_none() || records.is_multiple_of(LOOK) {
+            producer.poll(Duration::ZERO);
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                writeln!(out, "{}", deliveries.taken.load(Ordering::Relaxed))?;
+                out.flush()?;
+            }
+            let lost = deliveries.lost.load(Ordering::Relaxed);
+            if lost > 0 {
+                return Err(Error::Lost(lost));
+            }
+        }
+    }
+}
+
+/// Returns all partitions of a topic, from their begin.
+fn all_of(consumer: &BaseConsumer, topic: &str) -> Result<TopicPartitionList, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+    let mut all = TopicPartitionList::new();
+    for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
+        all.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+    }
+    Ok(all)
+}
+
+fn send(producer: &BaseProducer<Deliveries>, to: &str, message: &BorrowedMessage<'_>) -> Result<(), KafkaError> {
+    let mut record = BaseRecord::<[u8], [u8]>::to(to).partition(message.partition());
+    record.key = message.key();
+    record.payload = message.payload();
+    record.timestamp = message.timestamp().to_millis();
+    record.headers = message.headers().map(rdkafka::message::BorrowedHeaders::detach);
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                record = refused;
+                producer.poll(WAIT);
+            }
+            Err((error, _)) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `sluice bench gate`: what a gate does per second beside a plain copy of the same records, and what each costs.
+//!
+//! ```text
+//!  orders, made once ──> sluice.bench.RUN.raw ──> a child process ──> sluice.bench.RUN.N and its dead letters
+//!                                                   └ a plain copy, or a gate; one after the other, again and again
+//! ```
+//!
+//! Kafka is the user's, the topics are of this run and go at its end, and the registry is in this process: a gate asks it
+//! twice. Each measurement begins with the first records that are through, and ends with the last, so that joining the group
+//! does not count. The cases take turns, since machines change their speed, and what is told is the median of the turns.
+
+mod copy;
+mod data;
+mod registry;
+mod topics;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+pub(crate) use self::copy::copy;
+pub(crate) use self::data::Shape;
+use self::registry::Registry;
+use self::topics::Topics;
+use self::watch::Watch;
+use super::child::{self, Child};
+use crate::config::Kafka;
+
+/// Time between two looks at how far it is.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long it may be that nothing moves.
+const STANDSTILL: Duration = Duration::from_secs(60);
+
+/// Why nothing can be measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Topics(#[from] topics::Error),
+    #[error("the records cannot be written")]
+    Data(#[from] data::Error),
+    #[error("the registry of this process does not start")]
+    Registry(#[from] registry::Error),
+    #[error(transparent)]
+    Child(#[from] child::Error),
+    #[error("{case}: nothing has moved for {STANDSTILL:?}; {done} of {of} records were through")]
+    Standstill { case: String, done: u64, of: u64 },
+    #[error("{case}: {done} records came out of {of}")]
+    Doubled { case: String, done: u64, of: u64 },
+    #[error("{case}: all {of} records came at once, which cannot be measured; ask for more of them (--records)")]
+    TooFew { case: String, of: u64 },
+    #[error("the thread that waits for the brokers ended by a bug")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    /// What a user would write: a consumer, an idempotent producer, no check.
+    Copy,
+    /// A gate that checks nothing, exactly-once, with this commit interval.
+    Unchecked(Duration),
+    /// A gate that checks, with outputs that may be doubled after a fault.
+    AtLeastOnce(Duration),
+    /// A gate as it is by default, with this commit interval.
+    ExactlyOnce(Duration),
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |interval: &Duration| humantime::format_duration(*interval).to_string();
+        match self {
+            Self::Copy => f.write_str("plain copy"),
+            Self::Unchecked(interval) => write!(f, "unchecked, {}", shown(interval)),
+            Self::AtLeastOnce(interval) => write!(f, "at-least-once, {}", shown(interval)),
+            Self::ExactlyOnce(interval) => write!(f, "exactly-once, {}", shown(interval)),
+        }
+    }
+}
+
+/// What one turn of a case showed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) per_second: f64,
+    /// Keys and values.
+    pub(crate) bytes_per_second: f64,
+    /// Of the process, for each record, in microseconds.
+    pub(crate) cpu: f64,
+    /// The most memory that the process had, in bytes.
+    pub(crate) peak: u64,
+}
+
+/// A source that is filled, and all that its gates need.
+pub(crate) struct Bench {
+    kafka: Kafka,
+    topics: Topics,
+    registry: Registry,
+    shape: Shape,
+    /// Bytes of all keys and values.
+    bytes: u64,
+    turns: u32,
+}
+
+impl Bench {
+    /// Makes the source.
+    pub(crate) async fn start(kafka: Kafka, shape: Shape) -> Result<Self, Error> {
+        let (kafka, topics) = tokio::task::spawn_blocking(move || {
+            let topics = Topics::create(&kafka, shape.partitions);
+            topics.map(|topics| (kafka, topics))
+        })
+        .await??;
+        let registry = Registry::start(&topics.source()).await?;
+        Ok(Self { kafka, topics, registry, shape, bytes: 0, turns: 0 })
+    }
+
+    /// Writes the records; `show` is told how many are.
+    pub(crate) async fn fill(&mut self, show: impl Fn(u64) + Send + 'static) -> Result<(), Error> {
+        let (kafka, source, shape, id) = (self.kafka.clone(), self.topics.source(), self.shape, self.registry.id);
+        self.bytes = tokio::task::spawn_blocking(move || data::fill(&kafka, &source, shape, id, &show)).await??;
+        Ok(())
+    }
+
+    /// Measures one turn of a case; `show` is told how many records are through.
+    pub(crate) async fn turn(&mut self, case: Case, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
+        self.turns += 1;
+        let number = self.turns;
+        tokio::task::block_in_place(|| self.topics.create_outputs(&self.kafka, number))?;
+        let turn = self.run(case, number, show).await;
+        tokio::task::block_in_place(|| self.topics.delete_outputs(&self.kafka, number))?;
+        turn
+    }
+
+    async fn run(&self, case: Case, number: u32, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
+        let of = self.shape.records;
+        let (mut child, watch) = self.spawn(case, number)?;
+        let (mut first, mut moved, mut before) = (None, Instant::now(), 0);
+        loop {
+            tokio::time::sleep(LOOK).await;
+            child.check()?;
+            let done = watch.done().await;
+            let (now, cpu) = (Instant::now(), child.cpu()?);
+            show(done);
+            if done > before {
+                (moved, before) = (now, done);
+                first.get_or_insert((now, cpu, done));
+            } else if moved.elapsed() > STANDSTILL {
+                return Err(Error::Standstill { case: case.to_string(), done, of });
+            }
+            let Some((began, cpu_before, skipped)) = first.filter(|_| done >= of) else { continue };
+            if done > of {
+                return Err(Error::Doubled { case: case.to_string(), done, of });
+            }
+            if skipped == of {
+                return Err(Error::TooFew { case: case.to_string(), of });
+            }
+            let (records, seconds) = ((of - skipped) as f64, (now - began).as_secs_f64());
+            return Ok(Turn {
+                per_second: records / seconds,
+                bytes_per_second: records / seconds * self.bytes as f64 / of as f64,
+                cpu: (cpu - cpu_before).as_secs_f64() * 1e6 / records,
+                peak: child.peak()?,
+            });
+        }
+    }
+
+    fn spawn(&self, case: Case, number: u32) -> Result<(Child, Watch), child::Error> {
+        let kafka = self.kafka.consumer().chain(self.kafka.producer());
+        let mut kafka: BTreeMap<_, _> = kafka.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        kafka.insert("compression.type".to_owned(), self.shape.codec.name().to_owned());
+        if case == Case::Copy {
+            let (source, output) = (self.topics.source(), self.topics.output(number));
+            let args = ["bench", "copy", "--from", &source, "--to", &output];
+            let (child, lines) = Child::start_read(&args, json!({}), kafka)?;
+            return Ok((child, Watch::lines(lines)));
+        }
+        let admin = child::free()?;
+        let child = Child::start(&["run"], self.config(case, number, &admin.to_string()), kafka)?;
+        Ok((child, Watch::metrics(admin)))
+    }
+
+    fn config(&self, case: Case, number: u32, admin: &str) -> Value {
+        let (delivery, interval, format) = match case {
+            Case::Copy | Case::Unchecked(_) => ("exactly-once", case.interval(), "any"),
+            Case::AtLeastOnce(_) => ("at-least-once", case.interval(), "avro"),
+            Case::ExactlyOnce(_) => ("exactly-once", case.interval(), "avro"),
+        };
+        json!({
+            "application": self.topics.application(number),
+            "log": { "level": "error" },
+            "delivery": delivery,
+            "commit_interval": humantime::format_duration(interval).to_string(),
+            "registry": { "url": self.registry.url() },
+            "admin": { "listen": admin },
+            "gates": { topics::GATE: {
+                "source": self.topics.source(),
+                "validated": self.topics.output(number),
+                "dead_letter": self.topics.dead_letters(number),
+                "value": { "format": format },
+            } },
+        })
+    }
+
+    /// Removes all that was made; returns what is left to do where that fails.
+    pub(crate) async fn clear(self) -> Option<String> {
+        let Self { kafka, topics, .. } = self;
+        tokio::task::spawn_blocking(move || topics.clear(&kafka)).await.ok().flatten()
+    }
+}
+
+impl Case {
+    /// Returns the commit interval; a copy has none.
+    fn interval(self) -> Duration {
+        match self {
+            Self::Copy => Duration::ZERO,
+            Self::Unchecked(interval) | Self::AtLeastOnce(interval) | Self::ExactlyOnce(interval) => interval,
+        }
+    }
+}
