@@ -120,20 +120,27 @@ fn a_gate_is_measured_beside_a_copy() {
         command.env_remove("SLUICE_CONFIG").stdin(Stdio::null());
         command
     };
-    let args = ["--repeat", "1", "--commit-interval", "100ms", "--damaged", "0.1", "--compression", "lz4"];
-    let output = bench(&args).args(["--output", "json"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let measured = found["measured"].as_array().unwrap();
-    let cases: Vec<_> = measured.iter().map(|one| one["case"].as_str().unwrap()).collect();
-    assert_eq!(cases, ["plain copy", "unchecked, 100ms", "at-least-once, 100ms", "exactly-once, 100ms"]);
-    for one in measured {
-        for name in ["records_per_second", "bytes_per_second", "peak_bytes"] {
-            assert!(one[name]["median"].as_f64().unwrap() > 0.0, "{name} in {found:#}");
+    let figures = |args: &[&str], of: &str, names: &[&str]| {
+        let args = [args, &["--repeat", "1", "--commit-interval", "100ms", "--output", "json"]].concat();
+        let output = bench(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let measured = found[of].as_array().unwrap();
+        let cases: Vec<_> = measured.iter().map(|one| one["case"].as_str().unwrap()).collect();
+        assert_eq!(cases, ["plain copy", "unchecked, 100ms", "at-least-once, 100ms", "exactly-once, 100ms"]);
+        for one in measured {
+            for name in names {
+                assert!(one[name]["median"].as_f64().unwrap() > 0.0, "{name} in {found:#}");
+            }
         }
-    }
+        left_alone(&cluster);
+        found
+    };
+    let rates = ["records_per_second", "bytes_per_second", "cpu_us", "peak_bytes"];
+    let found = figures(&["--damaged", "0.1", "--compression", "lz4"], "measured", &rates);
     assert_eq!((&found["records"], &found["compression"]), (&json!(200_000), &json!("lz4")));
-    left_alone(&cluster);
+    let found = figures(&["--rate", "500", "--for", "1s"], "added", &["p50_us", "p99_us", "p999_us", "most_us"]);
+    assert_eq!((&found["rate"], &found["seconds"]), (&json!(500), &json!(1.0)));
 
     let mut child = bench(&["--repeat", "100"]).spawn().unwrap();
     let has_begun = || cluster.topics().iter().any(|name| is_of_bench(name) && name.ends_with(".out"));

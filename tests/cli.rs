@@ -36,6 +36,7 @@ fn help_is_as_written() {
         ("check-config.txt", &["check-config", "--help"]),
         ("bench.txt", &["bench", "--help"]),
         ("bench-registry.txt", &["bench", "registry", "--help"]),
+        ("bench-gate.txt", &["bench", "gate", "--help"]),
         ("completions.txt", &["completions", "--help"]),
         ("registry.txt", &["registry", "--help"]),
         ("registry-export.txt", &["registry", "export", "--help"]),

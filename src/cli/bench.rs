@@ -65,6 +65,12 @@ pub struct BenchGate {
     #[arg(long = "commit-interval", value_name = "TIME", value_delimiter = ',', default_value = "250ms,100ms,1s",
           value_parser = humantime::parse_duration)]
     pub intervals: Vec<Duration>,
+    /// Measure how much later records come instead, while so many are written each second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
+    /// For how long each is measured then
+    #[arg(long = "for", value_name = "TIME", default_value = "20s", requires = "rate", value_parser = humantime::parse_duration)]
+    pub time: Duration,
     /// How many times each is measured; the median is told, and the least and the most
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeat: u32,

@@ -92,7 +92,7 @@ pub(crate) fn copy(kafka: &Kafka, from: &str, to: &str, out: &mut dyn Write) -> 
 }
 
 /// Returns all partitions of a topic, from their begin.
-fn all_of(consumer: &BaseConsumer, topic: &str) -> Result<TopicPartitionList, KafkaError> {
+pub(super) fn all_of(consumer: &BaseConsumer, topic: &str) -> Result<TopicPartitionList, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let mut all = TopicPartitionList::new();
     for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {

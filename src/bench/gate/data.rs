@@ -7,9 +7,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rdkafka::ClientConfig;
+use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
-use rdkafka::ClientContext;
 
 use crate::cli::Codec;
 use crate::config::Kafka;
@@ -69,15 +69,8 @@ impl ProducerContext for Deliveries {
 }
 
 /// Writes the records, the partitions in turn, and returns the bytes of their keys and values. `show` is told how many are.
-pub(super) fn fill(
-    kafka: &Kafka,
-    topic: &str,
-    shape: Shape,
-    id: SchemaId,
-    show: &dyn Fn(u64),
-) -> Result<u64, Error> {
-    let mut config: ClientConfig =
-        kafka.producer().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+pub(super) fn fill(kafka: &Kafka, topic: &str, shape: Shape, id: SchemaId, show: &dyn Fn(u64)) -> Result<u64, Error> {
+    let mut config: ClientConfig = kafka.producer().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     config.set("enable.idempotence", "true").set("compression.type", shape.codec.name()).set("linger.ms", "20");
     let producer: ThreadedProducer<Deliveries> = config.create_with_context(Deliveries::default())?;
     let values = values(shape, id);
@@ -105,7 +98,8 @@ pub(super) fn fill(
     }
 }
 
-fn values(shape: Shape, id: SchemaId) -> Vec<Vec<u8>> {
+/// Returns the values that are written again and again.
+pub(super) fn values(shape: Shape, id: SchemaId) -> Vec<Vec<u8>> {
     let mut random = StdRng::seed_from_u64(SEED);
     let value = |_| {
         let mut datum = Order::of_size(&mut random, PLACED, shape.size).encode(Writer::V2);

@@ -11,17 +11,22 @@
 
 mod copy;
 mod data;
+mod latency;
 mod registry;
 mod topics;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 pub(crate) use self::copy::copy;
 pub(crate) use self::data::Shape;
+pub(crate) use self::latency::{Added, Pace};
+use self::latency::{Course, State};
 use self::registry::Registry;
 use self::topics::Topics;
 use self::watch::Watch;
@@ -51,6 +56,8 @@ pub(crate) enum Error {
     Doubled { case: String, done: u64, of: u64 },
     #[error("{case}: all {of} records came at once, which cannot be measured; ask for more of them (--records)")]
     TooFew { case: String, of: u64 },
+    #[error("{case}: how late records come cannot be told")]
+    Latency { case: String, source: latency::Error },
     #[error("the thread that waits for the brokers ended by a bug")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -126,15 +133,59 @@ impl Bench {
     pub(crate) async fn turn(&mut self, case: Case, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
         self.turns += 1;
         let number = self.turns;
-        tokio::task::block_in_place(|| self.topics.create_outputs(&self.kafka, number))?;
+        tokio::task::block_in_place(|| self.topics.begin_turn(&self.kafka, number))?;
         let turn = self.run(case, number, show).await;
-        tokio::task::block_in_place(|| self.topics.delete_outputs(&self.kafka, number))?;
+        tokio::task::block_in_place(|| self.topics.end_turn(&self.kafka, number))?;
         turn
+    }
+
+    /// Measures how much later records come at a pace; `show` is told for how long it has gone on.
+    pub(crate) async fn latency(
+        &mut self,
+        case: Case,
+        pace: Pace,
+        show: &(dyn Fn(Duration) + Sync),
+    ) -> Result<Added, Error> {
+        self.turns += 1;
+        let number = self.turns;
+        tokio::task::block_in_place(|| self.topics.begin_turn(&self.kafka, number))?;
+        let added = self.pace(case, number, pace, show).await;
+        tokio::task::block_in_place(|| self.topics.end_turn(&self.kafka, number))?;
+        added
+    }
+
+    async fn pace(
+        &self,
+        case: Case,
+        number: u32,
+        pace: Pace,
+        show: &(dyn Fn(Duration) + Sync),
+    ) -> Result<Added, Error> {
+        let source = self.topics.course(number);
+        let (mut child, _watch) = self.spawn(case, number, &source)?;
+        let state = Arc::new(State::default());
+        let course = Course {
+            kafka: self.kafka.clone(),
+            source,
+            output: self.topics.output(number),
+            partitions: self.shape.partitions,
+            values: data::values(self.shape, self.registry.id),
+            state: Arc::clone(&state),
+        };
+        // Whoever drops this future does not wait any more.
+        let _waiting = Waiting(Arc::clone(&state));
+        let measuring = tokio::task::spawn_blocking(move || latency::measure(&course, pace));
+        while !measuring.is_finished() {
+            tokio::time::sleep(LOOK).await;
+            child.check()?;
+            show(Duration::from_millis(state.elapsed.load(Ordering::Relaxed)));
+        }
+        measuring.await?.map_err(|source| Error::Latency { case: case.to_string(), source })
     }
 
     async fn run(&self, case: Case, number: u32, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
         let of = self.shape.records;
-        let (mut child, watch) = self.spawn(case, number)?;
+        let (mut child, watch) = self.spawn(case, number, &self.topics.source())?;
         let (mut first, mut moved, mut before) = (None, Instant::now(), 0);
         loop {
             tokio::time::sleep(LOOK).await;
@@ -165,39 +216,39 @@ impl Bench {
         }
     }
 
-    fn spawn(&self, case: Case, number: u32) -> Result<(Child, Watch), child::Error> {
+    fn spawn(&self, case: Case, number: u32, source: &str) -> Result<(Child, Watch), child::Error> {
         let kafka = self.kafka.consumer().chain(self.kafka.producer());
         let mut kafka: BTreeMap<_, _> = kafka.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         kafka.insert("compression.type".to_owned(), self.shape.codec.name().to_owned());
         if case == Case::Copy {
-            let (source, output) = (self.topics.source(), self.topics.output(number));
-            let args = ["bench", "copy", "--from", &source, "--to", &output];
+            let output = self.topics.output(number);
+            let args = ["bench", "copy", "--from", source, "--to", &output];
             let (child, lines) = Child::start_read(&args, json!({}), kafka)?;
             return Ok((child, Watch::lines(lines)));
         }
         let admin = child::free()?;
-        let child = Child::start(&["run"], self.config(case, number, &admin.to_string()), kafka)?;
+        let child = Child::start(&["run"], self.config(case, number, source, &admin.to_string()), kafka)?;
         Ok((child, Watch::metrics(admin)))
     }
 
-    fn config(&self, case: Case, number: u32, admin: &str) -> Value {
-        let (delivery, interval, format) = match case {
-            Case::Copy | Case::Unchecked(_) => ("exactly-once", case.interval(), "any"),
-            Case::AtLeastOnce(_) => ("at-least-once", case.interval(), "avro"),
-            Case::ExactlyOnce(_) => ("exactly-once", case.interval(), "avro"),
+    fn config(&self, case: Case, number: u32, source: &str, admin: &str) -> Value {
+        let delivery = if matches!(case, Case::AtLeastOnce(_)) { "at-least-once" } else { "exactly-once" };
+        let value = match case {
+            Case::Copy | Case::Unchecked(_) => json!({ "format": "any" }),
+            Case::AtLeastOnce(_) | Case::ExactlyOnce(_) => json!({ "subject": self.registry.subject }),
         };
         json!({
             "application": self.topics.application(number),
             "log": { "level": "error" },
             "delivery": delivery,
-            "commit_interval": humantime::format_duration(interval).to_string(),
+            "commit_interval": humantime::format_duration(case.interval()).to_string(),
             "registry": { "url": self.registry.url() },
             "admin": { "listen": admin },
             "gates": { topics::GATE: {
-                "source": self.topics.source(),
+                "source": source,
                 "validated": self.topics.output(number),
                 "dead_letter": self.topics.dead_letters(number),
-                "value": { "format": format },
+                "value": value,
             } },
         })
     }
@@ -206,6 +257,15 @@ impl Bench {
     pub(crate) async fn clear(self) -> Option<String> {
         let Self { kafka, topics, .. } = self;
         tokio::task::spawn_blocking(move || topics.clear(&kafka)).await.ok().flatten()
+    }
+}
+
+/// Gives a measurement up when it is dropped.
+struct Waiting(Arc<State>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.is_given_up.store(true, Ordering::Release);
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Error {
 pub(super) struct Registry {
     /// The ID of the schema of all records.
     pub(super) id: SchemaId,
+    /// Where it is registered.
+    pub(super) subject: String,
     address: SocketAddr,
     _server: JoinSet<()>,
 }
@@ -37,7 +39,8 @@ impl Registry {
     pub(super) async fn start(topic: &str) -> Result<Self, Error> {
         let node = Node::in_memory(Store::default());
         let draft = Draft { text: TARGET.to_owned(), ..Draft::default() };
-        let subject = Subject(format!("{topic}-value").into());
+        let name = format!("{topic}-value");
+        let subject = Subject(name.as_str().into());
         let Outcome::Registered(version) = node.write(&Command::Register { subject, draft, normalize: false }).await?
         else {
             return Err(Error::NoId);
@@ -50,7 +53,7 @@ impl Registry {
                 tracing::error!(%error, "the registry of the measurement ended");
             }
         });
-        Ok(Self { id: version.id, address, _server: server })
+        Ok(Self { id: version.id, subject: name, address, _server: server })
     }
 
     pub(super) fn url(&self) -> String {

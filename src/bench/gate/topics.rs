@@ -43,6 +43,11 @@ impl Topics {
         format!("{}.raw", self.run)
     }
 
+    /// The source of one turn, where records come while it is measured.
+    pub(super) fn course(&self, turn: u32) -> String {
+        format!("{}.{turn}.raw", self.run)
+    }
+
     pub(super) fn application(&self, turn: u32) -> String {
         format!("{}.{turn}", self.run)
     }
@@ -55,20 +60,20 @@ impl Topics {
         format!("{}.{turn}.dead-letter", self.run)
     }
 
-    fn outputs(&self, turn: u32) -> [String; 2] {
-        [self.output(turn), self.dead_letters(turn)]
+    fn of_turn(&self, turn: u32) -> [String; 3] {
+        [self.course(turn), self.output(turn), self.dead_letters(turn)]
     }
 
-    /// Makes the outputs of a turn.
-    pub(super) fn create_outputs(&mut self, kafka: &Kafka, turn: u32) -> Result<(), Error> {
+    /// Makes the topics of a turn.
+    pub(super) fn begin_turn(&mut self, kafka: &Kafka, turn: u32) -> Result<(), Error> {
         self.turns = turn;
-        self.make(kafka, &self.outputs(turn))
+        self.make(kafka, &self.of_turn(turn))
     }
 
     /// Deletes them: they are as large as the source.
-    pub(super) fn delete_outputs(&self, kafka: &Kafka, turn: u32) -> Result<(), Error> {
+    pub(super) fn end_turn(&self, kafka: &Kafka, turn: u32) -> Result<(), Error> {
         let cluster = Cluster::connect(kafka, PATIENCE)?;
-        Ok(self.outputs(turn).iter().try_for_each(|topic| cluster.delete(topic))?)
+        Ok(self.of_turn(turn).iter().try_for_each(|topic| cluster.delete(topic))?)
     }
 
     fn make(&self, kafka: &Kafka, names: &[String]) -> Result<(), Error> {
