@@ -152,9 +152,8 @@ pub struct Later {
 }
 
 /// The commands to come.
-pub const LATER: [Later; 1] = [
-    Later { name: "bench convert", purpose: "measure what a converter does per second, and what that costs" },
-];
+pub const LATER: [Later; 1] =
+    [Later { name: "bench convert", purpose: "measure what a converter does per second, and what that costs" }];
 
 impl Later {
     /// Finds the command that a user asked for too early.
