@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sluice::dead_letters::{Filter, Letter, Line, Stats};
+use sluice::dead_letters::{Filter, Letter, Line, State, Stats};
 use sluice::record::{Header, Offset, Partition, Position};
 
 const HEADERS: &[(&str, &str)] = &[
@@ -52,7 +52,7 @@ fn dead_letters(criterion: &mut Criterion) {
         bencher.iter(|| {
             number += 1;
             let letter = Letter::read(black_box(&headers));
-            stats.add(&letter, Some(5), Some(&number.to_be_bytes()));
+            stats.add((&letter, State::Open), Some(5), Some(&number.to_be_bytes()));
         });
     });
     group.finish();

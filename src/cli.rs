@@ -18,7 +18,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::bench::{BenchCluster, BenchCommand, BenchCopy, BenchGate, BenchRegistry, Codec};
 pub use self::dead_letters::{
-    Chosen, DeadLettersCommand, DeadLettersList, DeadLettersRedrive, DeadLettersShow, DeadLettersStats, Filters, To,
+    Chosen, DeadLettersCommand, DeadLettersList, DeadLettersRedrive, DeadLettersRuns, DeadLettersShow,
+    DeadLettersStats, Filters, States, To,
 };
 pub use self::migrate::{
     JobAt, MigrateAbandon, MigrateCommand, MigrateCutOver, MigratePlan, MigrateRun, MigrateVerify,

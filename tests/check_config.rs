@@ -195,6 +195,20 @@ fn offset_maps_are_told_with_their_rights() {
     assert_eq!(report["gates"][0]["offset_map"], json!({ "name": map, "exists": false }));
     let rights = report["unchecked"].as_array().unwrap().iter().find(|entry| entry["about"] == "down").unwrap();
     let rights: Vec<_> = rights["commands"].as_array().unwrap().iter().map(|right| right.as_str().unwrap()).collect();
+    let dead_letters = report["gates"][0]["topics"][0]["dead_letter"].as_str().unwrap();
+    let redrive = report["unchecked"].as_array().unwrap().iter().find(|entry| entry["about"] == dead_letters).unwrap();
+    let granted = redrive["commands"].as_array().unwrap().iter().map(|command| command.as_str().unwrap());
+    for (operations, resource) in [
+        ("Read --operation DescribeConfigs", format!("--topic {dead_letters}")),
+        (
+            "Read --operation DescribeConfigs --operation Write --operation Create",
+            format!("--topic {dead_letters}.state"),
+        ),
+        ("Write", format!("--transactional-id {}.redrive.{dead_letters}", scene.application)),
+    ] {
+        let right = format!("--operation {operations} {resource}");
+        assert!(granted.clone().any(|command| command.ends_with(&right)), "{right}: {redrive:#}");
+    }
     let of_map = rights.iter().find(|right| right.ends_with(&format!(" --topic {map}"))).unwrap();
     assert!(of_map.contains("--operation Write --operation Create --operation DescribeConfigs"), "{of_map}");
 

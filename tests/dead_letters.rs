@@ -4,7 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -14,6 +14,13 @@ use common::scene::Scene;
 use common::seed;
 use common::traffic::Class;
 use serde_json::Value;
+use sluice::config::{Environment, Syntax};
+use sluice::dead_letters::State;
+use sluice::dead_letters::state::{Entry, Fate, Key, RUNS, Run};
+use sluice::kafka::dead_letters as states;
+use sluice::kafka::reading::Reading;
+use sluice::kafka::topics::{Cluster, PATIENCE};
+use sluice::record::{Offset, Partition, Position};
 use sluice::violation::{ReasonCode, Stage};
 
 fn sluice(config: &Path, args: &[&str]) -> Output {
@@ -189,6 +196,170 @@ fn dead_letters_of_other_tools_are_read_too() {
     assert_eq!(json(&config, &["stats", &topic])["count"], 3);
     // Topics of the configuration that are not there are no dead letters.
     assert_eq!(lines(&config, &["list"]), Vec::<Value>::new());
+}
+
+/// A dead letter as a gate writes it.
+fn letter(offset: i64, reason: &str) -> Content {
+    let told = [
+        ("sluice.reason", reason.to_owned()),
+        ("sluice.detail", "so it is".to_owned()),
+        ("sluice.part", "value".to_owned()),
+        ("sluice.source.topic", "orders.raw".to_owned()),
+        ("sluice.source.partition", "1".to_owned()),
+        ("sluice.source.offset", offset.to_string()),
+        ("sluice.gate", "orders".to_owned()),
+        ("sluice.gate.version", "0.1.0".to_owned()),
+        ("sluice.attempt", "1".to_owned()),
+    ];
+    let headers = told.map(|(name, value)| (name.to_owned(), Some(value.into_bytes()))).to_vec();
+    Content { key: None, value: Some(b"{}".to_vec()), headers, timestamp: 1_600_000_000_000 }
+}
+
+/// A configuration whose one gate has these dead letters, as the commands and the crate read it.
+fn configured(scene: &Scene, dead_letters: &str, folder: &Path) -> (PathBuf, impl Fn(bool) -> sluice::config::Config) {
+    let gates = serde_json::json!({ "orders": { "source": "a", "validated": "b", "dead_letter": dead_letters } });
+    let text = common::gate::Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), gates);
+    let file = folder.join("sluice.yaml");
+    std::fs::write(&file, text.0.to_string()).unwrap();
+    let parsed = move |creates: bool| {
+        let text = text.clone().set("/create_topics", creates).0.to_string();
+        sluice::config::Config::parse(&text, Syntax::Yaml, &Environment::process()).unwrap()
+    };
+    (file, parsed)
+}
+
+/// The state topic is made as the dead letters need it, and says which of them are open.
+#[test]
+fn what_was_redriven_is_closed() {
+    let scene = Scene::empty("states");
+    let topic = scene.kafka.topic("states.dead-letter", 2, &[("retention.ms", "86400000"), ("segment.ms", "3600000")]);
+    let folder = tempfile::tempdir().unwrap();
+    let (config, parsed) = configured(&scene, &topic, folder.path());
+    let writer = scene.kafka.writer();
+    (0..6).for_each(|number| {
+        let reason = if number < 4 { "truncated" } else { "invalid_utf8" };
+        writer.send(&topic, number % 2, &letter(i64::from(number), reason), 0);
+    });
+    writer.flush(Duration::from_secs(60));
+    assert!(!text(&config, &["list"]).contains("STATE"), "no state topic, no states");
+    assert_eq!(lines(&config, &["list", "--closed"]).len(), 0);
+    assert_eq!(json(&config, &["stats"]).get("states"), None);
+
+    // It is not made unless the configuration says so, and then as the dead letters need it.
+    let cluster = Cluster::connect(&parsed(false).kafka, PATIENCE).unwrap();
+    let refused = states::prepare(&cluster, &parsed(false), &topic).unwrap_err();
+    let command = format!(
+        "--create --topic {topic}.state --partitions 2 --replication-factor 1 --config cleanup.policy=compact,delete"
+    );
+    assert!(refused.is_usage() && refused.to_string().contains(&command), "{refused}");
+    let prepared = states::prepare(&cluster, &parsed(true), &topic).unwrap();
+    let setting = |name| scene.kafka.topic_setting(&prepared.state, name);
+    assert_eq!(setting("cleanup.policy").as_deref(), Some("compact,delete"));
+    assert_eq!(
+        setting("retention.ms").as_deref(),
+        Some("176400000"),
+        "a day, an hour's segment, and a day for the brokers"
+    );
+    assert_eq!(states::prepare(&cluster, &parsed(false), &topic).unwrap(), prepared, "once it is there it serves");
+
+    // The first is redriven, the second has failed again.
+    let id = prepared.id.clone().unwrap();
+    let put = |partition: i32, key: Key<'_>, value: Vec<u8>| {
+        let (key, timestamp) = (Some(key.to_string().into_bytes()), 1_600_000_000_000);
+        writer.send(
+            &prepared.state,
+            partition,
+            &Content { key, value: Some(value), headers: Vec::new(), timestamp },
+            0,
+        );
+    };
+    let source = |offset| Position { topic: "orders.raw", partition: Partition(1), offset: Offset(offset) };
+    let entry = |offset, fate| Entry {
+        topic: &id,
+        fate,
+        time: 1_600_000_000_000,
+        run: "r1",
+        attempt: 2,
+        source: Some(source(offset)),
+        hash: "ab",
+    };
+    let redriven = Fate::Redriven { topic: "orders", partition: 1 };
+    let failed = Fate::Failed { reason: "invalid_boolean", path: Some("gift".into()) };
+    put(0, Key::Letter { partition: 0, offset: 0 }, entry(0, redriven.clone()).encode());
+    put(1, Key::Letter { partition: 1, offset: 0 }, entry(1, failed).encode());
+    let other = Entry { topic: "somebody", ..entry(3, redriven) };
+    put(1, Key::Letter { partition: 1, offset: 1 }, other.encode());
+    let run = Run {
+        topic: id.clone(),
+        user: Some("ada".to_owned()),
+        begun: 5,
+        to: "validated".to_owned(),
+        read: 6,
+        redriven: 1,
+        ..Run::default()
+    };
+    put(RUNS, Key::Run("r1"), run.encode());
+    writer.flush(Duration::from_secs(60));
+
+    assert_open_and_closed(&config, &topic);
+    let reading = Reading::open(&parsed(false), "test").unwrap();
+    let ledger = states::read(&reading, &prepared).unwrap();
+    assert_eq!((ledger.state(0, 0), ledger.state(1, 1)), (State::Redriven, State::Open));
+    assert!(ledger.bars(source(0), "ab") && !ledger.bars(source(3), "ab"));
+
+    // What cannot be read is told to those who look, and refused to those who redrive.
+    put(1, Key::Letter { partition: 1, offset: 2 }, b"{\"version\":2}".to_vec());
+    writer.flush(Duration::from_secs(60));
+    let output = sluice(&config, &["list", "--output", "json"]);
+    let warned = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && warned.contains("letter/1/2"), "{warned}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 5);
+    let refused = states::read(&reading, &prepared).unwrap_err();
+    assert!(refused.is_usage() && refused.to_string().contains("letter/1/2"), "{refused}");
+}
+
+fn assert_open_and_closed(config: &Path, topic: &str) {
+    let states = |args: &[&str]| -> Vec<(i64, i64, String)> {
+        let place = |line: &Value| (line["partition"].as_i64().unwrap(), line["offset"].as_i64().unwrap());
+        let lines = lines(config, &[&["list"], args].concat());
+        let mut found: Vec<_> = lines
+            .iter()
+            .map(|line| (place(line).0, place(line).1, line["state"].as_str().unwrap().to_owned()))
+            .collect();
+        found.sort();
+        found
+    };
+    let one = |partition, offset, state: &str| (partition, offset, state.to_owned());
+    let closed = [one(0, 0, "redriven")];
+    let open = [(0, 1, "open"), (0, 2, "open"), (1, 0, "failed"), (1, 1, "open"), (1, 2, "open")];
+    let open = open.map(|(partition, offset, state)| one(partition, offset, state));
+    assert_eq!(states(&[]), open);
+    assert_eq!(states(&["--closed"]), closed);
+    assert_eq!(states(&["--all"]), [&closed[..], &open[..]].concat());
+    assert_eq!(states(&["--follow", "--count", "5"]), open);
+    let again = lines(config, &["list", "--source-offsets", "1"]);
+    assert_eq!(again[0]["failed_again"]["reason"], "invalid_boolean", "{again:?}");
+    let table = text(config, &["list", "--all"]);
+    assert!(table.lines().any(|row| row.contains("redriven  orders.raw-1@0")), "{table}");
+
+    let stats = json(config, &["stats"]);
+    assert_eq!(stats["count"], 5);
+    assert_eq!(stats["states"], serde_json::json!({ "open": 4, "failed": 1, "redriven": 1 }));
+    assert_eq!(json(config, &["stats", "--all", "--reason", "truncated"])["groups"][0]["states"]["redriven"], 1);
+    let told = text(config, &["stats"]);
+    assert!(told.contains("open: 5, of them failed again: 1; redriven: 1"), "{told}");
+
+    let told = text(config, &["show", topic, "0", "0"]);
+    let expected = "redriven to orders-1, 2020-09-13T12:26:40.000Z, by run r1 of ada, attempt 2";
+    assert!(told.contains(expected), "{told}");
+    let told = text(config, &["show", topic, "1", "0"]);
+    assert!(told.contains("open: failed again, invalid_boolean at 'gift', 2020-09-13"), "{told}");
+    assert!(text(config, &["show", topic, "1", "1"]).contains("state    open"), "of another topic of that name");
+    let shown = json(config, &["show", topic, "0", "0"]);
+    assert_eq!((&shown["state"], &shown["redriven"]["who"]), (&"redriven".into(), &"ada".into()), "{shown:#}");
+    let runs = json(config, &["runs", topic]);
+    assert_eq!((&runs["runs"][0]["run"], &runs["runs"][0]["audit"]["redriven"]), (&"r1".into(), &1.into()), "{runs:#}");
+    assert!(text(config, &["runs", topic]).contains(" ada "), "who it was");
 }
 
 /// `sluice tail` prints what the registry's schemas say, and what they do not say with its reason.

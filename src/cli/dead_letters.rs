@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{ConfigFile, Output, moment};
-use crate::dead_letters::Filter;
+use crate::dead_letters::{Filter, State};
 use crate::record::Part;
 use crate::schema::{SchemaGuid, SchemaId, SchemaRef};
 
@@ -20,6 +20,8 @@ pub enum DeadLettersCommand {
     Stats(DeadLettersStats),
     /// Judge them by the registry's schemas of today, and say which would pass; nothing is written
     Redrive(DeadLettersRedrive),
+    /// List the redrives of a topic: who, when, which dead letters, and what became of them
+    Runs(DeadLettersRuns),
 }
 
 /// `sluice dead-letters redrive`.
@@ -63,6 +65,9 @@ pub struct DeadLettersList {
     /// Which dead letters.
     #[command(flatten)]
     pub chosen: Chosen,
+    /// In which state.
+    #[command(flatten)]
+    pub states: States,
     /// Go on with what is written, until interrupted
     #[arg(long, short)]
     pub follow: bool,
@@ -80,6 +85,9 @@ pub struct DeadLettersStats {
     /// Which dead letters.
     #[command(flatten)]
     pub chosen: Chosen,
+    /// In which state.
+    #[command(flatten)]
+    pub states: States,
     /// How the counts are printed
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -106,6 +114,39 @@ pub struct DeadLettersShow {
     /// How it is printed
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// `sluice dead-letters runs`.
+#[derive(Debug, Args)]
+pub struct DeadLettersRuns {
+    /// The dead-letter topic
+    #[arg(value_name = "TOPIC")]
+    pub topic: String,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// How they are printed
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Dead letters in which state; without a word the open ones.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct States {
+    /// The closed ones, too: those that were redriven
+    #[arg(long)]
+    all: bool,
+    /// Only the closed ones
+    #[arg(long, conflicts_with = "all")]
+    closed: bool,
+}
+
+impl States {
+    /// Tells whether a dead letter in this state is meant; where nothing tells of states, all are open.
+    #[must_use]
+    pub fn take(self, state: Option<State<'_>>) -> bool {
+        self.all || state.is_none_or(State::is_open) != self.closed
+    }
 }
 
 /// Which dead letters.
@@ -209,6 +250,19 @@ fn offsets(text: &str) -> Result<RangeInclusive<i64>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn open_dead_letters_are_meant_unless_others_are_asked_for() {
+        let (all, closed) = (States { all: true, closed: false }, States { all: false, closed: true });
+        for (state, expected) in [
+            (None, [true, true, false]),
+            (Some(State::Open), [true, true, false]),
+            (Some(State::Failed(None)), [true, true, false]),
+            (Some(State::Redriven), [false, true, true]),
+        ] {
+            assert_eq!([States::default(), all, closed].map(|states| states.take(state)), expected, "{state:?}");
+        }
+    }
 
     #[test]
     fn offsets_are_one_or_a_range() {

@@ -1,7 +1,9 @@
 //! `sluice dead-letters`: listed, explained, counted, and sent again.
 
+mod fates;
 mod list;
 mod redrive;
+mod runs;
 mod show;
 mod stats;
 
@@ -10,6 +12,7 @@ use std::fmt;
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
+use self::fates::Fates;
 use super::{Exit, Failure, load};
 use crate::cli::{Chosen, ConfigFile, DeadLettersCommand};
 use crate::config::{Config, Sources};
@@ -28,6 +31,7 @@ pub(super) async fn run(asked: DeadLettersCommand, out: &mut (dyn Write + Send))
         DeadLettersCommand::List(asked) => tokio::task::block_in_place(|| list::run(&asked, out)),
         DeadLettersCommand::Show(asked) => show::run(asked, out).await,
         DeadLettersCommand::Redrive(asked) => redrive::run(asked, out).await,
+        DeadLettersCommand::Runs(asked) => tokio::task::block_in_place(|| runs::run(&asked, out)),
         DeadLettersCommand::Stats(asked) => tokio::task::block_in_place(|| stats::run(&asked, out)),
     }
 }
@@ -46,17 +50,27 @@ pub(super) fn open(file: &ConfigFile, purpose: &str) -> Result<(Config, Reading)
     Ok((config, reading))
 }
 
+/// What is to be read.
+struct Meant {
+    reading: Reading,
+    spans: Vec<Span>,
+    /// What became of these dead letters.
+    fates: Fates,
+}
+
 /// Finds what is to be read of the chosen topics, or of those of the configuration.
-fn spans(chosen: &Chosen) -> Result<(Reading, Vec<Span>), Failure> {
+fn find(chosen: &Chosen) -> Result<Meant, Failure> {
     let (config, reading) = open(&chosen.file, PURPOSE)?;
     let known = reading.topics()?;
     let start = chosen.filters.filter().since.map_or(Start::Earliest, Start::Time);
-    let mut spans = Vec::new();
-    for topic in topics(&config, chosen, &known)? {
-        let partitions = known.get(&topic).map(Vec::as_slice).unwrap_or_default();
-        spans.extend(reading.spans(&topic, partitions, start)?);
+    let (topics, mut spans) = (topics(&config, chosen, &known)?, Vec::new());
+    for topic in &topics {
+        let partitions = known.get(topic).map(Vec::as_slice).unwrap_or_default();
+        spans.extend(reading.spans(topic, partitions, start)?);
     }
-    Ok((reading, spans))
+    // Read after the ends were asked for: what is redriven in the meantime is closed.
+    let fates = Fates::read(&reading, &config, &topics, &known)?;
+    Ok(Meant { reading, spans, fates })
 }
 
 fn topics(config: &Config, chosen: &Chosen, known: &BTreeMap<String, Vec<i32>>) -> Result<BTreeSet<String>, Failure> {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::state::{Entry, Fate, Key, RUNS, Run};
@@ -44,11 +45,12 @@ impl State<'_> {
 }
 
 /// Why a dead letter failed again, the last time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failed {
     /// The reason code.
     pub reason: Box<str>,
     /// The field concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<Box<str>>,
     /// When, in milliseconds since 1970-01-01 UTC.
     pub time: i64,
@@ -120,8 +122,7 @@ impl Ledger {
     /// Notes what became of the dead letter at a partition and offset; whoever writes an entry notes it, too, lest one run
     /// redrives a record twice.
     pub fn note(&mut self, (partition, offset): (i32, i64), entry: &Entry<'_>) {
-        // An ID that is not known is not compared.
-        if self.topic != entry.topic && !self.topic.is_empty() && !entry.topic.is_empty() {
+        if !self.is_about(entry) {
             return;
         }
         match &entry.fate {
@@ -139,6 +140,13 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// Tells whether an entry is about this topic, and not about one that was there before under the same name. An ID that is not
+    /// known is not compared.
+    #[must_use]
+    pub fn is_about(&self, entry: &Entry<'_>) -> bool {
+        self.topic == entry.topic || self.topic.is_empty() || entry.topic.is_empty()
     }
 
     /// Returns what became of the dead letter at a partition and offset. What was redriven stays closed.
@@ -164,6 +172,12 @@ impl Ledger {
     #[must_use]
     pub fn runs(&self) -> &BTreeMap<String, Run> {
         &self.runs
+    }
+
+    /// Gives the redrives away.
+    #[must_use]
+    pub fn into_runs(self) -> BTreeMap<String, Run> {
+        self.runs
     }
 }
 

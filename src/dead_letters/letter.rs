@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::foreign;
+use super::ledger::{Failed, State};
 use crate::gate::dead_letter::{DeadLetter, HEADERS};
 use crate::record::{Header, Part, Position};
 use crate::schema::SchemaRef;
@@ -184,6 +185,10 @@ pub struct Line<'a> {
     gate: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_again: Option<&'a Failed>,
 }
 
 impl<'a> Line<'a> {
@@ -214,7 +219,19 @@ impl<'a> Line<'a> {
             target_version: letter.target,
             gate: letter.gate,
             attempt: letter.attempt,
+            state: None,
+            failed_again: None,
         }
+    }
+
+    /// Adds what became of it, where that is known.
+    #[must_use]
+    pub fn in_state(self, state: Option<State<'a>>) -> Self {
+        let failed_again = match state {
+            Some(State::Failed(failed)) => failed,
+            Some(State::Open | State::Redriven) | None => None,
+        };
+        Self { state: state.map(State::name), failed_again, ..self }
     }
 }
 
@@ -275,6 +292,11 @@ mod tests {
             line(&Letter::read(&headers)),
             r#"{"topic":"dlq","partition":0,"offset":9,"timestamp":5,"headers":"sluice","reason":"invalid_utf8","path":"customer.name","part":"value","source":{"topic":"orders.raw","partition":3,"offset":12345678901},"schema_id":7,"subject":"orders.raw-value","version":2,"gate":"orders","attempt":1}"#
         );
+        let failed = Failed { reason: "truncated".into(), path: None, time: 8, attempt: 2 };
+        let failed = Line::new(&silent, position, None).in_state(Some(State::Failed(Some(&failed))));
+        let failed = serde_json::to_string(&failed).unwrap();
+        let told = r#""state":"failed","failed_again":{"reason":"truncated","time":8,"attempt":2}}"#;
+        assert!(failed.ends_with(told), "{failed}");
         assert_eq!(
             line(&silent),
             r#"{"topic":"dlq","partition":0,"offset":9,"timestamp":5,"headers":"unknown","reason":null,"source":{"topic":null,"partition":null,"offset":null}}"#

@@ -26,4 +26,4 @@ pub use self::examine::{Examined, Schemas, examine, framed};
 pub use self::filter::{Filter, is_within};
 pub use self::ledger::{Damaged, Failed, Ledger, REASONS, State};
 pub use self::letter::{Letter, Line, Origin, Source};
-pub use self::stats::{DISTINCT, Distinct, GROUPS, Group, Stats};
+pub use self::stats::{DISTINCT, Distinct, GROUPS, Group, Stats, Tally};

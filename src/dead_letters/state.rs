@@ -26,6 +26,12 @@ pub fn topic_of(dead_letters: &str) -> String {
     format!("{dead_letters}.state")
 }
 
+/// Returns the transactional.id of redrives: one for each dead-letter topic, so that the newcomer of two takes over.
+#[must_use]
+pub fn transactional_id(application: &str, dead_letters: &str) -> String {
+    format!("{application}.redrive.{dead_letters}")
+}
+
 /// What a record of the state topic is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key<'a> {

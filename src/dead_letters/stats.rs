@@ -8,6 +8,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use rustc_hash::FxHashSet;
 
+use super::ledger::State;
 use super::letter::Letter;
 use crate::schema::SchemaRef;
 
@@ -30,9 +31,33 @@ pub struct Stats {
     pub others: u64,
     /// Those whose hour is not counted, since there are too many hours.
     pub hours_left_out: u64,
+    /// How many of those that were seen are in which state.
+    pub states: Tally,
     groups: HashMap<Box<str>, HashMap<Option<SchemaRef>, Group>>,
     size: Size,
     hasher: RandomState,
+}
+
+/// Dead letters by their state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Those that nothing has become of.
+    pub open: u64,
+    /// Those that are open after a redrive: they have failed again.
+    pub failed: u64,
+    /// Those that were redriven.
+    pub redriven: u64,
+}
+
+impl Tally {
+    /// Counts one.
+    pub fn pass(&mut self, state: State<'_>) {
+        match state {
+            State::Open => self.open += 1,
+            State::Failed(_) => self.failed += 1,
+            State::Redriven => self.redriven += 1,
+        }
+    }
 }
 
 /// What is kept in all.
@@ -54,6 +79,8 @@ pub struct Group {
     pub subject: Option<(String, Option<i32>)>,
     /// How many there are.
     pub count: u64,
+    /// In which state.
+    pub states: Tally,
     /// The earliest time, in milliseconds.
     pub first: Option<i64>,
     /// The latest.
@@ -94,8 +121,8 @@ impl Distinct {
 }
 
 impl Stats {
-    /// Counts a dead letter with its time and key.
-    pub fn add(&mut self, letter: &Letter<'_>, timestamp: Option<i64>, key: Option<&[u8]>) {
+    /// Counts a dead letter with its state, time and key.
+    pub fn add(&mut self, (letter, state): (&Letter<'_>, State<'_>), timestamp: Option<i64>, key: Option<&[u8]>) {
         self.count += 1;
         let hash = key.map(|key| self.hasher.hash_one(key));
         if !self.groups.contains_key(letter.reason) {
@@ -115,6 +142,7 @@ impl Stats {
         }
         let group = schemas.entry(letter.schema).or_insert_with(|| Group::new(letter));
         group.count += 1;
+        group.states.pass(state);
         match hash {
             Some(hash) => group.keys.add(hash, &mut self.size.keys),
             None => group.keyless += 1,
@@ -176,7 +204,7 @@ mod tests {
             ("truncated", 2, 0, None),
             ("invalid_utf8", 1, -1, Some(b"a")),
         ] {
-            stats.add(&letter(reason, id), Some(time), key.map(|key| &key[..]));
+            stats.add((&letter(reason, id), State::Open), Some(time), key.map(|key| &key[..]));
         }
         let groups = stats.groups();
         let told: Vec<_> =
@@ -194,13 +222,13 @@ mod tests {
     fn memory_is_bounded_and_what_is_beyond_is_told() {
         let mut stats = Stats::default();
         for number in 0..GROUPS + 50 {
-            stats.add(&letter(&format!("reason {number}"), 1), None, None);
+            stats.add((&letter(&format!("reason {number}"), 1), State::Open), None, None);
         }
         assert_eq!((stats.groups().len(), stats.others), (GROUPS, 50));
         let mut stats = Stats::default();
         for number in 0..DISTINCT + 10 {
             let time = i64::try_from(number).unwrap() * HOUR_MS;
-            stats.add(&letter("truncated", 1), Some(time), Some(&number.to_be_bytes()));
+            stats.add((&letter("truncated", 1), State::Open), Some(time), Some(&number.to_be_bytes()));
         }
         let group = stats.groups()[0];
         assert_eq!((group.keys.count(), group.keys.is_more), (DISTINCT, true));

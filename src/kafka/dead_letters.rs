@@ -8,7 +8,7 @@ use rdkafka::Message as _;
 use super::reading::{self, Met, Reading, Span, Start};
 use super::topics::{self, Cluster, NewTopic, Topic, tool_options, unfit};
 use crate::config::Config;
-use crate::dead_letters::state;
+use crate::dead_letters::state::{self, Entry, Key, RUNS, Run};
 use crate::dead_letters::{Damaged, Ledger};
 
 /// Why it is not known what became of dead letters.
@@ -132,11 +132,73 @@ pub fn look(
     Ok(Some(ledger))
 }
 
-/// Reads the records of these pieces of a state topic.
+/// What the state topic has about one dead letter.
+#[derive(Debug)]
+pub struct Found(Option<Vec<u8>>);
+
+impl Found {
+    /// Returns what became of it; none where it is open as it was.
+    #[must_use]
+    pub fn entry(&self) -> Option<Entry<'_>> {
+        Entry::decode(self.0.as_deref()?).ok()
+    }
+}
+
+/// Finds what became of one dead letter, with all that was written about it; none where there is no state topic among those
+/// `known`.
 ///
 /// # Errors
-/// The cluster does not answer; whatever `take` says.
-pub fn each(
+/// The cluster does not answer.
+pub fn find(
+    reading: &Reading,
+    (dead_letters, id): (&str, impl FnOnce() -> Result<Option<String>, Error>),
+    letter: (i32, i64),
+    known: &BTreeMap<String, Vec<i32>>,
+) -> Result<Option<Found>, Error> {
+    let (state, (partition, offset)) = (state::topic_of(dead_letters), letter);
+    if !known.get(&state).is_some_and(|partitions| partitions.contains(&partition)) {
+        return Ok(None);
+    }
+    let (mut ledger, key) = (Ledger::new(id()?.as_deref()), Key::Letter { partition, offset }.to_string());
+    let (spans, mut found) = (reading.spans(&state, &[partition], Start::Earliest)?, Found(None));
+    each(reading, &spans, |_, of, value| {
+        let Some(value) = value.filter(|_| of == key.as_bytes()) else { return Ok(()) };
+        let Ok(entry) = Entry::decode(value) else { return Ok(()) };
+        // What was redriven stays so.
+        if ledger.is_about(&entry) && ledger.state(partition, offset).is_open() {
+            ledger.note(letter, &entry);
+            found.0 = Some(value.to_vec());
+        }
+        Ok(())
+    })?;
+    Ok(Some(found))
+}
+
+/// Reads the audit records of all redrives of a topic, by their IDs; none where there is no state topic among those `known`.
+///
+/// # Errors
+/// The cluster does not answer.
+pub fn runs(
+    reading: &Reading,
+    dead_letters: &str,
+    known: &BTreeMap<String, Vec<i32>>,
+    mut damaged: impl FnMut(Damaged),
+) -> Result<Option<BTreeMap<String, Run>>, Error> {
+    let state = state::topic_of(dead_letters);
+    if !known.contains_key(&state) {
+        return Ok(None);
+    }
+    let (spans, mut ledger) = (reading.spans(&state, &[RUNS], Start::Earliest)?, Ledger::new(None));
+    each(reading, &spans, |partition, key, value| {
+        if matches!(Key::read(key), Some(Key::Run(_))) {
+            ledger.add(partition, key, value).unwrap_or_else(&mut damaged);
+        }
+        Ok(())
+    })?;
+    Ok(Some(ledger.into_runs()))
+}
+
+fn each(
     reading: &Reading,
     spans: &[Span],
     mut take: impl FnMut(i32, &[u8], Option<&[u8]>) -> Result<(), Error>,

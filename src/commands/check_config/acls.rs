@@ -6,10 +6,11 @@
 //! Whether a user may read or write records is shown by reading or writing some, which a check must not do. So these
 //! commands are always printed, for clusters that have ACLs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{self, Report};
 use crate::config::{Config, Delivery};
+use crate::dead_letters::state;
 use crate::kafka::topics::tool_options;
 
 /// Adds the rights that each gate needs: all of them, so that they can be granted before the first start.
@@ -19,6 +20,38 @@ pub(super) fn unchecked(config: &Config, report: &mut Report) {
         let what = "whether this user may read the sources and write the outputs; where the cluster has ACLs, all that it needs (DescribeConfigs may be left out: then settings go unchecked):";
         report.unchecked(&gate, what, commands);
     }
+    redrives(config, report);
+}
+
+/// Adds what redrives need, of dead-letter topic after dead-letter topic. No gate needs it: whoever redrives may be another user.
+fn redrives(config: &Config, report: &mut Report) {
+    let mut topics = BTreeMap::<_, BTreeSet<String>>::new();
+    for topic in report.gates.iter().flat_map(|gate| &gate.topics) {
+        let outputs = [&topic.validated, &topic.converter].into_iter().flatten();
+        if let Some(dead_letters) = &topic.dead_letter {
+            topics.entry(dead_letters.clone()).or_default().extend(outputs.cloned().chain([topic.source.clone()]));
+        }
+    }
+    for (dead_letters, to) in topics {
+        let what = "whoever runs `sluice dead-letters redrive` needs, where the cluster has ACLs (the right to write the sources only for '--to source'):";
+        report.unchecked(&dead_letters, what, of_redrive(config, &dead_letters, &to));
+    }
+}
+
+fn of_redrive(config: &Config, dead_letters: &str, to: &BTreeSet<String>) -> Vec<String> {
+    let (state, to) = (state::topic_of(dead_letters), to.iter().map(String::as_str).collect());
+    let read = "--operation Read --operation DescribeConfigs";
+    let create = if config.create_topics { " --operation Create" } else { "" };
+    let id = state::transactional_id(&config.application, dead_letters);
+    [
+        topics(config, read, &BTreeSet::from([dead_letters])),
+        topics(config, &format!("{read} --operation Write{create}"), &BTreeSet::from([state.as_str()])),
+        topics(config, "--operation Write", &to),
+        Some(format!("{} --transactional-id {id}", command(config, "--operation Write"))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn of_gate(config: &Config, gate: &report::Gate) -> Vec<String> {

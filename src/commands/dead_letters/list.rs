@@ -8,9 +8,9 @@ use rdkafka::message::BorrowedMessage;
 
 use super::super::progress::Progress;
 use super::super::{Exit, Failure};
-use super::{Plain, Time, spans};
+use super::{Meant, Plain, Time, find};
 use crate::cli::{DeadLettersList, Output};
-use crate::dead_letters::{Letter, Line};
+use crate::dead_letters::{Letter, Line, State};
 use crate::kafka::ffi;
 use crate::kafka::reading::{Met, Span};
 use crate::record::{Offset, Partition, Position};
@@ -20,9 +20,9 @@ const BUFFER: usize = 64 << 10;
 
 /// Reads and prints.
 pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let (reading, spans) = spans(&asked.chosen)?;
+    let Meant { reading, spans, fates } = find(&asked.chosen)?;
     let filter = asked.chosen.filters.filter();
-    let mut lines = Lines::new(asked.output, &spans);
+    let mut lines = Lines::new(asked.output, &spans, fates.are_known());
     let mut gauge = Gauge::new(&spans, !std::io::stdout().is_terminal() && !asked.follow);
     let mut left = asked.count.unwrap_or(u64::MAX);
     reading.read(&spans, asked.follow, |met| {
@@ -30,9 +30,9 @@ pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Resu
             Met::Record(message) => {
                 gauge.pass();
                 let headers = ffi::headers(message);
-                let letter = Letter::read(&headers);
-                if filter.matches(&letter, message.timestamp().to_millis()) {
-                    lines.put(message, &letter)?;
+                let (letter, state) = (Letter::read(&headers), fates.state(message));
+                if asked.states.take(state) && filter.matches(&letter, message.timestamp().to_millis()) {
+                    lines.put(message, &letter, state)?;
                     left -= 1;
                 }
                 if lines.buffer.len() >= BUFFER || left == 0 {
@@ -53,25 +53,33 @@ struct Lines {
     buffer: Vec<u8>,
     /// Characters of the widest position.
     width: usize,
+    /// Whether there is a column for it.
+    has_state: bool,
 }
 
 impl Lines {
-    fn new(output: Output, spans: &[Span]) -> Self {
+    fn new(output: Output, spans: &[Span], has_state: bool) -> Self {
         let digits = |number: i64| number.max(1).ilog10() as usize + 1;
         let width =
             spans.iter().map(|span| span.topic.len() + digits(span.partition.into()) + digits(span.to) + 2).max();
         let (width, mut buffer) = (width.unwrap_or(11).max(11), Vec::new());
         if output == Output::Text && !spans.is_empty() {
+            let state = if has_state { "STATE     " } else { "" };
             let row = format!(
-                "{:<width$}  {:<24}  {:<26}  {:<24}  {:<10}  {:<12}  SOURCE\n",
+                "{:<width$}  {:<24}  {:<26}  {:<24}  {:<10}  {:<12}  {state}SOURCE\n",
                 "DEAD LETTER", "TIME", "REASON", "FIELD", "SCHEMA", "GATE"
             );
             buffer.extend(row.bytes());
         }
-        Self { output, buffer, width }
+        Self { output, buffer, width, has_state }
     }
 
-    fn put(&mut self, message: &BorrowedMessage<'_>, letter: &Letter<'_>) -> Result<(), Failure> {
+    fn put(
+        &mut self,
+        message: &BorrowedMessage<'_>,
+        letter: &Letter<'_>,
+        state: Option<State<'_>>,
+    ) -> Result<(), Failure> {
         let position = Position {
             topic: message.topic(),
             partition: Partition(message.partition()),
@@ -79,14 +87,20 @@ impl Lines {
         };
         let time = message.timestamp().to_millis();
         if self.output == Output::Json {
-            serde_json::to_writer(&mut self.buffer, &Line::new(letter, position, time)).map_err(Failure::fatal)?;
+            let line = Line::new(letter, position, time).in_state(state);
+            serde_json::to_writer(&mut self.buffer, &line).map_err(Failure::fatal)?;
             self.buffer.push(b'\n');
             return Ok(());
         }
-        self.row(letter, position, time).map_err(Failure::fatal)
+        self.row((letter, state), position, time).map_err(Failure::fatal)
     }
 
-    fn row(&mut self, letter: &Letter<'_>, position: Position<'_>, time: Option<i64>) -> std::io::Result<()> {
+    fn row(
+        &mut self,
+        (letter, state): (&Letter<'_>, Option<State<'_>>),
+        position: Position<'_>,
+        time: Option<i64>,
+    ) -> std::io::Result<()> {
         let (out, width) = (&mut self.buffer, self.width);
         // Displays of several parts do not pad: the rest of the column is filled up by what was written.
         let start = out.len();
@@ -101,6 +115,9 @@ impl Lines {
         }
         fill(out, start, 10);
         write!(out, "  {:<12}  ", Plain(letter.gate.unwrap_or("-")))?;
+        if self.has_state {
+            write!(out, "{:<8}  ", state.map_or("open", State::name))?;
+        }
         let source = &letter.source;
         match (source.topic, source.partition, source.offset) {
             (Some(topic), Some(partition), Some(offset)) => writeln!(out, "{}-{partition}@{offset}", Plain(topic)),

@@ -1,13 +1,16 @@
 //! `sluice dead-letters show`: one dead letter explained.
 
+mod fate;
 mod report;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
 
 use rdkafka::Message as _;
 use rdkafka::message::BorrowedMessage;
 
+use self::fate::Fate;
 use self::report::Report;
 use super::super::remote::{print, print_json};
 use super::super::{Exit, Failure};
@@ -66,15 +69,18 @@ struct Today {
 
 /// Finds the record, asks the registry, and prints.
 pub(super) async fn run(asked: DeadLettersShow, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let (config, kept) = tokio::task::block_in_place(|| {
+    let (config, kept, fate) = tokio::task::block_in_place(|| {
         let (config, reading) = open(&asked.file, PURPOSE)?;
-        Ok::<_, Failure>((config, find(&reading, &asked)?))
+        let known = reading.topics()?;
+        let kept = find(&reading, &asked, &known)?;
+        let fate = Fate::find(&reading, &config, &asked, &known)?;
+        Ok::<_, Failure>((config, kept, fate))
     })?;
     let headers = kept.headers();
     let letter = Letter::read(&headers);
     let part = letter.part.unwrap_or(Part::Value);
     let today = judge(&config, &kept, &letter, part).await;
-    let report = Report { asked: &asked, kept: &kept, letter: &letter, part, today: &today };
+    let report = Report { asked: &asked, kept: &kept, letter: &letter, part, today: &today, fate: fate.as_ref() };
     match asked.output {
         Output::Text => print(out, &report.text())?,
         Output::Json => print_json(out, &report.document())?,
@@ -82,9 +88,8 @@ pub(super) async fn run(asked: DeadLettersShow, out: &mut (dyn Write + Send)) ->
     Ok(Exit::Done)
 }
 
-fn find(reading: &Reading, asked: &DeadLettersShow) -> Result<Kept, Failure> {
+fn find(reading: &Reading, asked: &DeadLettersShow, known: &BTreeMap<String, Vec<i32>>) -> Result<Kept, Failure> {
     let DeadLettersShow { topic, partition, offset, .. } = asked;
-    let known = reading.topics()?;
     let partitions = known.get(topic).ok_or_else(|| Error::NoTopic(topic.clone()))?;
     if !partitions.contains(partition) {
         let last = partitions.last().copied().unwrap_or(-1);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::remote::Paint;
 use super::super::{Plain, Time};
-use super::{Kept, Today};
+use super::{Fate, Kept, Today};
 use crate::cli::DeadLettersShow;
 use crate::dead_letters::{Letter, Line, Origin, advice, dump};
 use crate::gate::dead_letter::HEADERS;
@@ -22,6 +22,8 @@ pub(super) struct Report<'a> {
     pub(super) letter: &'a Letter<'a>,
     pub(super) part: Part,
     pub(super) today: &'a Today,
+    /// None where nothing tells what becomes of dead letters.
+    pub(super) fate: Option<&'a Fate>,
 }
 
 impl Report<'_> {
@@ -63,6 +65,7 @@ impl Report<'_> {
         tell("source", self.source());
         tell("gate", letter.gate.map(|gate| self.gate(gate)));
         tell("today", Some(self.verdict()));
+        tell("state", self.fate.map(Fate::told));
         facts
     }
 
@@ -178,8 +181,10 @@ impl Report<'_> {
             "value_hex": hex(Part::Value),
             "record_headers": headers.collect::<Vec<_>>(),
         });
-        if let (Some(document), Value::Object(more)) = (document.as_object_mut(), more) {
-            document.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+        for more in [Some(more), self.fate.map(Fate::document)] {
+            if let (Some(document), Some(Value::Object(more))) = (document.as_object_mut(), more) {
+                document.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+            }
         }
         document
     }
