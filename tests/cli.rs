@@ -53,6 +53,7 @@ fn help_is_as_written() {
         ("dead-letters-show.txt", &["dead-letters", "show", "--help"]),
         ("dead-letters-stats.txt", &["dead-letters", "stats", "--help"]),
         ("dead-letters-redrive.txt", &["dead-letters", "redrive", "--help"]),
+        ("dead-letters-runs.txt", &["dead-letters", "runs", "--help"]),
         ("tail.txt", &["tail", "--help"]),
         ("schema.txt", &["schema", "--help"]),
         ("schema-check.txt", &["schema", "check", "--help"]),
