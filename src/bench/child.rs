@@ -41,7 +41,7 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts `sluice ARGS --config FILE`; the file is this configuration, with these properties as its `kafka`.
+    /// Starts the program with these arguments and `--config`; the file is this configuration, with these properties as its `kafka`.
     pub(super) fn start(args: &[&str], config: Value, kafka: BTreeMap<String, String>) -> Result<Self, Error> {
         Self::spawn(args, config, kafka, Stdio::null()).map_err(Error::Start)
     }
