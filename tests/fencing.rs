@@ -146,7 +146,7 @@ fn fault_04_brokers_gone_after_a_doubtful_commit() {
     let mut scene = Scene::on(Hold::Own(Cluster::start()), "doubtful-away");
     let line = scene.add("orders", 2, Policy::default(), json!({}));
     // Its group does not lose it meanwhile: it has partitions to hold.
-    let config = scene.config().set("/kafka/session.timeout.ms", "60000");
+    let config = scene.config().set("/kafka/session.timeout.ms", "60000").set("/kafka/transaction.timeout.ms", "12000");
     let gate = spawn(&config, "before_commit=6:stop,after_commit=6:stop");
     let planned = line.traffic(seed()).mixed(6_000, &Class::usual());
     let halted = || wait_for("the gate at its 6th commit", ANSWER, || gate.is_halted().then_some(()));
@@ -165,16 +165,18 @@ fn fault_04_brokers_gone_after_a_doubtful_commit() {
         wait_for("the gate to be degraded", Duration::from_secs(30), || gate.is("degraded").then_some(()));
         wait_for("the partitions to be held", Duration::from_secs(30), || held(&gate).then_some(()));
         println!("degraded and held after {:.1?}", gone.elapsed());
-        while gone.elapsed() < Duration::from_secs(14) {
+        let shown = Instant::now();
+        while shown.elapsed() < Duration::from_secs(6) {
             assert!(gate.is("degraded") && held(&gate), "at every look:\n{}", gate.log());
             std::thread::sleep(Duration::from_millis(100));
         }
-        assert!(gate.log().contains("waiting for the brokers"), "{}", gate.log());
+        wait_for("the log to say so", ANSWER, || gate.log().contains("waiting for the brokers").then_some(()));
         scene.kafka.go_on();
         let sent = load.join().unwrap();
         scene.verify(&line, &sent, None);
     });
-    assert_eq!(rebuilds(&gate, "doubtful_end"), 1.0, "{}", gate.log());
+    // A machine that stands still makes further commits doubtful.
+    assert!(rebuilds(&gate, "doubtful_end") >= 1.0, "{}", gate.log());
     wait_for("the gate to be well again", ANSWER, || gate.is("running").then_some(()));
     assert!(!held(&gate));
 }
@@ -196,7 +198,8 @@ fn fault_19_deleted_while_the_producer_is_lost() {
     let mut scene = Scene::empty("deleted");
     let (good, gone) =
         (scene.add("good", 2, Policy::default(), json!({})), scene.add("gone", 2, Policy::default(), json!({})));
-    let config = scene.config_of_pattern("good").set("/instance", "pod-0");
+    // No session ends while the gate is halted, or the group would have taken the topic from it before it can ask.
+    let config = scene.config_of_pattern("good").set("/instance", "pod-0").set("/kafka/session.timeout.ms", "120000");
     let mut traffic = good.traffic(seed());
     let mut sent = scene.send(&good, traffic.mixed(100, &Class::usual()));
     let lost = scene.send(&gone, gone.traffic(seed()).mixed(100, &Class::usual()));

@@ -262,9 +262,9 @@ fn latest_follows_the_registry() {
     scene.wait_committed(&line, &sent);
     let text = Version::V2.text().replacen("\"fields\"", "\"doc\":\"the fourth\",\"fields\"", 1);
     scene.registry.register(&format!("{}-value", line.source), &text);
-    let changed = |gate: &Gate| gate.log().contains(&format!("{}-value", line.source)).then_some(());
-    wait_for("the log to tell of the new version", Duration::from_secs(15), || changed(&gate));
-    std::thread::sleep(Duration::from_secs(2));
+    wait_for("the log to tell of the new version", Duration::from_secs(30), || {
+        gate.log().contains("target version changed").then_some(())
+    });
     let second = vec![record(Version::V2, Route::Validated), record(Version::V3, Route::Converter)];
     sent.extend(scene.send(&line, second));
     scene.verify(&line, &sent, Some(&gate));

@@ -101,7 +101,7 @@ fn a_held_partition_with_a_backlog() {
     scene.send(&line, unknown);
     scene.send(&line, large(&line, 100_000, 1_500));
     let time = Duration::from_secs(if long() { 300 } else { 10 });
-    let hold = json!({ "grace": format!("{}s", time.as_secs() * 2), "max_hold": format!("{}s", time.as_secs() * 2) });
+    let hold = json!({ "grace": "30m", "max_hold": "30m" });
     let gate = scene.config().set("/registry/unknown_schema", hold).set("/memory", "32MiB");
     let gate = Gate::start(&gate);
     let measured = Measured { base: gate.usage().peak_kib, gate, budget: 32 * 1024 };

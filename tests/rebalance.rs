@@ -14,6 +14,14 @@ use common::{long, seed, wait_for};
 /// Records per second of the load.
 const RATE: u32 = 1_000;
 
+/// For partitions to be shared, or to be held.
+const SHARED: Duration = Duration::from_secs(30);
+
+/// Returns how many partitions a gate has.
+fn owned(gate: &Gate) -> u64 {
+    gate.metrics().sum("sluice_assigned_partitions", &[]) as u64
+}
+
 /// Waits until the group of the first gate has that many members, and they have had time to share.
 fn wait_members(scene: &Scene, members: usize) {
     let group = scene.group(scene.line());
@@ -34,6 +42,9 @@ fn fault_02_one_of_two_members_killed() {
         let first = Gate::start(&config);
         let second = Gate::start(&config);
         wait_members(&scene, 2);
+        wait_for("both to have partitions", SHARED, || {
+            [&first, &second].iter().all(|gate| owned(gate) > 0).then_some(())
+        });
         let load = scope.spawn(|| scene.send_paced(line, planned, RATE));
         // Both work: the second has counted something, so the first cannot have counted all.
         wait_for("the second to have a share", Duration::from_secs(30), || {
@@ -97,16 +108,17 @@ fn held_partitions_move() {
     let scene = Scene::new("held-moves", 4);
     let line = scene.line();
     let config = scene.config();
-    let config = config.set("/registry/unknown_schema/grace", "60s").set("/registry/unknown_schema/max_hold", "90s");
+    let config = config.set("/registry/unknown_schema/grace", "8m").set("/registry/unknown_schema/max_hold", "9m");
     let id = line.ids.orders[2];
     scene.registry.hide(id);
     let first = Gate::start(&config);
     let mut traffic = line.traffic(seed);
     let mut sent = scene.send(line, traffic.mixed(100, &[Class::Order(Version::V3)]));
-    std::thread::sleep(Duration::from_secs(1));
+    let is_held = |gate: &Gate| gate.metrics().sum("sluice_held_partitions", &[("cause", "unknown_schema")]) > 0.0;
+    wait_for("partitions to be held", SHARED, || is_held(&first).then_some(()));
     let guest = Gate::start(&config);
     wait_members(&scene, 2);
-    std::thread::sleep(Duration::from_secs(2));
+    wait_for("the guest to hold some of them", SHARED, || is_held(&guest).then_some(()));
     let (status, log) = guest.stop(Duration::from_secs(15));
     assert!(status.success(), "{log}");
     wait_members(&scene, 1);
@@ -136,7 +148,8 @@ fn a_dry_run_leaves_the_real_gate_alone() {
     let seed = seed();
     let scene = Scene::new("beside", 4);
     let line = scene.line();
-    let real = Gate::start(&scene.config());
+    // Nor does a machine that stands still.
+    let real = Gate::start(&scene.config().set("/kafka/session.timeout.ms", "120000"));
     let mut traffic = line.traffic(seed);
     let mut sent = scene.send(line, traffic.mixed(500, &Class::usual()));
     scene.wait_committed(line, &sent);
@@ -145,7 +158,7 @@ fn a_dry_run_leaves_the_real_gate_alone() {
 
     let dry = scene.config().set("/gates/orders/mode", "dry-run").set("/gates/orders/threads", 3);
     let dry = Gate::start(&dry);
-    wait_for("the dry run to have all partitions", Duration::from_secs(20), || {
+    wait_for("the dry run to have all partitions", SHARED, || {
         (dry.metrics().sum("sluice_assigned_partitions", &[]) > 3.5).then_some(())
     });
     sent.extend(scene.send(line, traffic.mixed(500, &Class::usual())));

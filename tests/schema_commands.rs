@@ -352,7 +352,7 @@ fn an_import_that_is_interrupted_takes_import_mode_back() {
     let (source, target) = (Session::new(), Session::new());
     fill(&source);
     source.file("all.jsonl", &source.export());
-    target.registry.fault(Some(common::registry::Fault::Slow(std::time::Duration::from_millis(150))));
+    target.registry.fault(Some(common::registry::Fault::Slow(std::time::Duration::from_millis(400))));
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
     command.args(["registry", "import", "all.jsonl", "--registry", &target.registry.url()]).current_dir(&source.folder);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

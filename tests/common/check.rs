@@ -93,6 +93,9 @@ pub(crate) enum Finding {
 /// coordinator would end one that was left open.
 const MARKERS: Duration = Duration::from_secs(2);
 
+/// The least number of looks for them: a broker that stands still answers none.
+const LOOKS: u32 = 30;
+
 fn open_transactions(cluster: &Cluster, topics: &[&str]) -> Vec<TopicPartition> {
     let of_topic = |topic: &&str| {
         let committed = cluster.ends(topic, "read_committed");
@@ -120,7 +123,9 @@ impl Seen {
         // A coordinator answers a commit before the partitions have its markers: only what stays open is open.
         let start = Instant::now();
         let mut open = open_transactions(cluster, &topics);
-        while !open.is_empty() && start.elapsed() < MARKERS {
+        let mut looks = 1;
+        while !open.is_empty() && (start.elapsed() < MARKERS || looks < LOOKS) {
+            looks += 1;
             std::thread::sleep(Duration::from_millis(50));
             open = open_transactions(cluster, &topics);
         }

@@ -17,7 +17,7 @@ use rdkafka::{ClientContext, Message as _, Offset, Timestamp, TopicPartitionList
 use super::kafka::Cluster;
 use super::unique;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A topic and a partition.
 pub(crate) type TopicPartition = (String, i32);

@@ -16,7 +16,7 @@ pub(crate) struct Answer {
 /// Sends a request to a port of this machine; `None` while nobody answers there.
 pub(crate) fn request(method: &str, port: u16, path: &str, body: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let length = body.len();
     // HTTP/1.0: the answer is not chunked and ends with the connection.
     let request = format!(

@@ -223,7 +223,7 @@ fn settled(gate: &Gate, name: &str, records: usize) -> Counts {
     let start = Instant::now();
     loop {
         let counts = gate.records(name);
-        if counts.values().sum::<u64>() >= records as u64 || start.elapsed() > Duration::from_secs(5) {
+        if counts.values().sum::<u64>() >= records as u64 || start.elapsed() > Duration::from_secs(60) {
             return counts;
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -66,7 +66,7 @@ fn killed_at_each_step_it_converts_each_record_once() {
             let nth = if step == "after_produce" { random.random_range(1..100) } else { random.random_range(1..3) };
             let order = format!("{step}={nth}:kill");
             println!("round {round}: {order}");
-            let arguments = ["run", "--lanes", "2", "--rate", "1000"];
+            let arguments = ["run", "--lanes", "2", "--rate", "200"];
             world.job.start(&arguments, &[("SLUICE_FAILPOINTS", &order)]).dies();
         }
         assert_eq!(world.job.ask(&["run"]).json()["done"], true);
@@ -128,7 +128,7 @@ fn a_schema_is_unknown_when_the_registry_says_so_twice() {
     // One schema comes late, one never.
     world.registry.hide(world.ids[0]);
     world.registry.hide(world.ids[2]);
-    let job = world.job.set("/registry/unknown_schema", json!({ "grace": "4s", "max_hold": "4s" }));
+    let job = world.job.set("/registry/unknown_schema", json!({ "grace": "8s", "max_hold": "8s" }));
     let world = World { job, ..world };
     let running = world.job.start(&["run", "--lanes", "1"], &[]);
     wait_for("the lane to be held", Duration::from_secs(60), || running.log().contains("unknown_schema").then_some(()));
@@ -185,7 +185,7 @@ fn the_latest_version_is_that_of_the_begin() {
     let world = World { job, ..world };
     let orders = orders(seed(), 300, &[Kind::Old, Kind::Target]);
     world.send(&cluster, &orders);
-    world.job.start(&["run", "--rate", "500"], &[("SLUICE_FAILPOINTS", "before_commit=2:kill")]).dies();
+    world.job.start(&["run", "--rate", "100"], &[("SLUICE_FAILPOINTS", "before_commit=2:kill")]).dies();
     let body = json!({ "schema": r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"# });
     world.registry.ask("POST", &format!("/subjects/{}/versions", world.subject), &body.to_string());
     assert_eq!(world.job.ask(&["run"]).json()["done"], true);

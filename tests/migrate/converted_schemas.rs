@@ -31,7 +31,7 @@ fn converted_records_name_the_schema_of_the_other_registry() {
     assert_eq!(plan["conversion"]["converted"], count(&orders, |order| order.kind == Kind::Old), "{plan}");
     assert_eq!(target.requests(&format!("POST /subjects/{}/versions", world.subject)), 0, "a plan changes nothing");
 
-    world.job.start(&["run", "--rate", "500"], &[("SLUICE_FAILPOINTS", "before_commit=2:kill")]).dies();
+    world.job.start(&["run", "--rate", "100"], &[("SLUICE_FAILPOINTS", "before_commit=2:kill")]).dies();
     assert_eq!(world.job.ask(&["run"]).json()["done"], true);
     let world = world.read_by(&target);
     assert_ne!(world.written, world.ids[1], "registries number otherwise");

@@ -82,7 +82,7 @@ fn killed_at_each_step_it_copies_each_record_once() {
             let order = format!("{step}={nth}:kill");
             println!("round {round}: {order}");
             // Slowly, so that there are more transactions than are let through here.
-            job.start(&["run", "--lanes", "2", "--rate", "1000"], &[("SLUICE_FAILPOINTS", &order)]).dies();
+            job.start(&["run", "--lanes", "2", "--rate", "200"], &[("SLUICE_FAILPOINTS", &order)]).dies();
         }
         assert_eq!(job.ask(&["run"]).json()["done"], true);
         assert_copied(&cluster, &job);
@@ -139,7 +139,7 @@ fn what_retention_deletes_ahead_stops_the_job() {
     fill(&cluster, &source, seed(), 400);
     let job = Job::new(&cluster, &source);
     let order = "before_commit=2:kill";
-    job.start(&["run", "--rate", "500"], &[("SLUICE_FAILPOINTS", order)]).dies();
+    job.start(&["run", "--rate", "60"], &[("SLUICE_FAILPOINTS", order)]).dies();
     cluster.delete_records(&source, 0, 390);
     let ended = job.ask(&["run"]);
     assert_eq!(ended.code(), 3, "{ended:?}");
@@ -160,7 +160,7 @@ fn from_one_cluster_to_another_each_record_is_copied_once() {
         Job::new(&here, &source).set("/migrations/copy/target", target).set("/migrations/copy/to", source.clone());
     for step in ["after_produce", "before_commit", "after_commit"] {
         let order = format!("{step}={}:kill", random.random_range(1..3));
-        job.start(&["run", "--lanes", "2", "--rate", "1000"], &[("SLUICE_FAILPOINTS", &order)]).dies();
+        job.start(&["run", "--lanes", "2", "--rate", "200"], &[("SLUICE_FAILPOINTS", &order)]).dies();
     }
     assert_eq!(job.ask(&["run"]).json()["done"], true);
     let (source_held, target_held) = (held(&here, &source), held(&there, &source));

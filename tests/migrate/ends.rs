@@ -55,7 +55,7 @@ fn a_map_that_errs_is_found() {
     let source = cluster.topic("wrong", 1, &[]);
     fill(&cluster, &source, seed(), 10);
     // One transaction, so that the map has one record.
-    let job = Job::new(&cluster, &source).set("/commit_interval", "3s");
+    let job = Job::new(&cluster, &source).set("/commit_interval", "20s").set("/kafka/transaction.timeout.ms", "60000");
     job.ask(&["run"]).json();
     // Version 1, at source offset 0 of partition 0: to partition 0, offset 1, nine records.
     write_map(&cluster, &job, "0/0", &[1, 0, 0, 1, 9]);
@@ -84,7 +84,7 @@ fn how_far_a_job_is_stands_in_kafka() {
     let job = Job::new(&cluster, &source);
     let early = job.ask(&["status"]);
     assert!(early.code() == 2 && early.err.contains("has not begun"), "{early:?}");
-    job.start(&["run", "--rate", "400"], &[("SLUICE_FAILPOINTS", "before_commit=3:kill")]).dies();
+    job.start(&["run", "--rate", "60"], &[("SLUICE_FAILPOINTS", "before_commit=3:kill")]).dies();
     let status = job.ask(&["status"]).json();
     let copied = status["copied"].as_u64().unwrap();
     assert!(status["done"] == false && copied < 300, "{status}");

@@ -12,7 +12,7 @@ use super::common::kafka::Cluster;
 use super::common::unique;
 
 /// What a command may take on a machine that is busy.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// One job and its configuration.
 pub(crate) struct Job {
@@ -123,8 +123,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Sends a signal by name.
+    /// Sends a signal by name; one that asks it to stop as soon as it listens to such.
     pub(crate) fn signal(&self, name: &str) {
+        if name == "TERM" {
+            super::common::wait_for("the command to listen to signals", LIMIT, || self.catches_term().then_some(()));
+        }
         assert!(self.try_signal(name), "it has ended:\n{}", self.log());
     }
 
@@ -132,6 +135,13 @@ impl Running {
     pub(crate) fn try_signal(&self, name: &str) -> bool {
         let command = format!("kill -{name} {}", self.child.id());
         Command::new("sh").args(["-c", &command]).status().unwrap().success()
+    }
+
+    /// Tells whether SIGTERM, the 15th signal, would not just end it; also where it has ended.
+    fn catches_term(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        mask.is_none_or(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> 14 & 1 == 1)
     }
 
     /// Waits until a failpoint has halted it.

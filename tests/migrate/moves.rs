@@ -19,7 +19,7 @@ fn bear(cluster: &Cluster, job: &Job, count: usize) {
 
 /// Plans a job that copies all in one transaction, so that the offsets of copies are known.
 fn whole(cluster: &Cluster, source: &str) -> Job {
-    Job::new(cluster, source).set("/commit_interval", "1s")
+    Job::new(cluster, source).set("/commit_interval", "20s").set("/kafka/transaction.timeout.ms", "60000")
 }
 
 /// The copies of one lane lie open before those of another, which are committed, and are not in the map yet.

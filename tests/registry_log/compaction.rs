@@ -33,8 +33,8 @@ fn an_id_is_not_given_again_after_its_records_were_compacted_away() {
     let topic = unique("_schemas");
     cluster.create_topic(&topic, 1, &EAGER);
     let mut node = Node::start(cluster.bootstrap(), &topic);
-    assert_eq!(node.ask("PUT", "/config", &json!({ "compatibility": "NONE" })).status, 200);
-    let ids: Vec<_> = (0..5).map(|n| node.register("a", &schema(n)).id()).collect();
+    node.done("PUT", "/config", &json!({ "compatibility": "NONE" }));
+    let ids: Vec<_> = (0..5).map(|n| node.registered("a", &schema(n)).id()).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5]);
     for permanent in ["false", "true"] {
         let path = format!("/subjects/a/versions/5?permanent={permanent}");
@@ -45,7 +45,7 @@ fn an_id_is_not_given_again_after_its_records_were_compacted_away() {
     let mut levels = ["FULL", "NONE"].iter().cycle();
     wait_for("the records of version 5 to be gone", Duration::from_secs(120), || {
         let level = json!({ "compatibility": levels.next() });
-        assert_eq!(node.ask("PUT", "/config/b", &level).status, 200);
+        node.done("PUT", "/config/b", &level);
         (versions(&cluster, &topic) == (1..=4).collect()).then_some(())
     });
     let before = node.dump();
@@ -53,5 +53,5 @@ fn an_id_is_not_given_again_after_its_records_were_compacted_away() {
     node.restart();
     node.wait_ready();
     assert_eq!(node.dump(), before);
-    assert_eq!(node.register("a", &schema(9)).id(), 6, "5 was given before");
+    assert_eq!(node.registered("a", &schema(9)).id(), 6, "5 was given before");
 }

@@ -38,7 +38,7 @@ fn started(cluster: &Cluster, topic: &str) -> Node {
     let node = Node::start(cluster.bootstrap(), topic);
     let set = || node.ask("PUT", "/config", &json!({ "compatibility": "NONE" })).status == 200;
     wait_for("the first write", Duration::from_secs(60), || set().then_some(()));
-    assert_eq!(node.register("a", &schema(0)).id(), 1);
+    assert_eq!(node.registered("a", &schema(0)).id(), 1);
     node
 }
 

@@ -12,7 +12,7 @@ use crate::common::process::{Held, Process, Usage, free_port};
 use crate::common::{gate, http, wait_for};
 
 /// How long a client waits for an answer: longer than any request may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An answer with the time that it took.
 #[derive(Debug, Clone)]
@@ -139,10 +139,16 @@ impl Node {
         self.ask("POST", &format!("/subjects/{subject}/versions"), &json!({ "schema": schema }))
     }
 
-    /// Registers the first schema of a cluster, which may wait for the coordinator of transactions to be made.
-    pub(crate) fn register_first(&self, subject: &str, schema: &str) -> Answer {
-        let register = || Some(self.register(subject, schema)).filter(|answer| answer.status == 200);
-        wait_for("the first write", READY, register)
+    /// Registers a schema that can be, however slow the machine: a write has a limit, and can be repeated. The first one of a
+    /// cluster may wait for the coordinator of transactions to be made.
+    pub(crate) fn registered(&self, subject: &str, schema: &str) -> Answer {
+        self.done("POST", &format!("/subjects/{subject}/versions"), &json!({ "schema": schema }))
+    }
+
+    /// The same for any write that can be repeated.
+    pub(crate) fn done(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let write = || Some(self.ask(method, path, body)).filter(|answer| answer.status == 200);
+        wait_for("a write", READY, write)
     }
 
     /// Returns all that a client can see, in one order.

@@ -168,7 +168,7 @@ impl Shop {
         let (topic, partition, cause) = ("orders.raw", Partition(3), HoldCause::UnknownSchema);
         let detail = "schema 99 is not in the registry; a producer may register it just now";
         PartitionHeld { topic, partition, next: Offset(4711), cause, detail }.emit(&self.orders);
-        self.orders.held_for(topic, partition, Duration::from_secs(50));
+        self.orders.held_for(topic, partition, Duration::from_secs(600));
         let detail = "the record is larger than its output takes, and the dead letters 'payments.dead-letter' too; raise \
                       max.message.bytes of one, or choose 'oversize: truncate'; it is tried again";
         let (topic, partition, cause) = ("payments.raw", Partition(0), HoldCause::Oversize);
