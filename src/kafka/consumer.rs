@@ -209,3 +209,52 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+    use super::*;
+
+    /// Writes so many records to partition 0.
+    fn write(mock: &MockCluster<'_, rdkafka::producer::DefaultProducerContext>, topic: &str, count: usize) {
+        let mut config = ClientConfig::new();
+        let producer: BaseProducer = config.set("bootstrap.servers", mock.bootstrap_servers()).create().unwrap();
+        for _ in 0..count {
+            producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload("record")).unwrap();
+        }
+        producer.flush(Duration::from_secs(60)).unwrap();
+    }
+
+    /// As of a replica that lags, or of a leader that is new: the broker says that the partition ends, and its leader has told a
+    /// later end. Nothing is left out.
+    #[test]
+    fn an_early_end_is_none() {
+        let mock = MockCluster::new(1).unwrap();
+        mock.create_topic("late", 1, 1).unwrap();
+        write(&mock, "late", 3);
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", mock.bootstrap_servers()).set("group.id", "unused");
+        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "50");
+        let consumer = make(&config, "test", true).unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("late", 0, Offset::Offset(0)).unwrap();
+        let (mut seen, mut rounds) = (Vec::new(), 0);
+        let each = |message: Option<&BorrowedMessage<'_>>| {
+            match message {
+                Some(message) => seen.push(message.offset()),
+                // The end came, or nothing did: twice the rest is not there yet.
+                None if seen.len() == 3 + 2 * rounds && rounds < 2 => {
+                    rounds += 1;
+                    write(&mock, "late", 2);
+                }
+                None => {}
+            }
+            Ok::<_, Unread>(ControlFlow::Continue(()))
+        };
+        let flow = read_up_to(&consumer, "late", &list, BTreeMap::from([(0, 7)]), each).unwrap();
+        assert!(flow.is_continue());
+        assert_eq!(seen, (0..7).collect::<Vec<_>>());
+    }
+}

@@ -60,6 +60,8 @@ pub enum Kind {
     Twice,
     /// A record that is at fault was copied.
     Fault,
+    /// This machine took too long to convert a record anew: its copy, or the reason of its dead letter, is not compared.
+    Overtime,
     /// A dead letter gives a reason that is not found anew.
     Reason,
     /// The target's registry has not the schema of a record, or another one under its ID.

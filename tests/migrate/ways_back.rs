@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sluice::migrate::offsets::{Piece, Topics};
 
 use super::common::client::Content;
@@ -42,6 +42,15 @@ fn times(cluster: &Cluster, topic: &str, partition: i32, from: i64) -> Vec<i64> 
 fn wait_records(cluster: &Cluster, topic: &str, count: usize) {
     let limit = Duration::from_secs(90);
     wait_for("the converter", limit, || (cluster.read(&[topic]).len() == count).then_some(()));
+}
+
+/// Waits until `/status` of a process shows its jobs as they should be; the first look has the cluster asked.
+fn wait_jobs(gate: &Gate, is_it: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    wait_for("the jobs of the configuration", Duration::from_secs(90), || {
+        let status: Value = serde_json::from_str(&gate.ask("/status")?.body).unwrap();
+        let jobs = status["migrations"].as_array()?.clone();
+        is_it(&jobs).then_some(jobs)
+    })
 }
 
 /// Leaves what a converter of this name has carried between topics that had these names before.
@@ -83,10 +92,24 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     let refused = job.ask(&["run"]);
     assert!(refused.code() == 2 && refused.err.contains("would copy again what it writes"), "{refused:?}");
 
-    let gate = Gate::start(&job.config());
+    // The page of the process that carries them back shows the job, and one that has not begun.
+    let later = json!({ "source": source, "to": unique("later") });
+    let gate = Gate::start(&job.config().set("/migrations/later", later));
     write(&cluster, &job.to, 0, (new, &[4]), 30..50);
     write(&cluster, &job.to, 2, (new, &[4]), 211..216);
     wait_records(&cluster, &source, 96);
+    let shown = wait_jobs(&gate, |jobs| jobs.iter().all(|job| job["state"] != "unknown"));
+    let [moved, later] = &shown[..] else { panic!("{shown:?}") };
+    assert_eq!((&moved["name"], &moved["source"], &moved["to"]), (&json!("copy"), &json!(source), &json!(job.to)));
+    let counts = ["copied", "converted", "dead_letters", "left"].map(|name| moved[name].as_i64());
+    assert_eq!((&moved["state"], counts), (&json!("done"), [Some(70), Some(0), Some(0), Some(0)]), "{moved}");
+    assert_eq!(
+        (&moved["share"], &moved["groups"][&group]),
+        (&json!(1.0), &json!(true)),
+        "it reads the target: {moved}"
+    );
+    assert!(moved["error"].is_null() && moved["quiet_seconds"].is_u64(), "{moved}");
+    assert_eq!((&later["name"], &later["state"], &later["copied"]), (&json!("later"), &json!("not_begun"), &json!(0)));
     gate.kill();
     leave_map_of_others(&cluster, &format!("{}.down.map", job.application));
     write(&cluster, &job.to, 0, (new, &[4]), 50..60);
@@ -122,6 +145,8 @@ fn a_group_goes_back_behind_the_born_records_that_it_has_read() {
     assert_eq!(times(&cluster, &source, 0, back[&0]), (55..60).collect::<Vec<_>>());
     assert_eq!(times(&cluster, &source, 1, back[&1]), (125..140).collect::<Vec<_>>());
     assert_eq!(times(&cluster, &source, 2, back[&2]), (210..216).collect::<Vec<_>>(), "nothing is skipped: {said}");
+    let shown = wait_jobs(&gate, |jobs| jobs[0]["state"] != "unknown");
+    assert_eq!(shown[0]["groups"][&group], false, "it is back: {shown:?}");
     let found = &said["groups"][0];
     assert_eq!((found["born"].as_u64(), found["again"].as_u64()), (Some(1), Some(3)), "{said}");
     let all: BTreeSet<i64> =

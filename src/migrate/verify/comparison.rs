@@ -9,7 +9,7 @@ use super::super::copy;
 use super::super::offsets::{Map, Offsets, Spot};
 use super::super::state::Job;
 use super::held::{Held, Seen};
-use super::letters::Letters;
+use super::letters::{self, Letter, Letters};
 use super::values::Values;
 use super::{Kind, Report, hash};
 use crate::gate::rewrite::Rewrite;
@@ -169,10 +169,11 @@ impl<'j> Comparison<'j> {
     /// Looks for the dead letter of a record that is at fault.
     pub(super) fn expect_letter(&mut self, message: &BorrowedMessage<'_>, finding: &Finding) {
         let source = (message.partition(), message.offset());
+        let is_late = letters::is_late(finding.violation.code, &finding.violation.detail);
         if let Some(target) = self.map.target(source) {
             self.seen.take(target);
-            self.report.differ(Kind::Fault, Some(source), Some(target));
-            self.letters.take(source);
+            let (kind, at) = copied(is_late, target, self.letters.take(source));
+            self.report.differ(kind, Some(source), Some(at));
             return;
         }
         let content = self.letters.content(message, &consume::headers(message));
@@ -180,7 +181,8 @@ impl<'j> Comparison<'j> {
             None if self.letters.has_lost => self.report.lost += 1,
             None => self.report.differ(Kind::Missing, Some(source), None),
             Some(letter) if letter.reason != finding.violation.code && !letter.depends => {
-                self.report.differ(Kind::Reason, Some(source), Some(letter.at));
+                let kind = if is_late { Kind::Overtime } else { Kind::Reason };
+                self.report.differ(kind, Some(source), Some(letter.at));
             }
             Some(letter) if letter.content != content => {
                 self.report.differ(Kind::Letter, Some(source), Some(letter.at));
@@ -235,4 +237,29 @@ fn leaving<'h>(came: &[Header<'h>], rewrite: Option<&'h Rewrite>) -> Vec<Header<
         came.iter().filter(|header| !new.iter().any(|new| new.name == header.name)).copied().collect();
     headers.extend(new);
     headers
+}
+
+/// Says what is wrong with a copy of a record that is found at fault, and where; one that took too long here may be none.
+fn copied(is_late: bool, copy: Spot, letter: Option<Letter>) -> (Kind, Spot) {
+    match letter {
+        Some(letter) if is_late => (Kind::Twice, letter.at),
+        None if is_late => (Kind::Overtime, copy),
+        _ => (Kind::Fault, copy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::violation::ReasonCode;
+
+    #[test]
+    fn a_record_that_takes_too_long_here_is_not_said_to_be_at_fault() {
+        let (copy, at) = ((0, 1), (2, 3));
+        let letter = Letter { at, reason: ReasonCode::ConversionFailed, depends: false, content: [0; 16] };
+        assert_eq!(copied(false, copy, None), (Kind::Fault, copy));
+        assert_eq!(copied(false, copy, Some(letter)), (Kind::Fault, copy));
+        assert_eq!(copied(true, copy, None), (Kind::Overtime, copy));
+        assert_eq!(copied(true, copy, Some(letter)), (Kind::Twice, at), "one of them is too many, whichever");
+    }
 }

@@ -109,7 +109,12 @@ fn depends(reason: ReasonCode, detail: &str) -> bool {
         reason,
         ReasonCode::UnknownSchema | ReasonCode::UnusableSchema | ReasonCode::TooLarge | ReasonCode::BrokerRejected
     );
-    is_of_others || (reason == ReasonCode::ConversionFailed && is_of_time(detail))
+    is_of_others || is_late(reason, detail)
+}
+
+/// Tells whether a conversion failed for want of time alone, so that another machine may have done it.
+pub(super) fn is_late(reason: ReasonCode, detail: &str) -> bool {
+    reason == ReasonCode::ConversionFailed && is_of_time(detail)
 }
 
 fn message_spot(message: &BorrowedMessage<'_>) -> Spot {
