@@ -3,8 +3,9 @@
 //! A transaction holds copies, what the map says of them, and the checkpoint. The map needs the offsets that the brokers
 //! gave, so the copies are drained first; then the two records follow them.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+mod commit;
+mod stage;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,27 +13,22 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::cast::{Consumer, Met, PATIENCE, size};
+pub(super) use self::stage::partition;
+use super::cast::{Consumer, Met, PATIENCE};
 use super::convert::{Converter, Outcome};
 use super::error::Error;
 use super::intake::Intake;
 use super::lane::{Lane, Stopped};
-use super::now;
-use super::offsets::{MapRecord, Piece, Spot};
+use super::offsets::Spot;
 use super::pace::Pace;
 use super::reading::position;
 use super::relay::Relay;
-use super::state::{Checkpoint, Job, LANE};
+use super::state::{Checkpoint, Job};
 use super::trouble::Trouble;
 use super::writer::Writer;
-use crate::gate::dead_letter::DeadLetter;
-use crate::gate::verdict::Finding;
-use crate::kafka::ffi::{Outgoing, TopicHandle};
-use crate::kafka::murmur2;
-use crate::pipeline::consume;
+use crate::kafka::ffi::TopicHandle;
 use crate::pipeline::failpoint::{self, Point};
-use crate::pipeline::letter::{self, Writing};
-use crate::pipeline::produce::Change;
+use crate::pipeline::letter;
 
 /// Records after which a transaction ends however young it is: what is kept of each is beside the budget of memory.
 const MOST_STAGED: usize = 100_000;
@@ -315,170 +311,6 @@ impl<'c> Copy<'c> {
             }
             Ok(false) | Err(_) => Ok(Err(Keeper::Relay)),
         }
-    }
-
-    /// Stages a record for what becomes of it.
-    fn stage(&mut self, message: &BorrowedMessage<'_>, outcome: &Outcome) -> Result<(), Stopped> {
-        self.next.bytes += size(message) as u64;
-        match outcome {
-            Outcome::Letter(finding) => return self.stage_letter(message, finding),
-            Outcome::Converted => self.next.converted += 1,
-            Outcome::Copied => {}
-        }
-        self.next.copied += 1;
-        let converted = self.converter.as_ref().map(|converter| &converter.rewrite);
-        let rewrite = converted.or(self.relay.as_ref().map(|relay| &relay.rewrite));
-        let change = rewrite.map_or(Change::None, Change::of);
-        let key = change.key(message);
-        let (count, tag) = (self.job.targets, self.staged.len());
-        let target = partition(message, key, (self.job.starts.len(), count));
-        self.staged.push(Staged { from: (message.partition(), message.offset()), target, is_letter: false });
-        self.writer.stage(|| outgoing(message, change, (self.topics.to, target), tag))?;
-        Ok(())
-    }
-
-    /// Stages a dead letter, as gates write theirs.
-    #[cold]
-    fn stage_letter(&mut self, message: &BorrowedMessage<'_>, finding: &Finding) -> Result<(), Stopped> {
-        let (Some(topic), Some(letters)) = (self.topics.letters, &self.lane.terms.letters) else {
-            return Err(Trouble::last("a record is at fault, and there is no topic of dead letters").into());
-        };
-        let from = (message.partition(), message.offset());
-        let profiles = self.lane.cast.migration.conversion.as_ref().map_or(&[][..], |gate| &gate.profiles);
-        let headers = consume::headers(message);
-        let record = consume::view(message, &headers);
-        let dead_letter = DeadLetter::new(finding, &record, &self.lane.cast.migration.name);
-        let mut writing = Writing::new(dead_letter, &record, profiles, letters.limit);
-        let extent = writing.first(self.lane.refused.borrow().extent(from));
-        let relabel = writing.relabel(extent);
-        let (change, tag) = (Change::Letter(&relabel), self.staged.len());
-        let target = partition(message, message.key(), (self.job.starts.len(), letters.partitions));
-        self.staged.push(Staged { from, target, is_letter: true });
-        self.writer.stage(|| outgoing(message, change, (topic, target), tag))?;
-        self.next.dead_letters += 1;
-        *self.next.reasons.entry(finding.violation.code.name().to_owned()).or_default() += 1;
-        Ok(())
-    }
-
-    /// Commits the copies, their map and the checkpoint.
-    fn commit(&mut self) -> Result<Turn, Stopped> {
-        if !self.is_open {
-            self.writer.begin()?;
-        }
-        self.writer.drain()?;
-        failed(Point::BeforeOffsets)?;
-        let mut tag = self.staged.len();
-        for (key, value) in self.pieces()? {
-            // The lane's own partition, so that no other lane's transaction hides it.
-            self.write(self.topics.map, self.lane.number, (&key, &value), tag)?;
-            tag += 1;
-        }
-        self.next.time = now();
-        let value = serde_json::to_vec(&self.next).map_err(|error| Trouble::last(error.to_string()))?;
-        self.lane.fences.borrow_mut().write(&self.next);
-        self.write(self.topics.state, self.lane.number + 1, (LANE.as_bytes(), &value), tag)?;
-        self.writer.drain()?;
-        failed(Point::BeforeCommit)?;
-        let began = Instant::now();
-        let is_clean = self.writer.commit()?;
-        let took = began.elapsed();
-        failed(Point::AfterCommit)?;
-        self.count();
-        self.committed = self.next.clone();
-        self.staged.clear();
-        self.is_open = false;
-        self.is_behind = true;
-        self.last_commit = Instant::now();
-        Ok(if is_clean { Turn::Again } else { Turn::Spent(took) })
-    }
-
-    /// Returns what the map says of the staged records.
-    fn pieces(&self) -> Result<Vec<MapRecord>, Trouble> {
-        let offsets = self.writer.offsets(self.staged.len())?;
-        let mut pieces: BTreeMap<i32, Piece> = BTreeMap::new();
-        for (staged, offset) in self.staged.iter().zip(offsets).filter(|(staged, _)| !staged.is_letter) {
-            pieces.entry(staged.from.0).or_default().push(staged.from, (staged.target, offset));
-        }
-        Ok(pieces.values().flat_map(Piece::records).collect())
-    }
-
-    fn write(
-        &self,
-        topic: TopicHandle,
-        partition: i32,
-        (key, value): (&[u8], &[u8]),
-        tag: usize,
-    ) -> Result<(), Trouble> {
-        let (key, value, timestamp) = (Some(key), Some(value), 0);
-        self.writer.stage(|| Outgoing { topic, partition, key, value, timestamp, headers: None, tag })
-    }
-
-    fn count(&self) {
-        let gauge = self.lane.gauge;
-        let passed: i64 = self.next.next.iter().map(|(partition, next)| next - self.committed.next[partition]).sum();
-        gauge.passed.fetch_add(passed, Ordering::Relaxed);
-        gauge.copied.fetch_add(self.next.copied - self.committed.copied, Ordering::Relaxed);
-        gauge.converted.fetch_add(self.next.converted - self.committed.converted, Ordering::Relaxed);
-        gauge.dead_letters.fetch_add(self.next.dead_letters - self.committed.dead_letters, Ordering::Relaxed);
-        gauge.bytes.fetch_add(self.next.bytes - self.committed.bytes, Ordering::Relaxed);
-    }
-
-    /// Says which record it was that a topic does not take, if it was one. Where there are dead letters, it becomes one; and
-    /// of several that were refused together nobody knows yet which it was.
-    pub(super) fn blame(&self, trouble: Trouble) -> Stopped {
-        let record = trouble.refused.and_then(|(tag, code)| Some((self.staged.get(tag)?, code)));
-        let Some((&Staged { from, is_letter, .. }, code)) = record else { return Stopped::Trouble(trouble) };
-        let mut refused = self.lane.refused.borrow_mut();
-        refused.forget(&self.committed.next);
-        let letters = self.lane.terms.letters.as_ref();
-        let is_answered = match (letters, is_letter) {
-            (Some(_), true) => refused.shrink(from),
-            (_, _) => {
-                let (tags, is_named) = self.writer.refused();
-                let spots = tags.iter().filter_map(|tag| self.staged.get(*tag));
-                let mut spots: Vec<Spot> = spots.filter(|staged| !staged.is_letter).map(|staged| staged.from).collect();
-                // Our own client has refused it, before any broker saw it.
-                if spots.is_empty() {
-                    spots.push(from);
-                }
-                refused.add(&spots, (code, is_named));
-                letters.is_some() || refused.refusal(from).is_none()
-            }
-        };
-        if is_answered {
-            return Stopped::Trouble(trouble);
-        }
-        let to = letters.filter(|_| is_letter).map_or(&self.job.to, |letters| &letters.topic).clone();
-        let (topic, (partition, offset)) = (self.job.source.clone(), from);
-        Stopped::Error(Error::Refused { topic, partition, offset, to, code })
-    }
-}
-
-/// Returns a record as it leaves.
-fn outgoing<'m, 'c: 'm>(
-    message: &'m BorrowedMessage<'_>,
-    change: Change<'c>,
-    (topic, partition): (TopicHandle, i32),
-    tag: usize,
-) -> Outgoing<'m> {
-    Outgoing {
-        topic,
-        partition,
-        key: change.key(message),
-        value: change.value(message),
-        timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
-        headers: change.headers(message),
-        tag,
-    }
-}
-
-/// Returns the partition that a record goes to: that of the same number, or where counts differ the one that a Java
-/// producer chooses for the key.
-pub(super) fn partition(message: &BorrowedMessage<'_>, key: Option<&[u8]>, (sources, targets): (usize, i32)) -> i32 {
-    if usize::try_from(targets) == Ok(sources) {
-        message.partition()
-    } else {
-        murmur2::partition(key, message.partition(), targets)
     }
 }
 
