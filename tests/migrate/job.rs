@@ -141,7 +141,8 @@ impl Running {
     fn catches_term(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-        mask.is_none_or(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> 14 & 1 == 1)
+        let has_ended = status.lines().any(|line| line.starts_with("State:\tZ"));
+        has_ended || mask.is_none_or(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> 14 & 1 == 1)
     }
 
     /// Waits until a failpoint has halted it.
