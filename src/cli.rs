@@ -57,8 +57,7 @@ pub enum Command {
     /// Check, compare, register and read schemas, of any Confluent-compatible registry
     #[command(subcommand)]
     Schema(SchemaCommand),
-    /// Move a topic to another topic, with its consumer groups and their exact offsets. Not for production yet: docs/jobs.md
-    /// names the known faults
+    /// Move a topic to another topic, with its consumer groups and their exact offsets
     #[command(subcommand)]
     Migrate(MigrateCommand),
     /// List, explain and count dead letters
