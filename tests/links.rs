@@ -220,6 +220,7 @@ fn refusal(words: &[String], may_be_partial: bool) -> Option<String> {
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
             words.iter().any(is_placeholder) || may_be_partial && words.last().is_some_and(|last| last.starts_with('-'))
         }
+        ErrorKind::InvalidSubcommand => words.get(1).is_some_and(is_placeholder),
         ErrorKind::UnknownArgument => words.iter().any(is_placeholder) && !argument.starts_with('-'),
         _ => false,
     };
