@@ -1,31 +1,34 @@
 //! One process at work: metrics, health, admin server, the registry's schemas, and a thread per pipeline.
 //!
 //! What `sluice run` and `sluice demo` share. It starts everything, tells when a pipeline has
-//! ended by itself, and stops everything within a bound. A pipeline is a plain thread, since
+//! ended by itself, takes over another configuration, and stops everything within a bound. A pipeline is a plain thread, since
 //! librdkafka's calls block; tokio serves what waits.
 
+mod gates;
+pub mod reload;
+
 use std::net::SocketAddr;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use rand::Rng as _;
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use self::gates::{Begin, Gates, Reports};
+use self::reload::{Present, Reload};
 use crate::admin::jobs::Jobs;
 use crate::admin::{guard, http, listener, tls};
-use crate::config::{Config, Gate, Sources};
-use crate::pipeline::{self, Settings, Stop};
+use crate::config::{self, Config};
+use crate::pipeline;
 use crate::registry::client::{self, Client};
 use crate::registry::disk::{self, Disk, DiskCounts};
 use crate::registry::schemas::Schemas;
-use crate::telemetry::events::PipelineFailed;
+use crate::telemetry::current::Current;
+use crate::telemetry::events::{ConfigurationReloaded, ReloadRefused};
 use crate::telemetry::metrics::RegistryCounts;
-use crate::telemetry::{Health, Metrics, Probe};
+use crate::telemetry::{ConfigurationState, Health, Metrics};
 
 /// How long pipelines may take to commit and leave their groups. Kubernetes kills after 30 s; a broker that does not
 /// answer within this will not answer then either, and what was not committed is read again.
@@ -76,8 +79,6 @@ impl Error {
     }
 }
 
-type Ended = ((&'static str, String), Result<(), pipeline::Error>);
-
 /// A running process.
 #[derive(Debug)]
 pub struct Service {
@@ -87,9 +88,10 @@ pub struct Service {
     pub health: Arc<Health>,
     /// Where the admin server listens.
     pub admin: SocketAddr,
-    stop: Stop,
-    running: usize,
-    ended: mpsc::UnboundedReceiver<Ended>,
+    config: Arc<Config>,
+    schemas: Arc<Current<Schemas>>,
+    state: Arc<http::State>,
+    gates: Gates,
     close_admin: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
     /// Ends unanswered with the process.
@@ -103,131 +105,110 @@ impl Service {
     /// Whatever keeps it from starting; an unreachable broker or registry does not.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let (listener, admin) = listener::bind("admin.listen", config.admin.listen).await?;
+        let config = Arc::new(config);
         let metrics = Metrics::new();
         let health = Health::new(config.kafka.transaction_timeout());
+        let configuration = Arc::new(ConfigurationState::default());
         metrics.application(&config.application);
         metrics.pipelines(Arc::clone(&health));
+        metrics.configuration(Arc::clone(&configuration));
         let registry = &config.registry;
         let client = Client::new(registry)?;
         let disk = registry.cache_dir.as_deref().map(|path| Disk::open(path, &registry.urls)).transpose()?;
         let schemas = Schemas::new(client, registry.refresh, disk);
-        let counted = Arc::clone(&schemas);
-        metrics.registry_client(move || counts(&counted));
-        let (sender, ended) = mpsc::unbounded_channel();
-        let (close_admin, closed) = oneshot::channel();
-        let state = http::State {
+        let state = Arc::new(http::State {
             application: config.application.clone(),
-            kinds: config.gates.iter().map(|gate| (gate.name.clone(), gate.word())).collect(),
+            configuration: Arc::clone(&configuration),
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
-            registry: schemas.state(),
+            registry: Current::new(schemas.state()),
             users: guard::users(&config.admin)?,
             certificates: tls::certificates("admin.tls", config.admin.tls.as_ref())?,
             jobs: Jobs::new(&config),
-        };
-        let mut service = Self {
-            metrics,
-            health,
-            admin,
-            stop: Stop::default(),
-            running: 0,
-            ended,
-            close_admin: Some(close_admin),
-            tasks: JoinSet::new(),
-            _first_question: first_question(&config, &schemas),
-        };
-        service.tasks.spawn(async move {
+        });
+        let first_question = first_question(&config, &schemas);
+        let schemas = Current::new(schemas);
+        let counted = Arc::clone(&schemas);
+        metrics.registry_client(move || counts(&counted.get()));
+        let (close_admin, closed) = oneshot::channel();
+        let mut tasks = JoinSet::new();
+        let served = Arc::clone(&state);
+        tasks.spawn(async move {
             // Dropping the sender closes the server as well.
-            let served = http::serve(listener, Arc::new(state), async { drop(closed.await) }).await;
+            let served = http::serve(listener, served, async { drop(closed.await) }).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the admin server ended");
             }
         });
-        service.start_pipelines(config, &schemas, &sender)?;
-        Ok(service)
+        let reports = Reports { metrics: Arc::clone(&metrics), health: Arc::clone(&health), configuration };
+        let random = format!("{:08x}", rand::rng().random::<u32>());
+        let mut gates = Gates::new(reports, random, Arc::clone(&config));
+        for gate in &config.gates {
+            let (gate, config) = (gate.clone(), Arc::clone(&config));
+            gates.begin(Begin { gate, config, schemas: schemas.get(), by_reload: false })?;
+        }
+        let (close_admin, _first_question) = (Some(close_admin), first_question);
+        Ok(Self { metrics, health, admin, config, schemas, state, gates, close_admin, tasks, _first_question })
     }
 
-    fn start_pipelines(
-        &mut self,
-        config: Config,
-        schemas: &Arc<Schemas>,
-        ended: &mpsc::UnboundedSender<Ended>,
-    ) -> Result<(), Error> {
-        let config = Arc::new(config);
-        let random = format!("{:08x}", rand::rng().random::<u32>());
-        let pipelines = config.gates.iter().flat_map(|gate| (0..gate.threads.get()).map(move |number| (gate, number)));
-        for (gate, number) in pipelines {
-            let settings = Settings {
-                config: Arc::clone(&config),
-                gate: Gate::clone(gate),
-                number,
-                random: random.clone(),
-                schemas: Arc::clone(schemas),
-                runtime: Handle::current(),
-                probe: probe(&self.metrics, &self.health, gate, number),
-                stop: self.stop.clone(),
-            };
-            let ended = ended.clone();
-            let run = move || {
-                // A panic is a bug of ours; it must end the process as loudly as any other failure.
-                let result = panic::catch_unwind(AssertUnwindSafe(|| pipeline::run(&settings)))
-                    .unwrap_or(Err(pipeline::Error::Panicked));
-                if let Err(error) = &result {
-                    // The command prints all of it; the log takes the line that says what is wrong.
-                    let error = error.to_string();
-                    PipelineFailed { error: error.lines().next().unwrap_or_default() }.emit(&settings.probe);
-                }
-                // Nobody listens any more once the process has given up waiting.
-                ended.send(((settings.gate.word(), settings.gate.name.clone()), result)).ok();
-            };
-            thread::Builder::new().name(format!("{}-{number}", gate.name)).spawn(run).map_err(Error::Thread)?;
-            self.running += 1;
+    /// Waits until a pipeline ends in a way that the process cannot go on with; pending for ever while there is none.
+    /// Gates that leave by a reload are followed by what comes after them while this is waited for, and not otherwise.
+    pub async fn failed(&mut self) -> Error {
+        self.gates.failed().await
+    }
+
+    /// Returns what a configuration that is read again is compared with.
+    #[must_use]
+    pub fn present(&self) -> Present {
+        Present { config: Arc::clone(&self.config), standing: self.gates.standing() }
+    }
+
+    /// Ends what has gone, begins what is new, and both for what has changed; all others go on. A file that was refused
+    /// changes nothing. Waits for nobody: [`failed`](Self::failed) goes on with it.
+    ///
+    /// # Errors
+    /// Never: what a reload brings cannot keep the process from running.
+    pub fn take_over(&mut self, read: Result<Reload, Vec<config::Error>>) -> Result<(), Error> {
+        let Reload { config, changes, registry } = match read {
+            Ok(reload) => reload,
+            Err(mistakes) => {
+                ReloadRefused { mistakes: &mistakes }.emit(&self.state.configuration);
+                return Ok(());
+            }
+        };
+        if let Some((client, disk)) = registry {
+            let schemas = Schemas::new(client, config.registry.refresh, disk);
+            self.state.registry.set(schemas.state());
+            self.schemas.set(schemas);
+        }
+        ConfigurationReloaded { changes: &changes }.emit(&self.state.configuration);
+        self.health.allow(config.kafka.transaction_timeout());
+        self.state.jobs.replace(&config);
+        self.config = Arc::new(config);
+        self.gates.know(Arc::clone(&self.config));
+        for gate in &changes.removed {
+            self.gates.end(gate)?;
+        }
+        for gate in self.config.gates.iter().filter(|gate| changes.begins(&gate.name)) {
+            let (gate, config) = (gate.clone(), Arc::clone(&self.config));
+            self.gates.begin(Begin { gate, config, schemas: self.schemas.get(), by_reload: true })?;
         }
         Ok(())
     }
 
-    /// Waits until a pipeline ends by itself; pending for ever while all run.
-    pub async fn failed(&mut self) -> Error {
-        loop {
-            match self.ended.recv().await {
-                Some(((kind, gate), Err(source))) => {
-                    self.running -= 1;
-                    return Error::Pipeline { kind, gate, source };
-                }
-                Some((_, Ok(()))) => self.running -= 1,
-                None => std::future::pending().await,
-            }
-        }
-    }
-
     /// Asks all pipelines to commit and leave, and waits for them; tells how many did not in time.
     pub async fn stop(mut self) -> usize {
-        self.stop.stop();
-        let all = async {
-            while self.running > 0 && self.ended.recv().await.is_some() {
-                self.running -= 1;
-            }
-        };
-        let in_time = tokio::time::timeout(STOP_LIMIT, all).await;
-        if in_time.is_err() {
+        self.gates.stop();
+        if tokio::time::timeout(STOP_LIMIT, self.gates.ended()).await.is_err() {
             tracing::warn!(
-                pipelines = self.running,
+                pipelines = self.gates.running(),
                 "pipelines did not stop in time; what they had not committed is read again"
             );
         }
         drop(self.close_admin.take());
         while self.tasks.join_next().await.is_some() {}
-        self.running
+        self.gates.running()
     }
-}
-
-/// Makes the probe of a pipeline; topics that are known by name are shown before any broker answers.
-fn probe(metrics: &Metrics, health: &Health, gate: &Gate, number: usize) -> Probe {
-    let probe = Probe::new(metrics, health, &gate.name, number);
-    if let Sources::Topics(topics) = &gate.source {
-        topics.iter().for_each(|topic| probe.metrics().source(topic));
-    }
-    probe
 }
 
 /// Asks the registry before any record needs it, so that a wrong address or password shows at the start. Nothing waits for

@@ -98,9 +98,11 @@ impl History {
                 board.partitions.values().filter_map(|partition| partition.lag).sum::<i64>();
         }
         for (gate, lag) in lags {
-            let totals = Totals::of(&metrics.gate(&gate).outcomes());
-            self.add(gate, Sample { at: now, totals, lag });
+            // One that has gone meanwhile must not come back by being looked at.
+            let Some(of_gate) = metrics.find(&gate) else { continue };
+            self.add(gate, Sample { at: now, totals: Totals::of(&of_gate.outcomes()), lag });
         }
+        self.lock().retain(|gate, _| metrics.find(gate).is_some());
     }
 
     fn add(&self, gate: String, sample: Sample) {

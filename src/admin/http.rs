@@ -4,7 +4,6 @@
 //! cannot be used against the gate: connections are few and short-lived, a request must arrive whole within seconds and
 //! carries no body, and no handler waits for anything but the page's stream, of which there are fewer still.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -32,8 +31,9 @@ use super::listener::{self, Limits};
 use super::live::{self, Closing, Live};
 use super::tls::{self, Certificates};
 use super::{page, resume};
+use crate::telemetry::current::Current;
 use crate::telemetry::health::Obstacle;
-use crate::telemetry::{Health, Metrics, RegistryState};
+use crate::telemetry::{ConfigurationState, Health, Metrics, RegistryState};
 
 /// Connections at a time: a scraper, two probes and some people; more are closed at once.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -49,14 +49,14 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 pub struct State {
     /// `application` of the configuration.
     pub application: String,
-    /// What each pipeline's owner is: `gate` or `converter`, by name.
-    pub kinds: BTreeMap<String, &'static str>,
+    /// The configuration that runs.
+    pub configuration: Arc<ConfigurationState>,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
     /// The pipelines of the process.
     pub health: Arc<Health>,
     /// The health of the registry.
-    pub registry: Arc<RegistryState>,
+    pub registry: Arc<Current<RegistryState>>,
     /// Who may see more than health and metrics, where the configuration names users.
     pub users: Option<Identities>,
     /// What clients are shown; plain HTTP where there is none.

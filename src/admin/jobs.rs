@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -56,25 +56,37 @@ pub struct Job {
 /// All jobs of the configuration.
 #[derive(Debug, Default)]
 pub struct Jobs {
-    casts: Vec<Cast>,
-    board: Mutex<Vec<(Job, Option<Instant>)>>,
+    board: Mutex<Vec<Seen>>,
     is_wanted: AtomicBool,
+}
+
+/// What is known of one job, and since when.
+#[derive(Debug)]
+struct Seen {
+    cast: Cast,
+    job: Job,
+    at: Option<Instant>,
 }
 
 impl Jobs {
     /// Takes the jobs of a configuration; asks nobody yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let casts: Vec<_> = config.migrations.iter().map(|migration| Cast::new(config, migration)).collect();
-        let board = casts.iter().map(|cast| (Job::unknown(cast), None)).collect();
-        Self { casts, board: Mutex::new(board), is_wanted: AtomicBool::new(false) }
+        let jobs = Self::default();
+        jobs.replace(config);
+        jobs
+    }
+
+    /// Takes the jobs of another configuration; nothing is known of them yet.
+    pub fn replace(&self, config: &Config) {
+        let casts = config.migrations.iter().map(|migration| Cast::new(config, migration));
+        *self.lock() = casts.map(|cast| Seen { job: Job::unknown(&cast), cast, at: None }).collect();
     }
 
     /// Returns what is known, and asks for news.
     pub(super) fn list(&self) -> Vec<Job> {
         self.is_wanted.store(true, Ordering::Relaxed);
-        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.iter().map(|(job, _)| job.clone()).collect()
+        self.lock().iter().map(|seen| seen.job.clone()).collect()
     }
 
     /// Asks the cluster while somebody watches; never ends.
@@ -84,15 +96,23 @@ impl Jobs {
             if !self.is_wanted.swap(false, Ordering::Relaxed) {
                 continue;
             }
-            for (index, cast) in self.casts.iter().enumerate() {
+            let casts: Vec<_> = self.lock().iter().map(|seen| seen.cast.clone()).collect();
+            for cast in &casts {
                 let answer = ask(cast).await;
-                let board = &mut self.board.lock().unwrap_or_else(PoisonError::into_inner)[index];
+                let mut board = self.lock();
+                // The configuration may have another one by now, or none.
+                let asked = board.iter_mut().find(|seen| seen.cast.migration.name == cast.migration.name);
+                let Some(seen) = asked else { continue };
                 let now = Instant::now();
-                let job = Job::of(cast, answer, board, now);
-                *board = (job, Some(now));
+                seen.job = Job::of(cast, answer, &seen.job, seen.at, now);
+                seen.at = Some(now);
             }
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,7 +145,8 @@ impl Job {
     fn of(
         cast: &Cast,
         answer: Result<Option<status::Status>, String>,
-        (before, at): &(Self, Option<Instant>),
+        before: &Self,
+        at: Option<Instant>,
         now: Instant,
     ) -> Self {
         let found = match answer {

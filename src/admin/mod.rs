@@ -7,6 +7,7 @@
 //! It reads what `telemetry` holds, and changes one thing: a gate that its dead-letter limit holds goes on (`resume`).
 
 mod advice;
+pub mod configuration;
 pub mod guard;
 mod history;
 pub mod http;

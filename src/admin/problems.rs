@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::advice;
+use super::configuration::Configuration;
 use super::history::History;
 use super::jobs::Job;
 use super::reasons::Example;
@@ -49,7 +50,7 @@ pub enum Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
-    /// What kind of thing: a cause of holding, or `dead_letters`, `behind`, `stopped`, `silent`, `registry_changed`, `registry_gone`, `migration`.
+    /// What kind of thing: a cause of holding, or `dead_letters`, `behind`, `stopped`, `silent`, `registry_changed`, `registry_gone`, `reload`, `migration`.
     pub kind: &'static str,
     /// The gate or converter; null for the registry and for jobs.
     pub gate: Option<String>,
@@ -96,6 +97,7 @@ impl Problem {
 /// Returns all problems, the worst first, then what began first.
 pub(super) fn of(status: &Status, history: &History, now: Instant) -> Vec<Problem> {
     let mut problems = registry(&status.registry);
+    problems.extend(configuration(&status.configuration));
     for gate in &status.gates {
         problems.extend(held(gate, &status.application));
         problems.extend(limit(gate));
@@ -134,6 +136,15 @@ fn registry(registry: &Registry) -> Vec<Problem> {
             .push(Problem::of_process(Severity::Warning, "registry_gone", title, action).at(ids(&registry.gone_ids)));
     }
     problems
+}
+
+/// A configuration that was to be read, and was refused.
+fn configuration(configuration: &Configuration) -> Option<Problem> {
+    let [first, ..] = configuration.mistakes.as_slice() else { return None };
+    let title = format!("A new configuration was refused; the one of {} goes on", configuration.since);
+    let action = "Mend the file, and send SIGHUP again. Every mistake is in /status and in the log.";
+    let problem = Problem::of_process(Severity::Warning, "reload", title, action);
+    Some(Problem { since: configuration.reloaded.clone(), detail: Some(first.clone()), ..problem })
 }
 
 /// The partitions that wait, by cause. Those that the dead-letter limit holds are told by [`limit`].
@@ -215,8 +226,10 @@ fn loops(gate: &Gate) -> Vec<Problem> {
         let number = pipeline.number;
         if pipeline.state == "stopped" {
             let title = format!("Pipeline {number} has stopped");
-            let action = "The log says why. The process ends with it; whoever runs it starts it again.";
-            return Some(Problem::new(Severity::Alarm, "stopped", gate, title, action));
+            let action = "Begun by a reload, it stands until SIGHUP tries it again; else the process ends with it, and whoever \
+                          runs it starts it again.";
+            let detail = gate.incidents.last().map(|event| event.what.clone());
+            return Some(Problem { detail, ..Problem::new(Severity::Alarm, "stopped", gate, title, action) });
         }
         let silent = pipeline.last_turn_ms.filter(|silent| *silent >= SILENT_MS)?;
         let title = format!("Pipeline {number} has waited for the brokers for {} s", silent / 1000);

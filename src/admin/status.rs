@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
+use super::configuration::Configuration;
 use super::history::{History, Rates, Totals};
 use super::http::State;
 use super::jobs::Job;
@@ -35,6 +36,8 @@ pub struct Status {
     pub now: String,
     /// What wants attention, the worst first; none where all is well.
     pub problems: Vec<Problem>,
+    /// Which configuration runs.
+    pub configuration: Configuration,
     /// The registry that all gates ask.
     pub registry: Registry,
     /// The gates and converters, by name.
@@ -194,12 +197,13 @@ impl Status {
         for pipeline in state.health.pipelines() {
             gates.entry(pipeline.gate().to_owned()).or_default().push(Seen::new(&pipeline, now));
         }
-        let registry = Registry::from(state.registry.board());
+        let registry = Registry::from(state.registry.get().board());
+        let configuration = state.configuration.board();
         let gate = |(name, seen): (String, Vec<Seen>)| {
-            let metrics = state.metrics.gate(&name);
+            let metrics = state.metrics.find(&name)?;
             let counts = metrics.outcomes();
             let totals = Totals::of(&counts);
-            let kind = state.kinds.get(&name).copied().unwrap_or("gate");
+            let kind = configuration.kind(&name);
             let mut gate = Gate::new((name, kind), seen);
             gate.totals = totals;
             gate.rates = history.rates(&gate.name, totals, now);
@@ -209,7 +213,7 @@ impl Status {
             if registry.since.is_some() {
                 gate.registry_is_away();
             }
-            gate
+            Some(gate)
         };
         let mut status = Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -217,7 +221,8 @@ impl Status {
             uptime_seconds: uptime.as_secs(),
             now: time(SystemTime::now()),
             problems: Vec::new(),
-            gates: gates.into_iter().map(gate).collect(),
+            configuration: Configuration::from(&configuration),
+            gates: gates.into_iter().filter_map(gate).collect(),
             migrations: state.jobs.list(),
             registry,
         };

@@ -1,13 +1,15 @@
-//! `sluice run`: all gates of one configuration, until a signal.
+//! `sluice run`: all gates of one configuration, until a signal; at SIGHUP the configuration is read again.
 
 use std::path::Path;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinError, JoinSet};
 
 use super::{Exit, Failure, load, mistakes};
+use crate::config;
 use crate::pipeline::{failpoint, watchdog};
 use crate::registry::survey;
-use crate::service::Service;
+use crate::service::{Error, Service, reload};
 use crate::telemetry::events::Stopping;
 use crate::telemetry::logging;
 
@@ -17,6 +19,8 @@ use crate::telemetry::logging;
 /// # Errors
 /// The configuration is wrong, or a pipeline cannot go on.
 pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
+    // From the first moment on, or whoever reloads too early would end the process.
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::fatal)?;
     let config = load(path)?;
     if config.gates.is_empty() {
         let problem = anyhow::anyhow!("gates: none are in '{}', and there is nothing to run", path.display());
@@ -36,16 +40,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
         return Err(mistakes(path, &found));
     }
     let mut service = Service::start(config).await.map_err(Failure::usage)?;
-    let failed = tokio::select! {
-        name = signals.next() => {
-            Stopping { why: name }.emit();
-            None
-        }
-        error = service.failed() => {
-            Stopping { why: "a pipeline failed" }.emit();
-            Some(error)
-        }
-    };
+    let failed = serve(&mut service, path, &mut signals, &mut hangup).await;
     tokio::select! {
         _ = service.stop() => {}
         name = signals.next() => return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}"))),
@@ -54,6 +49,34 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
         None => Ok(Exit::Done),
         Some(error) if error.is_configuration() => Err(Failure::usage(error)),
         Some(error) => Err(Failure::fatal(error)),
+    }
+}
+
+/// Runs until a signal, or until a pipeline cannot go on, which is returned. At SIGHUP the configuration is read again: one
+/// reading at a time, and one that comes meanwhile afterwards.
+async fn serve(service: &mut Service, path: &Path, signals: &mut Signals, hangup: &mut Signal) -> Option<Error> {
+    let mut reading = JoinSet::new();
+    loop {
+        tokio::select! {
+            name = signals.next() => {
+                Stopping { why: name }.emit();
+                return None;
+            }
+            error = service.failed() => {
+                Stopping { why: "a pipeline failed" }.emit();
+                return Some(error);
+            }
+            _ = hangup.recv(), if reading.is_empty() => {
+                tracing::info!("SIGHUP: the configuration is read again");
+                reading.spawn(reload::read(path.to_owned(), service.present()));
+            }
+            Some(read) = reading.join_next() => {
+                let broken = |error: JoinError| vec![config::Error::new("", format!("a bug of sluice: {error}"))];
+                if let Err(error) = service.take_over(read.unwrap_or_else(|error| Err(broken(error)))) {
+                    return Some(error);
+                }
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A gate reads topics named one by one, or all topics that match a pattern. Output topics and the subject may use the
 //! pattern's groups, so both are asked for by source topic: [`Gate::outputs`], [`Gate::policy_for`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroUsize;
 
@@ -15,7 +16,7 @@ use crate::gate::profile::Profile;
 use crate::gate::verdict::Route;
 
 /// One gate, or one converter: a gate whose policy makes every record one of the target's schema.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     /// The name; consumer group and transactional ID are made from it.
     pub name: String,
@@ -70,6 +71,20 @@ pub enum Sources {
     Topics(Vec<String>),
     /// All topics that match, internal ones (`__…`) left out.
     Pattern(Regex),
+}
+
+/// The order of topics says nothing.
+impl PartialEq for Sources {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Topics(one), Self::Topics(other)) => {
+                let sorted = |topics: &[String]| topics.iter().cloned().collect::<BTreeSet<_>>();
+                sorted(one) == sorted(other)
+            }
+            (Self::Pattern(one), Self::Pattern(other)) => one.as_str() == other.as_str(),
+            (Self::Topics(_), Self::Pattern(_)) | (Self::Pattern(_), Self::Topics(_)) => false,
+        }
+    }
 }
 
 impl fmt::Display for Sources {

@@ -14,13 +14,13 @@ pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The properties that the operator set, none of which Sluice owns; each is known to this build of librdkafka.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kafka {
     pub(super) properties: BTreeMap<String, Property>,
 }
 
 /// One librdkafka property.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Property {
     pub(super) value: Secret,
     /// Whether the value must not be printed.

@@ -13,9 +13,11 @@
 //! message prints the `${…}`.
 
 mod bounds;
+mod change;
 mod check;
 mod conflict;
 mod error;
+mod files;
 mod fingerprint;
 mod gate;
 mod kafka;
@@ -33,6 +35,7 @@ mod server_tls;
 mod template;
 mod users;
 
+pub use change::Changes;
 pub use error::Error;
 pub use gate::{Gate, Kind, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
@@ -51,6 +54,7 @@ use std::time::Duration;
 
 use crate::convert::mapping::Steps;
 use error::Mistakes;
+use files::Files;
 use raw::Node;
 
 /// A configuration that has passed every check.
@@ -84,6 +88,8 @@ pub struct Config {
     pub migrations: Vec<Migration>,
     /// The registry that this process serves, with `sluice registry serve`.
     pub registry_server: Option<RegistryServer>,
+    kafka_files: Files,
+    registry_files: Files,
 }
 
 /// The guarantee for every record.

@@ -8,7 +8,7 @@ use url::Url;
 use super::secret::Secret;
 
 /// The registry that names the schemas.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {
     /// Base addresses of one registry, tried in this order. Empty only where no gate checks anything.
     pub urls: Vec<Url>,
@@ -27,7 +27,7 @@ pub struct Registry {
 }
 
 /// How the client names itself to the registry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Auth {
     /// HTTP basic.
     Basic {
@@ -41,7 +41,7 @@ pub enum Auth {
 }
 
 /// Certificates, all PEM files.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// The authorities to trust instead of the public ones.
     pub ca: Option<PathBuf>,

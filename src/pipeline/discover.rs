@@ -6,7 +6,7 @@
 //! new topic is subscribed to once its outputs are there; one that cannot be served, or whose versions a mapping does not
 //! fit, is reported and left aside, the others go on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use super::routes::{Routes, Targets};
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault, Settings};
-use crate::config::{self, Repartition, Sources};
+use crate::config::{self, Config, Gate, Outputs, Repartition, Sources};
 use crate::gate::verdict::Route;
-use crate::kafka::topics::{self, Cluster, Needs, Plan, tool_options};
+use crate::kafka::topics::{self, Cluster, Needs, Plan, Topic, tool_options};
 use crate::record::Partition;
 use crate::telemetry::events::{GateStarted, TopicHeld, TopicReleased};
 use crate::telemetry::state::Topics;
@@ -37,7 +37,7 @@ pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) 
                 if routes.find(topic).is_some() {
                     continue;
                 }
-                if let Some(maker) = settings.config.maker(topic, &cluster.list().map_err(asking)?) {
+                if let Some(maker) = settings.latest.get().maker(topic, &cluster.list().map_err(asking)?) {
                     let why =
                         format!("source topic '{topic}' is not there yet: {} '{}' makes it", maker.word(), maker.name);
                     return Err(Fault::Abort(why));
@@ -58,7 +58,8 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
     let new: Vec<&str> = listed.iter().map(String::as_str).filter(is_new).collect();
     let mut good: Vec<String> = routes.topics().into_iter().map(str::to_owned).collect();
     let known = good.len();
-    let conflicts = |topics: &[String]| settings.config.conflicts(topics.iter().map(String::as_str));
+    let latest = settings.latest.get();
+    let conflicts = |topics: &[String]| latest.conflicts(topics.iter().map(String::as_str));
     let held = |topic: &str, detail: &str| {
         TopicHeld { topic, cause: HoldCause::Misconfigured, detail }.emit(&settings.probe);
     };
@@ -114,26 +115,12 @@ fn release_gone(probe: &Probe, listed: &BTreeSet<String>) {
 /// cannot be served.
 fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &str) -> Result<Option<String>, Fault> {
     let Some(outputs) = settings.gate.outputs(topic) else { return Ok(None) };
-    let mode = settings.gate.policy.mode;
-    let needs = Needs { mode, repartition: settings.gate.repartition };
-    let names: BTreeSet<String> = outputs.written(mode).chain([topic]).map(str::to_owned).collect();
-    let mut described = cluster.describe(&names).map_err(asking)?;
-    let plan = Plan::new(std::iter::once((topic, outputs.clone())), needs, &described);
-    if !plan.refusals.is_empty() {
-        let reasons: Vec<_> = plan.refusals.iter().map(ToString::to_string).collect();
-        return Ok(Some(reasons.join("; ")));
+    let Look { names, mut described, plan } = Look::at(&settings.gate, cluster, topic, &outputs).map_err(asking)?;
+    if let Some(reason) = plan_refusal(&settings.config, &plan, topic) {
+        return Ok(Some(reason));
     }
     let options = tool_options(&settings.config.kafka);
     if !plan.missing.is_empty() {
-        if !settings.config.create_topics {
-            let commands: Vec<_> = plan.missing.iter().map(|missing| missing.command(&options)).collect();
-            let missing: Vec<_> = plan.missing.iter().map(|missing| format!("'{}'", missing.name)).collect();
-            return Ok(Some(format!(
-                "output topics {} of '{topic}' do not exist, or this user may not see them: grant what `sluice check-config` prints, set 'create_topics: true', or create them:\n  {}",
-                missing.join(", "),
-                commands.join("\n  ")
-            )));
-        }
         match cluster.create(&plan.missing, &options) {
             Ok(()) => {}
             Err(error @ topics::Error::Create { .. }) => return Ok(Some(error.to_string())),
@@ -146,6 +133,52 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
     }
     routes.add(topic, Targets::new(&outputs, settings.gate.repartition, &described));
     Ok(None)
+}
+
+/// What a source topic and its outputs are now, and what the outputs need.
+struct Look {
+    names: BTreeSet<String>,
+    described: BTreeMap<String, Topic>,
+    plan: Plan,
+}
+
+impl Look {
+    fn at(gate: &Gate, cluster: &Cluster, topic: &str, outputs: &Outputs) -> Result<Self, topics::Error> {
+        let needs = Needs { mode: gate.policy.mode, repartition: gate.repartition };
+        let names: BTreeSet<String> = outputs.written(needs.mode).chain([topic]).map(str::to_owned).collect();
+        let described = cluster.describe(&names)?;
+        let plan = Plan::new(std::iter::once((topic, outputs.clone())), needs, &described);
+        Ok(Self { names, described, plan })
+    }
+}
+
+/// Returns why a named topic cannot be served as it is now, without making anything.
+pub(super) fn refusal(
+    config: &Config,
+    gate: &Gate,
+    cluster: &Cluster,
+    topic: &str,
+) -> Result<Option<String>, topics::Error> {
+    let Some(outputs) = gate.outputs(topic) else { return Ok(None) };
+    Ok(plan_refusal(config, &Look::at(gate, cluster, topic, &outputs)?.plan, topic))
+}
+
+fn plan_refusal(config: &Config, plan: &Plan, topic: &str) -> Option<String> {
+    if !plan.refusals.is_empty() {
+        let reasons: Vec<_> = plan.refusals.iter().map(ToString::to_string).collect();
+        return Some(reasons.join("; "));
+    }
+    if plan.missing.is_empty() || config.create_topics {
+        return None;
+    }
+    let options = tool_options(&config.kafka);
+    let commands: Vec<_> = plan.missing.iter().map(|missing| missing.command(&options)).collect();
+    let missing: Vec<_> = plan.missing.iter().map(|missing| format!("'{}'", missing.name)).collect();
+    Some(format!(
+        "output topics {} of '{topic}' do not exist, or this user may not see them: grant what `sluice check-config` prints, set 'create_topics: true', or create them:\n  {}",
+        missing.join(", "),
+        commands.join("\n  ")
+    ))
 }
 
 pub(super) fn asking(error: topics::Error) -> Fault {
@@ -164,7 +197,7 @@ pub(super) fn asking(error: topics::Error) -> Fault {
 }
 
 /// Joins an error and its causes.
-fn plain_chain(error: &dyn std::error::Error) -> String {
+pub(super) fn plain_chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

@@ -41,6 +41,7 @@ mod offsets;
 mod outage;
 mod output;
 mod positions;
+pub(crate) mod preflight;
 pub(crate) mod produce;
 mod rebalance;
 mod recover;
@@ -63,6 +64,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, Gate};
 use crate::registry::schemas::Schemas;
 use crate::telemetry::Probe;
+use crate::telemetry::current::Current;
 
 use fault::Fault;
 pub use run::run;
@@ -70,8 +72,10 @@ pub use run::run;
 /// What a pipeline is made of.
 #[derive(Debug)]
 pub struct Settings {
-    /// The whole configuration.
+    /// The whole configuration, of the time when the pipeline began.
     pub config: Arc<Config>,
+    /// That of the process now, which a reload may have replaced: what the other gates are.
+    pub latest: Arc<Current<Config>>,
     /// The gate that the pipeline belongs to.
     pub gate: Gate,
     /// Which of the gate's pipelines in this process it is, from 0.

@@ -13,7 +13,6 @@ mod listener;
 mod rates;
 mod routes;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -33,7 +32,7 @@ use crate::admin::tls::{self, Certificates};
 use crate::admin::{self, http};
 use crate::config::{self, Config, RegistryServer};
 use crate::telemetry::metrics::ServerFigures;
-use crate::telemetry::{Health, Metrics, RegistryState};
+use crate::telemetry::{Health, Metrics};
 
 /// Time between looks at the file of the users.
 const FILES_INTERVAL: Duration = Duration::from_secs(2);
@@ -107,10 +106,10 @@ impl Server {
         let mut tasks = JoinSet::new();
         let state = http::State {
             application: config.application.clone(),
-            kinds: BTreeMap::new(),
+            configuration: Arc::default(),
             metrics,
             health: Health::of_registry(node.ready()),
-            registry: Arc::new(RegistryState::default()),
+            registry: Arc::default(),
             users: admin::guard::users(&config.admin)?,
             certificates: shown,
             jobs: Jobs::default(),

@@ -5,6 +5,7 @@
 //! people soon, *info* is what an operator wants to read afterwards. No event carries a
 //! payload, a key or a header value.
 
+mod configuration;
 mod partitions;
 mod registry;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{error, info, warn};
 
+pub use self::configuration::{ConfigurationReloaded, GateBegins, GateEnds, GateStands, ReloadRefused};
 pub use self::partitions::{
     PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TopicHeld, TopicReleased,
 };

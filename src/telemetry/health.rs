@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,8 @@ pub const STUCK_TRANSACTIONS: u32 = 5;
 #[derive(Debug)]
 pub struct Health {
     epoch: Instant,
-    stuck_after: Duration,
+    /// In milliseconds.
+    stuck_after: AtomicU64,
     pipelines: Mutex<Vec<Arc<PipelineState>>>,
     /// Where the process is a registry: whether its log has been read.
     log: Option<Arc<AtomicBool>>,
@@ -81,15 +82,25 @@ impl Health {
     /// Creates the health of a process whose transactions time out after `transaction_timeout`.
     #[must_use]
     pub fn new(transaction_timeout: Duration) -> Arc<Self> {
-        let stuck_after = MIN_STUCK_AFTER.max(transaction_timeout * STUCK_TRANSACTIONS);
-        Arc::new(Self { epoch: Instant::now(), stuck_after, pipelines: Mutex::default(), log: None })
+        let health = Self::with(None);
+        health.allow(transaction_timeout);
+        Arc::new(health)
     }
 
     /// Creates the health of a process that serves a registry, and is ready once `is_read`.
     #[must_use]
     pub fn of_registry(is_read: Arc<AtomicBool>) -> Arc<Self> {
-        let (epoch, pipelines) = (Instant::now(), Mutex::default());
-        Arc::new(Self { epoch, stuck_after: MIN_STUCK_AFTER, pipelines, log: Some(is_read) })
+        Arc::new(Self::with(Some(is_read)))
+    }
+
+    fn with(log: Option<Arc<AtomicBool>>) -> Self {
+        let stuck_after = AtomicU64::new(millis(MIN_STUCK_AFTER));
+        Self { epoch: Instant::now(), stuck_after, pipelines: Mutex::default(), log }
+    }
+
+    /// Allows for transactions that time out after this, from now on: pipelines with shorter ones may be there still.
+    pub fn allow(&self, transaction_timeout: Duration) {
+        self.stuck_after.fetch_max(millis(transaction_timeout * STUCK_TRANSACTIONS), Ordering::Relaxed);
     }
 
     /// Adds a pipeline, which is starting; a second call for the same one replaces it.
@@ -99,6 +110,11 @@ impl Health {
         pipelines.retain(|old| (old.gate(), old.number()) != (gate, number));
         pipelines.push(Arc::clone(&state));
         state
+    }
+
+    /// Forgets a gate, all pipelines of which have ended.
+    pub fn forget(&self, gate: &str) {
+        self.lock().retain(|pipeline| pipeline.gate() != gate);
     }
 
     /// Returns all pipelines, in the order in which they were added.
@@ -157,13 +173,18 @@ impl Health {
 
     fn stuck_one(&self, state: &PipelineState, now: Instant) -> Option<Obstacle> {
         let silence = state.silence(now)?;
-        let stuck = silence > self.stuck_after && state.lock().phase != Phase::Stopped;
+        let stuck_after = Duration::from_millis(self.stuck_after.load(Ordering::Relaxed));
+        let stuck = silence > stuck_after && state.lock().phase != Phase::Stopped;
         stuck.then(|| Obstacle::Stuck { gate: state.gate().to_owned(), number: state.number(), silence })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<PipelineState>>> {
         self.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -213,5 +234,19 @@ mod tests {
         Probe::new(&metrics, &health, "orders", 0).beat(start);
         assert!(health.stuck(start + Duration::from_secs(1800)).is_empty(), "one call may take two timeouts");
         assert_eq!(health.stuck(start + Duration::from_secs(4501)).len(), 1);
+    }
+
+    #[test]
+    fn a_gate_that_has_gone_is_no_obstacle() {
+        let (health, metrics, start) = (Health::new(TIMEOUT), Metrics::new(), Instant::now());
+        let probes = ["orders", "clicks"].map(|gate| Probe::new(&metrics, &health, gate, 0));
+        probes.iter().for_each(|probe| probe.joined());
+        probes[0].beat(start);
+        probes[1].stopped();
+        health.forget("clicks");
+        assert!(health.not_ready(start).is_empty());
+        assert_eq!(health.pipelines().len(), 1);
+        health.allow(Duration::from_secs(900));
+        assert!(health.stuck(start + MIN_STUCK_AFTER * 2).is_empty(), "it may have longer transactions from now on");
     }
 }

@@ -8,6 +8,7 @@
 //! so that they equal the truth: [`GateMetrics::committed`] is the one place.
 
 mod clients;
+mod configuration;
 mod families;
 mod jobs;
 mod pipelines;
@@ -38,7 +39,7 @@ use self::topics::TopicCounters;
 use super::events::RebuildCause;
 use super::sample::Sampler;
 use super::sightings::{Sighting, Sightings};
-use super::{Health, HoldCause};
+use super::{ConfigurationState, Health, HoldCause};
 use crate::gate::extent::Extent;
 use crate::gate::tally::{OfSchema, Tally};
 use crate::gate::verdict::Route;
@@ -130,12 +131,32 @@ impl Metrics {
         pipelines::register(&self.registry, health);
     }
 
+    /// Adds how the configuration was read.
+    ///
+    /// # Panics
+    /// When it is called twice.
+    pub fn configuration(&self, state: Arc<ConfigurationState>) {
+        configuration::register(&self.registry, state);
+    }
+
     /// Returns the metrics of a gate; the same ones for all its pipelines.
     #[must_use]
     pub fn gate(&self, name: &str) -> Arc<GateMetrics> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(GateMetrics::new(name, &self.families));
         Arc::clone(gates.entry(name.to_owned()).or_insert_with(new))
+    }
+
+    /// Returns the metrics of a gate that is there.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Arc<GateMetrics>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Forgets a gate, all pipelines of which have ended, and its series.
+    pub fn forget(&self, name: &str) {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.families.forget(name);
     }
 
     /// Adds the registry client's counters; `read` is called at each [`Metrics::render`].

@@ -11,6 +11,8 @@
 //! pipeline never has to handle an error of its own reporting. No payload passes through
 //! here: events carry positions, codes, paths and schema IDs.
 
+pub mod configuration;
+pub mod current;
 pub mod events;
 pub mod health;
 pub mod hold;
@@ -22,6 +24,7 @@ mod sample;
 pub mod sightings;
 pub mod state;
 
+pub use configuration::ConfigurationState;
 pub use health::Health;
 pub use hold::HoldCause;
 pub use metrics::{ClientKind, GateMetrics, Metrics};

@@ -61,6 +61,8 @@ impl Config {
 pub(crate) struct Gate {
     process: Process,
     admin: u16,
+    /// Its configuration.
+    file: PathBuf,
     /// The network that it runs in, where that is not the tests' own.
     within: Option<Arc<Netns>>,
 }
@@ -102,12 +104,7 @@ impl Gate {
     }
 
     fn spawn_by(command: Command, within: Option<Arc<Netns>>, config: &Config, environment: &[(&str, &str)]) -> Self {
-        let text = |admin| {
-            let mut config = config.0.clone();
-            config["admin"]["listen"] = format!("127.0.0.1:{admin}").into();
-            serde_json::to_string_pretty(&config).unwrap()
-        };
-        Self::spawn_text(command, within, text, environment)
+        Self::spawn_text(command, within, |admin| text(config, admin), environment)
     }
 
     fn spawn_text(
@@ -121,7 +118,28 @@ impl Gate {
         let file = folder.path().join("sluice.yaml");
         std::fs::write(&file, config(admin)).unwrap();
         command.args(["run", "--config"]).arg(&file).env("NO_COLOR", "1").envs(environment.iter().copied());
-        Self { process: Process::start("sluice", command, folder), admin, within }
+        Self { process: Process::start("sluice", command, folder), admin, file, within }
+    }
+
+    /// Replaces the configuration as an operator does, without telling the process.
+    pub(crate) fn write(&self, config: &Config) {
+        std::fs::write(&self.file, text(config, self.admin)).unwrap();
+    }
+
+    /// Replaces the configuration, tells the process, and waits until it has read it; returns what `/status` says of that.
+    pub(crate) fn reload(&self, config: &Config) -> Value {
+        let reloads = || self.metrics().sum("sluice_config_reloads_total", &[]);
+        let before = reloads();
+        self.write(config);
+        self.signal("HUP");
+        super::wait_for("a reload", Duration::from_secs(60), || (reloads() > before).then_some(()));
+        self.status()["configuration"].clone()
+    }
+
+    /// Asks for `/status`.
+    pub(crate) fn status(&self) -> Value {
+        let answer = self.ask("/status").expect("/status answers");
+        serde_json::from_str(&answer.body).unwrap()
     }
 
     /// Asks the admin server; `None` while it does not answer.
@@ -236,6 +254,13 @@ impl Gate {
     pub(crate) fn records(&self, gate: &str) -> Counts {
         self.metrics().records(gate)
     }
+}
+
+/// Writes a configuration for a process whose admin server has this port.
+fn text(config: &Config, admin: u16) -> String {
+    let mut config = config.0.clone();
+    config["admin"]["listen"] = format!("127.0.0.1:{admin}").into();
+    serde_json::to_string_pretty(&config).unwrap()
 }
 
 /// Returns the program that the tests run: the one that Cargo has built with them, or what `SLUICE_TEST_BINARY` names,

@@ -1,6 +1,5 @@
 //! A process as the page sees it: gates whose pipelines report what real ones would.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,10 @@ use sluice::record::{Offset, Part, Partition, Position};
 use sluice::schema::avro::Schema;
 use sluice::schema::table::{Entry, Judgement, Need, Reading, SchemaTable, Slot, Source};
 use sluice::schema::{Format, SchemaId, SchemaRef, SchemaText, Subject, Version};
+use sluice::telemetry::current::Current;
 use sluice::telemetry::events::{BadRecord, PartitionHeld, PartitionsAssigned, RegistryUnavailable, TargetChanged};
 use sluice::telemetry::state::Topics;
-use sluice::telemetry::{Health, HoldCause, Metrics, Probe, RegistryState};
+use sluice::telemetry::{ConfigurationState, Health, HoldCause, Metrics, Probe, RegistryState};
 use sluice::violation::{ReasonCode, Violation};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -49,12 +49,14 @@ impl Shop {
         let registry = Arc::new(RegistryState::default());
         let probe = |name: &str| Probe::new(&metrics, &health, name, 0);
         let (orders, payments, converter) = (probe("orders"), probe("payments"), probe("orders-v2"));
+        let configuration = Arc::new(ConfigurationState::default());
+        configuration.serve("orders-v2", "converter");
         let state = State {
             application: "shop".into(),
-            kinds: BTreeMap::from([("orders-v2".to_owned(), "converter")]),
+            configuration: Arc::clone(&configuration),
             metrics,
             health,
-            registry: Arc::clone(&registry),
+            registry: Current::new(Arc::clone(&registry)),
             users,
             certificates: None,
             jobs: Jobs::default(),

@@ -42,7 +42,11 @@ impl Server {
         let health = Health::new(Duration::from_secs(15));
         let state = Arc::new(State {
             application: "shop".into(),
-            kinds: BTreeMap::from([("orders".into(), "converter")]),
+            configuration: {
+                let configuration = ConfigurationState::default();
+                configuration.serve("orders", "converter");
+                Arc::new(configuration)
+            },
             metrics: Metrics::new(),
             health,
             registry: Arc::default(),
@@ -145,6 +149,8 @@ async fn shows_what_pipelines_report() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0]["title"], "A partition waits: the registry does not answer");
     assert_eq!((&problems[0]["gate"], &problems[0]["places"]), (&json!("orders"), &json!(["raw-0"])));
+    let configuration = status["configuration"].as_object_mut().unwrap();
+    assert!(configuration.remove("since").unwrap().is_string());
     for volatile in ["problems", "now"] {
         status.as_object_mut().unwrap().remove(volatile);
     }
@@ -155,6 +161,8 @@ async fn shows_what_pipelines_report() {
             "application": "shop",
             "uptime_seconds": 0,
             "migrations": [],
+            "configuration":
+                { "reload": "none", "reloaded": null, "changes": null, "mistakes": [], "more_mistakes": 0 },
             "registry": { "state": "ok", "since": null, "error": null, "changed_ids": [], "gone_ids": [] },
             "gates": [{
                 "name": "orders",
@@ -183,8 +191,8 @@ async fn shows_what_pipelines_report() {
             }],
         })
     );
-    RegistryUnavailable { error: "no answer" }.emit(&server.state.registry);
-    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&server.state.registry);
+    RegistryUnavailable { error: "no answer" }.emit(&server.state.registry.get());
+    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&server.state.registry.get());
     let status = server.json("/status").await.1;
     assert_eq!(
         (&status["registry"]["state"], &status["registry"]["changed_ids"]),

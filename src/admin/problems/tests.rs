@@ -36,7 +36,7 @@ impl Process {
         PartitionsAssigned { partitions: &[0, 1, 2, 3].map(|number| (TOPIC, record::Partition(number))) }.emit(&probe);
         let state = State {
             application: "shop".to_owned(),
-            kinds: BTreeMap::new(),
+            configuration: Arc::default(),
             metrics,
             health,
             registry: Arc::default(),
@@ -160,16 +160,31 @@ fn a_lag_is_a_problem_when_it_grows_and_is_much() {
 #[test]
 fn alarms_come_first() {
     let process = Process::new();
-    RegistryUnavailable { error: "no answer" }.emit(&process.state.registry);
+    RegistryUnavailable { error: "no answer" }.emit(&process.state.registry.get());
     process.hold(0, HoldCause::UnknownSchema);
     let (cause, detail) = (HoldCause::Misconfigured, "'x' is not there");
     TopicHeld { topic: "x.raw", cause, detail }.emit(&process.probe);
-    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&process.state.registry);
+    SchemaChanged { id: SchemaId(7), advice: "look" }.emit(&process.state.registry.get());
     let kinds = process.kinds();
     assert_eq!(kinds[0], (Severity::Alarm, "misconfigured"));
     assert_eq!(kinds[1], (Severity::Alarm, "registry_changed"));
     assert_eq!(kinds.len(), 4);
     assert!(kinds[2..].iter().all(|(severity, _)| *severity == Severity::Warning), "{kinds:?}");
+}
+
+#[test]
+fn a_configuration_that_was_refused_is_a_problem_until_another_is_not() {
+    use crate::config::{Changes, Error};
+    use crate::telemetry::events::{ConfigurationReloaded, ReloadRefused};
+    let process = Process::new();
+    let mistakes = [Error::new("gates.orders.threads", "is no number"), Error::new("memory", "is too little")];
+    ReloadRefused { mistakes: &mistakes }.emit(&process.state.configuration);
+    assert_eq!(process.kinds(), [(Severity::Warning, "reload")]);
+    let problem = process.problems().remove(0);
+    assert_eq!(problem.detail.as_deref(), Some("gates.orders.threads: is no number"));
+    assert!(problem.since.is_some());
+    ConfigurationReloaded { changes: &Changes::default() }.emit(&process.state.configuration);
+    assert_eq!(process.kinds(), []);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use tracing::Level;
 
 use super::conflict;
 use super::error::{Error, Mistakes};
+use super::files::Files;
 use super::raw::Node;
 use super::section::Section;
 use super::{Admin, Config, Delivery, Gate, Kafka, Log, LogFormat, Registry, limits};
@@ -71,6 +72,8 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
 
     match mistakes.into_vec() {
         none if none.is_empty() => Ok(Config {
+            kafka_files: Files::of_kafka(&kafka),
+            registry_files: Files::of_registry(&registry),
             application: application.unwrap_or_default(),
             instance,
             create_topics,

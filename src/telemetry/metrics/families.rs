@@ -1,6 +1,9 @@
 //! The metric families: the one table of names, labels, help texts and buckets.
 
-use prometheus::core::Collector;
+use std::collections::HashMap;
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// Seconds; the commit interval (250 ms) and the transaction timeout (15 s) are bounds of their own, so that a look
@@ -140,6 +143,62 @@ impl ClientFamilies {
                 &["gate", "client"],
                 RTT_SECONDS,
             ),
+        }
+    }
+}
+
+impl Families {
+    /// Removes all series of a gate.
+    pub(super) fn forget(&self, gate: &str) {
+        for counters in [
+            &self.records,
+            &self.schemas,
+            &self.reduced,
+            &self.conversions,
+            &self.overtime,
+            &self.bytes,
+            &self.batches,
+            &self.transactions,
+            &self.rebuilds,
+            &self.rebalances,
+            &self.target_changes,
+            &self.limit_trips,
+            &self.clients.tx_bytes,
+            &self.clients.rx_bytes,
+        ] {
+            forget(counters, gate);
+        }
+        for gauges in [
+            &self.assigned,
+            &self.lag,
+            &self.held,
+            &self.target_version,
+            &self.clients.queue_bytes,
+            &self.clients.queue_records,
+            &self.clients.outbuf_requests,
+        ] {
+            forget(gauges, gate);
+        }
+        for histograms in [
+            &self.batch_records,
+            &self.transaction_seconds,
+            &self.commit_seconds,
+            &self.age_seconds,
+            &self.clients.rtt_seconds,
+        ] {
+            forget(histograms, gate);
+        }
+    }
+}
+
+/// Removes the series of one family that are a gate's.
+fn forget<T: MetricVecBuilder>(family: &MetricVec<T>, gate: &str) {
+    for series in family.collect().iter().flat_map(MetricFamily::get_metric) {
+        let labels: HashMap<&str, &str> =
+            series.get_label().iter().map(|label| (label.name(), label.value())).collect();
+        if labels.get("gate") == Some(&gate) {
+            // It was there a moment ago, and nobody else removes it.
+            family.remove(&labels).ok();
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::kafka::statistics::Broker;
 use crate::record::{Offset, Part};
 use crate::schema::table::{SchemaTable, Source};
 use crate::schema::{SchemaId, SchemaRef};
+use crate::telemetry::configuration::Reload;
 
 fn value(text: &str, series: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
@@ -270,6 +271,65 @@ fn bounds_the_number_of_topics_of_a_gate() {
     assert_eq!(text.matches("\nsluice_records_total{").count(), (MAX_TOPICS + 1) * Route::ALL.len());
     let other = r#"sluice_records_total{gate="orders",outcome="validated",reason="",topic="other"}"#;
     assert_eq!(value(&text, other), Some(MAX_TOPICS as f64));
+}
+
+/// Every family, so that a new one is not forgotten: a gate's series go with it, and come with zeros if it comes again.
+#[test]
+fn a_gate_that_has_gone_leaves_no_series() {
+    let (metrics, health) = (Metrics::new(), Health::new(Duration::from_secs(15)));
+    metrics.pipelines(Arc::clone(&health));
+    let busy = |name: &str| {
+        let probe = Probe::new(&metrics, &health, name, 0);
+        let gate = metrics.gate(name);
+        PartitionsAssigned { partitions: &[("raw", Partition(0))] }.emit(&probe);
+        probe.position("raw", Partition(0), Offset(3), Some(7));
+        probe.beat(Instant::now());
+        gate.committed(&of_schemas(0..300, |_| 1), Duration::ZERO, Duration::ZERO);
+        gate.batch(1);
+        gate.target(&Subject("orders-value".into()), Version(2));
+        gate.conversion(&Pair { from: "a".into(), to: "b".into(), way: "mapping" }).inc();
+        let report = Statistics { client: name.to_owned(), ..Statistics::default() };
+        ClientKind::ALL.into_iter().for_each(|kind| gate.statistics(kind, &report));
+    };
+    let of = |name: &str| metrics.render().matches(&format!("gate=\"{name}\"")).count();
+    ["orders", "clicks"].into_iter().for_each(busy);
+    let all = of("orders");
+    assert!(all > 100, "{all}");
+    assert_eq!(of("clicks"), all);
+    health.forget("clicks");
+    metrics.forget("clicks");
+    assert_eq!((of("clicks"), of("orders")), (0, all));
+    assert!(metrics.find("clicks").is_none());
+    busy("clicks");
+    assert_eq!(of("clicks"), all);
+}
+
+#[test]
+fn shows_which_configuration_runs() {
+    use crate::config::{Changes, Error};
+    use crate::telemetry::events::{ConfigurationReloaded, ReloadRefused};
+    let (metrics, state) = (Metrics::new(), Arc::new(ConfigurationState::default()));
+    metrics.configuration(Arc::clone(&state));
+    let shown = || {
+        let text = metrics.render();
+        let names = [
+            r#"sluice_config_reloads_total{result="applied"}"#,
+            r#"sluice_config_reloads_total{result="refused"}"#,
+            "sluice_config_last_reload_successful",
+        ];
+        names.map(|name| value(&text, name).unwrap())
+    };
+    assert_eq!(shown(), [0.0, 0.0, 1.0]);
+    let began = state.board().since;
+    let mistakes: Vec<_> = (0..30).map(|number| Error::new(format!("gates.{number}"), "is wrong")).collect();
+    ReloadRefused { mistakes: &mistakes }.emit(&state);
+    assert_eq!(shown(), [0.0, 1.0, 0.0]);
+    assert_eq!(state.board().since, began);
+    let Some(Reload::Refused { mistakes, more, .. }) = state.board().last else { panic!("refused") };
+    assert_eq!((mistakes.len(), more), (20, 10), "the page shows so many");
+    ConfigurationReloaded { changes: &Changes::default() }.emit(&state);
+    ConfigurationReloaded { changes: &Changes::default() }.emit(&state);
+    assert_eq!(shown(), [2.0, 1.0, 1.0]);
 }
 
 #[test]
