@@ -131,6 +131,7 @@ fn rendered() -> String {
     metrics.registry_server(ServerFigures::default).count(&"GET", "/subjects", 200, std::time::Duration::ZERO);
     metrics.application("shop");
     metrics.pipelines(Arc::clone(&health));
+    metrics.configuration(Arc::default());
     let probe = Probe::new(&metrics, &health, "orders", 0);
     probe.beat(std::time::Instant::now());
     PartitionsAssigned { partitions: &[("orders.raw", Partition(0))] }.emit(&probe);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::gate::{Config, Gate};
 use common::kafka::{Cluster, Hold};
+use common::load::Load;
 use common::process::free_port;
 use common::scene::{Line, Scene};
 use common::traffic::{Class, Policy};
@@ -15,6 +16,9 @@ use common::{seed, wait_for};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Records per second of a load.
+const RATE: u32 = 300;
 
 /// The configuration of some of the scene's gates.
 fn only(scene: &Scene, gates: &[&str]) -> Config {
@@ -74,55 +78,60 @@ fn gates_come_change_and_go_beside_one_that_goes_on() {
     let (orders, clicks) = (add(&mut scene, "orders"), add(&mut scene, "clicks"));
     let scene = scene;
     let (alone, both) = (only(&scene, &["orders"]), scene.config());
-    let gate = &mut Gate::start(&alone);
-    let planned = |line: &Line, seed| line.traffic(seed).mixed(6_000, &Class::usual());
-    std::thread::scope(|scope| {
-        let loads = [&orders, &clicks].map(|line| {
-            let planned = planned(line, seed);
-            let scene = &scene;
-            scope.spawn(move || scene.send_paced(line, planned, 400))
+    let changed = both.clone().set("/gates/clicks/threads", 2);
+    let mut gate = Gate::start(&alone);
+    let load = Load::new(&scene, &orders, seed, RATE);
+    let untouched = std::thread::scope(|scope| {
+        let _ending = load.ending();
+        scope.spawn(|| load.run());
+        goes_on(&gate, "orders");
+        let untouched = touched(&gate, "orders");
+        let of_clicks = Load::new(&scene, &clicks, seed, RATE);
+        std::thread::scope(|scope| {
+            let _ending = of_clicks.ending();
+            scope.spawn(|| of_clicks.run());
+            assert_applied(&gate.reload(&both), "added clicks");
+            gate.wait_ready();
+            goes_on(&gate, "clicks");
+            assert_applied(&gate.reload(&changed), "changed clicks");
+            gate.wait_ready();
+            goes_on(&gate, "clicks");
+            mistakes_change_nothing(&gate, &changed);
+            goes_on(&gate, "clicks");
         });
-        goes_on(gate, "orders");
-        let untouched = touched(gate, "orders");
-
-        assert_applied(&gate.reload(&both), "added clicks");
-        gate.wait_ready();
-        goes_on(gate, "clicks");
-
-        let changed = both.clone().set("/gates/clicks/threads", 2);
-        assert_applied(&gate.reload(&changed), "changed clicks");
-        gate.wait_ready();
-        goes_on(gate, "clicks");
-
-        // Every mistake is told, and nothing is touched by a file that has some.
-        let clicks_before = touched(gate, "clicks");
-        let wrong = changed.clone().set("/gates/orders/tombstones", "keep").set("/memory", "1KiB").set("/kafkas", 1);
-        let told = mistakes(&gate.reload(&wrong));
-        for key in ["gates.orders.tombstones", "memory", "kafkas"] {
-            assert!(told.contains(&format!("{key}: ")), "{told}");
-            assert!(gate.log().contains(&format!("{key}: ")), "the log tells '{key}'");
-        }
-        let problems = gate.status()["problems"].clone();
-        assert!(problems.as_array().unwrap().iter().any(|problem| problem["kind"] == "reload"), "{problems}");
-        assert_eq!(gate.metrics().sum("sluice_config_last_reload_successful", &[]), 0.0);
-        // Mended, it is what runs already.
-        assert_applied(&gate.reload(&changed), "no gate has changed");
-        assert_eq!(gate.metrics().sum("sluice_config_last_reload_successful", &[]), 1.0);
-        goes_on(gate, "clicks");
-        assert_eq!(touched(gate, "clicks"), clicks_before);
-
-        let [sent_orders, sent_clicks] = loads.map(|load| load.join().unwrap());
+        let sent = of_clicks.finish(&scene.kafka);
         // What was counted before the change goes on being counted.
-        scene.verify(&clicks, &sent_clicks, Some(gate));
+        scene.verify(&clicks, &sent, Some(&gate));
         assert_applied(&gate.reload(&alone), "removed clicks");
         wait_for("the end of the gate", LIMIT, || (gate.status()["gates"].as_array()?.len() == 1).then_some(()));
         let metrics = gate.ask("/metrics").unwrap().body;
         assert!(!metrics.contains("gate=\"clicks\"") && metrics.contains("gate=\"orders\""), "{metrics}");
         assert_eq!(scene.kafka.members(&scene.group(&clicks)), 0, "the group was left");
         gate.wait_ready();
-        assert_eq!(touched(gate, "orders"), untouched);
-        scene.verify(&orders, &sent_orders, Some(gate));
+        goes_on(&gate, "orders");
+        untouched
     });
+    let sent = load.finish(&scene.kafka);
+    scene.verify(&orders, &sent, Some(&gate));
+    assert_eq!(touched(&gate, "orders"), untouched);
+}
+
+/// Every mistake is told, and no gate is touched by a file that has some, nor by what runs already.
+fn mistakes_change_nothing(gate: &Gate, running: &Config) {
+    let before = touched(gate, "clicks");
+    let wrong = running.clone().set("/gates/orders/tombstones", "keep").set("/memory", "1KiB").set("/kafkas", 1);
+    let told = mistakes(&gate.reload(&wrong));
+    let log = gate.log();
+    for key in ["gates.orders.tombstones: ", "memory: ", "kafkas: "] {
+        assert!(told.contains(key) && log.contains(key), "no '{key}' in {told}");
+    }
+    let status = gate.status();
+    let problems = status["problems"].as_array().unwrap();
+    assert!(problems.iter().any(|problem| problem["kind"] == "reload"), "{problems:?}");
+    assert_eq!(gate.metrics().sum("sluice_config_last_reload_successful", &[]), 0.0);
+    assert_applied(&gate.reload(running), "no gate has changed");
+    assert_eq!(gate.metrics().sum("sluice_config_last_reload_successful", &[]), 1.0);
+    assert_eq!(touched(gate, "clicks"), before);
 }
 
 /// What cannot work is found before anything stops: what only a restart changes, topics that are missing, brokers and a

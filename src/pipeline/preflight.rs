@@ -18,8 +18,8 @@ pub(crate) enum Found {
     Silent(String),
 }
 
-/// Looks at the topics of some gates of a configuration. Waits for the brokers.
-pub(crate) fn look(config: &Config, gates: &BTreeSet<String>) -> Found {
+/// Looks at the topics of some gates of a configuration that is to follow another one. Waits for the brokers.
+pub(crate) fn look(before: &Config, config: &Config, gates: &BTreeSet<String>) -> Found {
     let gates: Vec<&Gate> = config.gates.iter().filter(|gate| gates.contains(&gate.name)).collect();
     if gates.is_empty() {
         return Found::Mistakes(Vec::new());
@@ -32,7 +32,10 @@ pub(crate) fn look(config: &Config, gates: &BTreeSet<String>) -> Found {
         Ok(there) => there,
         Err(error) => return Found::Silent(discover::plain_chain(&error)),
     };
+    // A conflict that is there already has its topic left aside, and is no reason to refuse what may mend it.
+    let known = before.conflicts(there.iter().map(String::as_str));
     let mut mistakes = config.conflicts(there.iter().map(String::as_str));
+    mistakes.retain(|conflict| !known.contains(conflict));
     mistakes.extend(timeout(config, &cluster));
     for gate in gates {
         let Sources::Topics(topics) = &gate.source else { continue };

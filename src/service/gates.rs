@@ -135,6 +135,7 @@ impl Gates {
     fn spawn(&mut self, begin: &Begin) -> Result<(), Error> {
         let Begin { gate, by_reload, .. } = begin;
         self.reports.configuration.serve(&gate.name, gate.word());
+        self.reports.metrics.gate(&gate.name).forget_targets();
         let stop = Stop::default();
         let mut running =
             Running { stop: stop.clone(), pipelines: 0, by_reload: *by_reload, stands: false, leaves_to: None };
@@ -261,3 +262,6 @@ fn thread(settings: Settings, ended: mpsc::UnboundedSender<Ended>) -> Result<(),
     };
     thread::Builder::new().name(name).spawn(run).map(drop).map_err(Error::Thread)
 }
+
+#[cfg(test)]
+mod tests;

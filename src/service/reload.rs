@@ -90,8 +90,8 @@ async fn other_registry(config: &Config) -> Result<(Client, Option<Disk>), Error
 async fn of_brokers(present: &Present, config: &Config, changes: &Changes) -> Vec<Error> {
     let are_others = !config.same_brokers(&present.config);
     let begins: BTreeSet<String> = changes.added.union(&changes.changed).cloned().collect();
-    let whole = config.clone();
-    let found = tokio::time::timeout(BROKERS_LIMIT, aside(move || preflight::look(&whole, &begins))).await;
+    let (before, whole) = (Arc::clone(&present.config), config.clone());
+    let found = tokio::time::timeout(BROKERS_LIMIT, aside(move || preflight::look(&before, &whole, &begins))).await;
     let silent = match found {
         Ok(Some(Found::Mistakes(mistakes))) => return mistakes,
         Ok(Some(Found::Silent(why))) => why,

@@ -337,6 +337,15 @@ impl GateMetrics {
         subjects.insert(subject.clone());
     }
 
+    /// Forgets the targets, since the gate begins anew and may have others.
+    pub fn forget_targets(&self) {
+        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        for subject in std::mem::take(&mut *subjects) {
+            // It is there, for it was set.
+            self.families.target_version.remove_label_values(&[self.gate.as_str(), &*subject.0]).ok();
+        }
+    }
+
     /// Takes over what a Kafka client reports; sums are over the clients of all pipelines of the gate.
     pub fn statistics(&self, client: ClientKind, report: &Statistics) {
         self.clients[client as usize].lock().unwrap_or_else(PoisonError::into_inner).update(report);

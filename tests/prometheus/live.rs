@@ -150,8 +150,16 @@ fn every_query_has_data_and_a_bad_deploy_fires_its_alert() {
         drop(ending);
     });
     assert_no_lag_at_markers(stage, &prometheus);
-    let quiet: BTreeSet<_> =
-        ["SluiceSchemaChanged", "SluiceFencedTwice", "SluiceLoopStuck", "SluiceRestarting", "SluiceAbsent"].into();
+    let quiet: BTreeSet<_> = [
+        "SluiceSchemaChanged",
+        "SluiceFencedTwice",
+        "SluiceConfigReloadFailed",
+        "SluiceGateStopped",
+        "SluiceLoopStuck",
+        "SluiceRestarting",
+        "SluiceAbsent",
+    ]
+    .into();
     // A machine that stands still is late with a scrape, too.
     wait_for("all other alerts to be quiet", SEEN, || {
         prometheus.firing().iter().all(|name| !quiet.contains(name.as_str())).then_some(())

@@ -123,6 +123,8 @@ function left(problem) {
 
 function events() {
   const all = status.gates.flatMap((gate) => gate.incidents.map((event) => ({ gate: gate.name, ...event })));
+  const { reload, reloaded, changes } = status.configuration;
+  if (reloaded) all.push({ gate: "reload", at: reloaded, what: reload === "applied" ? `applied: ${changes}` : "refused: nothing has changed" });
   all.sort((a, b) => (a.at < b.at ? 1 : -1));
   if (!all.length) return [];
   return [h("h2", { key: "name" }, "Recent events"),
@@ -135,7 +137,7 @@ function events() {
 function foot() {
   const registry = status.registry.state === "ok" ? "registry answers" : "registry does not answer";
   return [h("span", null, `Sluice ${status.version}`), h("span", null, `up for ${span(status.uptime_seconds)}`),
-    h("span", null, registry), h("a", { href: "status" }, "as JSON")];
+    h("span", null, registry), h("span", null, `configuration of ${since(status.configuration.since, now())}`), h("a", { href: "status" }, "as JSON")];
 }
 
 // A page that nobody sees keeps no stream, of which a browser has six and the server few.
