@@ -7,7 +7,7 @@ use crate::telemetry::state::Phase;
 
 fn config(threads: usize) -> Arc<Config> {
     let text = format!(
-        "application: shop\nkafka: {{ bootstrap.servers: '127.0.0.1:1' }}\n\
+        "application: shop\nkafka: {{ bootstrap.servers: '127.0.0.1:1' }}\nregistry: {{ url: 'http://127.0.0.1:1' }}\n\
          gates:\n  orders: {{ source: raw, validated: good, value: {{ format: any }}, threads: {threads} }}\n"
     );
     let environment = Environment { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
