@@ -52,5 +52,6 @@ pub mod schema;
 pub mod service;
 pub mod tail;
 pub mod telemetry;
+pub mod transactions;
 pub mod violation;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! What a user can say of dead letters: `sluice dead-letters`.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -18,7 +19,7 @@ pub enum DeadLettersCommand {
     Show(DeadLettersShow),
     /// Count them by reason, schema and hour, with first, last and how many keys are concerned
     Stats(DeadLettersStats),
-    /// Judge them by the registry's schemas of today, and say which would pass; nothing is written
+    /// Judge them by the registry's schemas of today, and send those that pass, exactly once
     Redrive(DeadLettersRedrive),
     /// List the redrives of a topic: who, when, which dead letters, and what became of them
     Runs(DeadLettersRuns),
@@ -42,6 +43,12 @@ pub struct DeadLettersRedrive {
     /// Pass over records that have become dead letters more often
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_attempts: u32,
+    /// Send so many records per second at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "run")]
+    pub rate: Option<u32>,
+    /// Do it; without this, nothing is written
+    #[arg(long)]
+    pub run: bool,
     /// Where the configuration is.
     #[command(flatten)]
     pub file: ConfigFile,
@@ -209,6 +216,29 @@ enum PartName {
 }
 
 impl Filters {
+    /// Returns what was asked for by its options, as it was given but for times, which are those that were meant.
+    #[must_use]
+    pub fn given(&self) -> BTreeMap<String, Vec<String>> {
+        let texts = |values: &[String]| values.to_vec();
+        let number = |value: Option<i64>| value.iter().map(ToString::to_string).collect();
+        let range = |range: &RangeInclusive<i64>| format!("{}..{}", range.start(), range.end());
+        let part = |part: &PartName| if *part == PartName::Key { "key" } else { "value" }.to_owned();
+        let all = [
+            ("reason", texts(&self.reasons)),
+            ("gate", texts(&self.gates)),
+            ("subject", texts(&self.subjects)),
+            ("schema", self.schemas.iter().map(ToString::to_string).collect()),
+            ("source", texts(&self.sources)),
+            ("source-partition", self.partitions.iter().map(ToString::to_string).collect()),
+            ("source-offsets", self.offsets.iter().map(range).collect()),
+            ("since", number(self.since)),
+            ("until", number(self.until)),
+            ("path", self.path.iter().cloned().collect()),
+            ("part", self.part.iter().map(part).collect()),
+        ];
+        all.into_iter().filter(|(_, given)| !given.is_empty()).map(|(name, given)| (name.to_owned(), given)).collect()
+    }
+
     /// Returns what was asked for as a filter.
     #[must_use]
     pub fn filter(&self) -> Filter {

@@ -20,15 +20,13 @@ use super::error::Error;
 use super::intake::Intake;
 use super::lane::{Lane, Stopped};
 use super::offsets::Spot;
-use super::pace::Pace;
 use super::reading::position;
 use super::relay::Relay;
 use super::state::{Checkpoint, Job};
-use super::trouble::Trouble;
-use super::writer::Writer;
 use crate::kafka::ffi::TopicHandle;
 use crate::pipeline::failpoint::{self, Point};
 use crate::pipeline::letter;
+use crate::transactions::{Pace, Trouble, Writer};
 
 /// Records after which a transaction ends however young it is: what is kept of each is beside the budget of memory.
 const MOST_STAGED: usize = 100_000;

@@ -21,16 +21,14 @@ use super::convert::Conversions;
 use super::copy::{Copy, Turn};
 use super::error::Error;
 use super::fences::Fences;
-use super::refused::Refused;
 use super::schemas::Schemas;
 use super::state::{Checkpoint, Job};
 use super::store;
-use super::trouble::Trouble;
-use super::writer::Writer;
 use crate::kafka::clients::Sizes;
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
 use crate::pipeline::watchdog::{self, Call, Told, Watch};
+use crate::transactions::{Refused, Trouble, Writer};
 
 /// Pause before a lane begins anew; doubled with each attempt that has copied nothing.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -33,8 +33,7 @@ const OF_TOPICS: u64 = 2;
 /// Bytes of runs in one piece: far below what topics take in a record by default.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// A partition and an offset in it.
-pub type Spot = (i32, i64);
+pub use crate::transactions::Spot;
 
 /// An offset of each partition of a topic; what it is used for says which one.
 pub type Offsets = BTreeMap<i32, i64>;

@@ -19,11 +19,11 @@ use super::offsets::{Map, Offsets};
 use super::reading::{ends, extent};
 use super::state::{Job, State};
 use super::store;
-use super::writer::Writer;
 use crate::kafka::clients::Sizes;
 use crate::kafka::topics::MAX_MESSAGE_BYTES;
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
+use crate::transactions::Writer;
 
 /// How long a running lane may take for a transaction beyond the commit interval, before the lanes are taken.
 const LANE: Duration = Duration::from_secs(2);

@@ -12,11 +12,11 @@ use super::lane::Stopped;
 use super::settle::SIZES;
 use super::state::{GROUP, IMPORT, Import, JOB, Job, Moved};
 use super::store;
-use super::writer::Writer;
 use crate::kafka::clients::Sizes;
 use crate::kafka::ffi::Outgoing;
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
+use crate::transactions::Writer;
 
 /// The number of a lane that there is never: its `transactional.id` writes what is open in the target's registry.
 pub(super) const IMPORTS: i32 = MOST_LANES + 1;

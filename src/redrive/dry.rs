@@ -6,23 +6,31 @@ use rdkafka::Message as _;
 use rdkafka::message::BorrowedMessage;
 use tokio::runtime::Handle;
 
-use super::judge::{Judge, Judged};
+use super::judge::Judge;
 use super::report::Report;
-use super::{Error, Order};
+use super::sort::{Author, Sorted, entry, sort};
+use super::{Error, Order, PURPOSE};
 use crate::config::Config;
-use crate::dead_letters::Letter;
-use crate::kafka::ffi;
+use crate::dead_letters::state::Fate;
+use crate::dead_letters::{Ledger, Letter};
 use crate::kafka::reading::{self, Met, Reading, Start};
+use crate::kafka::topics::{Cluster, PATIENCE};
+use crate::kafka::{dead_letters, ffi};
 use crate::record::{Offset, Partition};
 
 /// Judges the dead letters that are there now; `progress` hears how many were read, of how many at most.
 ///
 /// # Errors
-/// The cluster or the registry does not answer.
+/// The cluster or the registry does not answer, or what earlier redrives have written cannot be read.
 pub fn run(config: &Config, order: &Order, runtime: &Handle, progress: &dyn Fn(usize, usize)) -> Result<Report, Error> {
-    let reading = Reading::open(config, super::PURPOSE)?;
+    let reading = Reading::open(config, PURPOSE)?;
     let topics = reading.topics()?;
     let partitions = topics.get(&order.topic).ok_or_else(|| reading::Error::NoTopic(order.topic.clone()))?;
+    let mut damaged = Ok(());
+    let id = || dead_letters::id(&Cluster::connect(&config.kafka, PATIENCE)?, &order.topic);
+    let ledger = dead_letters::look(&reading, (&order.topic, id), &topics, |found| damaged = Err(found))?;
+    damaged.map_err(dead_letters::Error::from)?;
+    let mut ledger = ledger.unwrap_or_else(|| Ledger::new(None));
     let start = order.filter.since.map_or(Start::Earliest, Start::Time);
     let spans = reading.spans(&order.topic, partitions, start)?;
     let of = spans.iter().map(|span| usize::try_from(span.to - span.from).unwrap_or(0)).sum();
@@ -32,32 +40,34 @@ pub fn run(config: &Config, order: &Order, runtime: &Handle, progress: &dyn Fn(u
         if let Met::Record(message) = met {
             done += 1;
             progress(done, of);
-            take(message, order, &mut judge, &mut report)?;
+            take(message, order, (&mut judge, &mut ledger), &mut report)?;
         }
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
     Ok(report)
 }
 
-fn take(message: &BorrowedMessage<'_>, order: &Order, judge: &mut Judge, report: &mut Report) -> Result<(), Error> {
+fn take(
+    message: &BorrowedMessage<'_>,
+    order: &Order,
+    (judge, ledger): (&mut Judge, &mut Ledger),
+    report: &mut Report,
+) -> Result<(), Error> {
     let headers = ffi::headers(message);
     let letter = Letter::read(&headers);
-    if !order.filter.matches(&letter, message.timestamp().to_millis()) {
-        return Ok(());
-    }
-    report.read += 1;
-    loop {
-        match judge.judge(message, &headers, &letter) {
-            Judged::Lacks(needs) => judge.ask(&needs)?,
-            Judged::Passes { topic, partition } => {
-                tracing::trace!(topic, partition, offset = message.offset(), "passes");
-                break report.pass(&topic);
-            }
-            Judged::Fails(finding) => {
-                break report.fail(&finding, (Partition(message.partition()), Offset(message.offset())));
-            }
-            Judged::Over(why) => break report.pass_over(why),
+    let place = (message.partition(), message.offset());
+    let sorted = loop {
+        match sort((message, &headers, &letter), order, judge, ledger) {
+            Sorted::Lacks(needs) => judge.ask(&needs)?,
+            sorted => break sorted,
         }
+    };
+    if let Sorted::Passes(passes) = &sorted {
+        // Another dead letter of the same record would be passed over.
+        let fate = Fate::Redriven { topic: &passes.topic, partition: passes.partition };
+        let nobody = Author { topic: "", run: "", time: 0 };
+        ledger.note(place, &entry(nobody, (&headers, &letter), fate, &passes.hash));
     }
+    report.count(&sorted, (Partition(place.0), Offset(place.1)));
     Ok(())
 }

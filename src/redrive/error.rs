@@ -1,6 +1,8 @@
 //! Why a redrive cannot go on.
 
-use crate::kafka::reading;
+use std::time::Duration;
+
+use crate::kafka::{dead_letters, reading};
 use crate::registry::client;
 use crate::registry::schemas;
 
@@ -10,6 +12,22 @@ pub enum Error {
     /// The topics cannot be read.
     #[error(transparent)]
     Reading(#[from] reading::Error),
+    /// What became of dead letters before cannot be read, or kept.
+    #[error(transparent)]
+    Letters(#[from] dead_letters::Error),
+    /// Somebody else goes on.
+    #[error(
+        "another redrive of '{topic}' has taken over, or this one stood still for longer than its transactions may take ({timeout:?}): it ends, and what it has committed counts"
+    )]
+    Taken {
+        /// The dead-letter topic.
+        topic: String,
+        /// The transaction timeout.
+        timeout: Duration,
+    },
+    /// The cluster refuses for good.
+    #[error("the redrive cannot go on: {0}")]
+    Kafka(String),
     /// The registry does not answer, or lacks what the configuration names.
     #[error("the registry has no answer: {0}")]
     Schemas(#[from] schemas::Error),
@@ -33,7 +51,14 @@ impl Error {
         match self {
             Self::Reading(error) => error.is_usage(),
             Self::Schemas(error) => matches!(error, schemas::Error::Target(_)),
+            Self::Letters(error) => error.is_usage(),
             Self::Client(_) | Self::NoGate { .. } => true,
+            Self::Taken { .. } | Self::Kafka(_) => false,
         }
+    }
+
+    /// Tells whether the cluster was asked and did not answer, so that it may later.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Reading(_) | Self::Letters(_)) && !self.is_usage()
     }
 }

@@ -20,12 +20,13 @@ use crate::dead_letters::{Letter, Origin};
 use crate::gate::Gate;
 use crate::gate::dead_letter;
 use crate::gate::policy::Mode;
+use crate::gate::profile::Profile;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Finding, Needs, Route, Verdict};
 use crate::kafka::ffi::Headers;
 use crate::kafka::murmur2;
 use crate::pipeline::slow::clock;
-use crate::record::{Offset, Part, Partition, Position, Record, Value};
+use crate::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use crate::registry::client::Client;
 use crate::registry::schemas::{self, Answer, Question, Schemas};
 use crate::schema::table::{Entry, Need, Refusal, SchemaTable, Source};
@@ -45,6 +46,8 @@ struct Rules {
 pub(super) enum Judged {
     /// The record passes, and would go there.
     Passes {
+        /// The gate, by its number.
+        gate: usize,
         /// The topic.
         topic: String,
         /// The partition.
@@ -112,7 +115,7 @@ impl Judge {
     pub(super) fn judge(
         &mut self,
         message: &BorrowedMessage<'_>,
-        headers: &Headers<'_>,
+        headers: &[Header<'_>],
         letter: &Letter<'_>,
     ) -> Judged {
         let (source, position) = match self.begin(headers, letter) {
@@ -122,7 +125,7 @@ impl Judge {
         let rules = &self.rules[source.0 as usize];
         let profiles = &self.gates[rules.number].profiles;
         let own: Headers<'_> =
-            headers.iter().filter(|header| !dead_letter::is_taken_off(header.name, profiles)).copied().collect();
+            headers.iter().filter(|header| !is_taken_off(header.name, profiles, letter.origin)).copied().collect();
         let record = Record {
             position,
             timestamp: timestamp(message, letter),
@@ -139,8 +142,13 @@ impl Judge {
         }
     }
 
+    /// Returns the sets of headers that dead letters of a gate have beside ours.
+    pub(super) fn profiles(&self, gate: usize) -> &[Profile] {
+        &self.gates[gate].profiles
+    }
+
     /// Finds the rules and the place of a record, or why it is not judged.
-    fn begin<'l>(&mut self, headers: &Headers<'_>, letter: &Letter<'l>) -> Result<(Source, Position<'l>), Why> {
+    fn begin<'l>(&mut self, headers: &[Header<'_>], letter: &Letter<'l>) -> Result<(Source, Position<'l>), Why> {
         if dead_letter::is_truncated(headers) {
             return Err(Why::Truncated);
         }
@@ -187,7 +195,7 @@ impl Judge {
         let key = self.rewrite.part(Part::Key).or(record.key);
         let partition = if is_spread { murmur2::partition(key, partition, count) } else { partition };
         if (0..count).contains(&partition) {
-            Judged::Passes { topic: topic.to_owned(), partition }
+            Judged::Passes { gate: rules.number, topic: topic.to_owned(), partition }
         } else {
             Judged::Over(Why::NoDestination)
         }
@@ -217,6 +225,17 @@ impl Judge {
         self.table.insert(need, entry);
         Ok(())
     }
+}
+
+/// Tells whether a header is the dead letter's and not its record's.
+pub(super) fn is_taken_off(name: &str, profiles: &[Profile], origin: Origin) -> bool {
+    let others = match origin {
+        Origin::Connect => &[Profile::Connect][..],
+        Origin::Streams => &[Profile::Streams],
+        Origin::Spring => &[Profile::Spring],
+        Origin::Sluice | Origin::Unknown => &[],
+    };
+    dead_letter::is_taken_off(name, profiles) || dead_letter::is_taken_off(name, others)
 }
 
 /// Returns the time of the record: a dead letter's own is mostly that of its log.

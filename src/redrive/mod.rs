@@ -7,12 +7,18 @@
 //! ```
 //! What is judged is the record: its dead-letter headers are taken off, its position is the one in its source. The rules are those of
 //! the gate or converter that the dead letter names, as the configuration has them now, and the decision is the gate's own
-//! ([`crate::gate::Gate::decide`]). [`dry`] does that and writes nothing.
+//! ([`crate::gate::Gate::decide`]). [`dry`] does that and writes nothing; [`run`] sends, and keeps what became of each dead letter in
+//! the state topic ([`crate::dead_letters::state`]), in the transaction of its record.
 
+pub mod audit;
 pub mod dry;
 mod error;
 mod judge;
+mod leave;
 pub mod report;
+pub mod run;
+mod sending;
+mod sort;
 
 pub use self::error::Error;
 
@@ -34,6 +40,8 @@ pub struct Order {
     pub to: To,
     /// How often a record may have become a dead letter.
     pub max_attempts: u32,
+    /// Records per second that are sent; none: as fast as it goes.
+    pub rate: Option<u32>,
 }
 
 /// Where records go that pass.

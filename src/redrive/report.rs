@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::sort::Sorted;
 use crate::gate::verdict::Finding;
 use crate::record::{Offset, Partition};
 use crate::schema::{SchemaRef, Subject, Version};
@@ -15,8 +16,7 @@ const EXAMPLES: usize = 3;
 const FAULTS: usize = 1_000;
 
 /// Why a dead letter is passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
     /// It was redriven before.
     Redriven,
@@ -39,6 +39,22 @@ pub enum Why {
 }
 
 impl Why {
+    /// Returns the stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Redriven => "redriven",
+            Self::SameRecord => "same_record",
+            Self::Attempts => "attempts",
+            Self::Truncated => "truncated",
+            Self::NoSource => "no_source",
+            Self::NoGate => "no_gate",
+            Self::NotRead => "not_read",
+            Self::Dropped => "dropped",
+            Self::NoDestination => "no_destination",
+        }
+    }
+
     /// Says it in words.
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -106,21 +122,31 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts one that passes.
-    pub(super) fn pass(&mut self, topic: &str) {
+    /// Counts a dead letter by what is to be done with it.
+    pub(super) fn count(&mut self, sorted: &Sorted, at: (Partition, Offset)) {
+        match sorted {
+            Sorted::NotMeant | Sorted::Lacks(_) => return,
+            Sorted::Passes(passes) => self.pass(&passes.topic),
+            Sorted::Fails(finding) => self.fail(finding, at),
+            Sorted::Over(why) => *self.over.entry(*why).or_default() += 1,
+        }
+        self.read += 1;
+    }
+
+    /// Counts one that has passed.
+    pub(super) fn pass_meant(&mut self, topic: &str) {
+        self.pass(topic);
+        self.read += 1;
+    }
+
+    fn pass(&mut self, topic: &str) {
         match self.passed.get_mut(topic) {
             Some(count) => *count += 1,
             None => drop(self.passed.insert(topic.to_owned(), 1)),
         }
     }
 
-    /// Counts one that is passed over.
-    pub(super) fn pass_over(&mut self, why: Why) {
-        *self.over.entry(why).or_default() += 1;
-    }
-
-    /// Counts one that fails.
-    pub(super) fn fail(&mut self, finding: &Finding, (partition, offset): (Partition, Offset)) {
+    fn fail(&mut self, finding: &Finding, (partition, offset): (Partition, Offset)) {
         let fault = Fault {
             reason: finding.violation.code.name(),
             schema: finding.schema,

@@ -67,7 +67,7 @@ fn a_dry_run_judges_by_the_schemas_of_today_and_changes_nothing() {
     let output = shop.run(&shop.file("sluice", &shop.config()), &[]);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.contains("40 would pass now, 1 would fail still, 6 passed over"), "{told}");
-    assert!(told.contains(" name\n") && told.contains("this was a dry run"), "{told}");
+    assert!(told.contains(" name\n") && told.contains("this was a dry run, and --run does it"), "{told}");
     assert_eq!(shop.ends(), before, "nothing was written");
     assert_eq!(shop.scene.kafka.partitions(&format!("{}.state", shop.letters)), None, "no topic was made");
 }

@@ -1,7 +1,9 @@
 //! `sluice dead-letters redrive` on a real Kafka.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may")]
 
+mod attempts;
 #[path = "../common/mod.rs"]
 mod common;
 mod dry;
+mod once;
 mod shop;

@@ -177,6 +177,35 @@ impl Shop {
         self.scene.kafka.read(&[topic])
     }
 
+    /// Asserts that each of these orders was redriven once, as it was, and nothing else.
+    pub(crate) fn assert_once(&self, orders: &[Order]) {
+        let place = |partition: i32, content: &Content| (partition, content.timestamp, format!("{content:?}"));
+        let mut found: Vec<_> =
+            self.read(&self.orders).iter().map(|read| place(read.partition, &read.content)).collect();
+        let mut expected: Vec<_> = orders
+            .iter()
+            .map(|order| {
+                let mut content = order.content.clone();
+                content.headers.push(header("sluice.attempt", &(order.attempts + 1).to_string()));
+                place(order.partition, &content)
+            })
+            .collect();
+        found.sort();
+        expected.sort();
+        let difference = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+        assert_eq!((found.len(), difference), (expected.len(), None));
+    }
+
+    /// Returns the newest audit record of each run, and the newest entry of each dead letter, by their keys.
+    pub(crate) fn state(&self) -> BTreeMap<String, Value> {
+        let records = self.read(&format!("{}.state", self.letters));
+        let pair = |read: Read| {
+            let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
+            (text(read.content.key), serde_json::from_str(&text(read.content.value)).unwrap())
+        };
+        records.into_iter().map(pair).collect()
+    }
+
     /// Returns the ends of all of the shop's topics, and of the state where it is there.
     pub(crate) fn ends(&self) -> BTreeMap<(String, i32), i64> {
         let state = format!("{}.state", self.letters);

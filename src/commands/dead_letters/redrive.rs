@@ -1,23 +1,31 @@
-//! `sluice dead-letters redrive`: dead letters judged again, and what would become of them.
+//! `sluice dead-letters redrive`: dead letters judged again; told what would become of them, or done.
+
+mod report;
 
 use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
+use self::report::Told;
 use super::super::progress::Progress;
-use super::super::remote::{Paint, print, print_json};
+use super::super::remote::{print, print_json};
+use super::super::run::Signals;
 use super::super::{Exit, Failure, load};
-use super::Plain;
-use super::stats::aligned;
 use crate::cli::{self, DeadLettersRedrive, Output};
-use crate::redrive::report::{Example, Fault, Found, Report};
+use crate::config::Config;
+use crate::pipeline::{Stop, failpoint, watchdog};
+use crate::redrive::audit::Audit;
+use crate::redrive::run::{Ended, Gauge, Run};
 use crate::redrive::{Error, Order, To, dry};
-use crate::schema::SchemaRef;
 use crate::telemetry::logging;
 
 /// Dead letters between two looks at the clock.
 const STEP: usize = 1024;
+
+/// Pause between two looks at how far it is.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -25,25 +33,26 @@ impl From<Error> for Failure {
     }
 }
 
-/// Judges, and prints what was found.
+/// Judges, sends where that is asked for, and prints what became of them.
 pub(super) async fn run(asked: DeadLettersRedrive, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let config = load(&asked.file.config)?;
     logging::init(config.log).map_err(Failure::fatal)?;
     let order = order(&asked);
-    let report = tokio::task::block_in_place(|| {
-        let progress = Progress::new("dead letters");
-        let show = |done: usize, of: usize| {
-            if done.is_multiple_of(STEP) {
-                progress.show(done, of.max(done));
-            }
-        };
-        dry::run(&config, &order, &Handle::current(), &show)
-    })?;
-    match asked.output {
-        Output::Text => print(out, &text(&order, &report))?,
-        Output::Json => print_json(out, &document(&order, &report))?,
+    if !asked.run {
+        let report = tokio::task::block_in_place(|| judge(&config, &order))?;
+        tell(&Told { order: &order, report: &report, run: None }, asked.output, out)?;
+        return Ok(Exit::Done);
     }
-    Ok(Exit::Done)
+    let (ended, signal) = send(&config, &order, &asked).await?;
+    let Ended { report, run, is_done } = ended;
+    tell(&Told { order: &order, report: &report, run: Some((&run, is_done)) }, asked.output, out)?;
+    match signal {
+        Some(name) if !is_done => {
+            let problem = anyhow::anyhow!("stopped by {name} before the end");
+            Err(Failure::fatal(problem).hint("run it again: it goes on where it was"))
+        }
+        _ => Ok(Exit::Done),
+    }
 }
 
 fn order(asked: &DeadLettersRedrive) -> Order {
@@ -51,84 +60,63 @@ fn order(asked: &DeadLettersRedrive) -> Order {
         cli::To::Validated => To::Validated,
         cli::To::Source => To::Source,
     };
-    let DeadLettersRedrive { topic, filters, by, max_attempts, .. } = asked;
-    Order { topic: topic.clone(), filter: filters.filter(), by: by.clone(), to, max_attempts: *max_attempts }
+    let DeadLettersRedrive { topic, filters, by, max_attempts, rate, .. } = asked;
+    let (topic, by) = (topic.clone(), by.clone());
+    Order { topic, filter: filters.filter(), by, to, max_attempts: *max_attempts, rate: *rate }
 }
 
-fn text(order: &Order, report: &Report) -> String {
-    let noun = if report.read == 1 { "dead letter" } else { "dead letters" };
-    let (passed, failed, over) = (report.all_passed(), report.all_failed(), report.all_over());
-    let paint = Paint::new();
-    let mut text = format!(
-        "{} {noun} in {}: {} would pass now, {} would fail still, {over} passed over\n",
-        report.read,
-        order.topic,
-        paint.green(&passed.to_string()),
-        paint.yellow(&failed.to_string()),
-    );
-    if passed > 0 {
-        text += "\nwould go to\n";
-        text += &indented(report.passed.iter().map(|(topic, count)| [topic.clone(), count.to_string()]));
+fn tell(told: &Told<'_>, output: Output, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+    match output {
+        Output::Text => print(out, &told.text()),
+        Output::Json => print_json(out, &told.document()),
     }
-    if failed > 0 {
-        text += "\nwould fail still\n";
-        text += &table(report);
-    }
-    if over > 0 {
-        text += "\npassed over\n";
-        text += &indented(report.over.iter().map(|(why, count)| [count.to_string(), why.words().to_owned()]));
-    }
-    text + "\nnothing was written: this was a dry run\n"
 }
 
-fn indented(rows: impl Iterator<Item = [String; 2]>) -> String {
-    aligned(&rows.collect::<Vec<_>>()).lines().map(|line| format!("  {line}\n")).collect()
-}
-
-fn table(report: &Report) -> String {
-    let head = ["REASON", "SCHEMA", "COUNT", "AS"].map(str::to_owned);
-    let row = |(fault, found): (&Fault, &Found)| {
-        let examples: Vec<_> = found.examples.iter().map(example).collect();
-        [fault.reason.to_owned(), schema(fault), found.count.to_string(), examples.join(", ")]
+fn judge(config: &Config, order: &Order) -> Result<crate::redrive::report::Report, Failure> {
+    let progress = Progress::new("dead letters");
+    let show = |done: usize, of: usize| {
+        if done.is_multiple_of(STEP) {
+            progress.show(done, of.max(done));
+        }
     };
-    let mut text = aligned(&[vec![head], report.failed.iter().map(row).collect()].concat());
-    if report.others > 0 {
-        text += &format!("{} more of further reasons and schemas\n", report.others);
-    }
-    text
+    Ok(dry::run(config, order, &Handle::current(), &show)?)
 }
 
-fn schema(fault: &Fault) -> String {
-    let subject = fault.subject.as_ref().map(|subject| match fault.version {
-        Some(version) => format!(" ({} {version})", Plain(&subject.0)),
-        None => format!(" ({})", Plain(&subject.0)),
-    });
-    fault.schema.map_or("-".to_owned(), |schema| format!("{schema}{}", subject.unwrap_or_default()))
-}
-
-fn example(Example { partition, offset, path }: &Example) -> String {
-    let path = path.as_ref().map(|path| format!(" {}", Plain(path)));
-    format!("{partition}@{offset}{}", path.unwrap_or_default())
-}
-
-fn document(order: &Order, report: &Report) -> Value {
-    let fault = |(fault, found): (&Fault, &Found)| {
-        let (id, guid) = match fault.schema {
-            Some(SchemaRef::Id(id)) => (Some(id.0), None),
-            Some(SchemaRef::Guid(guid)) => (None, Some(guid.to_string())),
-            None => (None, None),
-        };
-        json!({
-            "reason": fault.reason, "schema_id": id, "schema_guid": guid,
-            "subject": fault.subject.as_ref().map(|subject| &*subject.0),
-            "version": fault.version.map(|version| version.0),
-            "count": found.count, "examples": found.examples,
-        })
+/// Runs a redrive until it ends, or until a signal; tells which.
+async fn send(
+    config: &Config,
+    order: &Order,
+    asked: &DeadLettersRedrive,
+) -> Result<(Ended, Option<&'static str>), Failure> {
+    watchdog::no_core_dumps();
+    watchdog::start().map_err(Failure::fatal)?;
+    failpoint::read().map_err(|error| Failure::usage(anyhow::anyhow!(error)))?;
+    let mut signals = Signals::listen().map_err(Failure::fatal)?;
+    let (stop, gauge) = (Stop::default(), Arc::new(Gauge::default()));
+    let work = {
+        let (config, order, stop, gauge) = (config.clone(), order.clone(), stop.clone(), Arc::clone(&gauge));
+        let (audit, runtime) = (Audit::new(&order, asked.filters.given()), Handle::current());
+        move || Run::new(&config, order, audit, stop)?.run(&runtime, &gauge)
     };
-    json!({
-        "topic": order.topic, "dry_run": true, "read": report.read,
-        "passed": report.all_passed(), "failed": report.all_failed(), "passed_over": report.all_over(),
-        "to": report.passed, "faults": report.failed.iter().map(fault).collect::<Vec<_>>(),
-        "not_in_faults": report.others, "over": report.over,
-    })
+    let mut work = std::pin::pin!(tokio::task::spawn_blocking(work));
+    let (progress, mut signal) = (Progress::new("dead letters"), None);
+    loop {
+        tokio::select! {
+            ended = &mut work => return Ok((ended.map_err(Failure::fatal)??, signal)),
+            name = signals.next() => {
+                if signal.replace(name).is_some() {
+                    return Err(Failure::fatal(anyhow::anyhow!("ended at once by a second {name}")));
+                }
+                stop.stop();
+            }
+            () = tokio::time::sleep(LOOK) => {
+                let (done, of) = gauge.read();
+                progress.show(done, of.max(done));
+            }
+        }
+        if let Some(why) = gauge.hung() {
+            let hung = Failure::fatal(anyhow::anyhow!(why.to_owned()));
+            return Err(hung.hint("run it again: it goes on where it was"));
+        }
+    }
 }

@@ -10,8 +10,8 @@ use crate::migrate::error::Error;
 use crate::migrate::now;
 use crate::migrate::offsets::{MapRecord, Piece, Spot};
 use crate::migrate::state::LANE;
-use crate::migrate::trouble::Trouble;
 use crate::pipeline::failpoint::Point;
+use crate::transactions::Trouble;
 
 impl Copy<'_> {
     /// Commits the copies, their map and the checkpoint.

@@ -9,10 +9,10 @@ use crate::kafka::ffi::{Outgoing, TopicHandle};
 use crate::kafka::murmur2;
 use crate::migrate::cast::size;
 use crate::migrate::convert::Outcome;
-use crate::migrate::trouble::Trouble;
 use crate::pipeline::consume;
 use crate::pipeline::letter::Writing;
 use crate::pipeline::produce::Change;
+use crate::transactions::Trouble;
 
 impl Copy<'_> {
     /// Stages a record for what becomes of it.

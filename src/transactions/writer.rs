@@ -1,4 +1,4 @@
-//! The writer of one lane: a producer that has fenced all its predecessors, and the steps of its transactions.
+//! The writer: a producer that has fenced all its predecessors, and the steps of its transactions.
 //!
 //! Whatever goes wrong, the producer is thrown away, and the next one's start ends what this one has left open: there is no
 //! abort. A producer whose commit may have been sent twice is not used again ([`crate::pipeline::end`] tells why),
@@ -111,9 +111,9 @@ impl ProducerContext for Context {
     }
 }
 
-/// The role of a lane.
+/// A producer's role.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     /// Always there but while it is dropped.
     producer: Option<Producer<Context>>,
     /// How long a step may take: the transaction timeout, after which the coordinator aborts anyway.
@@ -124,7 +124,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Takes the role from whoever has it, and ends what they have left open.
-    pub(super) fn take(config: &ClientConfig, terms: (&str, Duration, Backoff), stop: &Stop) -> Result<Self, Trouble> {
+    pub(crate) fn take(config: &ClientConfig, terms: (&str, Duration, Backoff), stop: &Stop) -> Result<Self, Trouble> {
         let (name, limit, backoff) = terms;
         let mut config = config.clone();
         clients::wait_before_retries(&mut config, backoff.wait());
@@ -133,7 +133,7 @@ impl Writer {
             let context = Context { name: name.to_owned(), delivered: Mutex::default() };
             let made = config.create_with_context(context).map_err(|error| Trouble::of("make a producer", &error))?;
             let writer = Self { producer: Some(Producer::new(made)), limit, backoff, stop: stop.clone() };
-            match writer.retry("take the lane", |client| client.init_transactions(INIT_CALL)) {
+            match writer.retry("take the role", |client| client.init_transactions(INIT_CALL)) {
                 Ok(_) => return Ok(writer),
                 Err(trouble) if trouble.is_busy && began.elapsed() < limit && !stop.is_asked() => {
                     thread::sleep(BUSY_PAUSE)
@@ -148,20 +148,20 @@ impl Writer {
     }
 
     /// Returns the handle of a topic.
-    pub(super) fn topic(&mut self, name: &str) -> Result<TopicHandle, Trouble> {
+    pub(crate) fn topic(&mut self, name: &str) -> Result<TopicHandle, Trouble> {
         let producer = self.producer.as_mut().ok_or_else(|| Trouble::new("the producer is gone"))?;
         producer.topic(name).map_err(|error| Trouble::of(&format!("write to topic '{name}'"), &error))
     }
 
     /// Begins a transaction.
-    pub(super) fn begin(&self) -> Result<(), Trouble> {
+    pub(crate) fn begin(&self) -> Result<(), Trouble> {
         let client = self.producer()?.client();
         *client.context().delivered() = Delivered::default();
         client.begin_transaction().map_err(|error| Trouble::of("begin a transaction", &error))
     }
 
     /// Queues a record; waits while the queue is full. What is made anew on each attempt is given by `record`.
-    pub(super) fn stage<'r>(&self, record: impl Fn() -> Outgoing<'r>) -> Result<(), Trouble> {
+    pub(crate) fn stage<'r>(&self, record: impl Fn() -> Outgoing<'r>) -> Result<(), Trouble> {
         let producer = self.producer()?;
         let began = Instant::now();
         loop {
@@ -179,7 +179,7 @@ impl Writer {
     }
 
     /// Serves delivery reports; tells of a record that was not taken.
-    pub(super) fn look(&self) -> Result<(), Trouble> {
+    pub(crate) fn look(&self) -> Result<(), Trouble> {
         let client = self.producer()?.client();
         clients::serve(client, || client.context().delivered().served);
         if let Some((code, why)) = client.client().fatal_error() {
@@ -193,14 +193,14 @@ impl Writer {
 
     /// Returns the tags of all records that were refused for what they are, or for one among them; and whether the broker has
     /// named those that are to blame.
-    pub(super) fn refused(&self) -> (Vec<usize>, bool) {
+    pub(crate) fn refused(&self) -> (Vec<usize>, bool) {
         let Ok(producer) = self.producer() else { return (Vec::new(), false) };
         let delivered = producer.client().context().delivered();
         (delivered.refused.iter().map(|(tag, _)| *tag).collect(), delivered.names_culprits)
     }
 
     /// Waits until the brokers have every record.
-    pub(super) fn drain(&self) -> Result<(), Trouble> {
+    pub(crate) fn drain(&self) -> Result<(), Trouble> {
         let client = self.producer()?.client();
         let began = Instant::now();
         loop {
@@ -217,7 +217,7 @@ impl Writer {
     }
 
     /// Returns the offset of each of the first `count` records, in the order of their tags, once they are drained.
-    pub(super) fn offsets(&self, count: usize) -> Result<Vec<i64>, Trouble> {
+    pub(crate) fn offsets(&self, count: usize) -> Result<Vec<i64>, Trouble> {
         let delivered = self.producer()?.client().context().delivered();
         let offsets = delivered.offsets.get(..count).filter(|offsets| offsets.iter().all(|offset| *offset >= 0));
         // As after a broker's answer that was lost: it says that it has the records, and not where.
@@ -227,7 +227,7 @@ impl Writer {
     }
 
     /// Commits; tells whether the producer is good for another transaction. After an error, the commit may have happened.
-    pub(super) fn commit(&self) -> Result<bool, Trouble> {
+    pub(crate) fn commit(&self) -> Result<bool, Trouble> {
         let began = Instant::now();
         #[expect(clippy::disallowed_methods, reason = "everything is drained, so its flush has nothing to wait for")]
         let again = self.retry("commit", |client| client.commit_transaction(CALL))?;

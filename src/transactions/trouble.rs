@@ -1,4 +1,4 @@
-//! What ends an attempt of a lane, and whether another one may help.
+//! What ends an attempt to write, and whether another one may help.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -13,37 +13,38 @@ const FORBIDDEN: [RDKafkaErrorCode; 5] = [
     RDKafkaErrorCode::Authentication,
 ];
 
+/// Whoever has taken the role is told by one of these.
+const FENCED: [RDKafkaErrorCode; 3] =
+    [RDKafkaErrorCode::Fenced, RDKafkaErrorCode::ProducerFenced, RDKafkaErrorCode::InvalidProducerEpoch];
+
 /// Why an attempt ended.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     /// One line.
-    pub(super) why: String,
-    /// Whether somebody else has taken the lane, or the coordinator has ended the transaction.
-    pub(super) is_fenced: bool,
+    pub(crate) why: String,
+    /// Whether somebody else has taken the role, or the coordinator has ended the transaction.
+    pub(crate) is_fenced: bool,
     /// Whether the transaction before is still being ended.
-    pub(super) is_busy: bool,
+    pub(crate) is_busy: bool,
     /// Whether no further attempt helps.
-    pub(super) is_final: bool,
+    pub(crate) is_final: bool,
     /// The record that was refused for what it is, by its tag.
-    pub(super) refused: Option<(usize, RDKafkaErrorCode)>,
+    pub(crate) refused: Option<(usize, RDKafkaErrorCode)>,
 }
 
 impl Trouble {
-    pub(super) fn new(why: impl Into<String>) -> Self {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_fenced: false, is_busy: false, is_final: false, refused: None }
     }
 
     /// Makes one that no further attempt mends.
-    pub(super) fn last(why: impl Into<String>) -> Self {
+    pub(crate) fn last(why: impl Into<String>) -> Self {
         Self { is_final: true, ..Self::new(why) }
     }
 
-    pub(super) fn of(step: &str, error: &KafkaError) -> Self {
+    pub(crate) fn of(step: &str, error: &KafkaError) -> Self {
         let code = error.rdkafka_error_code();
-        let is_fenced = matches!(
-            code,
-            Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch)
-        );
+        let is_fenced = code.is_some_and(|code| FENCED.contains(&code));
         let text = if let KafkaError::Transaction(error) = error { error.string() } else { error.to_string() };
         let is_busy = code == Some(RDKafkaErrorCode::ConcurrentTransactions);
         let is_final = code.is_some_and(|code| FORBIDDEN.contains(&code));
@@ -51,9 +52,9 @@ impl Trouble {
     }
 
     /// A record that was not taken: for its own sake, or because something else has ended the transaction.
-    pub(super) fn not_taken(tag: usize, code: RDKafkaErrorCode) -> Self {
+    pub(crate) fn not_taken(tag: usize, code: RDKafkaErrorCode) -> Self {
         let refused = (Blame::of(code) == Blame::Record).then_some((tag, code));
-        let is_final = FORBIDDEN.contains(&code);
-        Self { refused, is_final, ..Self::new(format!("the brokers took no record: {code}")) }
+        let (is_fenced, is_final) = (FENCED.contains(&code), FORBIDDEN.contains(&code));
+        Self { refused, is_fenced, is_final, ..Self::new(format!("the brokers took no record: {code}")) }
     }
 }

@@ -1,19 +1,19 @@
 //! Records that brokers refuse for what they are.
 //!
-//! Brokers take or refuse batches whole, and the lane begins anew after a refusal. So a record is to blame only if the broker named
+//! Brokers take or refuse batches whole, and whoever writes begins anew after a refusal. So a record is to blame only if the broker named
 //! it, or if it was refused alone: those that were refused together are sent one by one the next time ([`Refused::is_suspect`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::offsets::Spot;
+use super::Spot;
 use crate::gate::extent::Extent;
 use crate::kafka::blame::is_size;
 
-/// What one lane has learnt of records that it has not committed.
+/// What a writer has learnt of records that it has not committed.
 #[derive(Debug, Default)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     suspects: BTreeSet<Spot>,
     guilty: BTreeMap<Spot, RDKafkaErrorCode>,
     letters: BTreeMap<Spot, Extent>,
@@ -22,7 +22,7 @@ pub(super) struct Refused {
 impl Refused {
     /// Takes in records that the target has refused together, and whether the broker named each of them. (Of a batch that is too
     /// large it names none.)
-    pub(super) fn add(&mut self, together: &[Spot], (code, is_named): (RDKafkaErrorCode, bool)) {
+    pub(crate) fn add(&mut self, together: &[Spot], (code, is_named): (RDKafkaErrorCode, bool)) {
         if together.len() == 1 || (is_named && !is_size(code)) {
             self.suspects.retain(|spot| !together.contains(spot));
             self.guilty.extend(together.iter().map(|spot| (*spot, code)));
@@ -32,28 +32,28 @@ impl Refused {
     }
 
     /// Takes in a dead letter that was too large; tells whether there is a smaller form of it.
-    pub(super) fn shrink(&mut self, spot: Spot) -> bool {
+    pub(crate) fn shrink(&mut self, spot: Spot) -> bool {
         let smaller = self.extent(spot).smaller(false);
         smaller.is_some_and(|smaller| self.letters.insert(spot, smaller).is_none_or(|before| before < smaller))
     }
 
     /// Tells whether a record must be in no batch with others.
-    pub(super) fn is_suspect(&self, spot: Spot) -> bool {
+    pub(crate) fn is_suspect(&self, spot: Spot) -> bool {
         self.suspects.contains(&spot)
     }
 
     /// Returns why the target refuses a record.
-    pub(super) fn refusal(&self, spot: Spot) -> Option<RDKafkaErrorCode> {
+    pub(crate) fn refusal(&self, spot: Spot) -> Option<RDKafkaErrorCode> {
         self.guilty.get(&spot).copied()
     }
 
     /// Returns how much a dead letter may carry.
-    pub(super) fn extent(&self, spot: Spot) -> Extent {
+    pub(crate) fn extent(&self, spot: Spot) -> Extent {
         self.letters.get(&spot).copied().unwrap_or(Extent::Full)
     }
 
     /// Forgets what is committed: all before these next offsets.
-    pub(super) fn forget(&mut self, nexts: &BTreeMap<i32, i64>) {
+    pub(crate) fn forget(&mut self, nexts: &BTreeMap<i32, i64>) {
         let is_open = |spot: &Spot| nexts.get(&spot.0).is_none_or(|next| spot.1 >= *next);
         self.suspects.retain(is_open);
         self.guilty.retain(|spot, _| is_open(spot));

@@ -1,32 +1,32 @@
-//! How fast a lane may copy: so many records per second, where the job was given a rate.
+//! How fast records may be written: so many per second, where a rate was given.
 
 use std::time::{Duration, Instant};
 
-/// What a lane that had nothing to copy may catch up on: afterwards it is not faster for longer.
+/// What somebody who had nothing to write may catch up on: afterwards it is not faster for longer.
 const CREDIT: Duration = Duration::from_secs(1);
 
-/// The pace of one lane.
+/// The pace of one writer.
 #[derive(Debug)]
-pub(super) struct Pace {
-    /// Time for one record; none where all that can be is copied.
+pub(crate) struct Pace {
+    /// Time for one record; none where as fast as it goes.
     each: Option<Duration>,
-    /// When the next record may be copied.
+    /// When the next record may be written.
     due: Instant,
 }
 
 impl Pace {
     /// Allows this many records per second.
-    pub(super) fn new(rate: Option<u32>, now: Instant) -> Self {
+    pub(crate) fn new(rate: Option<u32>, now: Instant) -> Self {
         Self { each: rate.map(|rate| Duration::from_secs(1) / rate.max(1)), due: now }
     }
 
-    /// Tells whether more was copied than the rate allows.
-    pub(super) fn is_ahead(&self) -> bool {
+    /// Tells whether more was written than the rate allows.
+    pub(crate) fn is_ahead(&self) -> bool {
         self.each.is_some() && self.is_ahead_at(Instant::now())
     }
 
-    /// Notes that a record was copied.
-    pub(super) fn note(&mut self) {
+    /// Notes that a record was written.
+    pub(crate) fn note(&mut self) {
         if self.each.is_some() {
             self.note_at(Instant::now());
         }

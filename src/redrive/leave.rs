@@ -1,0 +1,60 @@
+//! The record as it leaves: what it was before it became a dead letter, converted where its gate converts.
+
+use rdkafka::Message as _;
+use rdkafka::message::BorrowedMessage;
+
+use super::To;
+use super::judge::{is_taken_off, timestamp};
+use crate::dead_letters::Letter;
+use crate::gate::profile::Profile;
+use crate::gate::rewrite::Rewrite;
+use crate::kafka::ffi::{Outgoing, OwnedHeaders, TopicHandle};
+use crate::record::{Header, Part};
+
+/// What a record without a time has in its place.
+const NO_TIMESTAMP: i64 = -1;
+
+/// A dead letter whose record leaves.
+pub(super) struct Leaving<'m> {
+    pub(super) message: &'m BorrowedMessage<'m>,
+    pub(super) headers: &'m [Header<'m>],
+    pub(super) letter: &'m Letter<'m>,
+    /// Whose headers go with ours.
+    pub(super) profiles: &'m [Profile],
+    /// What its gate has made new.
+    pub(super) rewrite: &'m Rewrite,
+}
+
+impl<'m> Leaving<'m> {
+    /// Returns the record. To its source it goes as it was there.
+    pub(super) fn outgoing(&self, to: To, (topic, partition): (TopicHandle, i32), tag: usize) -> Outgoing<'m> {
+        let rewrite = Some(self.rewrite).filter(|rewrite| to == To::Validated && rewrite.is_active());
+        let part = |part| rewrite.and_then(|rewrite| rewrite.part(part));
+        Outgoing {
+            topic,
+            partition,
+            key: part(Part::Key).or(self.message.key()),
+            value: part(Part::Value).or(self.message.payload()),
+            timestamp: timestamp(self.message, self.letter).unwrap_or(NO_TIMESTAMP),
+            headers: self.headers(rewrite),
+            tag,
+        }
+    }
+
+    fn headers(&self, rewrite: Option<&Rewrite>) -> Option<OwnedHeaders> {
+        let mut left = OwnedHeaders::copy_of(self.message);
+        if let Some(left) = &mut left {
+            let names = self.headers.iter().map(|header| header.name);
+            let added = names.filter(|name| is_taken_off(name, self.profiles, self.letter.origin));
+            added.for_each(|name| left.remove(name));
+        }
+        if let Some(rewrite) = rewrite {
+            let left = left.get_or_insert_default();
+            for (name, value) in rewrite.headers() {
+                left.remove(name);
+                left.push(name, Some(value));
+            }
+        }
+        left
+    }
+}
