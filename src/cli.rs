@@ -5,6 +5,7 @@
 
 mod bench;
 mod dead_letters;
+mod health;
 mod migrate;
 mod moment;
 mod schema;
@@ -21,6 +22,7 @@ pub use self::dead_letters::{
     Chosen, DeadLettersCommand, DeadLettersList, DeadLettersRedrive, DeadLettersRuns, DeadLettersShow,
     DeadLettersStats, Filters, States, To,
 };
+pub use self::health::Health;
 pub use self::migrate::{
     JobAt, MigrateAbandon, MigrateCommand, MigrateCutOver, MigratePlan, MigrateRun, MigrateVerify,
 };
@@ -65,6 +67,8 @@ pub enum Command {
     DeadLetters(DeadLettersCommand),
     /// Print the records of a topic, decoded by the registry's schemas
     Tail(Tail),
+    /// Ask a process that runs whether it is alive, or ready: for probes
+    Health(Health),
     /// Measure throughput and cost on your own machines
     #[command(subcommand)]
     Bench(BenchCommand),

