@@ -16,7 +16,7 @@ use super::server::{Prometheus, Sample, program, serve_files};
 use super::world::{Ending, Producers, Stage};
 
 /// For whatever Prometheus has to see, on a busy machine: statistics come every 5 s.
-const SEEN: Duration = Duration::from_secs(90);
+pub(crate) const SEEN: Duration = Duration::from_secs(90);
 
 /// Fills in what Grafana would.
 fn filled(query: &str) -> String {
@@ -25,7 +25,7 @@ fn filled(query: &str) -> String {
 }
 
 /// Returns the rules with times that a test can wait for.
-fn hurried(rules: &str) -> String {
+pub(crate) fn hurried(rules: &str) -> String {
     let waits = Regex::new(r"for: \S+").unwrap().replace_all(rules, "for: 1s");
     Regex::new(r"\[(\d+m)(:1m)?\]")
         .unwrap()
@@ -76,7 +76,7 @@ fn assert_queries(prometheus: &Prometheus) {
     println!("{} queries have data after {:.1} s", panels.len() + others.len(), began.elapsed().as_secs_f64());
 }
 
-fn wait_firing(prometheus: &Prometheus, names: &[&str]) {
+pub(crate) fn wait_firing(prometheus: &Prometheus, names: &[&str]) {
     let began = Instant::now();
     wait_for(&format!("{names:?} to fire"), SEEN, || {
         let firing = prometheus.firing();
@@ -85,7 +85,7 @@ fn wait_firing(prometheus: &Prometheus, names: &[&str]) {
     println!("{names:?} fire after {:.1} s", began.elapsed().as_secs_f64());
 }
 
-fn number(prometheus: &Prometheus, query: &str) -> Option<f64> {
+pub(crate) fn number(prometheus: &Prometheus, query: &str) -> Option<f64> {
     prometheus.query(query).unwrap().first().map(|sample| sample.value)
 }
 

@@ -9,5 +9,9 @@ mod dashboards;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod job;
 mod live;
+mod repair;
 mod server;
+#[path = "../redrive/shop.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
+mod shop;
 mod world;
