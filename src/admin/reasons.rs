@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::status::time;
 use crate::telemetry::metrics::{GateMetrics, OutcomeCount};
-use crate::telemetry::sightings;
+pub use crate::telemetry::sightings::Example;
 
 /// One reason with one outcome.
 #[derive(Debug, Serialize)]
@@ -27,31 +27,6 @@ pub struct Reason {
     pub last: Option<String>,
     /// The last that were looked at, the newest first.
     pub examples: Vec<Example>,
-}
-
-/// One bad record.
-#[derive(Debug, Serialize)]
-pub struct Example {
-    /// When it was met, UTC.
-    pub at: String,
-    /// Its topic.
-    pub topic: String,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-    /// `key` or `value`.
-    pub part: &'static str,
-    /// The field; null where none is concerned.
-    pub path: Option<String>,
-    /// The limit broken, without values.
-    pub detail: String,
-    /// The schema that it names; null where none could be read.
-    pub schema: Option<String>,
-    /// The subject of that schema.
-    pub subject: Option<String>,
-    /// Its version there.
-    pub version: Option<i32>,
 }
 
 impl Example {
@@ -84,13 +59,6 @@ fn reason(metrics: &GateMetrics, count: &OutcomeCount) -> Option<Reason> {
         records: count.records,
         since,
         last,
-        examples: sighting.examples.into_iter().rev().map(Example::from).collect(),
+        examples: sighting.examples.into_iter().rev().collect(),
     })
-}
-
-impl From<sightings::Example> for Example {
-    fn from(example: sightings::Example) -> Self {
-        let sightings::Example { at, topic, partition, offset, part, path, detail, schema, subject, version } = example;
-        Self { at: time(at), topic, partition, offset, part, path, detail, schema, subject, version }
-    }
 }

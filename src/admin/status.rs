@@ -3,12 +3,16 @@
 //! Field names are a contract with scripts. The pipelines of a gate are folded into one
 //! entry, for operators think in gates; partitions say which are slow, held or idle.
 
+mod entries;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
+pub(super) use self::entries::time;
+pub use self::entries::{Event, HeldTopic, Outcome, Output, Partition, Pipeline, Registry, Tripped};
 use super::configuration::Configuration;
 use super::history::{History, Rates, Totals};
 use super::http::State;
@@ -16,12 +20,8 @@ use super::jobs::Job;
 use super::problems::{self, Problem};
 use super::reasons::{self, Reason};
 use super::schemas::{self, Schema};
-use crate::gate::limit::Share;
-use crate::record;
 use crate::telemetry::HoldCause;
-use crate::telemetry::metrics::OutcomeCount;
-use crate::telemetry::registry::RegistryBoard;
-use crate::telemetry::state::{self, Board, Condition, Incident, PartitionState, PipelineState};
+use crate::telemetry::state::{Board, Condition, Incident, PipelineState};
 
 /// The process.
 #[derive(Debug, Serialize)]
@@ -44,21 +44,6 @@ pub struct Status {
     pub gates: Vec<Gate>,
     /// The migration jobs of the configuration, by name.
     pub migrations: Vec<Job>,
-}
-
-/// The registry, as far as it was asked.
-#[derive(Debug, Serialize)]
-pub struct Registry {
-    /// `ok` or `unavailable`.
-    pub state: &'static str,
-    /// Since when it is unavailable, UTC.
-    pub since: Option<String>,
-    /// Why it is unavailable.
-    pub error: Option<String>,
-    /// Known IDs under which it has another schema than before: an alarm. 100 at most.
-    pub changed_ids: Vec<i32>,
-    /// Known IDs that it no longer has. 100 at most.
-    pub gone_ids: Vec<i32>,
 }
 
 /// One gate or converter, over all its pipelines here.
@@ -101,93 +86,6 @@ pub struct Gate {
     pub schemas: Vec<Schema>,
     /// What went wrong last, oldest first.
     pub incidents: Vec<Event>,
-}
-
-/// One output topic.
-#[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Output {
-    /// `validated`, `converter` or `dead_letter`.
-    pub outcome: &'static str,
-    /// The topic.
-    pub topic: String,
-}
-
-/// One pipeline.
-#[derive(Debug, Serialize)]
-pub struct Pipeline {
-    /// Its number, from 0.
-    pub number: usize,
-    /// As of the gate.
-    pub state: &'static str,
-    /// Milliseconds since the last turn of its loop; null before the first.
-    pub last_turn_ms: Option<u128>,
-    /// What the dead-letter limit counted when it stopped the pipeline; null while it does not hold it.
-    pub dead_letter_limit: Option<Tripped>,
-}
-
-/// Dead letters beyond the limit.
-#[derive(Debug, Serialize)]
-pub struct Tripped {
-    /// When, UTC.
-    pub at: String,
-    /// The dead letters.
-    pub dead_letters: u64,
-    /// All records, these included.
-    pub records: u64,
-}
-
-/// One assigned partition.
-#[derive(Debug, Serialize)]
-pub struct Partition {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// Offset of the *next* record as committed; null until the first commit.
-    pub committed: Option<i64>,
-    /// Records not committed yet; null while the end is not known.
-    pub lag: Option<i64>,
-    /// Why it waits; null when it does not.
-    pub held: Option<&'static str>,
-    /// Since when it waits for that, UTC.
-    pub held_since: Option<String>,
-    /// When it is tried again by itself, or its record decided, UTC; null where it waits for an answer or a person.
-    pub held_until: Option<String>,
-    /// What was found, what to do.
-    pub held_detail: Option<String>,
-}
-
-/// One topic that cannot be served.
-#[derive(Debug, Serialize)]
-pub struct HeldTopic {
-    /// The topic.
-    pub topic: String,
-    /// Why.
-    pub cause: &'static str,
-    /// Since when, UTC.
-    pub since: String,
-    /// What was found, what to do.
-    pub detail: String,
-}
-
-/// One count.
-#[derive(Debug, Serialize)]
-pub struct Outcome {
-    /// `validated`, `converter`, `dead_letter`, `dropped`, `converted` or `skipped`.
-    pub outcome: &'static str,
-    /// The reason code; null for good records.
-    pub reason: Option<&'static str>,
-    /// Records.
-    pub records: u64,
-}
-
-/// One incident.
-#[derive(Debug, Serialize)]
-pub struct Event {
-    /// When, UTC.
-    pub at: String,
-    /// What.
-    pub what: String,
 }
 
 impl Status {
@@ -339,57 +237,4 @@ fn causes(pipelines: &[Seen]) -> Vec<&'static str> {
         }
     }
     all.into_iter().map(HoldCause::name).collect()
-}
-
-impl From<((String, record::Partition), PartitionState)> for Partition {
-    fn from(((topic, partition), state): ((String, record::Partition), PartitionState)) -> Self {
-        Self {
-            topic,
-            partition: partition.0,
-            committed: state.committed.map(|next| next.0),
-            lag: state.lag,
-            held: state.held.as_ref().map(|held| held.cause.name()),
-            held_since: state.held.as_ref().map(|held| time(held.since)),
-            held_until: state.held.as_ref().and_then(|held| held.until).map(time),
-            held_detail: state.held.map(|held| held.detail),
-        }
-    }
-}
-
-impl From<RegistryBoard> for Registry {
-    fn from(board: RegistryBoard) -> Self {
-        let (since, error) = board.outage.map(|outage| (time(outage.since), outage.error)).unzip();
-        Self {
-            state: if since.is_some() { "unavailable" } else { "ok" },
-            since,
-            error,
-            changed_ids: board.changed.into_iter().map(|id| id.0).collect(),
-            gone_ids: board.gone.into_iter().map(|id| id.0).collect(),
-        }
-    }
-}
-
-/// Writes a time as RFC 3339 does, UTC.
-pub(super) fn time(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string()
-}
-
-impl From<state::Tripped> for Tripped {
-    fn from(tripped: state::Tripped) -> Self {
-        let Share { dead_letters, records } = tripped.share;
-        Self { at: time(tripped.at), dead_letters, records }
-    }
-}
-
-impl From<OutcomeCount> for Outcome {
-    fn from(count: OutcomeCount) -> Self {
-        let OutcomeCount { route, reason, records } = count;
-        Self { outcome: route.outcome(), reason: reason.map(|code| code.name()), records }
-    }
-}
-
-impl From<Incident> for Event {
-    fn from(incident: Incident) -> Self {
-        Self { at: time(incident.at), what: incident.what }
-    }
 }

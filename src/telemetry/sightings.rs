@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use serde::{Serialize, Serializer};
+
 use crate::gate::verdict::{Finding, Route};
 use crate::record::Position;
 use crate::violation::ReasonCode;
@@ -21,9 +23,10 @@ pub const QUIET: Duration = Duration::from_secs(600);
 const MAX_TEXT: usize = 300;
 
 /// One bad record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Example {
-    /// When it was met.
+    /// When it was met, UTC.
+    #[serde(serialize_with = "rfc3339")]
     pub at: SystemTime,
     /// Its topic.
     pub topic: String,
@@ -33,11 +36,11 @@ pub struct Example {
     pub offset: i64,
     /// `key` or `value`.
     pub part: &'static str,
-    /// The field.
+    /// The field; none where none is concerned.
     pub path: Option<String>,
-    /// What was found there, masked.
+    /// The limit broken, without values.
     pub detail: String,
-    /// The schema that it names.
+    /// The schema that it names; none where none could be read.
     pub schema: Option<String>,
     /// The subject of that schema.
     pub subject: Option<String>,
@@ -103,6 +106,10 @@ impl Sightings {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(all.entry((reason, route as usize)).or_default());
     }
+}
+
+fn rfc3339<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*at))
 }
 
 fn cut(text: &str) -> String {

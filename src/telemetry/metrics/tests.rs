@@ -1,14 +1,19 @@
 //! The numbers that operators see, and that there is a bound to how many.
 
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
 use super::super::Probe;
 use super::super::events::{PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsRevoked, TopicHeld};
 use super::*;
-use crate::gate::tally::Counted;
-use crate::kafka::statistics::Broker;
-use crate::record::{Offset, Part};
-use crate::schema::table::{SchemaTable, Source};
-use crate::schema::{SchemaId, SchemaRef};
+use crate::gate::tally::{Counted, Tally};
+use crate::gate::verdict::Route;
+use crate::kafka::statistics::{Broker, Statistics};
+use crate::record::{Offset, Part, Partition};
+use crate::schema::table::{Pair, SchemaTable, Source};
+use crate::schema::{SchemaId, SchemaRef, Subject, Version};
+use crate::telemetry::HoldCause;
 use crate::telemetry::configuration::Reload;
+use crate::violation::ReasonCode;
 
 fn value(text: &str, series: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
