@@ -50,7 +50,9 @@ fn nothing_is_decided_twice_behind_a_foreign_transaction() {
     let foreign = open_transaction(&cluster, &topic);
     for (subject, number) in [("b", 1), ("c", 2)] {
         let answer = node.register(subject, &schema(number));
-        assert_eq!((answer.status, answer.code()), (500, 50001), "it cannot be seen, so it is not written: {answer:?}");
+        // Whether the time is up between two attempts or within one is chance.
+        let is_told = answer.status == 500 && [50001, 50002].contains(&answer.code());
+        assert!(is_told, "it cannot be seen, so nothing is decided: {answer:?}");
         println!("{}", answer.body["message"]);
     }
     #[expect(clippy::disallowed_methods, reason = "a test that has flushed")]
