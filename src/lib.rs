@@ -42,6 +42,7 @@ pub mod convert;
 pub mod dead_letters;
 mod demo;
 pub mod gate;
+mod https;
 pub mod kafka;
 pub mod migrate;
 pub mod pipeline;

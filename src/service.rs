@@ -10,7 +10,7 @@ pub mod reload;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use tokio::sync::oneshot;
@@ -20,7 +20,7 @@ use self::gates::{Begin, Gates, Reports};
 use self::reload::{Present, Reload};
 use crate::admin::jobs::Jobs;
 use crate::admin::{guard, http, listener, tls};
-use crate::config::{self, Config};
+use crate::config::{self, Changes, Config};
 use crate::pipeline;
 use crate::registry::client::{self, Client};
 use crate::registry::disk::{self, Disk, DiskCounts};
@@ -28,6 +28,8 @@ use crate::registry::schemas::Schemas;
 use crate::telemetry::current::Current;
 use crate::telemetry::events::{ConfigurationReloaded, ReloadRefused};
 use crate::telemetry::metrics::RegistryCounts;
+use crate::telemetry::otlp::spans::Span;
+use crate::telemetry::otlp::{self, Exporter};
 use crate::telemetry::{ConfigurationState, Health, Metrics};
 
 /// How long pipelines may take to commit and leave their groups. Kubernetes kills after 30 s; a broker that does not
@@ -52,6 +54,9 @@ pub enum Error {
     /// The folder of the cache cannot be used.
     #[error(transparent)]
     Cache(#[from] disk::Error),
+    /// Telemetry cannot be sent.
+    #[error(transparent)]
+    Otlp(#[from] otlp::Error),
     /// The operating system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -72,7 +77,9 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Users(_) | Self::Tls(_) | Self::Registry(_) | Self::Cache(_) => true,
+            Self::Listen(_) | Self::Users(_) | Self::Tls(_) | Self::Registry(_) | Self::Cache(_) | Self::Otlp(_) => {
+                true
+            }
             Self::Thread(_) => false,
             Self::Pipeline { source, .. } => matches!(source, pipeline::Error::Configuration { .. }),
         }
@@ -93,6 +100,7 @@ pub struct Service {
     state: Arc<http::State>,
     gates: Gates,
     close_admin: Option<oneshot::Sender<()>>,
+    exporter: Option<Exporter>,
     tasks: JoinSet<()>,
     /// Ends unanswered with the process.
     _first_question: JoinSet<()>,
@@ -104,16 +112,18 @@ impl Service {
     /// # Errors
     /// Whatever keeps it from starting; an unreachable broker or registry does not.
     pub async fn start(config: Config) -> Result<Self, Error> {
+        let began = Instant::now();
         let (listener, admin) = listener::bind("admin.listen", config.admin.listen).await?;
         let config = Arc::new(config);
         let metrics = Metrics::new();
         let health = Health::new(config.kafka.transaction_timeout());
         let configuration = Arc::new(ConfigurationState::default());
         metrics.application(&config.application);
+        let exporter = Exporter::start(&config, &metrics)?;
         metrics.pipelines(Arc::clone(&health));
         metrics.configuration(Arc::clone(&configuration));
         let registry = &config.registry;
-        let client = Client::new(registry)?;
+        let client = Client::traced(registry, metrics.spans().clone())?;
         let disk = registry.cache_dir.as_deref().map(|path| Disk::open(path, &registry.urls)).transpose()?;
         let schemas = Schemas::new(client, registry.refresh, disk);
         let state = Arc::new(http::State {
@@ -148,7 +158,21 @@ impl Service {
             gates.begin(Begin { gate, config, schemas: schemas.get(), by_reload: false })?;
         }
         let (close_admin, _first_question) = (Some(close_admin), first_question);
-        Ok(Self { metrics, health, admin, config, schemas, state, gates, close_admin, tasks, _first_question })
+        let (pipelines, took) = (gates.running() as u64, began.elapsed());
+        metrics.spans().record(|| [Span::ended("start", took).with("sluice.pipelines", pipelines)]);
+        Ok(Self {
+            metrics,
+            health,
+            admin,
+            config,
+            schemas,
+            state,
+            gates,
+            close_admin,
+            exporter,
+            tasks,
+            _first_question,
+        })
     }
 
     /// Waits until a pipeline ends in a way that the process cannot go on with; pending for ever while there is none.
@@ -160,7 +184,8 @@ impl Service {
     /// Returns what a configuration that is read again is compared with.
     #[must_use]
     pub fn present(&self) -> Present {
-        Present { config: Arc::clone(&self.config), standing: self.gates.standing() }
+        let spans = self.metrics.spans().clone();
+        Present { config: Arc::clone(&self.config), standing: self.gates.standing(), spans }
     }
 
     /// Ends what has gone, begins what is new, and both for what has changed; all others go on. A file that was refused
@@ -173,6 +198,8 @@ impl Service {
             Ok(reload) => reload,
             Err(mistakes) => {
                 ReloadRefused { mistakes: &mistakes }.emit(&self.state.configuration);
+                let why = mistakes.first().map(ToString::to_string).unwrap_or_default();
+                self.metrics.spans().record(|| [Span::ended("reload", Duration::ZERO).failed(&why)]);
                 return Ok(());
             }
         };
@@ -182,6 +209,7 @@ impl Service {
             self.schemas.set(schemas);
         }
         ConfigurationReloaded { changes: &changes }.emit(&self.state.configuration);
+        self.metrics.spans().record(|| [reloaded(&changes)]);
         self.health.allow(config.kafka.transaction_timeout());
         self.state.jobs.replace(&config);
         self.config = Arc::new(config);
@@ -205,10 +233,19 @@ impl Service {
                 "pipelines did not stop in time; what they had not committed is read again"
             );
         }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.stop().await;
+        }
         drop(self.close_admin.take());
         while self.tasks.join_next().await.is_some() {}
         self.gates.running()
     }
+}
+
+/// Makes the span of a configuration that was taken over; the gates that come and go have their rebalances.
+fn reloaded(changes: &Changes) -> Span {
+    let span = Span::ended("reload", Duration::ZERO).with("sluice.added", changes.added.len() as u64);
+    span.with("sluice.changed", changes.changed.len() as u64).with("sluice.removed", changes.removed.len() as u64)
 }
 
 /// Asks the registry before any record needs it, so that a wrong address or password shows at the start. Nothing waits for

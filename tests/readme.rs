@@ -130,6 +130,7 @@ fn rendered() -> String {
     });
     metrics.registry_server(ServerFigures::default).count(&"GET", "/subjects", 200, std::time::Duration::ZERO);
     metrics.application("shop");
+    metrics.exports().sent("traces", true);
     metrics.pipelines(Arc::clone(&health));
     metrics.configuration(Arc::default());
     let probe = Probe::new(&metrics, &health, "orders", 0);
@@ -221,7 +222,7 @@ fn every_key_of_the_full_example_is_explained() {
         .collect();
     let names = ["orders", "invoices"];
     for key in last_keys(&read("config/full.yaml")) {
-        let is_section = ["log", "admin"].contains(&key.as_str()) || names.contains(&key.as_str());
+        let is_section = ["log", "admin", "telemetry"].contains(&key.as_str()) || names.contains(&key.as_str());
         let parts = ["value", "key", "basic", "bearer", "tls", "unknown_schema"];
         let is_explained =
             code.contains(key.as_str()) || parts.contains(&key.as_str()) && reference.contains(&format!("`{key}."));

@@ -77,6 +77,7 @@ fn fixed(running: &Config, read: &Config) -> Vec<Error> {
         ("admin.listen", running.admin.listen != read.admin.listen),
         ("admin.users", running.admin.users != read.admin.users),
         ("admin.tls", running.admin.tls != read.admin.tls),
+        ("telemetry.otlp", running.otlp != read.otlp),
     ];
     let changed = differences.into_iter().filter(|(_, differs)| *differs);
     changed.map(|(key, _)| Error::new(key, "is not what the process runs with; restart to change it")).collect()

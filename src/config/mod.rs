@@ -25,6 +25,7 @@ mod kafka_properties;
 pub mod limits;
 mod maker;
 mod migration;
+mod otlp;
 mod raw;
 mod registry;
 mod registry_server;
@@ -40,6 +41,7 @@ pub use error::Error;
 pub use gate::{Gate, Kind, Outputs, Oversize, Repartition, Sources, Start, UnusableSchema};
 pub use kafka::{Kafka, SESSION_TIMEOUT, Scope, TRANSACTION_TIMEOUT};
 pub use migration::{Keys, Mappings, Migration, TargetIds, TargetRegistry};
+pub use otlp::Otlp;
 pub use raw::{Environment, Syntax};
 pub use registry::{Auth, Registry, Tls, UnknownSchema};
 pub use registry_server::{Anonymous, LOG_TOPIC, RegistryServer};
@@ -82,6 +84,8 @@ pub struct Config {
     pub registry: Registry,
     /// The admin HTTP server.
     pub admin: Admin,
+    /// Where telemetry is sent by OTLP. Default nowhere.
+    pub otlp: Option<Otlp>,
     /// The gates, sorted by name, then the converters. None where the process serves a registry and nothing else.
     pub gates: Vec<Gate>,
     /// The migration jobs, sorted by name.

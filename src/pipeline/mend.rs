@@ -155,7 +155,8 @@ impl Loop<'_> {
             self.count(&unsettled.tally, unsettled.began.elapsed(), unsettled.noted.elapsed());
         } else {
             let records = unsettled.tally.records();
-            TransactionAborted { why: &unsettled.why, records }.emit(&self.settings.probe);
+            TransactionAborted { why: &unsettled.why, records, after: unsettled.began.elapsed() }
+                .emit(&self.settings.probe);
         }
     }
 

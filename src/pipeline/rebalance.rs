@@ -29,13 +29,21 @@ impl Loop<'_> {
     /// kept for the next turn.
     pub(super) fn answer_events(&mut self, now: Instant) -> Result<(), Fault> {
         while let Some(event) = self.pending.take().or_else(|| self.consumer.context().next_event()) {
+            let began = Instant::now();
             if let Err(fault) = self.end_transaction(&event) {
                 self.pending = Some(event);
                 return Err(fault);
             }
             match event {
-                ConsumeEvent::Assign(partitions) => self.assign(&partitions)?,
-                ConsumeEvent::Revoke(partitions) => self.revoke(&partitions)?,
+                ConsumeEvent::Assign(partitions) => {
+                    self.assign(&partitions)?;
+                    self.settings.probe.rebalanced("assigned", partitions.len(), began.elapsed());
+                }
+                ConsumeEvent::Revoke(partitions) => {
+                    let kind = if self.consumer.assignment_lost() { "lost" } else { "revoked" };
+                    self.revoke(&partitions)?;
+                    self.settings.probe.rebalanced(kind, partitions.len(), began.elapsed());
+                }
                 ConsumeEvent::OffsetOutOfRange => self.hold_out_of_range()?,
                 ConsumeEvent::Unreadable => self.find_unreadable()?,
                 ConsumeEvent::Fatal(error) => return Err(Fault::ConsumerLost(error.to_string())),
@@ -159,7 +167,8 @@ impl Loop<'_> {
 
     /// Gives up what was staged since the last commit.
     pub(super) fn give_up(&mut self, why: &str) {
-        TransactionAborted { why, records: self.tally.records() }.emit(&self.settings.probe);
+        TransactionAborted { why, records: self.tally.records(), after: self.output.staged_at().elapsed() }
+            .emit(&self.settings.probe);
         self.forget();
     }
 

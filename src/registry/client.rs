@@ -34,6 +34,7 @@ use self::http::Http;
 use super::entities::{ContextIdEntity, SchemaEntity, SubjectVersionEntity, VersionEntity};
 use crate::config::Registry;
 use crate::schema::{SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
+use crate::telemetry::otlp::spans::Spans;
 
 /// The context of subjects that name none.
 const DEFAULT_CONTEXT: &str = ".";
@@ -92,7 +93,15 @@ impl Client {
     /// # Errors
     /// [`Error::Settings`]: no address, a certificate that cannot be read, or HTTPS in a build without `tls`.
     pub fn new(settings: &Registry) -> Result<Self, Error> {
-        Ok(Self { http: Arc::new(Http::new(settings)?) })
+        Self::traced(settings, Spans::default())
+    }
+
+    /// Makes a client each of whose requests is a span.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn traced(settings: &Registry, spans: Spans) -> Result<Self, Error> {
+        Ok(Self { http: Arc::new(Http::new(settings, spans)?) })
     }
 
     /// Gets a schema and, for Avro, what it refers to.

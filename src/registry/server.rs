@@ -32,6 +32,7 @@ use crate::admin::tls::{self, Certificates};
 use crate::admin::{self, http};
 use crate::config::{self, Config, RegistryServer};
 use crate::telemetry::metrics::ServerFigures;
+use crate::telemetry::otlp::{self, Exporter};
 use crate::telemetry::{Health, Metrics};
 
 /// Time between looks at the file of the users.
@@ -53,6 +54,9 @@ pub enum Error {
     /// What clients are to be shown cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::Error),
+    /// Telemetry cannot be sent.
+    #[error(transparent)]
+    Otlp(#[from] otlp::Error),
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] log::Error),
@@ -63,7 +67,7 @@ impl Error {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Users(_) | Self::AdminUsers(_) | Self::Tls(_) => true,
+            Self::Listen(_) | Self::Users(_) | Self::AdminUsers(_) | Self::Tls(_) | Self::Otlp(_) => true,
             Self::Log(error) => error.is_configuration(),
         }
     }
@@ -83,6 +87,7 @@ pub struct Server {
     threads: log::Threads,
     closing: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    exporter: Option<Exporter>,
 }
 
 impl Server {
@@ -101,6 +106,7 @@ impl Server {
         let metrics = Metrics::new();
         metrics.application(&config.application);
         let counted = Arc::clone(&node);
+        let exporter = Exporter::start(config, &metrics)?;
         let requests = metrics.registry_server(move || figures(&counted));
         let (closing, closed) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -127,7 +133,7 @@ impl Server {
         tracing::info!(%address, topic = settings.topic, tls = certificates.is_some(), "registry listens");
         let entrance = Entrance { router, certificates, requests, most: MAX_CONNECTIONS };
         tasks.spawn(listener::serve(clients, entrance, closed));
-        Ok(Self { address, admin, threads, closing, tasks })
+        Ok(Self { address, admin, threads, closing, tasks, exporter })
     }
 
     /// Waits until the log ends by itself; pending for ever while it is followed.
@@ -144,6 +150,9 @@ impl Server {
         self.threads.stop().await;
         if !is_over {
             ended.await;
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.stop().await;
         }
     }
 }

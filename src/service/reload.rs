@@ -19,6 +19,7 @@ use crate::pipeline::preflight::{self, Found};
 use crate::registry::client::Client;
 use crate::registry::disk::Disk;
 use crate::registry::survey;
+use crate::telemetry::otlp::spans::Spans;
 
 /// How long the brokers may be asked: beyond it a reload that waits is worse than one that was not checked in full.
 const BROKERS_LIMIT: Duration = Duration::from_secs(30);
@@ -32,6 +33,8 @@ pub struct Present {
     pub(super) config: Arc<Config>,
     /// Gates that a reload has begun and that could not work: they are tried again.
     pub(super) standing: BTreeSet<String>,
+    /// Where the requests of another registry's client are traced.
+    pub(super) spans: Spans,
 }
 
 /// A configuration that can be taken over.
@@ -58,8 +61,11 @@ pub async fn read(path: PathBuf, present: Present) -> Result<Reload, Vec<Error>>
     let mut changes = Changes::between(&present.config, &config)?;
     present.standing.iter().for_each(|gate| changes.retry(gate));
     let mut mistakes = Vec::new();
-    let registry =
-        if changes.registry { other_registry(&config).await.map_err(|error| mistakes.push(error)).ok() } else { None };
+    let registry = if changes.registry {
+        other_registry(&config, present.spans.clone()).await.map_err(|error| mistakes.push(error)).ok()
+    } else {
+        None
+    };
     let mut beginning = config.clone();
     beginning.gates.retain(|gate| changes.begins(&gate.name));
     mistakes.extend(survey::mistakes(&beginning).await);
@@ -68,9 +74,9 @@ pub async fn read(path: PathBuf, present: Present) -> Result<Reload, Vec<Error>>
 }
 
 /// Makes the client of another registry, which has to answer: what is known of the one before is lost with it.
-async fn other_registry(config: &Config) -> Result<(Client, Option<Disk>), Error> {
+async fn other_registry(config: &Config, spans: Spans) -> Result<(Client, Option<Disk>), Error> {
     let registry = &config.registry;
-    let client = Client::new(registry).map_err(|error| Error::new("registry", error.to_string()))?;
+    let client = Client::traced(registry, spans).map_err(|error| Error::new("registry", error.to_string()))?;
     let disk = registry.cache_dir.as_deref().map(|path| Disk::open(path, &registry.urls)).transpose();
     let disk = disk.map_err(|error| Error::new("registry.cache_dir", error.to_string()))?;
     if registry.urls.is_empty() {

@@ -6,6 +6,7 @@
 //! payload, a key or a header value.
 
 mod configuration;
+mod export;
 mod partitions;
 mod registry;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::{error, info, warn};
 
 pub use self::configuration::{ConfigurationReloaded, GateBegins, GateEnds, GateStands, ReloadRefused};
+pub use self::export::{ExportFailed, ExportResumed};
 pub use self::partitions::{
     PartitionHeld, PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TopicHeld, TopicReleased,
 };
@@ -66,6 +68,8 @@ pub struct TransactionAborted<'a> {
     pub why: &'a str,
     /// Records that will be read again.
     pub records: u64,
+    /// How long ago it began.
+    pub after: Duration,
 }
 
 impl TransactionAborted<'_> {
@@ -73,6 +77,7 @@ impl TransactionAborted<'_> {
     pub fn emit(self, probe: &Probe) {
         warn!(gate = probe.gate(), why = self.why, records = self.records, "transaction aborted");
         probe.metrics().aborted();
+        probe.aborted(self.why, self.records, self.after);
         probe.incident(format!("transaction of {} records aborted: {}", self.records, self.why));
     }
 }

@@ -9,6 +9,7 @@
 
 mod clients;
 mod configuration;
+mod exports;
 mod families;
 mod gate;
 mod jobs;
@@ -25,8 +26,10 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus::proto::MetricFamily;
 use prometheus::{Registry, TextEncoder};
 
+pub use self::exports::ExportCounters;
 use self::families::Families;
 pub use self::gate::{GateMetrics, OutcomeCount};
 pub use self::jobs::{JobFigures, RunFigures, VerifyFigures, render as render_job};
@@ -34,6 +37,7 @@ pub use self::registry::RegistryCounts;
 pub use self::schemas::MAX_SCHEMAS;
 pub use self::server::{NoConnection, ServerFigures, ServerRequests};
 pub use self::topics::MAX_TOPICS;
+use super::otlp::spans::Spans;
 use super::{ConfigurationState, Health};
 
 /// Subjects per gate that `sluice_target_version` shows: a gate with a subject per record type follows
@@ -90,6 +94,7 @@ pub struct Metrics {
     registry: Registry,
     families: Families,
     gates: Mutex<BTreeMap<String, Arc<GateMetrics>>>,
+    spans: Spans,
 }
 
 impl Metrics {
@@ -99,7 +104,7 @@ impl Metrics {
         let registry = Registry::new();
         let families = Families::register(&registry);
         process::register(&registry);
-        Arc::new(Self { registry, families, gates: Mutex::default() })
+        Arc::new(Self { registry, families, gates: Mutex::default(), spans: Spans::default() })
     }
 
     /// Says whose process it is: the `application` of its configuration.
@@ -127,7 +132,7 @@ impl Metrics {
     #[must_use]
     pub fn gate(&self, name: &str) -> Arc<GateMetrics> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(GateMetrics::new(name, &self.families));
+        let new = || Arc::new(GateMetrics::new(name, &self.families, self.spans.clone()));
         Arc::clone(gates.entry(name.to_owned()).or_insert_with(new))
     }
 
@@ -156,7 +161,28 @@ impl Metrics {
     /// # Panics
     /// When it is called twice.
     pub fn registry_server(&self, read: impl Fn() -> ServerFigures + Send + Sync + 'static) -> ServerRequests {
-        server::register(&self.registry, read).expect("there is one registry per process")
+        server::register(&self.registry, self.spans.clone(), read).expect("there is one registry per process")
+    }
+
+    /// Adds the counters of the exporter.
+    ///
+    /// # Panics
+    /// When it is called twice.
+    #[must_use]
+    pub fn exports(&self) -> ExportCounters {
+        ExportCounters::register(&self.registry).expect("there is one exporter per process")
+    }
+
+    /// Returns where spans go.
+    #[must_use]
+    pub fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    /// Returns all families with their values of now.
+    #[must_use]
+    pub(super) fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 
     /// Returns all metrics in Prometheus' text format.
@@ -165,7 +191,7 @@ impl Metrics {
     /// Never: a gathered family has a name and a value.
     #[must_use]
     pub fn render(&self) -> String {
-        let families = self.registry.gather();
+        let families = self.gather();
         TextEncoder::new().encode_to_string(&families).expect("a gathered family has a name and a value")
     }
 }

@@ -4,6 +4,7 @@
 //!  pipeline thread ── events, commits ──> Probe ──> GateMetrics   ──> /metrics
 //!                                           └────> PipelineState ──> /livez /readyz /status
 //! ```
+//! Where the configuration names a collector, [`otlp`] sends it the metrics, and a span for what took time.
 //!
 //! One [`Probe`] belongs to one pipeline and is all that the pipeline knows of this
 //! module: it keeps the numbers of `/metrics` and the picture of `/status` equal, since
@@ -18,6 +19,7 @@ pub mod health;
 pub mod hold;
 pub mod logging;
 pub mod metrics;
+pub mod otlp;
 pub mod probe;
 pub mod registry;
 mod sample;

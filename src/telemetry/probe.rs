@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::metrics::Rebalance;
+use super::otlp::spans::Span;
 use super::state::{Held, PartitionState, Phase, PipelineState, Topics};
 use super::{GateMetrics, Health, HoldCause, Metrics};
 use crate::gate::tally::Tally;
+use crate::gate::verdict::Route;
 use crate::record::{Offset, Partition};
 
 /// The place where one pipeline reports.
@@ -95,6 +97,34 @@ impl Probe {
     /// Counts a committed transaction; see [`GateMetrics::committed`].
     pub fn committed(&self, tally: &Tally, transaction: Duration, commit: Duration) {
         self.metrics.committed(tally, transaction, commit);
+        self.metrics.spans.record(|| {
+            let whole = self.transaction("committed", tally.records(), transaction);
+            let commit = whole.last_part("commit", commit);
+            [outcomes(whole, tally), commit]
+        });
+    }
+
+    /// Traces an aborted transaction; [`super::events::TransactionAborted`] counts it.
+    pub(super) fn aborted(&self, why: &str, records: u64, after: Duration) {
+        self.metrics.spans.record(|| [self.transaction("aborted", records, after).failed(why)]);
+    }
+
+    /// Traces a rebalance that was answered: `assigned`, `revoked` or `lost`.
+    pub fn rebalanced(&self, kind: &str, partitions: usize, took: Duration) {
+        self.metrics.spans.record(|| {
+            let span = self.of_pipeline(Span::ended("rebalance", took)).with("sluice.rebalance", kind);
+            [span.with("sluice.partitions", partitions as u64)]
+        });
+    }
+
+    fn transaction(&self, result: &str, records: u64, took: Duration) -> Span {
+        let span = self.of_pipeline(Span::ended("transaction", took));
+        span.with("sluice.result", result).with("messaging.batch.message_count", records)
+    }
+
+    fn of_pipeline(&self, span: Span) -> Span {
+        let span = span.with("messaging.system", "kafka").with("sluice.gate", self.gate());
+        span.with("sluice.pipeline", self.state.number() as u64)
     }
 
     /// Sets the position of an assigned partition: the offset of the *next* record as committed, and the records
@@ -185,4 +215,18 @@ impl Probe {
     pub(super) fn incident(&self, what: String) {
         self.state.incident(what);
     }
+}
+
+/// Adds what became of the records: how many had each outcome, and their bytes.
+fn outcomes(span: Span, tally: &Tally) -> Span {
+    let mut bytes = 0;
+    let mut records = [0; Route::ALL.len()];
+    for (route, _, amount) in tally.sources().flat_map(|(_, amounts)| amounts) {
+        records[route as usize] += amount.records;
+        bytes += amount.bytes;
+    }
+    let counted = Route::ALL.into_iter().zip(records).filter(|(_, records)| *records > 0);
+    counted.fold(span.with("sluice.bytes", bytes), |span, (route, records)| {
+        span.with(&format!("sluice.records.{}", route.outcome()), records)
+    })
 }

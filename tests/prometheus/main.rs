@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may")]
 
 mod alerts;
+mod collector;
 #[path = "../common/mod.rs"]
 mod common;
 mod dashboards;
@@ -9,6 +10,7 @@ mod dashboards;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod job;
 mod live;
+mod otlp;
 mod repair;
 mod server;
 #[path = "../redrive/shop.rs"]

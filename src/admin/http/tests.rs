@@ -114,7 +114,7 @@ async fn shows_what_pipelines_report() {
     let cause = HoldCause::RegistryUnavailable;
     PartitionHeld { topic: "raw", partition: Partition(0), next: Offset(7), cause, detail: "no answer" }
         .emit(&probes[0]);
-    TransactionAborted { why: "rebalance", records: 3 }.emit(&probes[1]);
+    TransactionAborted { why: "rebalance", records: 3, after: Duration::ZERO }.emit(&probes[1]);
     let mut tally = Tally::default();
     for (route, reason) in [(Route::Validated, None), (Route::DeadLetter, Some(ReasonCode::NotFramed))] {
         tally.add(&Counted::new("raw", route, reason), &SchemaTable::default());

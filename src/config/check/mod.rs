@@ -9,6 +9,7 @@ mod kafka;
 pub(crate) mod leaf;
 mod mapping;
 mod migration;
+mod otlp;
 mod registry;
 mod registry_server;
 mod server_tls;
@@ -68,6 +69,9 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     let converts = migrations.iter().any(|job| job.conversion.is_some() || job.registry.is_some());
     let registry = registry::check(root.section("registry"), !checks_nothing || converts);
     let admin = check_admin(&mut root);
+    let mut telemetry = root.section("telemetry");
+    let otlp = telemetry.given("otlp").and_then(otlp::check);
+    telemetry.finish();
     root.finish();
 
     match mistakes.into_vec() {
@@ -84,6 +88,7 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
             kafka,
             registry,
             admin,
+            otlp,
             gates,
             migrations,
             registry_server,

@@ -27,7 +27,7 @@ pub(super) fn check(mut section: Section<'_>, required: bool) -> Registry {
     let scalars = section.list("url").unwrap_or_default();
     let urls: Vec<Url> = scalars.iter().filter_map(|scalar| check_url(&section, scalar)).collect();
     let auth = check_auth(&mut section);
-    let tls = section.given("tls").map(check_tls);
+    let tls = section.given("tls").map(tls);
     if tls.is_some() && !urls.is_empty() && urls.iter().all(|url| url.scheme() == "http") {
         section.mistake("tls", "is set, and no address of registry.url begins with https://");
     }
@@ -112,23 +112,24 @@ fn check_auth(section: &mut Section<'_>) -> Option<Auth> {
     basic.or(bearer)
 }
 
-fn check_tls(mut section: Section<'_>) -> Tls {
+/// Checks the certificates of a section by which we ask others.
+pub(super) fn tls(mut section: Section<'_>) -> Tls {
     if cfg!(not(feature = "tls")) {
         section.mistake("ca", "cannot be used: this build has no TLS; build with the default features");
     }
     let file = |text: &str| path(text, "is no path of a file");
-    let tls = Tls {
+    let files = Tls {
         ca: section.read("ca", file),
         certificate: section.read("certificate", file),
         key: section.read("key", file),
     };
-    match (&tls.certificate, &tls.key) {
-        (Some(_), None) => section.mistake("key", "is required: registry.tls.certificate is set"),
-        (None, Some(_)) => section.mistake("certificate", "is required: registry.tls.key is set"),
+    match (&files.certificate, &files.key) {
+        (Some(_), None) => section.mistake("key", format!("is required: {} is set", section.path("certificate"))),
+        (None, Some(_)) => section.mistake("certificate", format!("is required: {} is set", section.path("key"))),
         (Some(_), Some(_)) | (None, None) => {}
     }
     section.finish();
-    tls
+    files
 }
 
 pub(super) fn path(text: &str, problem: &str) -> Result<PathBuf, String> {

@@ -237,18 +237,6 @@ fn way_hint(reason: &str) -> &'static str {
     found.map_or("check 'registry.url' and the way there", |(_, hint)| hint)
 }
 
-/// Writes an error with its causes, since reqwest's first line says little.
-pub(super) fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 fn join(errors: &[Error]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -6,7 +6,7 @@
 //! and port, and proxies of the environment are not used, since a registry stands beside its cluster.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Action, Attempt, Policy};
@@ -15,12 +15,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{Error, chain, hint};
+use super::error::{Error, hint};
 use super::refusal::Refusal;
 use super::request::Request;
 use super::tls;
 use crate::config::{Auth, Registry};
+use crate::https;
 use crate::registry::entities::ErrorEntity;
+use crate::telemetry::otlp::spans::{Span, Spans};
 
 /// How long one address may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,10 +53,11 @@ pub(super) struct Http {
     auth: Option<Auth>,
     /// Index of the address that answered last.
     preferred: AtomicUsize,
+    spans: Spans,
 }
 
 impl Http {
-    pub(super) fn new(settings: &Registry) -> Result<Self, Error> {
+    pub(super) fn new(settings: &Registry, spans: Spans) -> Result<Self, Error> {
         if settings.urls.is_empty() {
             return Err(Error::all(Vec::new()));
         }
@@ -73,7 +76,8 @@ impl Http {
         let client = tls::configure(builder, settings)?
             .build()
             .map_err(|error| Error::Settings(format!("the registry client cannot be made: {error}")))?;
-        Ok(Self { client, urls: settings.urls.clone(), auth: settings.auth.clone(), preferred: AtomicUsize::new(0) })
+        let (urls, auth) = (settings.urls.clone(), settings.auth.clone());
+        Ok(Self { client, urls, auth, preferred: AtomicUsize::new(0), spans })
     }
 
     /// Asks one address after the other until one answers.
@@ -108,7 +112,9 @@ impl Http {
         let mut errors = Vec::new();
         for turn in 0..self.urls.len() {
             let index = (first + turn) % self.urls.len();
+            let began = Instant::now();
             let answer = self.answer(&self.urls[index], (method.clone(), body), asked).await;
+            self.spans.record(|| [span(&method, &self.urls[index], &answer, began.elapsed())]);
             match answer.and_then(&read) {
                 Err(error) if !matches!(error, Error::NotFound { .. }) => errors.push(error),
                 answer => {
@@ -132,7 +138,7 @@ impl Http {
         let unreachable = |error: reqwest::Error| Error::Unreachable {
             asked: asked.clone(),
             url: shown.clone(),
-            reason: chain(&error.without_url()),
+            reason: https::chain(&error.without_url()),
         };
         let mut request = self.client.request(method, url);
         if let Some(body) = body {
@@ -153,6 +159,21 @@ impl Http {
             Some(Auth::Basic { user, password }) => request.basic_auth(user, Some(password.expose())),
             Some(Auth::Bearer(token)) => request.bearer_auth(token.expose()),
         }
+    }
+}
+
+/// Makes the span of a request to one address.
+fn span(method: &Method, base: &Url, answer: &Result<Answer, Error>, took: Duration) -> Span {
+    let span = Span::ended(format!("registry {method}"), took).client();
+    let span = span.with("http.request.method", method.as_str());
+    let span = span.with("server.address", base.host_str().unwrap_or_default());
+    let span = span.with("server.port", u64::from(base.port_or_known_default().unwrap_or_default()));
+    match answer {
+        Ok(((status, _), _, url)) => {
+            let span = span.with("url.full", url.as_str()).with("http.response.status_code", u64::from(*status));
+            if *status < 400 { span } else { span.failed("") }
+        }
+        Err(error) => span.failed(&error.to_string()),
     }
 }
 

@@ -71,10 +71,13 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
     let began = Instant::now();
     let route = routes::name(request.uri().path());
     let method = request.method().clone();
+    let parent = guard.requests.parent(request.headers());
     let answer = tokio::time::timeout(REQUEST_LIMIT, guard.answer(request, next)).await;
     let timed_out = |_| api::refusal(StatusCode::REQUEST_TIMEOUT, 408, "HTTP 408 Request Timeout");
     let response = answer.unwrap_or_else(timed_out);
-    guard.requests.count(&method, route, response.status().as_u16(), began.elapsed());
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    guard.requests.count(&method, route, status, took);
+    guard.requests.trace(parent.as_ref(), &method, route, (status, took));
     response
 }
 

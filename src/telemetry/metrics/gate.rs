@@ -20,6 +20,7 @@ use crate::schema::table::Pair;
 use crate::schema::{Subject, Version};
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::RebuildCause;
+use crate::telemetry::otlp::spans::Spans;
 use crate::telemetry::sample::Sampler;
 use crate::telemetry::sightings::{Sighting, Sightings};
 use crate::violation::ReasonCode;
@@ -51,6 +52,7 @@ pub struct GateMetrics {
     subjects: Mutex<BTreeSet<Subject>>,
     clients: [Mutex<Clients>; ClientKind::ALL.len()],
     pub(in crate::telemetry) samples: Sampler,
+    pub(in crate::telemetry) spans: Spans,
     pub(in crate::telemetry) sightings: Sightings,
 }
 
@@ -66,7 +68,7 @@ pub struct OutcomeCount {
 }
 
 impl GateMetrics {
-    pub(super) fn new(gate: &str, families: &Families) -> Self {
+    pub(super) fn new(gate: &str, families: &Families, spans: Spans) -> Self {
         for cause in HoldCause::ALL {
             families.held.with_label_values(&[gate, cause.name()]).set(0);
         }
@@ -92,6 +94,7 @@ impl GateMetrics {
             subjects: Mutex::default(),
             clients: ClientKind::ALL.map(|kind| Mutex::new(Clients::new(gate, kind, families))),
             samples: Sampler::default(),
+            spans,
             sightings: Sightings::default(),
         }
     }

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::telemetry::otlp::spans::{Parent, Span, Spans};
 
 /// Seconds of one request: reads take microseconds, writes a transaction, and none more than ten seconds.
 const SECONDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -55,6 +58,7 @@ pub struct ServerRequests {
     requests: IntCounterVec,
     seconds: HistogramVec,
     no_connections: IntCounterVec,
+    spans: Spans,
 }
 
 impl ServerRequests {
@@ -65,18 +69,45 @@ impl ServerRequests {
 
     /// Counts a request that has been answered.
     pub fn count(&self, method: &impl AsRef<str>, route: &str, status: u16, took: Duration) {
-        // Methods are what clients send: those that no route has are one.
-        let method = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]
-            .into_iter()
-            .find(|known| *known == method.as_ref())
-            .unwrap_or("other");
+        let method = name(method);
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
     }
+
+    /// Returns the client's span, where traces are wanted and it has one.
+    #[must_use]
+    pub fn parent(&self, headers: &HeaderMap) -> Option<Parent> {
+        let header = headers.get("traceparent").filter(|_| self.spans.is_on())?;
+        Parent::parse(header.to_str().ok()?)
+    }
+
+    /// Traces a request that has been answered.
+    pub fn trace(
+        &self,
+        parent: Option<&Parent>,
+        method: &impl AsRef<str>,
+        route: &str,
+        (status, took): (u16, Duration),
+    ) {
+        self.spans.record_below(parent, || {
+            let method = name(method);
+            let span = Span::ended(format!("{method} {route}"), took).server();
+            let span = span.with("http.request.method", method).with("http.route", route);
+            let span = span.with("http.response.status_code", u64::from(status));
+            [if status < 500 { span } else { span.failed("") }]
+        });
+    }
+}
+
+/// Returns the name of a method. Methods are what clients send: those that no route has are one.
+fn name(method: &impl AsRef<str>) -> &'static str {
+    let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"];
+    known.into_iter().find(|known| *known == method.as_ref()).unwrap_or("other")
 }
 
 pub(super) fn register(
     registry: &Registry,
+    spans: Spans,
     read: impl Fn() -> ServerFigures + Send + Sync + 'static,
 ) -> prometheus::Result<ServerRequests> {
     let opts = Opts::new("sluice_registry_requests_total", "Requests to the registry served here");
@@ -95,7 +126,7 @@ pub(super) fn register(
     let families = State::new()?;
     let descs = families.collectors().iter().flat_map(|one| one.desc()).cloned().collect();
     registry.register(Box::new(FromNode { read: Box::new(read), descs }))?;
-    Ok(ServerRequests { requests, seconds, no_connections })
+    Ok(ServerRequests { requests, seconds, no_connections, spans })
 }
 
 /// The families that are made at each scrape.
