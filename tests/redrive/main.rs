@@ -5,5 +5,6 @@ mod attempts;
 #[path = "../common/mod.rs"]
 mod common;
 mod dry;
+mod moments;
 mod once;
 mod shop;

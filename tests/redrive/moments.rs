@@ -1,0 +1,45 @@
+//! Killed by chance, at any moment, fifty times; long only.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::common::{long, seed};
+use super::shop::Shop;
+
+const KILLS: usize = 50;
+const ORDERS: i64 = 8_000;
+
+#[test]
+fn killed_at_fifty_moments_of_chance_nothing_is_lost_and_nothing_sent_twice() {
+    if !long() {
+        println!("long only: SLUICE_TEST_LONG=1");
+        return;
+    }
+    let (shop, mut random, began) = (Shop::new("moments"), StdRng::seed_from_u64(seed()), Instant::now());
+    let orders = shop.orders(ORDERS);
+    shop.refuse(&orders);
+    shop.correct();
+    let config = shop.file("sluice", &shop.config());
+    let mut kills = 0;
+    while kills < KILLS {
+        // So slow that fifty of them do not come to the end.
+        let mut command = shop.command(&config, &["--run", "--rate", "50"]);
+        let mut redrive = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(random.random_range(0..4_000)));
+        redrive.kill().unwrap();
+        kills += usize::from(redrive.wait().unwrap().signal() == Some(9));
+    }
+    let (sent, runs) =
+        (shop.read(&shop.orders).len(), shop.state().keys().filter(|key| key.starts_with("run/")).count());
+    println!(
+        "{kills} kills in {:.0} s; {sent} of {ORDERS} records were sent by {runs} runs",
+        began.elapsed().as_secs_f64()
+    );
+    assert!(sent > 0 && sent < orders.len(), "they were killed at work");
+    shop.redrive(&["--run"]);
+    shop.assert_once(&orders);
+}
