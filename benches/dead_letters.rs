@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sluice::dead_letters::{Filter, Letter, Line, State, Stats};
-use sluice::record::{Header, Offset, Partition, Position};
+use sluice::filter::{Condition, Content, Scope, View};
+use sluice::record::{Header, Offset, Partition, Position, Record, Value};
 
 const HEADERS: &[(&str, &str)] = &[
     ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
@@ -35,6 +36,21 @@ fn dead_letters(criterion: &mut Criterion) {
     group.bench_function("read and refused by a filter", |bencher| {
         bencher.iter(|| other.matches(&Letter::read(black_box(&headers)), Some(5)));
     });
+    let record = Record { position, timestamp: Some(5), key: None, value: Value::Tombstone, headers: &headers };
+    for (name, expression) in [
+        ("read and refused by an expression", "reason == 'truncated' && source.partition == 3"),
+        ("read and refused by a regular expression", "reason.matches('^truncated.*')"),
+        ("read and refused by an expression on headers", "headers['sluice.gate'] == 'payments'"),
+    ] {
+        let condition = Condition::compile(expression, Scope::DeadLetters).expect("it is a condition");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let letter = Letter::read(black_box(&headers));
+                let (key, value) = (Content::Unasked, Content::Unasked);
+                condition.holds(&View { record: &record, letter: Some(&letter), key, value })
+            });
+        });
+    }
     let (all, mut out) = (Filter::default(), Vec::new());
     group.bench_function("read and written as JSON", |bencher| {
         bencher.iter(|| {

@@ -41,6 +41,7 @@ pub mod config;
 pub mod convert;
 pub mod dead_letters;
 mod demo;
+pub mod filter;
 pub mod gate;
 mod https;
 pub mod kafka;

@@ -90,6 +90,8 @@ fn what_a_gate_has_refused_is_listed_counted_and_explained() {
     assert_eq!(lines(&config, &["list", "--until", "1h"]), Vec::<Value>::new());
     assert_eq!(lines(&config, &["list", "--since", "1h"]).len(), listed.len());
 
+    expressions(&config, &listed);
+
     // A table for people has the same rows.
     let table = text(&config, &["list"]);
     assert!(table.starts_with("DEAD LETTER "), "{table}");
@@ -108,6 +110,40 @@ fn what_a_gate_has_refused_is_listed_counted_and_explained() {
     assert_eq!((counts, &stats["count"]), (wanted, &Value::from(listed.len())));
 
     explained(&config, &listed);
+}
+
+/// `--filter` takes what the expression says, asks the registry only where the expression names a part, and says what it
+/// could not judge.
+fn expressions(config: &Path, listed: &[Value]) {
+    let reason = listed[0]["reason"].as_str().unwrap();
+    let partition = &listed[0]["source"]["partition"];
+    let expression =
+        format!("reason == '{reason}' && source.partition == {partition} && headers['sluice.reason'] == reason");
+    let same = |line: &&Value| line["reason"] == reason && line["source"]["partition"] == *partition;
+    let wanted: Vec<_> = listed.iter().filter(same).cloned().collect();
+    let sorted = |mut lines: Vec<Value>| {
+        lines.sort_by_key(place);
+        lines
+    };
+    // Nobody listens there.
+    let mut settings: Value = serde_json::from_str(&std::fs::read_to_string(config).unwrap()).unwrap();
+    settings["registry"]["url"] = "http://127.0.0.1:1".into();
+    let alone = config.with_file_name("alone.yaml");
+    std::fs::write(&alone, settings.to_string()).unwrap();
+    assert_eq!(sorted(lines(&alone, &["list", "--filter", &expression])), sorted(wanted.clone()));
+    assert_eq!(json(&alone, &["stats", "--filter", &expression])["count"], wanted.len());
+
+    let output = sluice(config, &["list", "--output", "json", "--filter", "value != null"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let taken = String::from_utf8(output.stdout).unwrap().lines().count();
+    let count = |line: &str| line.strip_prefix("not taken by --filter: ")?.split(' ').next()?.parse::<usize>().ok();
+    assert_eq!(taken + told.lines().filter_map(count).sum::<usize>(), listed.len(), "{told}");
+    assert!(taken > 0 && told.contains(": value cannot be decoded: not_framed\n"), "{told}");
+
+    let output = sluice(config, &["list", "--filter", "resaon == 'x'"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("column 1: there is no variable 'resaon', did you mean 'reason'?"), "{told}");
 }
 
 /// One of each reason is judged again by the registry's schemas, with the same result and a byte for it.
@@ -389,12 +425,13 @@ fn tail_decodes_what_can_be_decoded() {
     let gates = serde_json::json!({ "orders": { "source": "a", "validated": "b" } });
     let settings = common::gate::Config::new(&scene.application, scene.kafka.bootstrap(), &scene.registry.url(), gates);
     std::fs::write(&config, settings.0.to_string()).unwrap();
-    let tail = |args: &[&str]| {
+    let both = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
         let output = command.args(["tail", &topic]).args(args).arg("--config").arg(&config).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
+    let tail = |args: &[&str]| both(args).0;
     let told = tail(&["--from", "earliest", "--exit", "--partition", "0"]);
     let lines: Vec<_> = told.lines().collect();
     assert_eq!(
@@ -407,6 +444,19 @@ fn tail_decodes_what_can_be_decoded() {
     assert_eq!((&line(1)["key"], &line(1)["value_error"]["reason"]), (&Value::Null, &"truncated".into()), "{told}");
     assert_eq!((&line(2)["value"], &line(2)["key_error"]["hex"]), (&Value::Null, &"ff".into()), "{told}");
     assert_eq!(lines.len(), 3);
+    // A filter sees what is printed, and says at the end what it could not judge.
+    let filtered = |filter: &str| both(&["--from", "earliest", "--exit", "--filter", filter]);
+    let (taken, told) = filtered("value.id > 9007199254740992 && value.name == 'Zoe' && headers.trace == '1'");
+    assert_eq!(taken, lines[0].to_owned() + "\n");
+    let wanted = [
+        "1 record: '.' does not take (null_type, string)",
+        "1 record: value cannot be decoded: not_framed",
+        "1 record: value cannot be decoded: truncated",
+    ];
+    let mut reasons: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("not taken by --filter: ")).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, wanted, "{told}");
+    assert_eq!(filtered("key == 'b' || partition == 0 && offset == 2").0.lines().count(), 2);
     // Following ends at the count; -1 is the last of each partition, and text has the same in columns.
     assert_eq!(tail(&["--from", "-1", "--count", "2"]).lines().count(), 2);
     assert_eq!(tail(&["--from", "2020-09-13T12:26:41Z", "--exit"]), "");

@@ -20,7 +20,7 @@ use syn::visit::{self, Visit};
 const PURE: [&[&str]; 3] = [
     &["record", "violation"],
     &["wire", "schema", "convert", "registry::contract"],
-    &["dead_letters", "gate", "rules", "registry::entities", "registry::settings", "registry::store"],
+    &["dead_letters", "filter", "gate", "rules", "registry::entities", "registry::settings", "registry::store"],
 ];
 
 /// What no pure part may reach.

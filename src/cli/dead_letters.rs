@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{ConfigFile, Output, moment};
 use crate::dead_letters::{Filter, State};
+use crate::filter::{Condition, Mistake, Scope};
 use crate::record::Part;
 use crate::schema::{SchemaGuid, SchemaId, SchemaRef};
 
@@ -165,6 +167,9 @@ pub struct Chosen {
     /// Which of them.
     #[command(flatten)]
     pub filters: Filters,
+    /// Of which this holds, in CEL: 'reason.startsWith("invalid") && value.id > 100'
+    #[arg(long = "filter", value_name = "EXPR", value_parser = condition)]
+    pub condition: Option<Arc<Condition>>,
     /// Where the configuration is.
     #[command(flatten)]
     pub file: ConfigFile,
@@ -266,6 +271,10 @@ fn schema(text: &str) -> Result<SchemaRef, &'static str> {
     let id = text.parse().ok().filter(|id| *id >= 0).map(|id| SchemaRef::Id(SchemaId(id)));
     let guid = || SchemaGuid::parse(text).map(SchemaRef::Guid);
     id.or_else(guid).ok_or("give a schema ID or a GUID")
+}
+
+fn condition(text: &str) -> Result<Arc<Condition>, Mistake> {
+    Condition::compile(text, Scope::DeadLetters).map(Arc::new)
 }
 
 fn offsets(text: &str) -> Result<RangeInclusive<i64>, &'static str> {

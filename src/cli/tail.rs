@@ -1,8 +1,11 @@
 //! What a user can say of a topic that is looked at: `sluice tail`.
 
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 
 use super::{ConfigFile, moment};
+use crate::filter::{Condition, Mistake, Scope};
 use crate::kafka::reading::Start;
 
 /// `sluice tail`.
@@ -24,6 +27,9 @@ pub struct Tail {
     /// End where the topic ends now, instead of going on with what is written
     #[arg(long, short = 'e')]
     pub exit: bool,
+    /// Only records for which this holds, in CEL: 'value.id > 100 && headers.region == "eu"'
+    #[arg(long = "filter", value_name = "EXPR", value_parser = condition)]
+    pub condition: Option<Arc<Condition>>,
     /// How records are printed
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Form::Json)]
     pub output: Form,
@@ -39,6 +45,10 @@ pub enum Form {
     Json,
     /// Position, time, key and value in columns
     Text,
+}
+
+fn condition(text: &str) -> Result<Arc<Condition>, Mistake> {
+    Condition::compile(text, Scope::Records).map(Arc::new)
 }
 
 fn start(text: &str) -> Result<Start, &'static str> {

@@ -17,6 +17,7 @@ use super::{Exit, Failure, load};
 use crate::cli::{Chosen, ConfigFile, DeadLettersCommand};
 use crate::config::{Config, Sources};
 use crate::kafka::reading::{Error, Reading, Span, Start};
+use crate::tail::Choice;
 use crate::telemetry::logging;
 
 /// What the brokers know this by, behind the application.
@@ -56,6 +57,8 @@ struct Meant {
     spans: Vec<Span>,
     /// What became of these dead letters.
     fates: Fates,
+    /// Which of them.
+    choice: Choice,
 }
 
 /// Finds what is to be read of the chosen topics, or of those of the configuration.
@@ -70,7 +73,9 @@ fn find(chosen: &Chosen) -> Result<Meant, Failure> {
     }
     // Read after the ends were asked for: what is redriven in the meantime is closed.
     let fates = Fates::read(&reading, &config, &topics, &known)?;
-    Ok(Meant { reading, spans, fates })
+    let (filter, runtime) = (chosen.filters.filter(), tokio::runtime::Handle::current());
+    let choice = Choice::new(filter, chosen.condition.as_ref(), &config.registry, &runtime)?;
+    Ok(Meant { reading, spans, fates, choice })
 }
 
 fn topics(config: &Config, chosen: &Chosen, known: &BTreeMap<String, Vec<i32>>) -> Result<BTreeSet<String>, Failure> {

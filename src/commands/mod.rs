@@ -11,6 +11,7 @@ mod dead_letters;
 mod demo;
 mod health;
 mod migrate;
+mod misses;
 mod progress;
 mod registry;
 mod remote;

@@ -2,19 +2,21 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use rdkafka::message::BorrowedMessage;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::dead_letters::{Plain, Time, open};
+use super::misses::{tell, tell_news};
 use super::{Exit, Failure};
 use crate::cli::{Form, Tail};
 use crate::kafka::ffi;
 use crate::kafka::reading::{Error, Met, Reading, Span};
 use crate::pipeline::consume::view;
+use crate::record::Record;
 use crate::registry::client::Client;
-use crate::tail::{Codecs, Line};
+use crate::tail::{Codecs, Line, Sieve};
 
 /// Bytes that are gathered before they are written, unless nothing comes for a moment.
 const BUFFER: usize = 64 << 10;
@@ -29,22 +31,33 @@ pub(super) async fn run(asked: &Tail, out: &mut (dyn Write + Send)) -> Result<Ex
         let (config, reading) = open(&asked.file, "tail")?;
         let spans = spans(asked, &reading)?;
         let mut codecs = Codecs::new(Client::new(&config.registry)?);
+        let sieve = |condition| Sieve::new(Arc::clone(condition), &config.registry, &runtime);
+        let mut sieve = asked.condition.as_ref().map(sieve).transpose()?;
         let mut printer = Printer { form: asked.output, line: Vec::new(), buffer: Vec::new() };
         let mut left = asked.count.unwrap_or(u64::MAX);
         reading.read(&spans, !asked.exit, |met| {
             match met {
                 Met::Record(message) => {
-                    runtime.block_on(printer.put(message, &mut codecs))?;
+                    let headers = ffi::headers(message);
+                    let record = view(message, &headers);
+                    if !sieve.as_mut().is_none_or(|sieve| sieve.takes(&record, None)) {
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    runtime.block_on(printer.put(&record, &mut codecs))?;
                     left -= 1;
                     if left == 0 || printer.buffer.len() >= BUFFER {
                         printer.flush(out)?;
                     }
                 }
-                Met::Pause => printer.flush(out)?,
+                Met::Pause => {
+                    printer.flush(out)?;
+                    tell_news(sieve.as_mut().filter(|_| !asked.exit));
+                }
             }
             Ok::<_, Failure>(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         printer.flush(out)?;
+        tell(sieve.as_mut());
         Ok(Exit::Done)
     })
 }
@@ -68,11 +81,9 @@ struct Printer {
 }
 
 impl Printer {
-    async fn put(&mut self, message: &BorrowedMessage<'_>, codecs: &mut Codecs) -> Result<(), Failure> {
-        let headers = ffi::headers(message);
-        let record = view(message, &headers);
+    async fn put(&mut self, record: &Record<'_>, codecs: &mut Codecs) -> Result<(), Failure> {
         self.line.clear();
-        Line { codecs }.write(&record, &mut self.line).await;
+        Line { codecs }.write(record, &mut self.line).await;
         if self.form == Form::Json {
             self.buffer.extend_from_slice(&self.line);
             return Ok(());

@@ -7,8 +7,12 @@
 //! Nothing is judged here as a gate judges it: every wire format is read, a schema of any subject is taken, and what is
 //! no Avro is shown as far as it is text.
 
+mod choice;
 mod codecs;
 mod line;
+mod sieve;
 
+pub use self::choice::Choice;
 pub use self::codecs::{Codecs, Undecoded};
 pub use self::line::{Line, SHOWN};
+pub use self::sieve::Sieve;

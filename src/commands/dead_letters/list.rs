@@ -3,9 +3,7 @@
 use std::io::{IsTerminal as _, Write};
 use std::ops::ControlFlow;
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
-
+use super::super::misses::{tell, tell_news};
 use super::super::progress::Progress;
 use super::super::{Exit, Failure};
 use super::{Meant, Plain, Time, find};
@@ -13,15 +11,15 @@ use crate::cli::{DeadLettersList, Output};
 use crate::dead_letters::{Letter, Line, State};
 use crate::kafka::ffi;
 use crate::kafka::reading::{Met, Span};
-use crate::record::{Offset, Partition, Position};
+use crate::pipeline::consume::view;
+use crate::record::{Position, Record};
 
 /// Bytes that are gathered before they are written, unless nothing comes for a moment.
 const BUFFER: usize = 64 << 10;
 
 /// Reads and prints.
 pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let Meant { reading, spans, fates } = find(&asked.chosen)?;
-    let filter = asked.chosen.filters.filter();
+    let Meant { reading, spans, fates, mut choice } = find(&asked.chosen)?;
     let mut lines = Lines::new(asked.output, &spans, fates.are_known());
     let mut gauge = Gauge::new(&spans, !std::io::stdout().is_terminal() && !asked.follow);
     let mut left = asked.count.unwrap_or(u64::MAX);
@@ -31,19 +29,27 @@ pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Resu
                 gauge.pass();
                 let headers = ffi::headers(message);
                 let (letter, state) = (Letter::read(&headers), fates.state(message));
-                if asked.states.take(state) && filter.matches(&letter, message.timestamp().to_millis()) {
-                    lines.put(message, &letter, state)?;
+                let record = view(message, &headers);
+                if asked.states.take(state) && choice.takes(&record, &letter) {
+                    lines.put(&record, &letter, state)?;
                     left -= 1;
                 }
                 if lines.buffer.len() >= BUFFER || left == 0 {
                     lines.flush(out)?;
                 }
             }
-            Met::Pause => lines.flush(out)?,
+            Met::Pause => {
+                lines.flush(out)?;
+                if asked.follow {
+                    tell_news(choice.sieve());
+                }
+            }
         }
         Ok::<_, Failure>(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     lines.flush(out)?;
+    drop(gauge);
+    tell(choice.sieve());
     Ok(Exit::Done)
 }
 
@@ -74,18 +80,8 @@ impl Lines {
         Self { output, buffer, width, has_state }
     }
 
-    fn put(
-        &mut self,
-        message: &BorrowedMessage<'_>,
-        letter: &Letter<'_>,
-        state: Option<State<'_>>,
-    ) -> Result<(), Failure> {
-        let position = Position {
-            topic: message.topic(),
-            partition: Partition(message.partition()),
-            offset: Offset(message.offset()),
-        };
-        let time = message.timestamp().to_millis();
+    fn put(&mut self, record: &Record<'_>, letter: &Letter<'_>, state: Option<State<'_>>) -> Result<(), Failure> {
+        let (position, time) = (record.position, record.timestamp);
         if self.output == Output::Json {
             let line = Line::new(letter, position, time).in_state(state);
             serde_json::to_writer(&mut self.buffer, &line).map_err(Failure::fatal)?;

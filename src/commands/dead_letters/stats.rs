@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use rdkafka::Message as _;
 use serde_json::{Value, json};
 
+use super::super::misses::tell;
 use super::super::remote::{Paint, print, print_json};
 use super::super::{Exit, Failure};
 use super::list::Gauge;
@@ -14,6 +14,7 @@ use crate::cli::{DeadLettersStats, Output};
 use crate::dead_letters::{Group, Letter, State, Stats, Tally};
 use crate::kafka::ffi;
 use crate::kafka::reading::Met;
+use crate::pipeline::consume::view;
 use crate::schema::SchemaRef;
 
 /// The longest bar of the histogram, in characters.
@@ -21,26 +22,26 @@ const BAR: u64 = 40;
 
 /// Reads, counts and prints.
 pub(super) fn run(asked: &DeadLettersStats, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let Meant { reading, spans, fates } = find(&asked.chosen)?;
-    let filter = asked.chosen.filters.filter();
+    let Meant { reading, spans, fates, mut choice } = find(&asked.chosen)?;
     let (mut stats, mut gauge) = (Stats::default(), Gauge::new(&spans, true));
     reading.read(&spans, false, |met| {
         if let Met::Record(message) = met {
             gauge.pass();
-            let (headers, time) = (ffi::headers(message), message.timestamp().to_millis());
-            let letter = Letter::read(&headers);
-            if filter.matches(&letter, time) {
+            let headers = ffi::headers(message);
+            let (letter, record) = (Letter::read(&headers), view(message, &headers));
+            if choice.takes(&record, &letter) {
                 let found = fates.state(message);
                 let state = found.unwrap_or(State::Open);
                 stats.states.pass(state);
                 if asked.states.take(found) {
-                    stats.add((&letter, state), time, message.key());
+                    stats.add((&letter, state), record.timestamp, record.key);
                 }
             }
         }
         Ok::<_, Failure>(ControlFlow::Continue(()))
     })?;
     drop(gauge);
+    tell(choice.sieve());
     let mut topics: Vec<&str> = spans.iter().map(|span| span.topic.as_str()).collect();
     topics.dedup();
     match asked.output {
