@@ -14,10 +14,10 @@ byte() {
     printf "\\$octal"
 }
 
-# Prints an order: the schema's ID, the number of the order, who it is of.
+# Prints an order up to the name: the schema's ID, the number of the order, how long the name is.
 order() {
     byte 0 && byte 0 && byte 0 && byte 0 && byte "$1"
-    byte "$((2 * $2))" && byte "$((2 * ${#3}))" && printf '%s' "$3" && byte 98
+    byte "$((2 * $2))" && byte "$((2 * ${#3}))"
 }
 
 records() {
@@ -28,9 +28,9 @@ records() {
         name=${names[turn % ${#names[@]}]}
         case $((turn % 40)) in
             7) echo "{\"id\": $id, \"customer\": \"$name\"}" ;; # no Avro at all
-            23) order 1 "$id" "$name" | head -c 8 && echo ;;    # cut off
-            5 | 15 | 25 | 35) order 2 "$id" "$name" && echo ;;
-            *) order 1 "$id" "$name" && echo ;;
+            23) order 1 "$id" "$name" && echo "${name:0:1}" ;;  # cut off within the name
+            5 | 15 | 25 | 35) order 2 "$id" "$name" && echo "${name}b" ;;
+            *) order 1 "$id" "$name" && echo "${name}b" ;; # b is 49 cents
         esac
         sleep 0.01
     done
