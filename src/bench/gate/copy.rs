@@ -1,8 +1,8 @@
 //! The plain copy: what a user would write with rdkafka who checks nothing. A `BaseConsumer`, an idempotent `BaseProducer`,
 //! and between them partition, key, value, timestamp and headers as they came.
 //!
-//! It has the same properties of librdkafka as a gate has, ours among them, reads all partitions without a group, keeps no
-//! offset, and looks after deliveries once in so many records only: as cheap as such a copy gets.
+//! It is as fast and cheap as such a copy gets: the properties of librdkafka that hold it up by default are set as a gate sets
+//! them, it reads all partitions without a group, keeps no offset, and looks after deliveries once in so many records only.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -26,6 +26,12 @@ const TELL: Duration = Duration::from_millis(20);
 
 /// How long a record is waited for, and room for one.
 const WAIT: Duration = Duration::from_millis(10);
+
+/// What a knowing user sets: else a full queue makes the consumer pause for up to a second.
+const READING: [(&str, &str); 2] = [("fetch.queue.backoff.ms", "10"), ("check.crcs", "true")];
+
+/// The same: batches as large as a gate's.
+const WRITING: [(&str, &str); 2] = [("linger.ms", "5"), ("batch.num.messages", "10000")];
 
 /// Why it ends.
 #[derive(Debug, thiserror::Error)]
@@ -58,14 +64,11 @@ impl ProducerContext for Deliveries {
 
 /// Copies one topic to another until it is killed, and writes how many records are there, a line now and then.
 pub(crate) fn copy(kafka: &Kafka, from: &str, to: &str, out: &mut dyn Write) -> Result<(), Error> {
-    let config = |properties: &mut dyn Iterator<Item = (&str, &str)>| -> ClientConfig {
-        properties.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    };
-    let mut reading = config(&mut kafka.consumer());
+    let mut reading = with(&READING, kafka.consumer());
     reading.set("group.id", to).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
     let consumer: BaseConsumer = reading.create()?;
     let deliveries = Deliveries::default();
-    let mut writing = config(&mut kafka.producer());
+    let mut writing = with(&WRITING, kafka.producer());
     writing.set("enable.idempotence", "true");
     let producer: BaseProducer<Deliveries> = writing.create_with_context(deliveries.clone())?;
     consumer.assign(&all_of(&consumer, from)?)?;
@@ -89,6 +92,12 @@ pub(crate) fn copy(kafka: &Kafka, from: &str, to: &str, out: &mut dyn Write) -> 
             }
         }
     }
+}
+
+/// Returns these properties and those of the user, which come last.
+fn with<'p>(own: &[(&str, &str)], users: impl Iterator<Item = (&'p str, &'p str)>) -> ClientConfig {
+    let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    own.chain(users.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
 /// Returns all partitions of a topic, from their begin.
