@@ -128,7 +128,7 @@ fn a_gate_is_measured_beside_a_copy() {
     let cluster = kafka::shared();
     let bench = |args: &[&str]| {
         let mut command = Command::new(binary());
-        command.args(["bench", "gate", "--brokers", &cluster.bootstrap(), "--records", "200000"]).args(args);
+        command.args(["bench", "gate", "--brokers", cluster.bootstrap(), "--records", "200000"]).args(args);
         command.env_remove("SLUICE_CONFIG").stdin(Stdio::null());
         command
     };

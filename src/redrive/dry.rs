@@ -59,7 +59,7 @@ fn take(
     let sorted = loop {
         match sort((message, &headers, &letter), order, judge, ledger) {
             Sorted::Lacks(needs) => judge.ask(&needs)?,
-            sorted => break sorted,
+            sorted @ (Sorted::NotMeant | Sorted::Passes(_) | Sorted::Fails(_) | Sorted::Over(_)) => break sorted,
         }
     };
     if let Sorted::Passes(passes) = &sorted {

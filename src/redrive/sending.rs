@@ -142,7 +142,7 @@ impl<'r> Sending<'r> {
             match sort((message, &headers, &letter), &self.run.order, &mut self.judge, &self.ledger) {
                 Sorted::Lacks(needs) if !self.fetch(&needs)? => return Ok(false),
                 Sorted::Lacks(_) => {}
-                sorted => break sorted,
+                sorted @ (Sorted::NotMeant | Sorted::Passes(_) | Sorted::Fails(_) | Sorted::Over(_)) => break sorted,
             }
         };
         if let Sorted::Passes(passes) = &sorted
