@@ -115,7 +115,7 @@ pub struct Report {
     pub passed: BTreeMap<String, u64>,
     /// Those that fail still.
     pub failed: BTreeMap<Fault, Found>,
-    /// Those that fail for reasons and schemas beyond the first [`FAULTS`].
+    /// Those that fail for reasons and schemas beyond the first thousand.
     pub others: u64,
     /// Those that are passed over.
     pub over: BTreeMap<Why, u64>,

@@ -1,7 +1,7 @@
 //! Transactions of those who keep their progress in a topic, and not in the offsets of a group: migration jobs and redrives.
 //!
-//! The [`Writer`] is a producer that has fenced its predecessors; whatever it does is thrown away or committed whole. What it was told of records
-//! that brokers refuse is [`Refused`], and what ends an attempt [`Trouble`]: there is no abort, the next writer's start is one.
+//! The `Writer` is a producer that has fenced its predecessors; whatever it does is thrown away or committed whole. What it was told of records
+//! that brokers refuse is `Refused`, and what ends an attempt `Trouble`: there is no abort, the next writer's start is one.
 
 mod pace;
 mod refused;
