@@ -240,7 +240,10 @@ fn commands_in_the_text_are_those_of_the_program() {
     };
     for (name, page) in pages().iter().filter(|(name, _)| !OF_ANOTHER_TIME.contains(&name.as_str())) {
         let is_output = |line: &str| line.split_whitespace().nth(1).is_some_and(|word| word.ends_with(':'));
-        page.lines.iter().filter(|line| !is_output(line)).for_each(|line| look(name, line, false));
+        // A page may show what a wrong command is told.
+        let follows = page.lines.iter().skip(1).map(String::as_str).chain([""]);
+        let lines = page.lines.iter().zip(follows).filter(|(_, next)| !next.starts_with("error:"));
+        lines.filter(|(line, _)| !is_output(line)).for_each(|(line, _)| look(name, line, false));
         page.spans.iter().for_each(|span| look(name, span, true));
     }
     let quoted = Regex::new(r"`(sluice [^`\n]+)`").unwrap();

@@ -39,6 +39,9 @@ pub struct DeadLettersRedrive {
     /// Judge all by this gate or converter, and not by the one that each names; those of other tools name none
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    /// Take all values for written with this schema, whatever ID they name, and send them with it
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i32).range(0..))]
+    pub writer_schema: Option<i32>,
     /// Where records go that pass: where the gate would send them today, or back to their source topic
     #[arg(long, value_name = "WHERE", value_enum, default_value_t = To::Validated)]
     pub to: To,

@@ -126,10 +126,10 @@ impl Ledger {
             return;
         }
         match &entry.fate {
-            Fate::Redriven { .. } => {
+            Fate::Redriven { topic, .. } => {
                 self.closed.entry(partition).or_default().insert(offset);
                 self.reasons.remove(&(partition, offset));
-                self.redriven.extend(entry.source.map(|source| print(source, entry.hash)));
+                self.redriven.extend(entry.source.map(|source| print(source, entry.hash, topic)));
             }
             Fate::Failed { reason, path } => {
                 self.failed.entry(partition).or_default().insert(offset);
@@ -162,10 +162,11 @@ impl Ledger {
         }
     }
 
-    /// Tells whether the record of this source and hash was redriven already, as this dead letter or as another one.
+    /// Tells whether the record of this source and hash was redriven to a topic already, as this dead letter or as another one.
+    /// Two gates may have refused it, each with a topic of its own.
     #[must_use]
-    pub fn bars(&self, source: Position<'_>, hash: &str) -> bool {
-        self.redriven.contains(&print(source, hash))
+    pub fn bars(&self, source: Position<'_>, hash: &str, to: &str) -> bool {
+        self.redriven.contains(&print(source, hash, to))
     }
 
     /// Returns the redrives by their IDs, those of a topic that was there before under the same name included.
@@ -183,12 +184,15 @@ impl Ledger {
 
 /// Returns what a record is known by. The ID of its source topic is not in dead letters: one that was made again could hold the same
 /// bytes at the same offset; that record would be passed over, and told so.
-fn print(source: Position<'_>, hash: &str) -> u128 {
+fn print(source: Position<'_>, hash: &str, to: &str) -> u128 {
     let mut digest = Sha256::new();
     digest.update(source.partition.0.to_be_bytes());
     digest.update(source.offset.0.to_be_bytes());
     digest.update(hash.as_bytes());
     digest.update(source.topic.as_bytes());
+    // No name of a topic has it.
+    digest.update([0]);
+    digest.update(to.as_bytes());
     let digest: [u8; 32] = digest.finalize().into();
     let (first, _) = digest.split_first_chunk().expect("a digest has more than 16 bytes");
     u128::from_be_bytes(*first)
@@ -247,17 +251,21 @@ mod tests {
             assert_eq!(ledger.state(1, offset), State::Open);
             add(&mut ledger, 1, offset, &redriven(offset));
             assert_eq!(ledger.state(1, offset), State::Redriven);
-            assert!(ledger.bars(source(offset), "ab"));
+            assert!(ledger.bars(source(offset), "ab", "orders"));
         }
         for (partition, offset) in [(0, 0), (2, 0), (1, 1), (1, 62), (1, 65)] {
             assert_eq!(ledger.state(partition, offset), State::Open, "{partition}@{offset}");
         }
-        assert!(!ledger.bars(source(1), "ab") && !ledger.bars(source(0), "ac"));
+        assert!(!ledger.bars(source(0), "ab", "orders-v2"), "another gate's");
+        assert!(!ledger.bars(source(1), "ab", "orders") && !ledger.bars(source(0), "ac", "orders"));
         let other = Position { topic: "orders.raw2", ..source(0) };
-        assert!(!ledger.bars(other, "ab") && !ledger.bars(Position { partition: Partition(0), ..source(0) }, "ab"));
+        assert!(
+            !ledger.bars(other, "ab", "orders")
+                && !ledger.bars(Position { partition: Partition(0), ..source(0) }, "ab", "orders")
+        );
         // A dead letter that does not say where it came from bars nothing.
         ledger.note((1, 5), &Entry { source: None, ..redriven(5) });
-        assert!(ledger.state(1, 5) == State::Redriven && !ledger.bars(source(5), "ab"));
+        assert!(ledger.state(1, 5) == State::Redriven && !ledger.bars(source(5), "ab", "orders"));
     }
 
     #[test]
@@ -267,7 +275,7 @@ mod tests {
         add(&mut ledger, 0, 3, &failed("invalid_utf8"));
         let State::Failed(Some(why)) = ledger.state(0, 3) else { panic!("{ledger:?}") };
         assert_eq!((&*why.reason, why.path.as_deref(), why.time, why.attempt), ("invalid_utf8", Some("name"), 7, 2));
-        assert!(ledger.state(0, 3).is_open() && !ledger.bars(source(9), "ab"));
+        assert!(ledger.state(0, 3).is_open() && !ledger.bars(source(9), "ab", "orders"));
         add(&mut ledger, 0, 3, &redriven(9));
         assert_eq!(ledger.state(0, 3), State::Redriven);
         add(&mut ledger, 0, 3, &failed("truncated"));
@@ -291,7 +299,7 @@ mod tests {
         add(&mut ledger, 0, 3, &redriven(9));
         add(&mut ledger, 0, 4, &failed("truncated"));
         assert_eq!((ledger.state(0, 3), ledger.state(0, 4)), (State::Open, State::Open));
-        assert!(!ledger.bars(source(9), "ab"));
+        assert!(!ledger.bars(source(9), "ab", "orders"));
         // Where an ID is not known, it is not compared.
         add(&mut ledger, 0, 5, &Entry { topic: "", ..redriven(9) });
         assert_eq!(ledger.state(0, 5), State::Redriven);

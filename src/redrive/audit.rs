@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::report::Report;
 use super::{Order, To};
 use crate::dead_letters::state;
+use crate::schema::SchemaId;
 
 /// What is told of a run beside its counts.
 #[derive(Debug, Clone)]
@@ -29,7 +30,9 @@ impl Audit {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
         let host = host.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-        let overrides = order.by.iter().map(|name| ("by".to_owned(), name.clone())).collect();
+        let by = order.by.iter().map(|name| ("by".to_owned(), name.clone()));
+        let writer = order.writer_schema.map(|SchemaId(id)| ("writer-schema".to_owned(), id.to_string()));
+        let overrides = by.chain(writer).collect();
         Self { id, begun, user: variable("USER").or(variable("LOGNAME")), host, filters, overrides }
     }
 

@@ -29,8 +29,10 @@ use crate::pipeline::slow::clock;
 use crate::record::{Header, Offset, Part, Partition, Position, Record, Value};
 use crate::registry::client::Client;
 use crate::registry::schemas::{self, Answer, Question, Schemas};
+use crate::schema::SchemaId;
 use crate::schema::table::{Entry, Need, Refusal, SchemaTable, Source};
 use crate::violation::{ReasonCode, Violation};
+use crate::wire;
 
 /// The rules of one gate for one source topic.
 struct Rules {
@@ -67,6 +69,10 @@ pub(super) struct Judge {
     by: Option<usize>,
     to: To,
     max_attempts: u32,
+    /// What all values were written with, whatever they name.
+    writer: Option<SchemaId>,
+    /// The value at hand, where it names another schema than it came with.
+    renamed: Vec<u8>,
     /// Partitions of the topics that are there.
     partitions: BTreeMap<String, i32>,
     /// Rules by gate and source topic.
@@ -88,18 +94,15 @@ impl Judge {
         runtime: &Handle,
     ) -> Result<Self, Error> {
         let gates = config.gates.clone();
-        let by = order.by.as_ref().map(|name| {
-            let known = || gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>().join(", ");
-            let found = gates.iter().position(|gate| gate.name == *name);
-            found.ok_or_else(|| Error::NoGate { name: name.clone(), known: known() })
-        });
         let _context = runtime.enter();
         let schemas = Schemas::new(Client::new(&config.registry)?, config.registry.refresh, None);
         let count = |partitions: &Vec<i32>| i32::try_from(partitions.len()).unwrap_or(i32::MAX);
         Ok(Self {
-            by: by.transpose()?,
+            by: by(&gates, order)?,
             to: order.to,
             max_attempts: order.max_attempts,
+            writer: order.writer_schema,
+            renamed: Vec::new(),
             partitions: topics.iter().map(|(topic, partitions)| (topic.clone(), count(partitions))).collect(),
             known: gates.iter().map(|_| FxHashMap::default()).collect(),
             gates,
@@ -122,6 +125,9 @@ impl Judge {
             Ok(found) => found,
             Err(why) => return Judged::Over(why),
         };
+        if let Err(why) = self.rename(message.payload(), headers) {
+            return Judged::Over(why);
+        }
         let rules = &self.rules[source.0 as usize];
         let profiles = &self.gates[rules.number].profiles;
         let own: Headers<'_> =
@@ -130,7 +136,7 @@ impl Judge {
             position,
             timestamp: timestamp(message, letter),
             key: message.key(),
-            value: message.payload().map_or(Value::Tombstone, Value::Bytes),
+            value: renamed(&self.renamed).or(message.payload()).map_or(Value::Tombstone, Value::Bytes),
             headers: &own,
         };
         match rules.gate.decide(&record, source, &self.table, &mut self.rewrite) {
@@ -140,6 +146,24 @@ impl Judge {
             }
             Decision::Route(route, _) => self.destination(source, route, &record),
         }
+    }
+
+    /// Lets the value name the schema that all are said to be written with.
+    fn rename(&mut self, value: Option<&[u8]>, headers: &[Header<'_>]) -> Result<(), Why> {
+        self.renamed.clear();
+        let (Some(id), Some(value)) = (self.writer, value) else { return Ok(()) };
+        let is_in_header = headers.iter().any(|header| header.name == wire::header_name(Part::Value));
+        if is_in_header || wire::named(value).is_none() {
+            return Err(Why::NoPrefix);
+        }
+        self.renamed.extend_from_slice(value);
+        wire::renumber(&mut self.renamed, (id, None));
+        Ok(())
+    }
+
+    /// Returns the value of the record that was judged last, where it names another schema than it came with.
+    pub(super) fn renamed(&self) -> Option<&[u8]> {
+        renamed(&self.renamed)
     }
 
     /// Returns the sets of headers that dead letters of a gate have beside ours.
@@ -225,6 +249,19 @@ impl Judge {
         self.table.insert(need, entry);
         Ok(())
     }
+}
+
+/// Finds the gate whose rules count for all, by its number.
+pub(super) fn by(gates: &[config::Gate], order: &Order) -> Result<Option<usize>, Error> {
+    let Some(name) = &order.by else { return Ok(None) };
+    let known = || gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found = gates.iter().position(|gate| gate.name == *name);
+    found.map(Some).ok_or_else(|| Error::NoGate { name: name.clone(), known: known() })
+}
+
+/// Returns a value that names another schema than it came with; one that is empty names none.
+fn renamed(value: &[u8]) -> Option<&[u8]> {
+    (!value.is_empty()).then_some(value)
 }
 
 /// Tells whether a header is the dead letter's and not its record's.

@@ -23,10 +23,12 @@ pub(super) struct Leaving<'m> {
     pub(super) profiles: &'m [Profile],
     /// What its gate has made new.
     pub(super) rewrite: &'m Rewrite,
+    /// Its value, where it names another schema than it came with.
+    pub(super) renamed: Option<&'m [u8]>,
 }
 
 impl<'m> Leaving<'m> {
-    /// Returns the record. To its source it goes as it was there.
+    /// Returns the record. To its source it goes as it was there, but for a schema that it names otherwise.
     pub(super) fn outgoing(&self, to: To, (topic, partition): (TopicHandle, i32), tag: usize) -> Outgoing<'m> {
         let rewrite = Some(self.rewrite).filter(|rewrite| to == To::Validated && rewrite.is_active());
         let part = |part| rewrite.and_then(|rewrite| rewrite.part(part));
@@ -34,7 +36,7 @@ impl<'m> Leaving<'m> {
             topic,
             partition,
             key: part(Part::Key).or(self.message.key()),
-            value: part(Part::Value).or(self.message.payload()),
+            value: part(Part::Value).or(self.renamed).or(self.message.payload()),
             timestamp: timestamp(self.message, self.letter).unwrap_or(NO_TIMESTAMP),
             headers: self.headers(rewrite),
             tag,

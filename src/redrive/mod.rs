@@ -23,6 +23,7 @@ mod sort;
 pub use self::error::Error;
 
 use crate::dead_letters::Filter;
+use crate::schema::SchemaId;
 
 /// What the brokers know the reader by, behind the application.
 const PURPOSE: &str = "redrive";
@@ -40,6 +41,8 @@ pub struct Order {
     pub to: To,
     /// How often a record may have become a dead letter.
     pub max_attempts: u32,
+    /// What values were written with, whatever schema they name; none: what they name.
+    pub writer_schema: Option<SchemaId>,
     /// Records per second that are sent; none: as fast as it goes.
     pub rate: Option<u32>,
 }

@@ -32,6 +32,8 @@ pub enum Why {
     NoGate,
     /// The gate does not read the topic that it came from.
     NotRead,
+    /// No schema stands in front of its value, where another one could stand.
+    NoPrefix,
     /// The gate's policy sends it nowhere.
     Dropped,
     /// Its destination is not there, or has no such partition, or the gate writes nothing.
@@ -50,6 +52,7 @@ impl Why {
             Self::NoSource => "no_source",
             Self::NoGate => "no_gate",
             Self::NotRead => "not_read",
+            Self::NoPrefix => "no_prefix",
             Self::Dropped => "dropped",
             Self::NoDestination => "no_destination",
         }
@@ -66,6 +69,7 @@ impl Why {
             Self::NoSource => "no header says where it came from",
             Self::NoGate => "it names no gate or converter of the configuration (--by NAME gives one)",
             Self::NotRead => "its gate does not read the topic that it came from",
+            Self::NoPrefix => "its value names no schema in front of it, for which --writer-schema could stand",
             Self::Dropped => "its gate's policy sends it nowhere",
             Self::NoDestination => "its destination is not there or has no such partition, or its gate writes nothing",
         }

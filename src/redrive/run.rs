@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::audit::Audit;
-use super::judge::Judge;
+use super::judge::{self, Judge};
 use super::report::Report;
 use super::sending::Sending;
 use super::{Error, Order, PURPOSE};
@@ -138,8 +138,11 @@ impl Run {
     /// # Errors
     /// There is none and none may be made; a cluster that does not answer.
     pub fn new(config: &Config, order: Order, audit: Audit, stop: Stop) -> Result<Self, Error> {
+        judge::by(&config.gates, &order)?;
         let mut config = config.clone();
         config.delivery = Delivery::ExactlyOnce;
+        // Which at-least-once delivery does not limit.
+        config.commit_interval = config.commit_interval.min(config.kafka.transaction_timeout() / 2);
         let cluster = Cluster::connect(&config.kafka, PATIENCE).map_err(dead_letters::Error::from)?;
         let prepared = dead_letters::prepare(&cluster, &config, &order.topic)?;
         let reading = Reading::open(&config, PURPOSE)?;
@@ -281,12 +284,22 @@ impl Run {
 
     /// Returns what is still to be read. The ends are those at the begin, so that what fails again meanwhile is for the next redrive.
     fn spans(&self) -> Result<Vec<Span>, Stopped> {
-        if self.spans.borrow().is_none() {
-            let partitions: Vec<i32> = (0..self.prepared.partitions).collect();
-            let start = self.order.filter.since.map_or(Start::Earliest, Start::Time);
-            let spans = self.reading.spans(&self.order.topic, &partitions, start)?;
-            *self.spans.borrow_mut() = Some(spans.into_iter().map(|span| (span.partition, span)).collect());
+        let partitions: Vec<i32> = (0..self.prepared.partitions).collect();
+        let start = self.order.filter.since.map_or(Start::Earliest, Start::Time);
+        let now = self.reading.spans(&self.order.topic, &partitions, start)?;
+        let mut known = self.spans.borrow_mut();
+        match &mut *known {
+            None => *known = Some(now.into_iter().map(|span| (span.partition, span)).collect()),
+            // What retention has taken meanwhile cannot be read any more.
+            Some(spans) => {
+                for now in now {
+                    if let Some(span) = spans.get_mut(&now.partition) {
+                        span.from = span.from.max(now.from).min(span.to);
+                    }
+                }
+            }
         }
+        drop(known);
         Ok(self.spans.borrow().iter().flat_map(BTreeMap::values).cloned().collect())
     }
 

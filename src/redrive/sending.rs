@@ -171,14 +171,14 @@ impl<'r> Sending<'r> {
     #[cold]
     fn fetch(&mut self, needs: &Needs) -> Result<bool, Stopped> {
         let mut backoff = Backoff::default();
+        // What is under way does not wait with it.
+        self.commit_open()?;
         loop {
             let error = match self.judge.ask(needs) {
                 Ok(()) => return Ok(true),
                 Err(error @ schemas::Error::Target(_)) => return Err(Stopped::Error(error.into())),
                 Err(error) => error,
             };
-            // What is under way does not wait with it.
-            self.commit_open()?;
             tracing::warn!(%error, "the redrive waits for the registry");
             if self.run.wait(backoff.next(&error)) {
                 return Ok(false);
@@ -216,7 +216,8 @@ impl<'r> Sending<'r> {
         let tag = self.tag(Some(at.spot));
         let At { message, headers, letter, .. } = at;
         let profiles = self.judge.profiles(passes.gate);
-        let leaving = Leaving { message, headers, letter, profiles, rewrite: &self.judge.rewrite };
+        let (rewrite, renamed) = (&self.judge.rewrite, self.judge.renamed());
+        let leaving = Leaving { message, headers, letter, profiles, rewrite, renamed };
         self.writer.stage(|| leaving.outgoing(self.run.order.to, (topic, passes.partition), tag))?;
         if is_apart {
             self.writer.drain()?;

@@ -61,7 +61,7 @@ pub(super) fn sort(
         Judged::Passes { gate, topic, partition } => {
             let hash = rewrite::hash(message.key(), message.payload());
             match source(letter) {
-                Some(source) if ledger.bars(source, &hash) => Sorted::Over(Why::SameRecord),
+                Some(source) if ledger.bars(source, &hash, &topic) => Sorted::Over(Why::SameRecord),
                 _ => Sorted::Passes(Passes { gate, topic, partition, hash }),
             }
         }

@@ -8,3 +8,4 @@ mod dry;
 mod moments;
 mod once;
 mod shop;
+mod writer;

@@ -177,7 +177,7 @@ impl Shop {
         self.scene.kafka.read(&[topic])
     }
 
-    /// Asserts that each of these orders was redriven once, as it was, and nothing else.
+    /// Asserts that each of these orders was redriven once, as it was, in its order, and nothing else.
     pub(crate) fn assert_once(&self, orders: &[Order]) {
         let place = |partition: i32, content: &Content| (partition, content.timestamp, format!("{content:?}"));
         let mut found: Vec<_> =
@@ -190,8 +190,9 @@ impl Shop {
                 place(order.partition, &content)
             })
             .collect();
-        found.sort();
-        expected.sort();
+        // In order within each partition.
+        found.sort_by_key(|(partition, ..)| *partition);
+        expected.sort_by_key(|(partition, ..)| *partition);
         let difference = found.iter().zip(&expected).find(|(found, expected)| found != expected);
         assert_eq!((found.len(), difference), (expected.len(), None));
     }

@@ -19,6 +19,7 @@ use crate::pipeline::{Stop, failpoint, watchdog};
 use crate::redrive::audit::Audit;
 use crate::redrive::run::{Ended, Gauge, Run};
 use crate::redrive::{Error, Order, To, dry};
+use crate::schema::SchemaId;
 use crate::telemetry::logging;
 
 /// Dead letters between two looks at the clock.
@@ -60,9 +61,9 @@ fn order(asked: &DeadLettersRedrive) -> Order {
         cli::To::Validated => To::Validated,
         cli::To::Source => To::Source,
     };
-    let DeadLettersRedrive { topic, filters, by, max_attempts, rate, .. } = asked;
-    let (topic, by) = (topic.clone(), by.clone());
-    Order { topic, filter: filters.filter(), by, to, max_attempts: *max_attempts, rate: *rate }
+    let DeadLettersRedrive { topic, filters, by, writer_schema, max_attempts, rate, .. } = asked;
+    let (topic, by, writer_schema) = (topic.clone(), by.clone(), writer_schema.map(SchemaId));
+    Order { topic, filter: filters.filter(), by, writer_schema, to, max_attempts: *max_attempts, rate: *rate }
 }
 
 fn tell(told: &Told<'_>, output: Output, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
