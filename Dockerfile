@@ -6,9 +6,9 @@ ARG RUST=rust:1.95.0-slim-bookworm
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${RUST} AS build
-# They build librdkafka and its OpenSSL; which versions there are, the base's Debian says.
+# They build librdkafka, whose configure asks for a C++ compiler, and its OpenSSL; which versions there are, the base's Debian says.
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install --yes --no-install-recommends make perl && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ make perl && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 # All dependencies, in a layer of their own: it stays while the two files are the same. The program is empty so far, and the
 # benchmarks only have to be there.

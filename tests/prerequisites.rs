@@ -50,21 +50,13 @@ fn check(machine: &TempDir, target: &str) -> (Option<i32>, String) {
 }
 
 const RUST: [(&str, &str); 2] = [("cargo", "cargo 9.9.9"), ("rustc", "rustc 9.9.9 (0 2099-01-01)")];
-const BUILD: [(&str, &str); 2] = [("cc", ""), ("make", "")];
+const BUILD: [(&str, &str); 3] = [("cc", ""), ("c++", ""), ("make", "")];
 const USER: (&str, &str) = ("id", "1000");
 
 #[test]
 fn says_nothing_where_all_is_there() {
     let wished = [("kcat", ""), ("faketime", ""), ("ip", ""), ("prometheus", ""), ("promtool", "")];
-    let tests = [
-        ("perl", ""),
-        ("javac", ""),
-        ("mvn", ""),
-        ("python3", ""),
-        ("c++", ""),
-        ("chromium", ""),
-        ("chromedriver", ""),
-    ];
+    let tests = [("perl", ""), ("javac", ""), ("mvn", ""), ("python3", ""), ("chromium", ""), ("chromedriver", "")];
     let machine = machine(&[&RUST[..], &BUILD, &tests, &wished].concat());
     pretend(machine.path(), "java", "echo 'openjdk version \"17.0.9\" 2023-10-17' >&2");
     for target in ["demo", "test", "check", "fuzz"] {
@@ -107,8 +99,8 @@ fn tells_a_user_the_one_line_that_installs_what_is_missing() {
     pretend(machine.path(), "java", "echo 'openjdk version \"11.0.1\" 2018-10-16' >&2");
     pretend(machine.path(), "javac", "");
     for (target, packages) in [
-        ("demo", "gcc libc6-dev make"),
-        ("test", "gcc libc6-dev make perl openjdk-17-jdk-headless maven chromium chromium-driver python3-venv"),
+        ("demo", "gcc libc6-dev make g++"),
+        ("test", "gcc libc6-dev make g++ perl openjdk-17-jdk-headless maven chromium chromium-driver python3-venv"),
     ] {
         let hint = format!("sudo apt-get update && sudo apt-get install --yes --no-install-recommends {packages}");
         assert_eq!(
@@ -120,12 +112,12 @@ fn tells_a_user_the_one_line_that_installs_what_is_missing() {
     pretend(machine.path(), "apt-cache", "");
     assert!(check(&machine, "test").1.contains("default-jdk-headless"), "where there is no 17");
     fs::remove_file(machine.path().join("apt-get")).unwrap();
-    assert!(check(&machine, "demo").1.starts_with("error: missing: gcc libc6-dev make (names of Debian packages)"));
+    assert!(check(&machine, "demo").1.starts_with("error: missing: gcc libc6-dev make g++ (names of Debian packages)"));
 }
 
 #[test]
 fn installs_as_root_and_looks_again() {
-    let machine = machine(&[&RUST[..], &BUILD[..1], &[("id", "0")]].concat());
+    let machine = machine(&[&RUST[..], &BUILD[..2], &[("id", "0")]].concat());
     let make = machine.path().join("make");
     let install =
         format!("[ \"$1\" = update ] || {{ echo '#!/bin/sh' > {0}; {1} 755 {0}; }}", make.display(), "/bin/chmod");

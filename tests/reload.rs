@@ -27,18 +27,14 @@ fn only(scene: &Scene, gates: &[&str]) -> Config {
     config
 }
 
-/// What shows that a gate was touched: changes of its assignment, producers made anew, transactions aborted.
+/// What shows that a gate was touched: changes of its assignment, and pipelines that began. (Brokers that are slow to end a
+/// transaction cost a producer whatever else is done.)
 fn touched(gate: &Gate, name: &str) -> BTreeMap<&'static str, u64> {
     let metrics = gate.metrics();
-    let count = |family, label: &[(&str, &str)]| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, not negative")]
-        let count = metrics.sum(family, &[&[("gate", name)], label].concat()) as u64;
-        count
-    };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, not negative")]
+    let rebalances = metrics.sum("sluice_rebalances_total", &[("gate", name)]) as u64;
     BTreeMap::from([
-        ("rebalances", count("sluice_rebalances_total", &[])),
-        ("rebuilds", count("sluice_producer_rebuilds_total", &[])),
-        ("aborts", count("sluice_transactions_total", &[("result", "aborted")])),
+        ("rebalances", rebalances),
         ("begun anew", gate.log().matches(&format!("gate started gate=\"{name}\"")).count() as u64),
     ])
 }
@@ -106,7 +102,8 @@ fn gates_come_change_and_go_beside_one_that_goes_on() {
         wait_for("the end of the gate", LIMIT, || (gate.status()["gates"].as_array()?.len() == 1).then_some(()));
         let metrics = gate.ask("/metrics").unwrap().body;
         assert!(!metrics.contains("gate=\"clicks\"") && metrics.contains("gate=\"orders\""), "{metrics}");
-        assert_eq!(scene.kafka.members(&scene.group(&clicks)), 0, "the group was left");
+        let group = scene.group(&clicks);
+        wait_for("the group to be left", LIMIT, || (scene.kafka.members(&group) == 0).then_some(()));
         gate.wait_ready();
         goes_on(&gate, "orders");
         untouched
@@ -118,7 +115,7 @@ fn gates_come_change_and_go_beside_one_that_goes_on() {
 
 /// Every mistake is told, and no gate is touched by a file that has some, nor by what runs already.
 fn mistakes_change_nothing(gate: &Gate, running: &Config) {
-    let before = touched(gate, "clicks");
+    let before = touched(gate, "orders");
     let wrong = running.clone().set("/gates/orders/tombstones", "keep").set("/memory", "1KiB").set("/kafkas", 1);
     let told = mistakes(&gate.reload(&wrong));
     let log = gate.log();
@@ -131,7 +128,7 @@ fn mistakes_change_nothing(gate: &Gate, running: &Config) {
     assert_eq!(gate.metrics().sum("sluice_config_last_reload_successful", &[]), 0.0);
     assert_applied(&gate.reload(running), "no gate has changed");
     assert_eq!(gate.metrics().sum("sluice_config_last_reload_successful", &[]), 1.0);
-    assert_eq!(touched(gate, "clicks"), before);
+    assert_eq!(touched(gate, "orders"), before);
 }
 
 /// What cannot work is found before anything stops: what only a restart changes, topics that are missing, brokers and a

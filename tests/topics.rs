@@ -218,8 +218,11 @@ fn fault_19_source_recreated_and_refilled() {
     wait_for("the gate to see it", Duration::from_secs(60), || (assigned() < 0.5).then_some(()));
     let held = || gate.metrics().sum("sluice_held_partitions", &[("cause", "source_unavailable")]);
     wait_for("the gate to say so", Duration::from_secs(30), || (held() > 0.5).then_some(()));
-    let status = common::http::get(gate.admin(), "/status").unwrap().body;
-    assert!(status.contains("it is gone") && status.contains("degraded"), "{status}");
+    // First its session ends; then the topic is looked for.
+    let says = |word: &str| common::http::get(gate.admin(), "/status").unwrap().body.contains(word);
+    wait_for("the status to say so", Duration::from_secs(30), || {
+        (says("it is gone") && says("degraded")).then_some(())
+    });
     scene.kafka.create_topic(&line.source, 1, &[]);
     let start = std::time::Instant::now();
     let sent = scene.send(line, traffic.mixed(600, &GOOD));
