@@ -42,7 +42,9 @@ pub(crate) fn look(before: &Config, config: &Config, gates: &BTreeSet<String>) -
         for topic in topics.iter().filter(|topic| config.maker(topic, &there).is_none()) {
             match discover::refusal(config, gate, &cluster, topic) {
                 Ok(refusal) => mistakes.extend(refusal.map(|why| Error::new(gate.key("source"), why))),
-                Err(error) => return Found::Silent(discover::plain_chain(&error)),
+                Err(error) if mistakes.is_empty() => return Found::Silent(discover::plain_chain(&error)),
+                // What is known to be wrong is reason enough.
+                Err(_) => return Found::Mistakes(mistakes),
             }
         }
     }
