@@ -341,7 +341,7 @@ fn what_was_redriven_is_closed() {
     let reading = Reading::open(&parsed(false), "test").unwrap();
     let ledger = states::read(&reading, &prepared).unwrap();
     assert_eq!((ledger.state(0, 0), ledger.state(1, 1)), (State::Redriven, State::Open));
-    assert!(ledger.bars(source(0), "ab") && !ledger.bars(source(3), "ab"));
+    assert!(ledger.bars(source(0), "ab", "orders") && !ledger.bars(source(3), "ab", "orders"));
 
     // What cannot be read is told to those who look, and refused to those who redrive.
     put(1, Key::Letter { partition: 1, offset: 2 }, b"{\"version\":2}".to_vec());
