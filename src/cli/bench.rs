@@ -66,7 +66,8 @@ pub struct BenchGate {
           value_parser = humantime::parse_duration)]
     pub intervals: Vec<Duration>,
     /// Measure how much later records come instead, while so many are written each second
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    // Damaged records do not come out, and would be waited for.
+    #[arg(long, value_name = "N", conflicts_with = "damaged", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
     /// For how long each is measured then
     #[arg(long = "for", value_name = "TIME", default_value = "20s", requires = "rate", value_parser = humantime::parse_duration)]

@@ -28,7 +28,7 @@ use crate::kafka::clients::Sizes;
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
 use crate::pipeline::watchdog::{self, Call, Told, Watch};
-use crate::transactions::{Refused, Trouble, Writer};
+use crate::transactions::{self, Refused, Trouble, Writer};
 
 /// Pause before a lane begins anew; doubled with each attempt that has copied nothing.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -278,19 +278,7 @@ impl Drop for Closing<'_> {
 }
 
 /// What ends an attempt.
-#[derive(Debug)]
-pub(super) enum Stopped {
-    /// Another attempt may help.
-    Trouble(Trouble),
-    /// None will.
-    Error(Error),
-}
-
-impl From<Trouble> for Stopped {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
+pub(super) type Stopped = transactions::Stopped<Error>;
 
 impl From<Error> for Stopped {
     /// What is asked of a cluster is asked again; all else stays as it is.

@@ -32,7 +32,7 @@ use crate::kafka::topics::{Cluster, MAX_MESSAGE_BYTES, PATIENCE};
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
 use crate::pipeline::watchdog::{self, Call, Told, Watch};
-use crate::transactions::{Refused, Trouble, Writer};
+use crate::transactions::{self, Refused, Trouble, Writer};
 
 /// Pause before it begins anew; doubled with each attempt that has committed nothing.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -99,19 +99,7 @@ pub struct Run {
 }
 
 /// What ends an attempt.
-#[derive(Debug)]
-pub(super) enum Stopped {
-    /// Another one may help.
-    Trouble(Trouble),
-    /// None will.
-    Error(Error),
-}
-
-impl From<Trouble> for Stopped {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
+pub(super) type Stopped = transactions::Stopped<Error>;
 
 impl From<Error> for Stopped {
     /// What is asked of a cluster is asked again; all else stays as it is.

@@ -13,5 +13,20 @@ pub(crate) use self::refused::Refused;
 pub(crate) use self::trouble::Trouble;
 pub(crate) use self::writer::Writer;
 
+/// What ends an attempt.
+#[derive(Debug)]
+pub(crate) enum Stopped<E> {
+    /// Another one may help.
+    Trouble(Trouble),
+    /// None will.
+    Error(E),
+}
+
+impl<E> From<Trouble> for Stopped<E> {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
 /// A partition and an offset in it.
 pub type Spot = (i32, i64);
