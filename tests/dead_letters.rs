@@ -4,8 +4,9 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::client::{Content, Read};
@@ -132,6 +133,13 @@ fn expressions(config: &Path, listed: &[Value]) {
     std::fs::write(&alone, settings.to_string()).unwrap();
     assert_eq!(sorted(lines(&alone, &["list", "--filter", &expression])), sorted(wanted.clone()));
     assert_eq!(json(&alone, &["stats", "--filter", &expression])["count"], wanted.len());
+    // Without the values nobody knows which they are: no answer is better than a wrong one.
+    for command in ["list", "stats"] {
+        let output = sluice(&alone, &[command, "--output", "json", "--filter", "value != null"]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout), (Some(3), Vec::new()), "{command}: {told}");
+        assert!(told.contains("cannot be reached, asked for schema "), "{command}: {told}");
+    }
 
     let output = sluice(config, &["list", "--output", "json", "--filter", "value != null"]);
     let told = String::from_utf8(output.stderr).unwrap();
@@ -457,6 +465,34 @@ fn tail_decodes_what_can_be_decoded() {
     reasons.sort_unstable();
     assert_eq!(reasons, wanted, "{told}");
     assert_eq!(filtered("key == 'b' || partition == 0 && offset == 2").0.lines().count(), 2);
+    // With an end a registry that is away ends it; while tail follows, it waits.
+    let away = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.args(["tail", &topic, "--from", "earliest", "--filter", "value.id > 0"]).args(args);
+        command.arg("--config").arg(&config).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    scene.registry.down();
+    let output = away(&["--exit"]).wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(3), Vec::new()), "{told}");
+    assert!(told.contains("cannot be reached"), "{told}");
+    let mut follows = away(&["--count", "1"]);
+    let mut told = BufReader::new(follows.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(told.any(|line| line.starts_with("registry: ") && line.contains("cannot be reached")));
+    scene.registry.up();
+    // What came while the registry was away is not met again.
+    for number in 4.. {
+        writer.send(&topic, 1, &content(Some(b"c"), value(&big)), number);
+        writer.flush(Duration::from_secs(20));
+        if follows.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut taken = String::new();
+    follows.stdout.take().unwrap().read_to_string(&mut taken).unwrap();
+    assert_eq!((follows.wait().unwrap().code(), taken.lines().count()), (Some(0), 1), "{taken}");
+    assert!(told.any(|line| line.starts_with("registry: the registry answers again after ")));
     // Following ends at the count; -1 is the last of each partition, and text has the same in columns.
     assert_eq!(tail(&["--from", "-1", "--count", "2"]).lines().count(), 2);
     assert_eq!(tail(&["--from", "2020-09-13T12:26:41Z", "--exit"]), "");

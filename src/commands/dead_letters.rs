@@ -17,7 +17,7 @@ use super::{Exit, Failure, load};
 use crate::cli::{Chosen, ConfigFile, DeadLettersCommand};
 use crate::config::{Config, Sources};
 use crate::kafka::reading::{Error, Reading, Span, Start};
-use crate::tail::Choice;
+use crate::tail::{Choice, Patience};
 use crate::telemetry::logging;
 
 /// What the brokers know this by, behind the application.
@@ -62,7 +62,7 @@ struct Meant {
 }
 
 /// Finds what is to be read of the chosen topics, or of those of the configuration.
-fn find(chosen: &Chosen) -> Result<Meant, Failure> {
+fn find(chosen: &Chosen, patience: Patience) -> Result<Meant, Failure> {
     let (config, reading) = open(&chosen.file, PURPOSE)?;
     let known = reading.topics()?;
     let start = chosen.filters.filter().since.map_or(Start::Earliest, Start::Time);
@@ -74,7 +74,7 @@ fn find(chosen: &Chosen) -> Result<Meant, Failure> {
     // Read after the ends were asked for: what is redriven in the meantime is closed.
     let fates = Fates::read(&reading, &config, &topics, &known)?;
     let (filter, runtime) = (chosen.filters.filter(), tokio::runtime::Handle::current());
-    let choice = Choice::new(filter, chosen.condition.as_ref(), &config.registry, &runtime)?;
+    let choice = Choice::new(filter, chosen.condition.as_ref(), (&config.registry, patience), &runtime)?;
     Ok(Meant { reading, spans, fates, choice })
 }
 

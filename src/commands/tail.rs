@@ -15,8 +15,7 @@ use crate::kafka::ffi;
 use crate::kafka::reading::{Error, Met, Reading, Span};
 use crate::pipeline::consume::view;
 use crate::record::Record;
-use crate::registry::client::Client;
-use crate::tail::{Codecs, Line, Sieve};
+use crate::tail::{Codecs, Line, Patience, Sieve};
 
 /// Bytes that are gathered before they are written, unless nothing comes for a moment.
 const BUFFER: usize = 64 << 10;
@@ -30,8 +29,10 @@ pub(super) async fn run(asked: &Tail, out: &mut (dyn Write + Send)) -> Result<Ex
     tokio::task::block_in_place(|| {
         let (config, reading) = open(&asked.file, "tail")?;
         let spans = spans(asked, &reading)?;
-        let mut codecs = Codecs::new(Client::new(&config.registry)?);
-        let sieve = |condition| Sieve::new(Arc::clone(condition), &config.registry, &runtime);
+        // A line says itself that the registry did not answer; what a condition leaves out cannot.
+        let mut codecs = Codecs::new(&config.registry, Patience::Waits)?;
+        let patience = if asked.exit { Patience::Ends } else { Patience::Waits };
+        let sieve = |condition| Sieve::new(Arc::clone(condition), (&config.registry, patience), &runtime);
         let mut sieve = asked.condition.as_ref().map(sieve).transpose()?;
         let mut printer = Printer { form: asked.output, line: Vec::new(), buffer: Vec::new() };
         let mut left = asked.count.unwrap_or(u64::MAX);
@@ -40,7 +41,9 @@ pub(super) async fn run(asked: &Tail, out: &mut (dyn Write + Send)) -> Result<Ex
                 Met::Record(message) => {
                     let headers = ffi::headers(message);
                     let record = view(message, &headers);
-                    if !sieve.as_mut().is_none_or(|sieve| sieve.takes(&record, None)) {
+                    let takes = sieve.as_mut().map(|sieve| sieve.takes(&record, None)).transpose()?;
+                    tell_news(sieve.as_mut().filter(|_| !asked.exit));
+                    if takes == Some(false) {
                         return Ok(ControlFlow::Continue(()));
                     }
                     runtime.block_on(printer.put(&record, &mut codecs))?;
@@ -49,10 +52,7 @@ pub(super) async fn run(asked: &Tail, out: &mut (dyn Write + Send)) -> Result<Ex
                         printer.flush(out)?;
                     }
                 }
-                Met::Pause => {
-                    printer.flush(out)?;
-                    tell_news(sieve.as_mut().filter(|_| !asked.exit));
-                }
+                Met::Pause => printer.flush(out)?,
             }
             Ok::<_, Failure>(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;

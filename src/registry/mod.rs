@@ -28,4 +28,4 @@ pub(crate) mod survey;
 pub mod transfer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

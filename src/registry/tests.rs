@@ -21,7 +21,7 @@ use crate::schema::{Reference, Subject, Version};
 
 /// What the registry does instead of answering.
 #[derive(Clone)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// Answers with this.
     Answer(StatusCode, &'static str),
     /// Answers 429 with this `Retry-After`.
@@ -44,15 +44,15 @@ struct Shared {
 }
 
 /// A running registry; it stops when this is dropped.
-pub(super) struct Server {
-    pub(super) url: Url,
-    pub(super) node: Arc<Node>,
+pub(crate) struct Server {
+    pub(crate) url: Url,
+    pub(crate) node: Arc<Node>,
     shared: Shared,
     _task: JoinSet<()>,
 }
 
 impl Server {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let (node, shared) = (Arc::new(Node::in_memory(Store::unchecked())), Shared::default());
@@ -63,41 +63,41 @@ impl Server {
     }
 
     /// Answers requests whose path contains this text with a fault, from now on.
-    pub(super) fn fail(&self, path: &'static str, fault: Fault) {
+    pub(crate) fn fail(&self, path: &'static str, fault: Fault) {
         self.shared.faults.lock().unwrap().push((path, fault));
     }
 
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.shared.faults.lock().unwrap().clear();
     }
 
     /// Returns the paths asked for so far, with their queries.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
     }
 
-    pub(super) fn forget_requests(&self) {
+    pub(crate) fn forget_requests(&self) {
         self.shared.requests.lock().unwrap().clear();
     }
 
     /// Returns a header of the last request.
-    pub(super) fn last_header(&self, name: &str) -> Option<String> {
+    pub(crate) fn last_header(&self, name: &str) -> Option<String> {
         let requests = self.shared.requests.lock().unwrap();
         Some(requests.last()?.1.get(name)?.to_str().unwrap().to_owned())
     }
 
     /// Waits until so many requests have come in.
-    pub(super) async fn received(&self, count: usize) {
+    pub(crate) async fn received(&self, count: usize) {
         while self.shared.requests.lock().unwrap().len() < count {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    pub(super) fn register(&self, subject: &str, text: &str) -> Found {
+    pub(crate) fn register(&self, subject: &str, text: &str) -> Found {
         self.register_with(subject, text, &[])
     }
 
-    pub(super) fn register_with(&self, subject: &str, text: &str, references: &[(&str, &str, i32)]) -> Found {
+    pub(crate) fn register_with(&self, subject: &str, text: &str, references: &[(&str, &str, i32)]) -> Found {
         let references = references
             .iter()
             .map(|&(name, subject, version)| Reference {
@@ -109,7 +109,7 @@ impl Server {
         self.register_draft(subject, Draft { text: text.to_owned(), references, ..Draft::default() })
     }
 
-    pub(super) fn register_rules(&self, subject: &str, text: &str, rules: RuleSet) -> Found {
+    pub(crate) fn register_rules(&self, subject: &str, text: &str, rules: RuleSet) -> Found {
         self.register_draft(subject, Draft { text: text.to_owned(), rule_set: Some(rules), ..Draft::default() })
     }
 
@@ -120,12 +120,12 @@ impl Server {
         *found
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(&settings(&[&self.url])).unwrap()
     }
 }
 
-pub(super) fn settings(urls: &[&Url]) -> Registry {
+pub(crate) fn settings(urls: &[&Url]) -> Registry {
     Registry {
         urls: urls.iter().map(|&url| url.clone()).collect(),
         auth: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::asking::Patience;
 use super::sieve::Sieve;
 use crate::config::Registry;
 use crate::dead_letters::{Filter, Letter};
@@ -26,17 +27,23 @@ impl Choice {
     pub fn new(
         filter: Filter,
         condition: Option<&Arc<Condition>>,
-        registry: &Registry,
+        (registry, patience): (&Registry, Patience),
         runtime: &Handle,
     ) -> Result<Self, client::Error> {
-        let sieve = condition.map(|condition| Sieve::new(Arc::clone(condition), registry, runtime)).transpose()?;
+        let sieve =
+            condition.map(|condition| Sieve::new(Arc::clone(condition), (registry, patience), runtime)).transpose()?;
         Ok(Self { filter, sieve })
     }
 
     /// Tells whether a dead letter is taken, which says this of itself. Blocks while the registry is asked.
-    pub fn takes(&mut self, record: &Record<'_>, letter: &Letter<'_>) -> bool {
-        self.filter.matches(letter, record.timestamp)
-            && self.sieve.as_mut().is_none_or(|sieve| sieve.takes(record, Some(letter)))
+    ///
+    /// # Errors
+    /// As [`Sieve::takes`].
+    pub fn takes(&mut self, record: &Record<'_>, letter: &Letter<'_>) -> Result<bool, client::Error> {
+        if !self.filter.matches(letter, record.timestamp) {
+            return Ok(false);
+        }
+        self.sieve.as_mut().map_or(Ok(true), |sieve| sieve.takes(record, Some(letter)))
     }
 
     /// Returns the condition, if there is one.

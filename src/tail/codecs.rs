@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::asking::{Asking, Patience};
+use crate::config::Registry;
 use crate::convert::Codec;
 use crate::convert::value::Value;
 use crate::record::{Header, Part};
-use crate::registry::client::{Client, Kind};
+use crate::registry::client::{Client, Error};
 use crate::schema::SchemaRef;
 use crate::wire::{self, WireFormat, WireFormats};
 
@@ -22,18 +24,31 @@ pub struct Undecoded {
     pub detail: String,
 }
 
-/// The codecs of the schemas that were met, and what the registry said instead.
+/// The codecs of the schemas that were met.
 #[derive(Debug)]
 pub struct Codecs {
-    client: Client,
-    known: HashMap<SchemaRef, Result<Codec, (&'static str, String)>>,
+    asking: Asking,
+    known: HashMap<SchemaRef, Codec>,
 }
 
 impl Codecs {
     /// Begins without any.
-    #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client, known: HashMap::new() }
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn new(registry: &Registry, patience: Patience) -> Result<Self, Error> {
+        let asking = Asking::new(Client::new(registry)?, patience, registry.refresh);
+        Ok(Self { asking, known: HashMap::new() })
+    }
+
+    /// Returns why the reading cannot go on, if that is so: the registry did not answer.
+    pub fn failure(&mut self) -> Option<Error> {
+        self.asking.failure()
+    }
+
+    /// Returns what is to be told of the registry and was not told yet.
+    pub fn news(&mut self) -> Vec<String> {
+        self.asking.news()
     }
 
     /// Decodes a part; the registry is asked where it names a schema for the first time.
@@ -62,19 +77,10 @@ impl Codecs {
             detail,
         };
         if !self.known.contains_key(&schema) {
-            let codec = match self.client.schema(schema).await {
-                Ok(text) => Codec::compile(&text).map_err(|error| ("unusable_schema", error.to_string())),
-                Err(error) if error.kind() == Kind::NotFound => Err(("unknown_schema", error.to_string())),
-                // It may answer the next time.
-                Err(error) => return Err(without("registry", error.to_string())),
-            };
+            let codec = self.asking.codec(schema).await.map_err(|(reason, detail)| without(reason, detail))?;
             self.known.insert(schema, codec);
         }
-        let codec = match self.known.get(&schema) {
-            Some(Ok(codec)) => codec,
-            Some(Err((reason, detail))) => return Err(without(reason, detail.clone())),
-            None => return Err(without("registry", String::new())),
-        };
+        let Some(codec) = self.known.get(&schema) else { return Err(without("registry", String::new())) };
         match codec.decode(framed.datum) {
             Ok(value) => Ok((schema, value, codec)),
             Err(mistake) => {

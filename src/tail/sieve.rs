@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::asking::Patience;
 use super::codecs::Codecs;
 use crate::config::Registry;
 use crate::dead_letters::Letter;
 use crate::filter::{Condition, Content, Misses, View};
 use crate::record::{Part, Record, Value};
-use crate::registry::client::{self, Client};
+use crate::registry::client;
 
 /// A condition at work.
 #[derive(Debug)]
@@ -25,16 +26,23 @@ impl Sieve {
     /// Begins without any record; parts are decoded by the schemas of this registry.
     ///
     /// # Errors
-    /// As [`Client::new`].
-    pub fn new(condition: Arc<Condition>, registry: &Registry, runtime: &Handle) -> Result<Self, client::Error> {
+    /// As [`Codecs::new`].
+    pub fn new(
+        condition: Arc<Condition>,
+        (registry, patience): (&Registry, Patience),
+        runtime: &Handle,
+    ) -> Result<Self, client::Error> {
         let decodes = [Part::Key, Part::Value].into_iter().any(|part| condition.needs(part));
-        let codecs = if decodes { Some(Codecs::new(Client::new(registry)?)) } else { None };
+        let codecs = decodes.then(|| Codecs::new(registry, patience)).transpose()?;
         Ok(Self { condition, codecs, misses: Misses::default(), runtime: runtime.clone() })
     }
 
     /// Tells whether the condition holds for a record, which is a dead letter where `letter` is what it says. Blocks while the
     /// registry is asked.
-    pub fn takes(&mut self, record: &Record<'_>, letter: Option<&Letter<'_>>) -> bool {
+    ///
+    /// # Errors
+    /// The registry does not answer, and the reading cannot wait for it.
+    pub fn takes(&mut self, record: &Record<'_>, letter: Option<&Letter<'_>>) -> Result<bool, client::Error> {
         let value = match record.value {
             Value::Bytes(bytes) => Some(bytes),
             Value::Tombstone => None,
@@ -44,13 +52,18 @@ impl Sieve {
             _ => Content::Unasked,
         };
         let (key, value) = (content(Part::Key, record.key), content(Part::Value, value));
-        match self.condition.holds(&View { record, letter, key, value }) {
-            Ok(holds) => holds,
-            Err(why) => {
-                self.misses.add(why);
-                false
-            }
+        if let Some(error) = self.codecs.as_mut().and_then(Codecs::failure) {
+            return Err(error);
         }
+        Ok(self.condition.holds(&View { record, letter, key, value }).unwrap_or_else(|why| {
+            self.misses.add(why);
+            false
+        }))
+    }
+
+    /// Returns what is to be told of the registry and was not told yet.
+    pub fn news(&mut self) -> Vec<String> {
+        self.codecs.as_mut().map(Codecs::news).unwrap_or_default()
     }
 
     /// Returns how many records could not be judged, and why: they were not taken.

@@ -13,13 +13,15 @@ use crate::kafka::ffi;
 use crate::kafka::reading::{Met, Span};
 use crate::pipeline::consume::view;
 use crate::record::{Position, Record};
+use crate::tail::Patience;
 
 /// Bytes that are gathered before they are written, unless nothing comes for a moment.
 const BUFFER: usize = 64 << 10;
 
 /// Reads and prints.
 pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let Meant { reading, spans, fates, mut choice } = find(&asked.chosen)?;
+    let patience = if asked.follow { Patience::Waits } else { Patience::Ends };
+    let Meant { reading, spans, fates, mut choice } = find(&asked.chosen, patience)?;
     let mut lines = Lines::new(asked.output, &spans, fates.are_known());
     let mut gauge = Gauge::new(&spans, !std::io::stdout().is_terminal() && !asked.follow);
     let mut left = asked.count.unwrap_or(u64::MAX);
@@ -30,7 +32,7 @@ pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Resu
                 let headers = ffi::headers(message);
                 let (letter, state) = (Letter::read(&headers), fates.state(message));
                 let record = view(message, &headers);
-                if asked.states.take(state) && choice.takes(&record, &letter) {
+                if asked.states.take(state) && choice.takes(&record, &letter)? {
                     lines.put(&record, &letter, state)?;
                     left -= 1;
                 }
@@ -38,13 +40,9 @@ pub(super) fn run(asked: &DeadLettersList, out: &mut (dyn Write + Send)) -> Resu
                     lines.flush(out)?;
                 }
             }
-            Met::Pause => {
-                lines.flush(out)?;
-                if asked.follow {
-                    tell_news(choice.sieve());
-                }
-            }
+            Met::Pause => lines.flush(out)?,
         }
+        tell_news(choice.sieve().filter(|_| asked.follow));
         Ok::<_, Failure>(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     lines.flush(out)?;

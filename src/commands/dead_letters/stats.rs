@@ -16,20 +16,21 @@ use crate::kafka::ffi;
 use crate::kafka::reading::Met;
 use crate::pipeline::consume::view;
 use crate::schema::SchemaRef;
+use crate::tail::Patience;
 
 /// The longest bar of the histogram, in characters.
 const BAR: u64 = 40;
 
 /// Reads, counts and prints.
 pub(super) fn run(asked: &DeadLettersStats, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let Meant { reading, spans, fates, mut choice } = find(&asked.chosen)?;
+    let Meant { reading, spans, fates, mut choice } = find(&asked.chosen, Patience::Ends)?;
     let (mut stats, mut gauge) = (Stats::default(), Gauge::new(&spans, true));
     reading.read(&spans, false, |met| {
         if let Met::Record(message) = met {
             gauge.pass();
             let headers = ffi::headers(message);
             let (letter, record) = (Letter::read(&headers), view(message, &headers));
-            if choice.takes(&record, &letter) {
+            if choice.takes(&record, &letter)? {
                 let found = fates.state(message);
                 let state = found.unwrap_or(State::Open);
                 stats.states.pass(state);
