@@ -5,11 +5,11 @@
 //! librdkafka's calls block; tokio serves what waits.
 
 mod gates;
+mod registry;
 pub mod reload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
@@ -17,17 +17,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use self::gates::{Begin, Gates, Reports};
+use self::registry::Registry;
 use self::reload::{Present, Reload};
 use crate::admin::jobs::Jobs;
 use crate::admin::{guard, http, listener, tls};
 use crate::config::{self, Changes, Config};
 use crate::pipeline;
-use crate::registry::client::{self, Client};
-use crate::registry::disk::{self, Disk, DiskCounts};
-use crate::registry::schemas::Schemas;
+use crate::registry::client;
+use crate::registry::disk;
 use crate::telemetry::current::Current;
 use crate::telemetry::events::{ConfigurationReloaded, ReloadRefused};
-use crate::telemetry::metrics::RegistryCounts;
 use crate::telemetry::otlp::spans::Span;
 use crate::telemetry::otlp::{self, Exporter};
 use crate::telemetry::{ConfigurationState, Health, Metrics};
@@ -96,14 +95,12 @@ pub struct Service {
     /// Where the admin server listens.
     pub admin: SocketAddr,
     config: Arc<Config>,
-    schemas: Arc<Current<Schemas>>,
+    registry: Registry,
     state: Arc<http::State>,
     gates: Gates,
     close_admin: Option<oneshot::Sender<()>>,
     exporter: Option<Exporter>,
     tasks: JoinSet<()>,
-    /// Ends unanswered with the process.
-    _first_question: JoinSet<()>,
 }
 
 impl Service {
@@ -122,24 +119,17 @@ impl Service {
         let exporter = Exporter::start(&config, &metrics)?;
         metrics.pipelines(Arc::clone(&health));
         metrics.configuration(Arc::clone(&configuration));
-        let registry = &config.registry;
-        let client = Client::traced(registry, metrics.spans().clone())?;
-        let disk = registry.cache_dir.as_deref().map(|path| Disk::open(path, &registry.urls)).transpose()?;
-        let schemas = Schemas::new(client, registry.refresh, disk);
+        let registry = Registry::start(&config, &metrics)?;
         let state = Arc::new(http::State {
             application: config.application.clone(),
             configuration: Arc::clone(&configuration),
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
-            registry: Current::new(schemas.state()),
+            registry: Current::new(registry.state()),
             users: guard::users(&config.admin)?,
             certificates: tls::certificates("admin.tls", config.admin.tls.as_ref())?,
             jobs: Jobs::new(&config),
         });
-        let first_question = first_question(&config, &schemas);
-        let schemas = Current::new(schemas);
-        let counted = Arc::clone(&schemas);
-        metrics.registry_client(move || counts(&counted.get()));
         let (close_admin, closed) = oneshot::channel();
         let mut tasks = JoinSet::new();
         let served = Arc::clone(&state);
@@ -154,25 +144,14 @@ impl Service {
         let random = format!("{:08x}", rand::rng().random::<u32>());
         let mut gates = Gates::new(reports, random, Arc::clone(&config));
         for gate in &config.gates {
+            let schemas = registry.schemas_for(gate);
             let (gate, config) = (gate.clone(), Arc::clone(&config));
-            gates.begin(Begin { gate, config, schemas: schemas.get(), by_reload: false })?;
+            gates.begin(Begin { gate, config, schemas, by_reload: false })?;
         }
-        let (close_admin, _first_question) = (Some(close_admin), first_question);
+        let close_admin = Some(close_admin);
         let (pipelines, took) = (gates.running() as u64, began.elapsed());
         metrics.spans().record(|| [Span::ended("start", took).with("sluice.pipelines", pipelines)]);
-        Ok(Self {
-            metrics,
-            health,
-            admin,
-            config,
-            schemas,
-            state,
-            gates,
-            close_admin,
-            exporter,
-            tasks,
-            _first_question,
-        })
+        Ok(Self { metrics, health, admin, config, registry, state, gates, close_admin, exporter, tasks })
     }
 
     /// Waits until a pipeline ends in a way that the process cannot go on with; pending for ever while there is none.
@@ -204,9 +183,7 @@ impl Service {
             }
         };
         if let Some((client, disk)) = registry {
-            let schemas = Schemas::new(client, config.registry.refresh, disk);
-            self.state.registry.set(schemas.state());
-            self.schemas.set(schemas);
+            self.state.registry.set(self.registry.replace(client, config.registry.refresh, disk));
         }
         ConfigurationReloaded { changes: &changes }.emit(&self.state.configuration);
         self.metrics.spans().record(|| [reloaded(&changes)]);
@@ -218,8 +195,9 @@ impl Service {
             self.gates.end(gate)?;
         }
         for gate in self.config.gates.iter().filter(|gate| changes.begins(&gate.name)) {
+            let schemas = self.registry.schemas_for(gate);
             let (gate, config) = (gate.clone(), Arc::clone(&self.config));
-            self.gates.begin(Begin { gate, config, schemas: self.schemas.get(), by_reload: true })?;
+            self.gates.begin(Begin { gate, config, schemas, by_reload: true })?;
         }
         Ok(())
     }
@@ -233,11 +211,14 @@ impl Service {
                 "pipelines did not stop in time; what they had not committed is read again"
             );
         }
-        if let Some(exporter) = self.exporter.take() {
-            exporter.stop().await;
-        }
         drop(self.close_admin.take());
-        while self.tasks.join_next().await.is_some() {}
+        let last_telemetry = async {
+            if let Some(exporter) = self.exporter.take() {
+                exporter.stop().await;
+            }
+        };
+        let connections = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::join!(last_telemetry, connections);
         self.gates.running()
     }
 }
@@ -248,36 +229,5 @@ fn reloaded(changes: &Changes) -> Span {
     span.with("sluice.changed", changes.changed.len() as u64).with("sluice.removed", changes.removed.len() as u64)
 }
 
-/// Asks the registry before any record needs it, so that a wrong address or password shows at the start. Nothing waits for
-/// the answer: an outage holds records and keeps no process from starting.
-fn first_question(config: &Config, schemas: &Arc<Schemas>) -> JoinSet<()> {
-    let mut question = JoinSet::new();
-    if !config.registry.urls.is_empty() {
-        let schemas = Arc::clone(schemas);
-        question.spawn(async move { schemas.greet().await });
-    }
-    question
-}
-
-fn counts(schemas: &Schemas) -> RegistryCounts {
-    let calls = schemas.calls();
-    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    let board = schemas.state().board();
-    let files = schemas.disk_counts().map(|files| {
-        let DiskCounts { loaded, written, ignored, failed } = files;
-        vec![("loaded", read(loaded)), ("written", read(written)), ("ignored", read(ignored)), ("failed", read(failed))]
-    });
-    RegistryCounts {
-        calls: vec![
-            ("ok", read(&calls.ok)),
-            ("not_found", read(&calls.not_found)),
-            ("transient", read(&calls.transient)),
-        ],
-        cache_hits: read(&calls.hits),
-        cache_misses: read(&calls.misses),
-        known_schemas: schemas.known_schemas() as u64,
-        is_up: board.outage.is_none(),
-        changed_schemas: board.changed.len() as u64,
-        files: files.unwrap_or_default(),
-    }
-}
+#[cfg(test)]
+mod tests;

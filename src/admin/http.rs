@@ -42,7 +42,7 @@ pub const MAX_CONNECTIONS: usize = 64;
 pub const MAX_HEAD: usize = 16 * 1024;
 
 /// Time for the answer in hand when a connection is closed.
-const CLOSE_GRACE: Duration = Duration::from_secs(2);
+const CLOSE_GRACE: Duration = Duration::from_millis(1500);
 
 /// What the admin server reads.
 #[derive(Debug)]

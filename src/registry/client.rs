@@ -93,13 +93,13 @@ impl Client {
     /// # Errors
     /// [`Error::Settings`]: no address, a certificate that cannot be read, or HTTPS in a build without `tls`.
     pub fn new(settings: &Registry) -> Result<Self, Error> {
-        Self::traced(settings, Spans::default())
+        if settings.urls.is_empty() { Err(Error::all(Vec::new())) } else { Self::traced(settings, Spans::default()) }
     }
 
-    /// Makes a client each of whose requests is a span.
+    /// Makes a client each of whose requests is a span. It may have no address, where nobody is going to ask it.
     ///
     /// # Errors
-    /// As [`Client::new`].
+    /// A certificate that cannot be read, or HTTPS in a build without `tls`.
     pub fn traced(settings: &Registry, spans: Spans) -> Result<Self, Error> {
         Ok(Self { http: Arc::new(Http::new(settings, spans)?) })
     }

@@ -148,12 +148,17 @@ impl Server {
         let mut ended = pin!(async { while self.tasks.join_next().await.is_some() {} });
         let is_over = tokio::time::timeout(CLOSE_GRACE / 2, ended.as_mut()).await.is_ok();
         self.threads.stop().await;
-        if !is_over {
-            ended.await;
-        }
-        if let Some(exporter) = self.exporter.take() {
-            exporter.stop().await;
-        }
+        let last_telemetry = async {
+            if let Some(exporter) = self.exporter.take() {
+                exporter.stop().await;
+            }
+        };
+        let connections = async {
+            if !is_over {
+                ended.await;
+            }
+        };
+        tokio::join!(last_telemetry, connections);
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Begin {
     pub(super) gate: Gate,
     pub(super) config: Arc<Config>,
     pub(super) schemas: Arc<Schemas>,
-    /// Whether a reload brings it: then it cannot keep the process from running.
+    /// Whether a reload brings it.
     pub(super) by_reload: bool,
 }
 
@@ -42,9 +42,12 @@ struct Ended {
 #[derive(Debug)]
 struct Running {
     stop: Stop,
+    /// What it is configured as.
+    gate: Gate,
     /// Pipelines that have not ended.
     pipelines: usize,
-    by_reload: bool,
+    /// Whether a reload was taken over since it began, or has begun it: then it cannot keep the process from running.
+    after_reload: bool,
     /// Whether a pipeline could not work as it is configured.
     stands: bool,
     /// Set once it is asked to leave: what comes after it, if anything.
@@ -78,9 +81,10 @@ impl Gates {
         Self { reports, random, latest: Current::new(config), by_name: BTreeMap::new(), sender, ended }
     }
 
-    /// Says what the whole configuration is from now on.
-    pub(super) fn know(&self, config: Arc<Config>) {
+    /// Says what the whole configuration is from now on. A gate that goes on may have lost a neighbour that it waited for.
+    pub(super) fn know(&mut self, config: Arc<Config>) {
         self.latest.set(config);
+        self.by_name.values_mut().for_each(|running| running.after_reload = true);
     }
 
     /// Returns the gates that could not work as they are configured, and do not run in full.
@@ -119,8 +123,11 @@ impl Gates {
         if !self.by_name.get(gate).is_some_and(has_left) {
             return Ok(());
         }
-        let next = self.by_name.remove(gate).and_then(|running| running.leaves_to).flatten();
-        self.reports.health.forget(gate);
+        let Some(before) = self.by_name.remove(gate) else { return Ok(()) };
+        let next = before.leaves_to.flatten();
+        if next.as_ref().is_none_or(|next| next.gate != before.gate) {
+            self.reports.health.forget(gate);
+        }
         match next {
             Some(begin) => self.spawn(&begin),
             None => {
@@ -137,8 +144,14 @@ impl Gates {
         self.reports.configuration.serve(&gate.name, gate.word());
         self.reports.metrics.gate(&gate.name).forget_targets();
         let stop = Stop::default();
-        let mut running =
-            Running { stop: stop.clone(), pipelines: 0, by_reload: *by_reload, stands: false, leaves_to: None };
+        let mut running = Running {
+            stop: stop.clone(),
+            gate: gate.clone(),
+            pipelines: 0,
+            after_reload: *by_reload,
+            stands: false,
+            leaves_to: None,
+        };
         let mut started = Ok(());
         for number in 0..gate.threads.get() {
             let settings = self.settings(begin, number, stop.clone());
@@ -210,7 +223,7 @@ impl Gates {
         }
         let Err(source) = result else { return Ok(()) };
         let error = Error::Pipeline { kind, gate: gate.clone(), source };
-        if running.by_reload && error.is_configuration() {
+        if running.after_reload && error.is_configuration() {
             running.stands = true;
             GateStands { gate: &gate }.emit();
             return Ok(());

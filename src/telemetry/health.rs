@@ -103,11 +103,16 @@ impl Health {
         self.stuck_after.fetch_max(millis(transaction_timeout * STUCK_TRANSACTIONS), Ordering::Relaxed);
     }
 
-    /// Adds a pipeline, which is starting; a second call for the same one replaces it.
+    /// Adds a pipeline, which is starting. One that is there already is replaced, and what comes after it is held by the
+    /// dead-letter limit where it was: that is a person's to end.
     pub fn pipeline(&self, gate: &str, number: usize) -> Arc<PipelineState> {
-        let state = Arc::new(PipelineState::new(gate, number, self.epoch));
         let mut pipelines = self.lock();
-        pipelines.retain(|old| (old.gate(), old.number()) != (gate, number));
+        let is_same = |old: &mut Arc<PipelineState>| (old.gate(), old.number()) == (gate, number);
+        let before = pipelines.extract_if(.., is_same).next();
+        let state = Arc::new(PipelineState::new(gate, number, self.epoch));
+        if let Some(before) = before {
+            state.take_limit(&before);
+        }
         pipelines.push(Arc::clone(&state));
         state
     }
@@ -191,6 +196,7 @@ fn millis(time: Duration) -> u64 {
 mod tests {
     use super::super::{Metrics, Probe};
     use super::*;
+    use crate::gate::limit::Share;
 
     const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -226,6 +232,22 @@ mod tests {
         assert!(health.stuck(later).is_empty());
         probe.stopped();
         assert!(health.stuck(later + MIN_STUCK_AFTER * 2).is_empty(), "a loop that has ended does not hang");
+    }
+
+    #[test]
+    fn what_replaces_a_pipeline_is_held_by_the_limit_as_it_was() {
+        let (health, metrics) = (Health::new(TIMEOUT), Metrics::new());
+        let begin = || Probe::new(&metrics, &health, "orders", 0);
+        let share = Share { dead_letters: 100, records: 100 };
+        begin().state().limit(Some(share));
+        let after = begin();
+        assert_eq!(after.state().board().limit.map(|tripped| tripped.share), Some(share));
+        assert_eq!(health.resume("orders"), Some(1));
+        assert!(!begin().state().is_at_limit(), "somebody has let it go on");
+        begin().state().limit(Some(share));
+        health.forget("orders");
+        assert!(!begin().state().is_at_limit(), "it is another one");
+        assert_eq!(health.pipelines().len(), 1);
     }
 
     #[test]

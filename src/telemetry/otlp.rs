@@ -46,8 +46,9 @@ const LINGER: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long the last requests may take when the process stops.
-const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// How long the last requests may take when the process stops: with what gates take at most, less than the ten seconds of a
+/// stop.
+const FLUSH_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Why nothing can be exported.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +98,7 @@ impl Exporter {
         Ok(Self { closing, tasks })
     }
 
-    /// Sends what there is once more, within two seconds.
+    /// Sends what there is once more, within its time.
     pub async fn stop(mut self) {
         self.closing.send_replace(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };

@@ -248,6 +248,11 @@ impl PipelineState {
         board.limit = share.map(|share| Tripped { at: SystemTime::now(), share });
     }
 
+    /// Is held by the dead-letter limit where a pipeline before it was, unless somebody has asked that one to go on.
+    pub(super) fn take_limit(&self, before: &Self) {
+        self.lock().limit = before.lock().limit.filter(|_| !before.is_resume_asked());
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Board> {
         // A board is a set of plain values, each whole at any time: a panic elsewhere does not spoil it.
         self.board.lock().unwrap_or_else(PoisonError::into_inner)

@@ -67,21 +67,21 @@ fn address(text: &str) -> Result<Url, &'static str> {
     }
 }
 
+impl Default for Registry {
+    /// None: there is nobody to ask.
+    fn default() -> Self {
+        let unknown_schema = UnknownSchema { grace: GRACE, max_hold: MAX_HOLD };
+        Self { urls: Vec::new(), auth: None, tls: None, refresh: REFRESH, unknown_schema, cache_dir: None }
+    }
+}
+
 impl Registry {
     /// Makes the settings of a registry of which only the address is known.
     ///
     /// # Errors
     /// What is wrong with the address; never its text, which may hold a password.
     pub fn at(text: &str) -> Result<Self, &'static str> {
-        let unknown_schema = UnknownSchema { grace: GRACE, max_hold: MAX_HOLD };
-        Ok(Self {
-            urls: vec![address(text)?],
-            auth: None,
-            tls: None,
-            refresh: REFRESH,
-            unknown_schema,
-            cache_dir: None,
-        })
+        Ok(Self { urls: vec![address(text)?], ..Self::default() })
     }
 }
 

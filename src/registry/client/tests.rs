@@ -343,6 +343,12 @@ async fn schema_types_are_read_and_other_languages_are_not_followed() {
     );
 }
 
+#[tokio::test]
+async fn a_client_without_addresses_answers_nothing() {
+    let client = Client::traced(&settings(&[]), Spans::default()).unwrap();
+    assert_eq!(client.ping().await.unwrap_err().kind(), Kind::Settings);
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let https: Url = "https://registry:8081".parse().unwrap();

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::config::{Environment, Syntax};
+use crate::gate::limit::{Limit, Share};
 use crate::registry::client::Client;
+use crate::telemetry::events::DeadLetterLimitReached;
 use crate::telemetry::state::Phase;
 
 fn config(threads: usize) -> Arc<Config> {
@@ -21,7 +23,9 @@ fn gates(pipelines: usize, by_reload: bool) -> Gates {
     let reports = Reports { metrics, health, configuration: Arc::default() };
     reports.configuration.serve("orders", "gate");
     let mut gates = Gates::new(reports, "random".to_owned(), config(1));
-    let running = Running { stop: Stop::default(), pipelines, by_reload, stands: false, leaves_to: None };
+    let gate = config(1).gates[0].clone();
+    let running =
+        Running { stop: Stop::default(), gate, pipelines, after_reload: by_reload, stands: false, leaves_to: None };
     gates.by_name.insert("orders".to_owned(), running);
     gates
 }
@@ -93,4 +97,26 @@ fn what_a_reload_has_begun_ends_no_process_by_its_configuration() {
     let fenced = pipeline::Error::Fenced { transactional_id: "shop.orders-0".to_owned() };
     assert!(!by_reload.one_ended(ended(Err(fenced))).unwrap_err().is_configuration());
     assert!(gates(1, false).one_ended(ended(Err(wrong()))).unwrap_err().is_configuration());
+    // The topic that it waited for may have been that of a gate that has gone.
+    let mut beside_a_reload = gates(1, false);
+    beside_a_reload.know(config(1));
+    beside_a_reload.one_ended(ended(Err(wrong()))).unwrap();
+    assert_eq!(beside_a_reload.standing().len(), 1);
+}
+
+#[tokio::test]
+async fn the_dead_letter_limit_holds_a_gate_whose_own_table_is_the_same() {
+    for (threads, is_held) in [(1, true), (2, false)] {
+        let mut gates = gates(1, false);
+        let share = Share { dead_letters: 100, records: 100 };
+        let limit = Limit { ratio: 0.5, window: std::time::Duration::from_secs(60) };
+        let probe = Probe::new(&gates.reports.metrics, &gates.reports.health, "orders", 0);
+        DeadLetterLimitReached { share, limit }.emit(&probe);
+        gates.begin(begin(threads)).unwrap();
+        gates.one_ended(ended(Ok(()))).unwrap();
+        let pipelines = gates.reports.health.pipelines();
+        assert_eq!(pipelines.len(), threads);
+        assert_eq!(pipelines[0].is_at_limit(), is_held, "{threads} threads");
+        gates.stop();
+    }
 }
