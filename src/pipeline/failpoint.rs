@@ -29,6 +29,8 @@ pub(crate) enum Point {
     InRevoke,
     /// A migration job is about to be written to its state.
     BeforeJob,
+    /// A redrive is about to take its role.
+    BeforeRole,
 }
 
 /// Does what was ordered for this point.
@@ -77,7 +79,7 @@ mod ordered {
 
     const VARIABLE: &str = "SLUICE_FAILPOINTS";
 
-    const POINTS: [(&str, Point); 8] = [
+    const POINTS: [(&str, Point); 9] = [
         ("after_poll", Point::AfterPoll),
         ("after_produce", Point::AfterProduce),
         ("before_offsets", Point::BeforeOffsets),
@@ -86,6 +88,7 @@ mod ordered {
         ("after_commit", Point::AfterCommit),
         ("in_revoke", Point::InRevoke),
         ("before_job", Point::BeforeJob),
+        ("before_role", Point::BeforeRole),
     ];
 
     static ORDERS: OnceLock<Vec<Order>> = OnceLock::new();

@@ -1,7 +1,5 @@
 //! Why a redrive cannot go on.
 
-use std::time::Duration;
-
 use crate::kafka::{dead_letters, reading};
 use crate::registry::client;
 use crate::registry::schemas;
@@ -17,13 +15,11 @@ pub enum Error {
     Letters(#[from] dead_letters::Error),
     /// Somebody else goes on.
     #[error(
-        "another redrive of '{topic}' has taken over, or this one stood still for longer than its transactions may take ({timeout:?}): it ends, and what it has committed counts"
+        "another redrive of '{topic}' has taken over, or somebody else uses its transactional.id: this one ends, and what it has committed counts"
     )]
     Taken {
         /// The dead-letter topic.
         topic: String,
-        /// The transaction timeout.
-        timeout: Duration,
     },
     /// The cluster refuses for good.
     #[error("the redrive cannot go on: {0}")]

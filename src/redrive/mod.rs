@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod dry;
 mod error;
+mod fences;
 mod judge;
 mod leave;
 pub mod report;

@@ -7,8 +7,8 @@
 //! ```
 //! One fixed transactional.id belongs to each dead-letter topic, so that of two redrives the newcomer goes on and the older one ends: it
 //! is fenced before the newcomer reads the state, and nothing of it can be committed after that. What is read of the state is
-//! therefore the last word, whatever was killed, and wherever. One that begins anew by itself looks first whether somebody has
-//! begun since, lest two throw each other out for ever.
+//! therefore the last word, whatever was killed, and wherever. One that begins anew by itself, or was fenced, looks first whether
+//! somebody has begun since, lest two throw each other out for ever.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,18 +19,20 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::audit::Audit;
+use super::fences::Fences;
 use super::judge::{self, Judge};
 use super::report::Report;
 use super::sending::Sending;
 use super::{Error, Order, PURPOSE};
 use crate::config::{Config, Delivery};
-use crate::dead_letters::Ledger;
+use crate::dead_letters::state;
 use crate::kafka::clients::{self, Names, Sizes};
 use crate::kafka::dead_letters::{self, Prepared};
 use crate::kafka::reading::{Reading, Span, Start};
 use crate::kafka::topics::{Cluster, MAX_MESSAGE_BYTES, PATIENCE};
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
+use crate::pipeline::failpoint::{self, Point};
 use crate::pipeline::watchdog::{self, Call, Told, Watch};
 use crate::transactions::{self, Refused, Trouble, Writer};
 
@@ -39,6 +41,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The shortest one after a fence: until then a newcomer has said that it has begun, as a rule.
+const FENCED_PAUSE: Duration = Duration::from_secs(3);
 
 /// What reading the state may take, half of its bound.
 const READING: Duration = Duration::from_secs(300);
@@ -157,7 +162,7 @@ impl Run {
     /// # Errors
     /// Somebody else redrives the topic since; a right is missing; what is configured is not there.
     pub fn run(&self, runtime: &Handle, gauge: &Gauge) -> Result<Ended, Error> {
-        let mut doubts = Doubts::new(self.timeout());
+        let (mut doubts, mut fences) = (Doubts::new(self.timeout()), Fences::default());
         let mut pause = PAUSE;
         loop {
             let before = gauge.done.load(Ordering::Relaxed);
@@ -166,11 +171,16 @@ impl Run {
                 // The producer is spent, and what it has committed counts.
                 Ok(None) => continue,
                 Err(Stopped::Error(error)) => return Err(error),
-                Err(Stopped::Trouble(trouble)) if trouble.is_fenced => return Err(self.taken()),
                 Err(Stopped::Trouble(trouble)) if trouble.is_final => return Err(Error::Kafka(trouble.why)),
                 Err(Stopped::Trouble(trouble)) => {
                     if gauge.done.load(Ordering::Relaxed) > before {
                         pause = PAUSE;
+                    }
+                    if trouble.is_fenced {
+                        if fences.note(Instant::now(), self.timeout()) {
+                            return Err(self.taken());
+                        }
+                        pause = pause.max(FENCED_PAUSE);
                     }
                     tracing::warn!(why = trouble.why, ?pause, "the redrive begins anew");
                 }
@@ -187,7 +197,7 @@ impl Run {
     }
 
     fn taken(&self) -> Error {
-        Error::Taken { topic: self.order.topic.clone(), timeout: self.timeout() }
+        Error::Taken { topic: self.order.topic.clone() }
     }
 
     /// Waits; tells whether it was asked to stop.
@@ -199,7 +209,7 @@ impl Run {
         self.stop.is_asked()
     }
 
-    fn timeout(&self) -> Duration {
+    pub(super) fn timeout(&self) -> Duration {
         self.config.kafka.transaction_timeout()
     }
 
@@ -216,9 +226,10 @@ impl Run {
         if self.stop.is_asked() {
             return Ok(Some(false));
         }
-        if self.has_begun.get() && self.is_followed()? {
+        if !self.known.borrow().is_empty() && self.is_followed()? {
             return Err(self.taken().into());
         }
+        failpoint::fault(Point::BeforeRole);
         let watch = self.watch(gauge, "take the role", self.timeout() * 2);
         let names = Names { group: self.name(), pipeline: self.name(), is_static: false };
         let mut settings = clients::producer(&self.config, &names, self.sizes);
@@ -230,7 +241,7 @@ impl Run {
         let ledger = dead_letters::read(&self.reading, &self.prepared)?;
         if self.known.borrow().is_empty() {
             self.known.borrow_mut().extend(ledger.runs().keys().cloned().chain([self.audit.id.clone()]));
-        } else if self.has_others(&ledger) {
+        } else if self.has_others(ledger.runs()) {
             return Err(self.taken().into());
         }
         let spans = self.spans()?;
@@ -261,13 +272,12 @@ impl Run {
     /// Tells whether a redrive has begun that is not known, before the role is taken from it.
     fn is_followed(&self) -> Result<bool, Stopped> {
         let topics = self.reading.topics()?;
-        let id = || Ok(self.prepared.id.clone());
-        let ledger = dead_letters::look(&self.reading, (&self.order.topic, id), &topics, drop)?;
-        Ok(ledger.is_some_and(|ledger| self.has_others(&ledger)))
+        let runs = dead_letters::runs(&self.reading, &self.order.topic, &topics, drop)?;
+        Ok(runs.is_some_and(|runs| self.has_others(&runs)))
     }
 
-    fn has_others(&self, ledger: &Ledger) -> bool {
-        ledger.runs().keys().any(|run| !self.known.borrow().contains(run))
+    fn has_others(&self, runs: &BTreeMap<String, state::Run>) -> bool {
+        runs.keys().any(|run| !self.known.borrow().contains(run))
     }
 
     /// Returns what is still to be read. The ends are those at the begin, so that what fails again meanwhile is for the next redrive.

@@ -102,9 +102,10 @@ impl<'r> Sending<'r> {
             return Ok(());
         }
         self.open()?;
-        self.commit(None)?;
-        self.run.has_begun.set(true);
-        Ok(())
+        let begun = self.commit(None);
+        // It is committed, too, where the producer is spent.
+        self.run.has_begun.set(begun.is_ok() || self.is_spent);
+        begun
     }
 
     /// Takes what was read.
@@ -330,7 +331,9 @@ impl<'r> Sending<'r> {
     }
 
     /// Says which record it was that a topic does not take, if it was one: it fails then.
-    pub(super) fn blame(&self, trouble: Trouble) -> Stopped {
+    pub(super) fn blame(&self, mut trouble: Trouble) -> Stopped {
+        // The coordinator ends a transaction for its age, and says the same.
+        trouble.is_fenced &= !self.is_open || self.last_commit.elapsed() < self.run.timeout();
         let Some((tag, code)) = trouble.refused else { return Stopped::Trouble(trouble) };
         let Some(Some(spot)) = self.staged.get(tag) else { return Stopped::Error(Error::Kafka(trouble.why)) };
         let (tags, is_named) = self.writer.refused();

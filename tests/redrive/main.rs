@@ -5,6 +5,7 @@ mod attempts;
 #[path = "../common/mod.rs"]
 mod common;
 mod dry;
+mod fences;
 mod moments;
 mod once;
 mod shop;

@@ -2,7 +2,8 @@
 //!
 //! An entry that went before its dead letter would open that again, and it would be redriven twice. A segment goes when its last
 //! record is old enough, so a dead letter may stay for `segment.ms` longer than `retention.ms` says, and entries have to
-//! stay longer still.
+//! stay longer still. Where dead letters have their records' own times (`CreateTime`), one from a clock that is ahead keeps
+//! its segment for nobody knows how long: entries stay for ever then.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +57,8 @@ pub fn unfit(topic: &Topic, dead_letters: &Topic, options: &str) -> Option<Strin
         .collect();
     Some(format!(
         "topic '{name}' has {why}, and would forget what was redriven while the dead letters are still there; set it: \
-         kafka-configs.sh {options} --alter --entity-type topics --entity-name {name} --add-config '{}'",
+         kafka-configs.sh {options} --alter --entity-type topics --entity-name {name} --add-config '{}'; what it has forgotten \
+         by now is open again, and the next redrive would send it a second time: leave it out with --since",
         lasting.join(",")
     ))
 }
@@ -94,13 +96,16 @@ fn lasting(dead_letters: &Topic) -> BTreeMap<String, String> {
     settings
 }
 
-/// Returns how long a dead letter may be there; none where it stays for ever, or this user may not see the settings.
+/// Returns how long a dead letter may be there; none where it stays for ever, or for nobody knows how long, as this user may
+/// not see the settings, or times are not the brokers'.
 fn lifetime(dead_letters: &Topic) -> Option<i64> {
-    let number = |name: &str| dead_letters.settings.get(name).and_then(|setting| setting.value.parse::<i64>().ok());
-    let policy = dead_letters.settings.get("cleanup.policy")?;
+    let setting = |name: &str| dead_letters.settings.get(name).map(|setting| setting.value.as_str());
+    let number = |name: &str| setting(name).and_then(|value| value.parse::<i64>().ok());
     let retention = number("retention.ms").filter(|retention| *retention >= 0)?;
     let segment = number("segment.ms").unwrap_or(SEGMENT_MS).max(0);
-    policy.value.contains("delete").then(|| retention.saturating_add(segment).saturating_add(DELAY_MS))
+    let ends =
+        setting("cleanup.policy")?.contains("delete") && setting("message.timestamp.type") == Some("LogAppendTime");
+    ends.then(|| retention.saturating_add(segment).saturating_add(DELAY_MS))
 }
 
 #[cfg(test)]
@@ -119,11 +124,21 @@ mod tests {
     fn letters() -> Topic {
         let settings = [
             ("cleanup.policy", "delete"),
+            ("message.timestamp.type", "LogAppendTime"),
             ("min.insync.replicas", "2"),
             ("retention.ms", "1209600000"),
             ("segment.ms", "604800000"),
         ];
         topic("dlq", 3, &settings)
+    }
+
+    /// The same with the records' own times.
+    fn letters_of_any_clock() -> Topic {
+        let mut letters = letters();
+        letters
+            .settings
+            .insert("message.timestamp.type".to_owned(), Setting { value: "CreateTime".to_owned(), own: false });
+        letters
     }
 
     #[test]
@@ -137,8 +152,12 @@ mod tests {
              --config segment.bytes=16777216 --config segment.ms=600000"
         );
         // What stays for ever, or nobody knows how long, has a state for ever.
-        for settings in [&[("cleanup.policy", "delete"), ("retention.ms", "-1")][..], &[]] {
-            let state = NewTopic::state_of(&topic("dlq", 1, settings));
+        let mut unseen = letters();
+        unseen.settings.clear();
+        let mut endless = letters();
+        endless.settings.get_mut("retention.ms").unwrap().value = "-1".to_owned();
+        for letters in [unseen, endless, letters_of_any_clock()] {
+            let state = NewTopic::state_of(&letters);
             assert_eq!(state.settings["cleanup.policy"], "compact");
             assert!(!state.settings.contains_key("retention.ms"));
         }
@@ -171,7 +190,20 @@ mod tests {
             }
         }
         let found = unfit(&topic("dlq.state", 3, &[("cleanup.policy", "delete")]), &letters(), "OPTIONS").unwrap();
-        let mends = "--add-config 'cleanup.policy=[compact,delete],retention.bytes=-1,retention.ms=1900800000'";
-        assert!(found.ends_with(mends), "{found}");
+        let mends =
+            "--add-config 'cleanup.policy=[compact,delete],retention.bytes=-1,retention.ms=1900800000'; what it has";
+        assert!(found.contains(mends) && found.ends_with("--since"), "{found}");
+    }
+
+    #[test]
+    fn dead_letters_of_any_clock_need_a_state_that_stays() {
+        let long = [("cleanup.policy", "compact,delete"), ("retention.ms", "190080000000"), ("retention.bytes", "-1")];
+        assert_eq!(unfit(&topic("dlq.state", 3, &long), &letters(), ""), None);
+        let found = unfit(&topic("dlq.state", 3, &long), &letters_of_any_clock(), "").unwrap();
+        assert!(
+            found.contains("has retention.ms=190080000000, and") && found.contains("'cleanup.policy=compact';"),
+            "{found}"
+        );
+        assert_eq!(unfit(&topic("dlq.state", 3, &[("cleanup.policy", "compact")]), &letters_of_any_clock(), ""), None);
     }
 }
