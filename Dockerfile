@@ -34,7 +34,8 @@ USER 65532:65532
 ENV SLUICE_CONFIG=/etc/sluice/sluice.yaml
 # The admin address where admin.listen is 0.0.0.0:8090, and the registry's.
 EXPOSE 8090 8081
-# Asks /livez on loopback; SLUICE_ADMIN is the address where admin.listen has another port. Kubernetes asks by itself: httpGet.
+# Asks /livez on loopback; SLUICE_ADMIN is the address where admin.listen has another port, or https://127.0.0.1:8090 with admin.tls;
+# SLUICE_ADMIN_CERTIFICATE and SLUICE_ADMIN_KEY are what admin.tls.client_ca asks for. Kubernetes asks by itself: httpGet.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/usr/local/bin/sluice", "health"]
 ENTRYPOINT ["/usr/local/bin/sluice"]
 CMD ["run"]

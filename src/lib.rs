@@ -46,6 +46,7 @@ pub mod gate;
 mod https;
 pub mod kafka;
 pub mod migrate;
+pub mod panics;
 pub mod pipeline;
 pub mod record;
 pub mod redrive;

@@ -9,15 +9,19 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use clap::Parser;
 use sluice::cli::{Cli, Later};
 use sluice::commands::{self, Exit, Failure};
+use sluice::panics;
 
 fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };
-    if std::env::var_os("RUST_BACKTRACE").is_none() {
-        panic::set_hook(Box::new(confess));
-    }
+    let wordy = std::env::var_os("RUST_BACKTRACE").map(|_| panic::take_hook());
+    panic::set_hook(Box::new(move |panic| match &wordy {
+        _ if panics::is_silent() => {}
+        Some(wordy) => wordy(panic),
+        None => confess(panic),
+    }));
     match panic::catch_unwind(AssertUnwindSafe(|| run(cli))) {
         Ok(Ok(exit)) => exit,
         Ok(Err(failure)) if failure.is_broken_pipe() => Exit::Done,

@@ -18,7 +18,7 @@ use syn::visit::{self, Visit};
 
 /// The pure parts: the modules of each layer, which may use their own layer and those before it.
 const PURE: [&[&str]; 3] = [
-    &["record", "violation"],
+    &["panics", "record", "violation"],
     &["wire", "schema", "convert", "registry::contract"],
     &["dead_letters", "filter", "gate", "rules", "registry::entities", "registry::settings", "registry::store"],
 ];

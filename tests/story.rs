@@ -8,6 +8,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -45,11 +46,12 @@ fn configuration(mark: &str, kafka: &str, registry: &str) -> String {
 struct Shop {
     kafka: Hold,
     registry: Registry,
+    python: PathBuf,
 }
 
 impl Shop {
     fn script(&self, verb: &str, rest: &[&str]) -> Command {
-        let mut command = Command::new(interpreter());
+        let mut command = Command::new(&self.python);
         command.arg(format!("{SCRIPTS}/story.py")).arg(verb);
         command.args([self.kafka.bootstrap(), &self.registry.url()]).args(rest);
         command
@@ -225,7 +227,8 @@ fn time_of_last(handled: &[Value]) -> String {
 
 #[test]
 fn a_shop_changes_its_orders_while_everybody_works() {
-    let shop = Shop { kafka: shared(), registry: Registry::start() };
+    let Some(python) = interpreter("the story") else { return };
+    let shop = Shop { kafka: shared(), registry: Registry::start(), python };
     let text = configuration("configuration", shop.kafka.bootstrap(), &shop.registry.url());
     let mut written = Written::new();
     for topic in [OLD, NEW, RAW] {

@@ -144,6 +144,14 @@ fn the_admin_server_speaks_tls_and_takes_a_new_certificate() {
         assert_eq!(get(&probe, "https", path), Some(200), "{path}");
     }
     assert_eq!(get(&client(&authority, None), "https", "/livez"), None, "a client without a certificate");
+    let health = |shown: Option<&Identity>| {
+        let mut health = Command::new(binary());
+        health.args(["health", "--ready", "--admin", &format!("https://localhost:{}", gate.admin())]);
+        let files = shown.iter().flat_map(|shown| [("--certificate", &shown.certificate), ("--key", &shown.key)]);
+        files.for_each(|(flag, file)| _ = health.arg(flag).arg(file));
+        health.output().unwrap().status.code()
+    };
+    assert_eq!((health(Some(&known)), health(None)), (Some(0), Some(3)), "a probe without an HTTP client of its own");
     assert_eq!(get(&client(&next, Some(&known)), "https", "/livez"), None, "a client that trusts another authority");
     assert_eq!(get(&probe, "http", "/livez"), None, "plain HTTP");
 

@@ -77,10 +77,24 @@ impl Jobs {
         jobs
     }
 
-    /// Takes the jobs of another configuration; nothing is known of them yet.
+    /// Takes the jobs of another configuration; of those that are the same it stays known what was.
     pub fn replace(&self, config: &Config) {
-        let casts = config.migrations.iter().map(|migration| Cast::new(config, migration));
-        *self.lock() = casts.map(|cast| Seen { job: Job::unknown(&cast), cast, at: None }).collect();
+        let mut board = self.lock();
+        let mut before = std::mem::take(&mut *board);
+        board.extend(config.migrations.iter().map(|migration| {
+            let cast = Cast::new(config, migration);
+            let known = before.iter().position(|seen| seen.cast.is_same(&cast));
+            known.map_or_else(|| Seen { job: Job::unknown(&cast), cast, at: None }, |index| before.swap_remove(index))
+        }));
+    }
+
+    /// Notes an answer, unless the configuration has another job by now, or none.
+    fn answered(&self, cast: &Cast, answer: Result<Option<status::Status>, String>) {
+        let mut board = self.lock();
+        let Some(seen) = board.iter_mut().find(|seen| seen.cast.is_same(cast)) else { return };
+        let now = Instant::now();
+        seen.job = Job::of(cast, answer, &seen.job, seen.at, now);
+        seen.at = Some(now);
     }
 
     /// Returns what is known, and asks for news.
@@ -99,13 +113,7 @@ impl Jobs {
             let casts: Vec<_> = self.lock().iter().map(|seen| seen.cast.clone()).collect();
             for cast in &casts {
                 let answer = ask(cast).await;
-                let mut board = self.lock();
-                // The configuration may have another one by now, or none.
-                let asked = board.iter_mut().find(|seen| seen.cast.migration.name == cast.migration.name);
-                let Some(seen) = asked else { continue };
-                let now = Instant::now();
-                seen.job = Job::of(cast, answer, &seen.job, seen.at, now);
-                seen.at = Some(now);
+                self.answered(cast, answer);
             }
             tokio::time::sleep(INTERVAL).await;
         }
@@ -181,5 +189,44 @@ impl Job {
                 .collect(),
             ..Self::unknown(cast)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Syntax};
+
+    /// Two jobs, of which the first goes to this topic.
+    fn config(brokers: &str, to: &str) -> Config {
+        let text = format!(
+            "application: shop\nkafka: {{ bootstrap.servers: '{brokers}' }}\n\
+             migrations:\n  one: {{ source: a, to: {to} }}\n  two: {{ source: c, to: d }}\n"
+        );
+        let environment = Environment { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+        Config::parse(&text, Syntax::Yaml, &environment).unwrap()
+    }
+
+    fn states(jobs: &Jobs) -> Vec<(String, &'static str)> {
+        jobs.list().into_iter().map(|job| (job.to, job.state)).collect()
+    }
+
+    #[test]
+    fn a_reload_forgets_the_jobs_that_have_changed_and_no_others() {
+        let before = config("localhost:9092", "b");
+        let jobs = Jobs::new(&before);
+        let casts: Vec<_> = before.migrations.iter().map(|migration| Cast::new(&before, migration)).collect();
+        casts.iter().for_each(|cast| jobs.answered(cast, Ok(None)));
+        let told = |to: &str, state| (to.to_owned(), state);
+        assert_eq!(states(&jobs), [told("b", "not_begun"), told("d", "not_begun")]);
+        jobs.replace(&before);
+        assert_eq!(states(&jobs), [told("b", "not_begun"), told("d", "not_begun")]);
+        jobs.replace(&config("localhost:9092", "elsewhere"));
+        assert_eq!(states(&jobs), [told("elsewhere", "unknown"), told("d", "not_begun")]);
+        // What was asked before is no answer about the other job of that name.
+        jobs.answered(&casts[0], Ok(None));
+        assert_eq!(states(&jobs)[0], told("elsewhere", "unknown"));
+        jobs.replace(&config("localhost:9093", "b"));
+        assert_eq!(states(&jobs), [told("b", "unknown"), told("d", "unknown")], "other brokers know other jobs");
     }
 }

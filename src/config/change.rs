@@ -78,6 +78,8 @@ fn fixed(running: &Config, read: &Config) -> Vec<Error> {
         ("admin.users", running.admin.users != read.admin.users),
         ("admin.tls", running.admin.tls != read.admin.tls),
         ("telemetry.otlp", running.otlp != read.otlp),
+        // What sends it has read them once and for all.
+        ("telemetry.otlp.tls", running.otlp == read.otlp && running.otlp_files != read.otlp_files),
     ];
     let changed = differences.into_iter().filter(|(_, differs)| *differs);
     changed.map(|(key, _)| Error::new(key, "is not what the process runs with; restart to change it")).collect()

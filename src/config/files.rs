@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::kafka::Kafka;
-use super::registry::Registry;
+use super::registry::Tls;
 
 /// What names a file among librdkafka's properties.
 const KAFKA_ENDS: [&str; 2] = [".location", ".keytab"];
@@ -27,10 +27,11 @@ impl Files {
         Self::read(named.map(|(_, path)| Path::new(path)))
     }
 
-    /// Reads the files of the section `registry`.
-    pub(super) fn of_registry(registry: &Registry) -> Self {
-        let tls = registry.tls.iter();
-        Self::read(tls.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]).flatten().map(PathBuf::as_path))
+    /// Reads the files of a section `tls`.
+    pub(super) fn of_tls(tls: Option<&Tls>) -> Self {
+        Self::read(
+            tls.into_iter().flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]).flatten().map(PathBuf::as_path),
+        )
     }
 
     /// What cannot be read, or is a folder, is left out: the client that needs it says what is wrong.

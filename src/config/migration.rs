@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Gate, Kafka, Registry, Repartition};
 
 /// A job, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Migration {
     /// The name; group, transactional IDs and topics of the job begin with `{application}.{name}`.
     pub name: String,
@@ -41,7 +41,7 @@ pub struct Mappings {
 }
 
 /// Another registry, to which a job copies the schemas that its records name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TargetRegistry {
     /// How it is reached.
     pub registry: Registry,

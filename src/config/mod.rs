@@ -94,6 +94,7 @@ pub struct Config {
     pub registry_server: Option<RegistryServer>,
     kafka_files: Files,
     registry_files: Files,
+    otlp_files: Files,
 }
 
 /// The guarantee for every record.

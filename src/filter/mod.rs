@@ -21,7 +21,6 @@ mod view;
 mod tests;
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cel::{Context, Env, Program, Value};
@@ -29,6 +28,7 @@ use cel::{Context, Env, Program, Value};
 pub use self::misses::Misses;
 pub use self::mistake::Mistake;
 pub use self::view::{Content, View};
+use crate::panics::silently;
 use crate::record::Part;
 
 /// The longest expression, in bytes: chains of operators nest as deep as they are long.
@@ -100,8 +100,8 @@ impl Condition {
         }
         stacker::grow(STACK, || {
             let env = Arc::new(functions::environment());
-            let parsed = catch_unwind(AssertUnwindSafe(|| env.compile(text)));
-            let parsed = parsed.map_err(|_| Mistake::whole("it breaks the parser of CEL", scope))?;
+            let parsed = silently(|| env.compile(text));
+            let parsed = parsed.ok_or_else(|| Mistake::whole("it breaks the parser of CEL", scope))?;
             let program = parsed.map_err(|errors| Mistake::parsing(text, &errors, scope))?;
             let needs = check::check(text, &program, &env, scope)?;
             Ok(Self { text: text.to_owned(), program, env, needs })
@@ -124,11 +124,11 @@ impl Condition {
     pub fn holds(&self, view: &View<'_>) -> Result<bool, Cow<'static, str>> {
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.set_variable_resolver(view);
-        match catch_unwind(AssertUnwindSafe(|| self.program.execute(&context))) {
-            Ok(Ok(Value::Bool(holds))) => Ok(holds),
-            Ok(Ok(other)) => Err(format!("the expression is no condition: it gives {}", other.type_of()).into()),
-            Ok(Err(error)) => Err(misses::words(&error, &self.text, view)),
-            Err(_) => Err("the interpreter of CEL breaks".into()),
+        match silently(|| self.program.execute(&context)) {
+            Some(Ok(Value::Bool(holds))) => Ok(holds),
+            Some(Ok(other)) => Err(format!("the expression is no condition: it gives {}", other.type_of()).into()),
+            Some(Err(error)) => Err(misses::words(&error, &self.text, view)),
+            None => Err("the interpreter of CEL breaks".into()),
         }
     }
 }

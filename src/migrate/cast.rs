@@ -31,7 +31,7 @@ pub enum Side {
 }
 
 /// A converter between the two topics of a job that keeps a map of offsets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
     /// Its name.
     pub(super) name: String,
@@ -78,6 +78,15 @@ impl Cast {
         config.delivery = Delivery::ExactlyOnce;
         config.gates.clear();
         Self { migration: migration.clone(), group, map, state, ways, config }
+    }
+
+    /// Tells whether both are one job of one cluster: what is known of the one is known of the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.migration == other.migration
+            && (&self.group, &self.ways) == (&other.group, &other.ways)
+            && self.config.same_brokers(&other.config)
+            && self.config.registry == other.config.registry
     }
 
     /// Returns the whole configuration.

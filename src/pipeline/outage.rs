@@ -20,6 +20,9 @@ use crate::telemetry::events::{TopicHeld, TopicReleased};
 /// Time between two looks for a source topic that is missing: the list of all topics may be long.
 const LOOK_FOR_MISSING: Duration = Duration::from_secs(5);
 
+/// The same where the list did not come: the loop waits for it, and stands meanwhile.
+const AFTER_SILENCE: Duration = Duration::from_secs(20);
+
 /// What keeps topics from being read.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
@@ -51,7 +54,8 @@ impl Outage {
 #[derive(Debug, Default)]
 struct Missing {
     topics: BTreeSet<String>,
-    looked: Option<Instant>,
+    /// When it may be looked again.
+    due: Option<Instant>,
     /// Whether the consumer has missed one since the last look.
     was_missed: bool,
 }
@@ -60,13 +64,18 @@ impl Missing {
     /// Tells whether to look now: soon after one was missed, and again until none is. Whoever is told so looks.
     fn take_turn(&mut self, was_missed: bool, now: Instant) -> bool {
         self.was_missed |= was_missed;
-        let has_waited = self.looked.is_none_or(|at| now.duration_since(at) >= LOOK_FOR_MISSING);
-        let is_due = has_waited && (self.was_missed || !self.topics.is_empty());
+        let is_due = self.due.is_none_or(|due| now >= due) && (self.was_missed || !self.topics.is_empty());
         if is_due {
-            self.looked = Some(now);
+            self.due = Some(now + LOOK_FOR_MISSING);
             self.was_missed = false;
         }
         is_due
+    }
+
+    /// Notes that nobody has answered, at last: what was missed is looked for later.
+    fn is_unanswered(&mut self, now: Instant) {
+        self.was_missed = true;
+        self.due = Some(now + AFTER_SILENCE);
     }
 }
 
@@ -100,7 +109,7 @@ impl Loop<'_> {
         }
         // Brokers that are away show themselves otherwise.
         let Ok(listed) = self.cluster.list() else {
-            self.outage.missing.was_missed = true;
+            self.outage.missing.is_unanswered(Instant::now());
             return;
         };
         let topics = self.routes.iter().map(|route| &*route.topic);
@@ -152,5 +161,9 @@ mod tests {
         assert!(!missing.take_turn(false, after(10)), "all were found");
         missing.topics.insert("raw".to_owned());
         assert!(missing.take_turn(false, after(10)), "not yet");
+        missing.topics.clear();
+        missing.is_unanswered(after(14));
+        assert!(!missing.take_turn(true, after(19)), "the loop has other things to do than to wait for brokers");
+        assert!(missing.take_turn(false, after(34)), "and it is not forgotten");
     }
 }

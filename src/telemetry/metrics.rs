@@ -25,6 +25,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{Registry, TextEncoder};
@@ -140,6 +141,13 @@ impl Metrics {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Arc<GateMetrics>> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Returns when the counters of each gate have begun.
+    #[must_use]
+    pub(super) fn began(&self) -> BTreeMap<String, SystemTime> {
+        let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.iter().map(|(name, gate)| (name.clone(), gate.began)).collect()
     }
 
     /// Forgets a gate, all pipelines of which have ended, and its series.

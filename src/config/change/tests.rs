@@ -114,6 +114,26 @@ fn a_certificate_that_was_renewed_in_its_place_is_a_change() {
 }
 
 #[test]
+fn a_certificate_towards_the_collector_takes_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let otlp =
+        format!("telemetry: {{ otlp: {{ endpoint: 'https://localhost:4318', tls: {{ ca: '{}' }} }} }}", ca.display());
+    let at = |contents: &str| {
+        std::fs::write(&ca, contents).unwrap();
+        read(&format!("{FILE}{otlp}\n"), "")
+    };
+    let (one, same, other) = (at("one"), at("one"), at("another"));
+    assert_eq!(Changes::between(&one, &same).unwrap().unchanged, names(&ALL));
+    let refused = Changes::between(&one, &other).unwrap_err();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].to_string().starts_with("telemetry.otlp.tls: "), "{}", refused[0]);
+    // Where the section is another one, that is told once.
+    let without = Changes::between(&read(FILE, ""), &other).unwrap_err();
+    assert_eq!(without.iter().map(|error| error.key.as_str()).collect::<Vec<_>>(), ["telemetry.otlp"]);
+}
+
+#[test]
 fn a_gate_that_does_not_run_is_tried_again() {
     let mut changes = between(FILE, FILE);
     changes.retry("orders");

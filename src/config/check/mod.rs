@@ -77,7 +77,8 @@ pub(super) fn check(root: Node, mistakes: Mistakes) -> Result<Config, Vec<Error>
     match mistakes.into_vec() {
         none if none.is_empty() => Ok(Config {
             kafka_files: Files::of_kafka(&kafka),
-            registry_files: Files::of_registry(&registry),
+            registry_files: Files::of_tls(registry.tls.as_ref()),
+            otlp_files: Files::of_tls(otlp.as_ref().and_then(|otlp| otlp.tls.as_ref())),
             application: application.unwrap_or_default(),
             instance,
             create_topics,

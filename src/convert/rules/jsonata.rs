@@ -16,7 +16,6 @@ mod rounding;
 mod tests;
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use jsonata_core::ast::AstNode;
@@ -28,6 +27,7 @@ use self::guard::Meter;
 use super::exact::Exact;
 use super::limits::{EXPRESSION_BYTES, EXPRESSION_NESTING, RECURSION, SEQUENCE};
 use crate::convert::pace::Allowance;
+use crate::panics::silently;
 
 /// A message between two rules.
 pub(super) type Json = JValue;
@@ -76,7 +76,7 @@ impl Expression {
         if nesting(text) > EXPRESSION_NESTING {
             return Err(format!("the expression nests deeper than {EXPRESSION_NESTING} levels"));
         }
-        let parsed = catch_unwind(|| parser::parse(text)).map_err(|_| "the expression breaks its parser".to_owned())?;
+        let parsed = silently(|| parser::parse(text)).ok_or_else(|| "the expression breaks its parser".to_owned())?;
         let ast = harden::harden(parsed.map_err(|error| error.to_string())?)?;
         Ok(Self { ast })
     }
@@ -116,8 +116,8 @@ impl Expression {
         };
         let mut evaluator = Evaluator::with_options(Context::new(), options);
         meter.register(&mut evaluator)?;
-        catch_unwind(AssertUnwindSafe(|| evaluator.evaluate(&self.ast, message)))
-            .unwrap_or_else(|_| Err(EvaluatorError::EvaluationError("the evaluator broke".into())))
+        silently(|| evaluator.evaluate(&self.ast, message))
+            .unwrap_or_else(|| Err(EvaluatorError::EvaluationError("the evaluator broke".into())))
     }
 }
 

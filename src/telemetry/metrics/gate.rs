@@ -32,6 +32,7 @@ const REDUCED: [Extent; 3] = [Extent::NoDetail, Extent::Minimal, Extent::Truncat
 #[derive(Debug)]
 pub struct GateMetrics {
     gate: String,
+    pub(super) began: SystemTime,
     families: Families,
     topics: TopicCounters,
     pub(super) schemas: SchemaCounters,
@@ -74,6 +75,7 @@ impl GateMetrics {
         }
         Self {
             gate: gate.to_owned(),
+            began: SystemTime::now(),
             families: families.clone(),
             topics: TopicCounters::new(gate, families),
             schemas: SchemaCounters::new(gate, families),
