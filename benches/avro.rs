@@ -1,9 +1,17 @@
-//! What checking one Avro datum costs, beside decoding it with apache-avro.
+//! What checking Avro data costs, beside libraries that decode them: ten shapes of records.
 //!
-//! Three records of the shapes that topics carry: a small one, a nested one with arrays
-//! and a map, a wide one of forty optional fields. The data differ from call to call, for
-//! a datum that is read again and again teaches the processor its branches. Compare within one
-//! run only.
+//! Per shape: our check under the writer's schema, as the gate runs it, all limits on; the same for a pair whose reader
+//! lacks a field and has one more, and for a pair of which each datum must be asked; serde_avro_fast with a visitor that
+//! visits every value and keeps none, and with serde's `IgnoredAny`; apache-avro, which builds values.
+//!
+//! What is compared is not the same work. serde_avro_fast checks less than we do: it takes bytes after the datum, items
+//! without end that take no bytes, blocks whose stated size is not theirs (`IgnoredAny` skips by it), and `IgnoredAny`
+//! also enum indexes out of range and strings that are not UTF-8; apache-avro takes some truncated data. Both are given
+//! the schema without its logical types, since we check those as their base types: a decimal would cost them a number.
+//!
+//! `cargo bench --bench avro` measures each alone; `cargo bench --bench avro -- --table` all in turns, by CPU time, for
+//! docs/performance.md. Compare within one run only. The data differ, for a datum that is read again and again teaches
+//! the processor its branches.
 
 use std::hint::black_box;
 
@@ -11,100 +19,94 @@ use apache_avro::Schema as Library;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use serde::de::IgnoredAny;
+use serde_avro_fast::from_datum_slice;
 use serde_json::json;
 
-use sluice::schema::avro::{Program, ReaderSchema, Resolution, Schema, WriterSchema};
+use sluice::schema::avro::{ReaderSchema, Resolution, Schema, WriterSchema};
 use sluice::schema::{Format, SchemaText};
+
+use shapes::Shape;
+use visit::Visited;
+
+#[path = "avro/shapes.rs"]
+mod shapes;
+#[path = "avro/table.rs"]
+mod table;
+#[path = "avro/visit.rs"]
+mod visit;
 
 /// Data of one shape: enough that the processor cannot learn them by heart.
 const DATA: usize = 512;
 
-struct Shape {
+/// Their bytes at most, so that memory is not what is measured.
+const BYTES: usize = 1 << 19;
+
+/// One way to go through data. Returns how many are good.
+struct Way {
     name: &'static str,
-    schema: serde_json::Value,
-    datum: fn(&mut StdRng) -> serde_json::Value,
+    run: Box<dyn Fn(&[Vec<u8>]) -> usize>,
 }
 
-fn shapes() -> Vec<Shape> {
-    vec![
-        Shape { name: "small", schema: small(), datum: small_datum },
-        Shape { name: "nested", schema: nested(), datum: nested_datum },
-        Shape { name: "wide", schema: wide(), datum: wide_datum },
-    ]
+impl Way {
+    fn new(name: &'static str, good: impl Fn(&[u8]) -> bool + 'static) -> Self {
+        Self { name, run: Box::new(move |data| data.iter().filter(|datum| good(black_box(datum))).count()) }
+    }
 }
 
-fn small() -> serde_json::Value {
-    json!({"type": "record", "name": "Payment", "fields": [
-        {"name": "id", "type": "string"}, {"name": "customer", "type": "long"}, {"name": "cents", "type": "long"},
-        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}, {"name": "weight", "type": "double"},
-        {"name": "express", "type": "boolean"}, {"name": "note", "type": ["null", "string"]},
-        {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["NEW", "PAID", "SENT"]}}]})
+/// One shape with all ways.
+struct Case {
+    name: &'static str,
+    ways: Vec<Way>,
+    /// Data that are good in all ways.
+    data: Vec<Vec<u8>>,
 }
 
-fn small_datum(rng: &mut StdRng) -> serde_json::Value {
-    let note = rng.random::<bool>().then(|| text(rng, 4, 20));
-    let state = ["NEW", "PAID", "SENT"][rng.random_range(0..3)];
-    json!({"id": text(rng, 16, 24), "customer": rng.random_range(0..1_000_000_i64), "cents": rng.random_range(0..90_000_i64),
-        "at": 1_790_000_000_000_i64 + rng.random_range(0..1_000_000_i64), "weight": rng.random::<f64>(),
-        "express": rng.random::<bool>(), "note": note, "state": state})
+impl Case {
+    fn new(shape: &Shape) -> Self {
+        let plain = without_logical_types(&shape.schema);
+        let ways = vec![
+            Way::new("check", pair(&shape.schema, &shape.schema)),
+            Way::new("other reader", pair(&shape.schema, &other_reader(&shape.schema))),
+            Way::new("depends", pair(&shape.schema, &lacking_reader(&shape.schema, shape.depends))),
+            Way::new("serde_avro_fast, visited", decoder::<Visited>(&plain)),
+            Way::new("serde_avro_fast, IgnoredAny", decoder::<IgnoredAny>(&plain)),
+            apache(&plain),
+        ];
+        let data = data(shape, &plain);
+        let data = data.into_iter().filter(|datum| (ways[2].run)(std::slice::from_ref(datum)) == 1).collect();
+        let case = Self { name: shape.name, ways, data };
+        for way in &case.ways {
+            assert_eq!((way.run)(&case.data), case.data.len(), "{}: {}", case.name, way.name);
+        }
+        case
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.iter().map(Vec::len).sum()
+    }
 }
 
-fn nested() -> serde_json::Value {
-    json!({"type": "record", "name": "Order", "fields": [
-        {"name": "id", "type": "string"},
-        {"name": "customer", "type": {"type": "record", "name": "Customer", "fields": [
-            {"name": "id", "type": "long"}, {"name": "name", "type": "string"}, {"name": "mail", "type": ["null", "string"]},
-            {"name": "address", "type": {"type": "record", "name": "Address", "fields": [
-                {"name": "street", "type": "string"}, {"name": "city", "type": "string"},
-                {"name": "code", "type": ["null", "string"]}, {"name": "country", "type": "string"}]}}]}},
-        {"name": "lines", "type": {"type": "array", "items": {"type": "record", "name": "Line", "fields": [
-            {"name": "sku", "type": "string"}, {"name": "count", "type": "int"}, {"name": "cents", "type": "long"},
-            {"name": "discount", "type": ["null", "double"]}, {"name": "tags", "type": {"type": "array", "items": "string"}}]}}},
-        {"name": "attributes", "type": {"type": "map", "values": "string"}}, {"name": "at", "type": "long"}]})
+fn cases() -> Vec<Case> {
+    shapes::shapes().iter().map(Case::new).collect()
 }
 
-fn nested_datum(rng: &mut StdRng) -> serde_json::Value {
-    let lines: Vec<_> = (0..rng.random_range(5..10)).map(|_| line(rng)).collect();
-    let attributes: serde_json::Map<_, _> =
-        (0..rng.random_range(2..6)).map(|i| (format!("attribute{i}"), json!(text(rng, 3, 12)))).collect();
-    let mail = rng.random::<bool>().then(|| text(rng, 10, 20));
-    let code = rng.random::<bool>().then(|| text(rng, 5, 6));
-    json!({"id": text(rng, 16, 24), "lines": lines, "attributes": attributes, "at": 1_790_000_000_000_i64,
-        "customer": {"id": rng.random_range(0..100_000_i64), "name": text(rng, 6, 20), "mail": mail,
-            "address": {"street": text(rng, 8, 24), "city": text(rng, 4, 12), "code": code, "country": "DE"}}})
-}
-
-fn line(rng: &mut StdRng) -> serde_json::Value {
-    let tags: Vec<_> = (0..rng.random_range(0..4)).map(|_| text(rng, 3, 8)).collect();
-    let discount = rng.random::<bool>().then(|| rng.random::<f64>());
-    json!({"sku": text(rng, 8, 12), "count": rng.random_range(1..9), "cents": rng.random_range(1..50_000_i64),
-        "discount": discount, "tags": tags})
-}
-
-const SORTS: [&str; 5] = ["long", "string", "double", "int", "boolean"];
-
-fn wide() -> serde_json::Value {
-    let field = |i: usize| json!({"name": format!("f{i}"), "type": ["null", SORTS[i % SORTS.len()]]});
-    json!({"type": "record", "name": "Wide", "fields": (0..60).map(field).collect::<Vec<_>>()})
-}
-
-fn wide_datum(rng: &mut StdRng) -> serde_json::Value {
-    let value = |i: usize, rng: &mut StdRng| match SORTS[i % SORTS.len()] {
-        _ if rng.random_ratio(1, 4) => json!(null),
-        "long" => json!(rng.random_range(0..1_000_000_000_i64)),
-        "string" => json!(text(rng, 4, 24)),
-        "double" => json!(rng.random::<f64>()),
-        "int" => json!(rng.random_range(0..10_000)),
-        _ => json!(rng.random::<bool>()),
-    };
-    (0..60).map(|i| (format!("f{i}"), value(i, rng))).collect::<serde_json::Map<_, _>>().into()
-}
-
-fn text(rng: &mut StdRng, least: usize, most: usize) -> String {
-    (0..rng.random_range(least..most)).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect()
+/// Draws data and writes them.
+fn data(shape: &Shape, plain: &serde_json::Value) -> Vec<Vec<u8>> {
+    let library = Library::parse(plain).expect("the schema is good");
+    let writer = GenericDatumWriter::builder(&library).build().expect("the schema is good");
+    let (mut rng, mut bytes) = (StdRng::seed_from_u64(1), 0);
+    let mut data = Vec::with_capacity(DATA);
+    while data.len() < DATA && bytes < BYTES {
+        let value = Value::try_from((shape.datum)(&mut rng)).and_then(|value| value.resolve(&library));
+        let datum = writer.write_value_to_vec(value.expect("the datum fits")).expect("the datum fits");
+        bytes += datum.len();
+        data.push(datum);
+    }
+    data
 }
 
 fn compile(schema: &serde_json::Value) -> Schema {
@@ -112,50 +114,78 @@ fn compile(schema: &serde_json::Value) -> Schema {
     Schema::compile(&SchemaText { format: Format::Avro, text, references: Vec::new() }).expect("the schema is good")
 }
 
-/// A program for a reader that lacks the last field's other branch, so that each datum must be looked at.
-fn depends(schema: &serde_json::Value, ours: &Schema) -> Option<Program> {
-    let mut reader = schema.clone();
-    let fields = reader["fields"].as_array_mut()?;
-    let field = fields.iter_mut().find(|field| field["type"][0] == "null")?;
-    field["type"] = json!([field["type"][1]]);
-    match Resolution::between(WriterSchema(ours), ReaderSchema(&compile(&reader))).expect("within limits") {
-        Resolution::Depends(program) => Some(program),
-        Resolution::Always | Resolution::Never(_) => None,
+/// Returns what the gate runs for a pair of schemas.
+fn pair(writer: &serde_json::Value, reader: &serde_json::Value) -> Box<dyn Fn(&[u8]) -> bool> {
+    let (writer, reader) = (compile(writer), compile(reader));
+    match Resolution::between(WriterSchema(&writer), ReaderSchema(&reader)).expect("within limits") {
+        Resolution::Always => Box::new(move |datum| writer.check(datum)),
+        Resolution::Depends(program) => Box::new(move |datum| program.check(datum)),
+        Resolution::Never(mismatch) => unreachable!("{mismatch:?}"),
     }
 }
 
-fn check(c: &mut Criterion) {
-    for shape in shapes() {
-        let library = Library::parse(&shape.schema).expect("the schema is good");
-        let writer = GenericDatumWriter::builder(&library).build().expect("the schema is good");
-        let reader = GenericDatumReader::builder(&library).build().expect("the schema is good");
-        let ours = compile(&shape.schema);
-        let mut rng = StdRng::seed_from_u64(1);
-        let data: Vec<Vec<u8>> = (0..DATA)
-            .map(|_| {
-                let value = Value::try_from((shape.datum)(&mut rng)).and_then(|value| value.resolve(&library));
-                writer.write_value_to_vec(value.expect("the datum fits")).expect("the datum fits")
-            })
-            .collect();
-        assert!(data.iter().all(|datum| ours.check(datum)));
-        let mut group = c.benchmark_group(format!("avro/{}", shape.name));
-        let bytes = data.iter().map(Vec::len).sum::<usize>() / DATA;
-        group.throughput(Throughput::Bytes(bytes as u64));
-        let mut next = data.iter().cycle();
-        group.bench_function("check", |b| b.iter(|| ours.check(black_box(next.next().expect("a cycle has no end")))));
-        if let Some(program) = depends(&shape.schema, &ours) {
-            let good: Vec<_> = data.iter().filter(|datum| program.check(datum)).collect();
-            let mut next = good.iter().cycle();
-            group.bench_function("check with reader", |b| {
-                b.iter(|| program.check(black_box(next.next().expect("a cycle has no end"))));
-            });
+/// A reader that lacks the first field, and has a default for one more.
+fn other_reader(schema: &serde_json::Value) -> serde_json::Value {
+    let mut reader = schema.clone();
+    let fields = reader["fields"].as_array_mut().expect("the shapes are records");
+    fields.remove(0);
+    fields.push(json!({"name": "added", "type": "string", "default": "none"}));
+    reader
+}
+
+/// A reader that cannot take null in a field, or not the last symbol of an enum.
+fn lacking_reader(schema: &serde_json::Value, name: &str) -> serde_json::Value {
+    let mut reader = schema.clone();
+    let fields = reader["fields"].as_array_mut().expect("the shapes are records");
+    let field = fields.iter_mut().find(|field| field["name"] == name).expect("the shape has the field");
+    if let Some(symbols) = field["type"].get_mut("symbols").and_then(serde_json::Value::as_array_mut) {
+        symbols.pop();
+    } else {
+        field["type"] = field["type"][1].take();
+        field.as_object_mut().expect("a field is an object").remove("default");
+    }
+    reader
+}
+
+fn decoder<T: serde::de::DeserializeOwned>(schema: &serde_json::Value) -> impl Fn(&[u8]) -> bool + 'static {
+    let schema: serde_avro_fast::Schema = schema.to_string().parse().expect("the schema is good");
+    move |datum| from_datum_slice::<T>(datum, &schema).is_ok()
+}
+
+fn apache(schema: &serde_json::Value) -> Way {
+    // The reader borrows its schema, and both last as long as the benchmark.
+    let schema: &'static Library = Box::leak(Box::new(Library::parse(schema).expect("the schema is good")));
+    let reader = GenericDatumReader::builder(schema).build().expect("the schema is good");
+    Way::new("apache-avro", move |datum| reader.read_value(&mut &*datum).is_ok())
+}
+
+fn without_logical_types(schema: &serde_json::Value) -> serde_json::Value {
+    if let Some(parts) = schema.as_array() {
+        return parts.iter().map(without_logical_types).collect();
+    }
+    let Some(parts) = schema.as_object() else { return schema.clone() };
+    let parts = parts.iter().filter(|(key, _)| *key != "logicalType");
+    parts.map(|(key, part)| (key.clone(), without_logical_types(part))).collect()
+}
+
+/// Measures each way alone.
+fn each(criterion: &mut Criterion) {
+    for case in cases() {
+        let mut group = criterion.benchmark_group(format!("avro/{}", case.name));
+        group.throughput(Throughput::ElementsAndBytes { elements: case.data.len() as u64, bytes: case.bytes() as u64 });
+        for way in &case.ways {
+            group.bench_function(way.name, |bencher| bencher.iter(|| (way.run)(black_box(&case.data))));
         }
-        group.bench_function("apache-avro decode", |b| {
-            b.iter(|| reader.read_value(&mut black_box(next.next().expect("a cycle has no end").as_slice())));
-        });
         group.finish();
     }
 }
 
-criterion_group!(benches, check);
-criterion_main!(benches);
+fn main() {
+    if std::env::args().any(|argument| argument == "--table") {
+        table::print(&cases());
+        return;
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    each(&mut criterion);
+    criterion.final_summary();
+}

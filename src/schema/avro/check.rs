@@ -4,7 +4,7 @@
 //! vanishes when compiled; `explain` with one that knows at each moment which field is
 //! read. So they cannot disagree. The walk allocates nothing, trusts no number that it
 //! reads, and is bounded: every turn of a loop takes a byte of the datum, or counts
-//! against [`limits::EMPTY_ITEMS`]; every call counts against [`limits::DEPTH`].
+//! against [`limits::EMPTY_ITEMS`]; every call, and every record that opens within a body, counts against [`limits::DEPTH`].
 //!
 //! A length, count or block size that is negative or beyond the bytes left is
 //! `invalid_length`; the end of input inside a number, boolean or fixed is `truncated`.
@@ -135,7 +135,7 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
             return self.stop(Fault::Depth);
         }
         let code = self.code;
-        let mut at = start as usize;
+        let (mut at, mut depth) = (start as usize, depth);
         loop {
             self.trail.op(at);
             match code.ops[at] {
@@ -147,6 +147,9 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
                 Op::Strings(count) => self.strings(u64::from(count))?,
                 Op::Bytes(count) => self.bytes(u64::from(count))?,
                 Op::Symbol { symbols, missing } => self.symbol(symbols, missing)?,
+                Op::OptionalVarint { null, long } => self.optional_varint(null, long)?,
+                Op::OptionalOpaque { null, size } => self.optional_opaque(null, size)?,
+                Op::OptionalString { null } => self.optional_string(null)?,
                 Op::Optional { null, end } => {
                     if self.is_null(null)? {
                         at = end as usize;
@@ -161,6 +164,17 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
                 Op::Jump(end) => {
                     at = end as usize;
                     continue;
+                }
+                Op::Open => {
+                    self.trail.enter();
+                    depth += 1;
+                    if depth > limits::DEPTH {
+                        return self.stop(Fault::Depth);
+                    }
+                }
+                Op::Close => {
+                    self.trail.leave();
+                    depth -= 1;
                 }
                 Op::Record(body) => self.call(body, depth + 1)?,
                 Op::Array(items) => self.blocks(code.items[items as usize], false, depth)?,
@@ -190,10 +204,10 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
                 S::block(self, count, items)?;
             }
             self.trail.items(Some(first));
-            if map {
-                self.entries(count, items, depth)?;
-            } else {
-                self.items(count, items, depth)?;
+            match items.walk {
+                ItemWalk::Each { levels } if depth + levels <= limits::DEPTH => self.each(count, items.body, map)?,
+                _ if map => self.entries(count, items, depth)?,
+                _ => self.items(count, items, depth)?,
             }
             first += count;
             self.trail.items(None);
@@ -233,7 +247,7 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
         match items.walk {
             ItemWalk::None => Ok(()),
             ItemWalk::Run => self.run(count, items.body),
-            ItemWalk::Call { levels } => {
+            ItemWalk::Each { levels } | ItemWalk::Call { levels } => {
                 for index in 0..count {
                     self.trail.element(index);
                     self.call(items.body, depth + levels)?;
@@ -267,6 +281,42 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
         }
     }
 
+    /// Walks items, or entries of a map, of which each is one instruction.
+    fn each(&mut self, count: u64, body: u32, map: bool) -> Result<(), Stop> {
+        let at = body as usize;
+        match self.code.ops[at] {
+            Op::Strings(_) => self.turns(count, at, map, Self::string),
+            Op::Bytes(_) => self.turns(count, at, map, |walk| walk.counted().map(drop)),
+            Op::Booleans(_) => self.turns(count, at, map, |walk| walk.booleans(1)),
+            Op::Varints { longs, .. } => self.turns(count, at, map, |walk| walk.varint(longs == 1)),
+            Op::Opaque(size) => self.turns(count, at, map, |walk| walk.opaque(size)),
+            Op::Symbol { symbols, missing } => self.turns(count, at, map, |walk| walk.symbol(symbols, missing)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does one thing per item, as if its body was called.
+    #[inline]
+    fn turns(
+        &mut self,
+        count: u64,
+        at: usize,
+        map: bool,
+        value: impl Fn(&mut Self) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        for index in 0..count {
+            self.trail.element(index);
+            if map {
+                self.string()?;
+            }
+            self.trail.enter();
+            self.trail.op(at);
+            value(self)?;
+            self.trail.leave();
+        }
+        Ok(())
+    }
+
     fn call(&mut self, body: u32, depth: u32) -> Result<(), Stop> {
         self.trail.enter();
         self.body(body, depth)?;
@@ -275,7 +325,10 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
     }
 
     fn entries(&mut self, count: u64, items: Items, depth: u32) -> Result<(), Stop> {
-        let levels = if let ItemWalk::Call { levels } = items.walk { levels } else { 1 };
+        let levels = match items.walk {
+            ItemWalk::Each { levels } | ItemWalk::Call { levels } => levels,
+            ItemWalk::None | ItemWalk::Run => 1,
+        };
         for index in 0..count {
             self.trail.element(index);
             self.string()?;

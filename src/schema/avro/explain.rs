@@ -114,6 +114,7 @@ impl Place {
     fn of(mut self, code: &Code, fault: Fault) -> Self {
         if let (Op::Opaque(_), Fault::Truncated { left, .. }, label) = (code.ops[self.op], fault, code.labels[self.op])
             && label != NO_LABEL
+            && code.names[label as usize].width > 0
         {
             let mut end = 0;
             let ends_inside = |label: &super::program::Label| {

@@ -2,10 +2,11 @@
 //!
 //! One list of instructions; a record's fields stand in a row, so its walk is a loop
 //! over neighbours. Neighbouring fields of one sort are fused into one instruction with
-//! a count, optional fields and union branches are jumps, and only records, and arrays
-//! and maps of more than plain items, are calls. What costs time when data is checked
-//! is a wrong guess of the processor, not an instruction: that is why runs are fused and
-//! why `["null", T]` is not dispatched like any other union.
+//! a count, a record that is used once stands within the one around it, union branches are
+//! jumps; calls are for records that are used several times, and for items that are more than
+//! one instruction. What costs time when data is checked is a wrong guess of the processor, not
+//! an instruction: that is why runs are fused and why `["null", T]` is not dispatched like any
+//! other union, and not even a jump where `T` is a plain type.
 //!
 //! Labels are kept beside the instructions and read by the explaining pass only, which
 //! walks the same instructions. A label counts on in a fused run: instruction `i`, run
@@ -43,12 +44,27 @@ pub(super) enum Op {
         null: u8,
         end: u32,
     },
+    /// A union of null, at index `null`, and one value of a plain type.
+    OptionalVarint {
+        null: u8,
+        long: bool,
+    },
+    OptionalOpaque {
+        null: u8,
+        size: u32,
+    },
+    OptionalString {
+        null: u8,
+    },
     /// A union: the places of its branches are `branches[first..first + count]`.
     Union {
         first: u32,
         count: u32,
     },
     Jump(u32),
+    /// The fields of a record follow, up to `Close`: it stands nowhere else.
+    Open,
+    Close,
     Record(u32),
     Array(u32),
     Map(u32),
@@ -90,6 +106,9 @@ pub(super) const NO_LABEL: u32 = u32::MAX;
 /// Most integers that one instruction holds.
 pub(super) const RUN: u8 = 32;
 
+/// Records within records that stand in one body: the compiler recurses, and deeper data are refused anyway.
+const INLINE: u32 = 32;
+
 /// The items of an array or the values of a map.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Items {
@@ -121,6 +140,8 @@ pub(super) enum ItemWalk {
     None,
     /// By one instruction of which all items are one run: the first of their body.
     Run,
+    /// By the one instruction of their body, which opens that many levels.
+    Each { levels: u32 },
     /// By a call of their body, which opens that many levels.
     Call { levels: u32 },
 }
@@ -160,8 +181,9 @@ pub(super) fn compile_changes(shapes: &Shapes, changed: Vec<bool>, silent: Vec<b
     let least = shapes.least_bytes();
     let unplaced = vec![None; shapes.all.len()];
     let queue = vec![Shapes::ROOT];
+    let (once, code) = (shapes.used_once(), Code::default());
     let mut compiler =
-        Compiler { shapes, least, changed, silent, code: Code::default(), places: unplaced, queue, target: 0 };
+        Compiler { shapes, least, changed, silent, once, code, places: unplaced, queue, target: 0, open: 0 };
     while let Some(id) = compiler.queue.pop() {
         if compiler.places[id.0 as usize].is_none() {
             compiler.body(id);
@@ -175,12 +197,16 @@ struct Compiler<'a> {
     least: Vec<Option<usize>>,
     changed: Vec<bool>,
     silent: Vec<bool>,
+    /// Whether a shape is used once.
+    once: Vec<bool>,
     code: Code,
     /// Where the body of a shape stands, once it does. Until `link`, bodies are named by their shape.
     places: Vec<Option<u32>>,
     queue: Vec<ShapeId>,
     /// The last place that is jumped to: what stands there is not fused with what stands before.
     target: u32,
+    /// Records open in the body.
+    open: u32,
 }
 
 impl Compiler<'_> {
@@ -188,16 +214,18 @@ impl Compiler<'_> {
     fn body(&mut self, id: ShapeId) {
         self.places[id.0 as usize] = Some(self.here());
         match self.shapes.get(id) {
-            Shape::Record(fields) => {
-                let start = self.code.ops.len();
-                for (name, of) in fields {
-                    self.field(name, *of, start);
-                }
-            }
+            Shape::Record(fields) => self.fields(fields),
             Shape::Recast(recast) => self.recast(recast),
             _ => self.value(id, NO_LABEL),
         }
         self.push(Op::End, NO_LABEL);
+    }
+
+    fn fields(&mut self, fields: &[(Box<str>, ShapeId)]) {
+        let start = self.code.ops.len();
+        for (name, of) in fields {
+            self.field(name, *of, start);
+        }
     }
 
     fn here(&self) -> u32 {
@@ -248,6 +276,13 @@ impl Compiler<'_> {
             Shape::Bytes => Op::Bytes(1),
             Shape::String => Op::Strings(1),
             Shape::Enum { symbols, missing } => self.symbol(*symbols, missing.as_deref()),
+            Shape::Record(fields) if self.stands_here(id) => {
+                self.push(Op::Open, label);
+                self.open += 1;
+                self.fields(fields);
+                self.open -= 1;
+                Op::Close
+            }
             Shape::Record(_) | Shape::Recast(_) => {
                 self.queue.push(id);
                 Op::Record(id.0)
@@ -274,6 +309,11 @@ impl Compiler<'_> {
         self.push(op, label);
     }
 
+    /// Tells whether a record's fields stand where it is used, which saves a call.
+    fn stands_here(&self, id: ShapeId) -> bool {
+        id != Shapes::ROOT && self.once[id.0 as usize] && self.open < INLINE
+    }
+
     fn symbol(&mut self, symbols: usize, missing: Option<&[bool]>) -> Op {
         let missing = missing.map_or(NO_MARKS, |marks| {
             self.code.missing.push(marks.into());
@@ -292,6 +332,13 @@ impl Compiler<'_> {
             }
             Shape::Record(_) | Shape::Recast(_) => ItemWalk::Call { levels: 2 },
             Shape::Promoted(_) | Shape::Text if key == 0 => ItemWalk::Call { levels: 0 },
+            Shape::Boolean
+            | Shape::Int
+            | Shape::Long
+            | Shape::Opaque(1..)
+            | Shape::Bytes
+            | Shape::String
+            | Shape::Enum { .. } => ItemWalk::Each { levels: 1 },
             _ => ItemWalk::Call { levels: 1 },
         };
         let blocks = match (self.changed[item.0 as usize], key == 0 && self.silent[item.0 as usize]) {
@@ -310,7 +357,14 @@ impl Compiler<'_> {
             self.push(Op::End, label);
             self.value(branches[1 - null], label);
             self.target = self.here();
-            self.code.ops[at] = Op::Optional { null: u8::from(null == 1), end: self.target };
+            let null = u8::from(null == 1);
+            let both = if let [of] = self.code.ops[at + 1..] { optional(null, of) } else { None };
+            if both.is_some() {
+                self.code.ops.truncate(at + 1);
+                self.code.labels.truncate(at + 1);
+            }
+            self.target = self.here();
+            self.code.ops[at] = both.unwrap_or(Op::Optional { null, end: self.target });
             return;
         }
         self.branches(branches, label, |compiler, branch| compiler.value(branch, label));
@@ -363,6 +417,16 @@ fn fuse(left: Op, right: Op) -> Option<Op> {
         (Op::Booleans(a), Op::Booleans(b)) => Op::Booleans(a + b),
         (Op::Strings(a), Op::Strings(b)) => Op::Strings(a + b),
         (Op::Bytes(a), Op::Bytes(b)) => Op::Bytes(a + b),
+        _ => return None,
+    })
+}
+
+/// Joins null with what else a value may be.
+fn optional(null: u8, of: Op) -> Option<Op> {
+    Some(match of {
+        Op::Varints { count: 1, longs } => Op::OptionalVarint { null, long: longs == 1 },
+        Op::Opaque(size) => Op::OptionalOpaque { null, size },
+        Op::Strings(1) => Op::OptionalString { null },
         _ => return None,
     })
 }

@@ -220,6 +220,11 @@ impl Shapes {
         order
     }
 
+    /// Tells, for each shape, whether it is a part of one other, once.
+    pub(super) fn used_once(&self) -> Vec<bool> {
+        self.users().iter().map(|users| users.len() == 1).collect()
+    }
+
     /// Returns, for each shape, those that it is a part of; an array waits for nothing and still changes with its items.
     fn users(&self) -> Vec<Vec<ShapeId>> {
         let mut users: Vec<Vec<ShapeId>> = vec![Vec::new(); self.all.len()];

@@ -78,6 +78,10 @@ fn bad_data_is_refused_with_code_path_and_detail() {
     let numbers = r#"{"name":"a","type":"int"},{"name":"b","type":"long"},{"name":"c","type":"int"}"#;
     let map = r#"{"name":"m","type":{"type":"map","values":["null","boolean"]}}"#;
     let array = r#"{"name":"a","type":{"type":"array","items":"string"}}"#;
+    let maybe = r#"{"name":"a","type":["null","double"]},{"name":"b","type":["null","int","double"]},{"name":"c","type":"double"}"#;
+    let inner = r#"{"name":"a","type":{"type":"record","name":"A","fields":[{"name":"n","type":"int"},
+        {"name":"b","type":{"type":"record","name":"B","fields":[{"name":"s","type":"string"},{"name":"ok","type":"boolean"}]}}]}},
+        {"name":"m","type":["null","string"]},{"name":"n","type":"int"}"#;
     let shapes = r#"{"name":"e","type":{"type":"enum","name":"E","symbols":["A","B"]}},{"name":"u","type":["int","string","null"]}"#;
     let cases: &[(&str, &[u8], &str)] = &[
         (numbers, &[], "truncated at 'a': at least 1 bytes are needed, 0 are left"),
@@ -103,6 +107,11 @@ fn bad_data_is_refused_with_code_path_and_detail() {
         (strings, &[2, 0xff, 0, 0], "invalid_utf8 at 'a': a string is not valid UTF-8"),
         (opaque, &[0; 11], "truncated at 'b': at least 16 bytes are needed, 11 are left"),
         (opaque, &[0; 15], "truncated at 'c': at least 16 bytes are needed, 15 are left"),
+        (maybe, &[2, 0, 0, 0], "truncated at 'a': at least 8 bytes are needed, 3 are left"),
+        (maybe, &[0, 4, 0, 0, 0], "truncated at 'b': at least 8 bytes are needed, 3 are left"),
+        (maybe, &[4], "invalid_union_branch at 'a': union index 2 is not one of 2 branches"),
+        (inner, &[0, 2, b'x', 2], "invalid_boolean at 'a.b.ok': a boolean is one byte, 0 or 1"),
+        (inner, &[0, 2, b'x', 1, 0], "truncated at 'n': at least 1 bytes are needed, 0 are left"),
         (&order, &[2, 4, 0, 1, 0, 2], "invalid_boolean at 'order.lines[1].ok': a boolean is one byte, 0 or 1"),
         (&order, &[2, 2, 0, 1, 2, 0, 7], "invalid_boolean at 'order.lines[1].ok': a boolean is one byte, 0 or 1"),
         (&order, &[2, 2, 0, 1, 1, 8], "invalid_length at 'order.lines': block size 4 is not within the 0 bytes left"),
@@ -158,9 +167,17 @@ fn runs_of_integers_keep_their_bounds() {
 /// Strings of every length up to some words, with a damaged or a long character at every place.
 #[test]
 fn strings_are_utf8_at_every_length() {
-    let schema = schema(r#""string""#);
-    let datum = |bytes: &[u8]| [long(i64::try_from(bytes.len()).expect("short")), bytes.to_vec()].concat();
-    for length in 0..80 {
+    strings_behind(&schema(r#""string""#), &[], &[]);
+    // Bytes behind a string, which are looked at with it, say nothing about it.
+    let fields = r#"{"name":"s","type":"string"},{"name":"f","type":{"type":"fixed","name":"F","size":40}}"#;
+    strings_behind(&record(fields), &[], &[0xff; 40]);
+    strings_behind(&record(&fields.replace(r#""string""#, r#"["null","string"]"#)), &[2], &[0xff; 40]);
+    strings_behind(&record(&fields.replace(r#""string""#, r#"["string","null"]"#)), &[0], &[0xff; 40]);
+}
+
+fn strings_behind(schema: &Schema, before: &[u8], behind: &[u8]) {
+    let datum = |bytes: &[u8]| [before, &long(i64::try_from(bytes.len()).expect("short")), bytes, behind].concat();
+    for length in 0..140 {
         let ascii = vec![b'a'; length];
         assert!(schema.check(&datum(&ascii)), "{length}");
         for place in 0..length {
@@ -171,6 +188,47 @@ fn strings_are_utf8_at_every_length() {
             assert!(schema.check(&datum(&good)), "{length} {place}");
         }
     }
+}
+
+/// What may be null has instructions of its own, and so have the items of a map and an array: the verdict is that of any
+/// union, whatever stands there and behind it.
+#[test]
+fn what_may_be_null_is_judged_as_in_any_union() {
+    let behind = r#"{"name":"behind","type":{"type":"fixed","name":"F","size":36}}"#;
+    for of in [r#""int""#, r#""long""#, r#""double""#, r#""boolean""#, r#""string""#, r#""bytes""#] {
+        for [two, three] in [
+            [format!(r#"["null",{of}]"#), format!(r#"["null",{of},"float"]"#)],
+            [format!(r#"[{of},"null"]"#), format!(r#"[{of},"null","float"]"#)],
+        ] {
+            let of_type = |of: &str| record(&format!(r#"{{"name":"a","type":{of}}},{behind}"#));
+            let (two, three) = (of_type(&two), of_type(&three));
+            for first in [0, 2, 0x80, 1] {
+                for value in values_of_any_kind() {
+                    for behind in [0, 1, 35, 36, 37] {
+                        let datum = [&[first][..], &value, &vec![0xff; behind]].concat();
+                        let told = |schema: &Schema| schema.explain(&datum).map(|found| found.to_string());
+                        let (ours, other) = (told(&two), told(&three).map(|told| told.replace('3', "2")));
+                        assert_eq!(ours.map(|told| told.replace('3', "2")), other, "{of} {datum:x?}");
+                        assert_eq!(two.check(&datum), three.check(&datum), "{of} {datum:x?}");
+                        assert_eq!(two.place(&datum), three.place(&datum), "{of} {datum:x?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers of every width, texts of many lengths, good and not.
+fn values_of_any_kind() -> Vec<Vec<u8>> {
+    let numbers =
+        (0..64).map(|bits| long(1 << bits)).chain([vec![0xff; 12], vec![0x80, 0], vec![], vec![1], vec![0; 8]]);
+    let texts = [0, 1, 7, 8, 30, 31, 32, 33, 63, 64, 70].into_iter().flat_map(|length: usize| {
+        let text = [long(i64::try_from(length).expect("short")), vec![b'a'; length]].concat();
+        let mut damaged = text.clone();
+        damaged.last_mut().into_iter().for_each(|byte| *byte = 0xc3);
+        [text, damaged]
+    });
+    numbers.chain(texts).collect()
 }
 
 #[test]

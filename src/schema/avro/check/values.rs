@@ -12,6 +12,23 @@ use super::{Fault, Sink, Stop, Trail, Walk};
 /// The top bit of each byte of a word: set where a varint goes on, and where a byte is not ASCII.
 const TOP_BITS: u64 = 0x8080_8080_8080_8080;
 
+/// Bytes of a string that are looked at together, whatever its length.
+const WINDOW: usize = 32;
+
+/// For each length up to the window, the top bits of so many bytes.
+static FIRST: [[u64; 4]; WINDOW + 1] = first_bytes();
+
+const fn first_bytes() -> [[u64; 4]; WINDOW + 1] {
+    let mut first = [[0; 4]; WINDOW + 1];
+    let mut length = 1;
+    while length <= WINDOW {
+        first[length] = first[length - 1];
+        first[length][(length - 1) / 8] |= 0x80 << ((length - 1) % 8 * 8);
+        length += 1;
+    }
+    first
+}
+
 impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
     /// Passes over integers, several at once where the next eight bytes hold them.
     pub(super) fn varints(&mut self, count: u32, longs: u32) -> Result<(), Stop> {
@@ -24,12 +41,16 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
                 continue;
             };
             let ends = !word & TOP_BITS;
-            let whole = ends.count_ones().min(count - done);
-            let mut last = ends;
-            for _ in 1..whole {
-                last &= last - 1;
+            let mut whole = count_marks(ends);
+            let mut bytes = 8 - ends.leading_zeros() / 8;
+            if whole > count - done {
+                whole = count - done;
+                let mut last = ends;
+                for _ in 1..whole {
+                    last &= last - 1;
+                }
+                bytes = last.trailing_zeros() / 8 + 1;
             }
-            let bytes = if whole == 0 { 0 } else { last.trailing_zeros() / 8 + 1 };
             // Four bytes that go on, one after the other, may be the start of an int out of range.
             let more = word & TOP_BITS & u64::MAX.checked_shr(64 - 8 * bytes).unwrap_or(0);
             if whole == 0 || (longs != u32::MAX && more & more >> 8 & more >> 16 & more >> 24 != 0) {
@@ -132,6 +153,21 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
 
     #[inline]
     pub(super) fn string(&mut self) -> Result<(), Stop> {
+        // The length of most is one byte, and a branch on it would be a guess.
+        if let Some((&[twice], text)) = self.rest.split_first_chunk()
+            && let Some(window) = text.first_chunk()
+            && usize::from(twice) <= 2 * WINDOW
+            && twice & 1 == 0
+            && begins_in_ascii(window, usize::from(twice / 2))
+        {
+            self.rest = &text[usize::from(twice / 2)..];
+            return Ok(());
+        }
+        self.any_string()
+    }
+
+    /// The same, whatever it is like.
+    fn any_string(&mut self) -> Result<(), Stop> {
         let bytes = self.counted()?;
         if is_utf8(bytes) { Ok(()) } else { self.stop_within(bytes) }
     }
@@ -176,6 +212,50 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
         Ok(())
     }
 
+    /// Passes over what may be null. Whether it is, is no branch.
+    #[inline]
+    pub(super) fn optional_varint(&mut self, null: u8, long: bool) -> Result<(), Stop> {
+        if let Some((&[index], rest)) = self.rest.split_first_chunk()
+            && let Some(word) = rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+            && index & !2 == 0
+        {
+            let bytes = ((!word & TOP_BITS).trailing_zeros() as usize / 8 + 1) * usize::from(index >> 1 ^ null);
+            if bytes <= if long { 8 } else { 4 } {
+                self.rest = &rest[bytes..];
+                return Ok(());
+            }
+        }
+        if self.is_null(null)? { Ok(()) } else { self.varint(long) }
+    }
+
+    #[inline]
+    pub(super) fn optional_opaque(&mut self, null: u8, size: u32) -> Result<(), Stop> {
+        if let Some((&[index], rest)) = self.rest.split_first_chunk()
+            && index & !2 == 0
+            && let Some(rest) = rest.get(size as usize * usize::from(index >> 1 ^ null)..)
+        {
+            self.rest = rest;
+            return Ok(());
+        }
+        if self.is_null(null)? { Ok(()) } else { self.opaque(size) }
+    }
+
+    #[inline]
+    pub(super) fn optional_string(&mut self, null: u8) -> Result<(), Stop> {
+        if let Some((&[index, twice], window)) = self.rest.split_first_chunk()
+            && let Some(window) = window.first_chunk()
+            && index & !2 == 0
+        {
+            let there = index >> 1 ^ null;
+            let twice = twice * there;
+            if usize::from(twice) <= 2 * WINDOW && twice & 1 == 0 && begins_in_ascii(window, usize::from(twice / 2)) {
+                self.rest = &self.rest[1 + usize::from(there) + usize::from(twice / 2)..];
+                return Ok(());
+            }
+        }
+        if self.is_null(null)? { Ok(()) } else { self.string() }
+    }
+
     pub(super) fn is_null(&mut self, null: u8) -> Result<bool, Stop> {
         match self.int()? {
             found @ (0 | 1) => Ok(found == i64::from(null)),
@@ -192,6 +272,18 @@ impl<'a, T: Trail, S: Sink<'a>> Walk<'a, T, S> {
     }
 }
 
+/// Counts the bytes of which the top bit is set; no other bit is.
+fn count_marks(marks: u64) -> u32 {
+    ((marks >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56) as u32
+}
+
+/// Tells whether the first `length` bytes are ASCII, with no branch on the length.
+#[inline]
+fn begins_in_ascii(window: &[u8; WINDOW], length: usize) -> bool {
+    let words = window.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+    words.zip(FIRST[length]).fold(0, |high, (word, first)| high | word & first) == 0
+}
+
 /// Checks UTF-8. Most strings are short and ASCII: those are seen through in words of eight bytes, the last of
 /// which may overlap the one before.
 #[inline]
@@ -201,6 +293,10 @@ pub(super) fn is_utf8(bytes: &[u8]) -> bool {
         0..8 => bytes.iter().fold(0, |high, &byte| high | u64::from(byte) << 56),
         8..=16 => word(0) | word(bytes.len() - 8),
         17..=32 => word(0) | word(8) | word(bytes.len() - 16) | word(bytes.len() - 8),
+        33..=128 => {
+            let words = bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+            words.fold(word(bytes.len() - 8), |high, word| high | word)
+        }
         _ => TOP_BITS,
     };
     high & TOP_BITS == 0 || simdutf8::basic::from_utf8(bytes).is_ok()
