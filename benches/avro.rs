@@ -45,10 +45,12 @@ const DATA: usize = 512;
 /// Their bytes at most, so that memory is not what is measured.
 const BYTES: usize = 1 << 19;
 
+type Run = Box<dyn Fn(&[Vec<u8>]) -> usize>;
+
 /// One way to go through data. Returns how many are good.
 struct Way {
     name: &'static str,
-    run: Box<dyn Fn(&[Vec<u8>]) -> usize>,
+    run: Run,
 }
 
 impl Way {
@@ -69,9 +71,9 @@ impl Case {
     fn new(shape: &Shape) -> Self {
         let plain = without_logical_types(&shape.schema);
         let ways = vec![
-            Way::new("check", pair(&shape.schema, &shape.schema)),
-            Way::new("other reader", pair(&shape.schema, &other_reader(&shape.schema))),
-            Way::new("depends", pair(&shape.schema, &lacking_reader(&shape.schema, shape.depends))),
+            pair("check", &shape.schema, &shape.schema),
+            pair("other reader", &shape.schema, &other_reader(&shape.schema)),
+            pair("depends", &shape.schema, &lacking_reader(&shape.schema, shape.depends)),
             Way::new("serde_avro_fast, visited", decoder::<Visited>(&plain)),
             Way::new("serde_avro_fast, IgnoredAny", decoder::<IgnoredAny>(&plain)),
             apache(&plain),
@@ -114,12 +116,12 @@ fn compile(schema: &serde_json::Value) -> Schema {
     Schema::compile(&SchemaText { format: Format::Avro, text, references: Vec::new() }).expect("the schema is good")
 }
 
-/// Returns what the gate runs for a pair of schemas.
-fn pair(writer: &serde_json::Value, reader: &serde_json::Value) -> Box<dyn Fn(&[u8]) -> bool> {
+/// What the gate runs for a pair of schemas.
+fn pair(name: &'static str, writer: &serde_json::Value, reader: &serde_json::Value) -> Way {
     let (writer, reader) = (compile(writer), compile(reader));
     match Resolution::between(WriterSchema(&writer), ReaderSchema(&reader)).expect("within limits") {
-        Resolution::Always => Box::new(move |datum| writer.check(datum)),
-        Resolution::Depends(program) => Box::new(move |datum| program.check(datum)),
+        Resolution::Always => Way::new(name, move |datum| writer.check(datum)),
+        Resolution::Depends(program) => Way::new(name, move |datum| program.check(datum)),
         Resolution::Never(mismatch) => unreachable!("{mismatch:?}"),
     }
 }
