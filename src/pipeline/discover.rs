@@ -29,11 +29,14 @@ use crate::telemetry::{HoldCause, Probe};
 /// Time between two lists of the cluster's topics.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Finds the topics of a gate and adds those that can be served.
+/// Finds the topics of a gate and adds those that can be served. Whoever is to stop asks for no further one.
 pub(super) fn find(settings: &Settings, cluster: &Cluster, routes: &mut Routes) -> Result<(), Fault> {
     match &settings.gate.source {
         Sources::Topics(topics) => {
             for topic in topics {
+                if settings.stop.is_asked() {
+                    break;
+                }
                 if routes.find(topic).is_some() {
                     continue;
                 }
@@ -67,7 +70,7 @@ fn find_matching(settings: &Settings, cluster: &Cluster, routes: &mut Routes) ->
         held(topic, &conflict.to_string());
     }
     let mut unfit = mappings::unfit(settings, &good[known..]);
-    for topic in &good[known..] {
+    for topic in good[known..].iter().take_while(|_| !settings.stop.is_asked()) {
         let refusal = match unfit.remove(topic) {
             None => serve(settings, cluster, routes, topic)?,
             refusal => refusal,
@@ -204,7 +207,7 @@ pub(super) fn plain_chain(error: &dyn std::error::Error) -> String {
 impl Loop<'_> {
     /// Looks for new topics when it is time.
     pub(super) fn discover(&mut self, now: Instant) -> Result<(), Fault> {
-        if now < self.discover_at {
+        if now < self.discover_at || self.settings.stop.is_asked() {
             return Ok(());
         }
         self.discover_at = now + INTERVAL;

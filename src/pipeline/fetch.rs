@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use crate::config::UnusableSchema;
 use crate::gate::policy::{Policy, TargetRule};
 use crate::record::Part;
-use crate::registry::schemas::{self, Answer, Backoff, Question, Schemas, TargetChanged};
+use crate::registry::schemas::{self, Answer, Backoff, InUse, Question, Schemas, TargetChanged};
 use crate::schema::table::{Entry, Need, Refusal, SchemaTable};
 use crate::schema::{Subject, Version};
 use crate::telemetry::HoldCause;
@@ -61,7 +61,7 @@ pub(crate) struct Fetch {
     notes: mpsc::Receiver<Note>,
     changes: broadcast::Receiver<TargetChanged>,
     asked: FxHashMap<Need, Asked>,
-    judged: FxHashMap<Need, (Question, Subject)>,
+    judged: FxHashMap<Need, (Question, Subject, Option<InUse>)>,
     /// In the order of their times: all are kept equally long.
     refused: VecDeque<(Instant, Need)>,
     /// The newest target that a change told of.
@@ -177,8 +177,8 @@ impl Fetch {
             }
         }
         if missed || !moved.is_empty() {
-            let concerned = self.judged.values().filter(|(_, subject)| missed || moved.contains(subject));
-            let questions: Vec<_> = concerned.map(|(question, _)| question.clone()).collect();
+            let concerned = self.judged.values().filter(|(_, subject, _)| missed || moved.contains(subject));
+            let questions: Vec<_> = concerned.map(|(question, ..)| question.clone()).collect();
             questions.into_iter().for_each(|question| self.spawn(question));
         }
     }
@@ -206,7 +206,8 @@ impl Fetch {
                     if question.policy.target == TargetRule::Latest && newest.is_some() && newest != judgement.target {
                         self.spawn(question.clone());
                     }
-                    self.judged.insert(need, (question, subject));
+                    let in_use = self.schemas.use_latest(&subject);
+                    self.judged.insert(need, (question, subject, in_use));
                 }
             }
             Entry::Refused(_) => self.refused.push_back((now + self.forget_after, need)),

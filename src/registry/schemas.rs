@@ -42,7 +42,7 @@ pub use backoff::Backoff;
 pub use calls::Calls;
 pub use choice::{Between, NoPlan, plan_between};
 pub use error::Error;
-pub use targets::TargetChanged;
+pub use targets::{InUse, TargetChanged};
 
 use self::absences::Absences;
 use self::audit::Audit;

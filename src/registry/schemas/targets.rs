@@ -5,6 +5,7 @@
 //! fails changes nothing, and what was the latest stays so until the registry says otherwise.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::schema::avro::Schema;
 use crate::schema::table::Place;
 use crate::schema::{SchemaGuid, SchemaId, SchemaRef, SchemaText, Subject, Version};
 use crate::telemetry::events::TargetFromCache;
+
+/// How long a `latest` is kept up to date that no pipeline goes by: one that has lost its consumer comes back to it.
+pub(super) const KEPT_UNUSED: Duration = Duration::from_secs(600);
 
 /// What readers use.
 #[derive(Debug)]
@@ -57,11 +61,35 @@ pub struct TargetChanged {
     pub to: Version,
 }
 
+/// Says that a pipeline goes by the `latest` of a subject, as long as it is kept.
+#[derive(Debug, Clone)]
+pub struct InUse {
+    _mark: Arc<()>,
+}
+
+/// What is known of the `latest` of a subject.
+#[derive(Debug)]
+struct Latest {
+    /// `None`: the subject had no version when it was asked for.
+    target: Option<Arc<Target>>,
+    asked: Instant,
+    users: Weak<()>,
+}
+
+impl Latest {
+    fn new(target: Option<Arc<Target>>) -> Self {
+        Self { target, asked: Instant::now(), users: Weak::new() }
+    }
+
+    fn is_in_use(&self, now: Instant) -> bool {
+        self.users.strong_count() > 0 || now.duration_since(self.asked) < KEPT_UNUSED
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Targets {
     pinned: Memo<(Subject, Version), Arc<Target>>,
-    /// `None` is a subject that had no version when it was asked for.
-    latest: Mutex<HashMap<Subject, Option<Arc<Target>>>>,
+    latest: Mutex<HashMap<Subject, Latest>>,
     flights: Flights<Subject, Result<Arc<Target>, Error>>,
 }
 
@@ -70,8 +98,32 @@ impl Targets {
         Self { pinned: Memo::new(|target| target.schema.stays()), latest: Mutex::default(), flights: Flights::new() }
     }
 
-    fn latest(&self) -> MutexGuard<'_, HashMap<Subject, Option<Arc<Target>>>> {
+    fn latest(&self) -> MutexGuard<'_, HashMap<Subject, Latest>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the `latest` of a subject as it is known.
+    fn known(&self, subject: &Subject) -> Option<Arc<Target>> {
+        self.latest().get(subject)?.target.clone()
+    }
+
+    /// Returns it to somebody who asks for it.
+    fn asked_for(&self, subject: &Subject) -> Option<Arc<Target>> {
+        let mut latest = self.latest();
+        let known = latest.get_mut(subject)?;
+        known.asked = Instant::now();
+        known.target.clone()
+    }
+
+    /// Replaces it; returns the one before, `None` where nobody had asked for it.
+    fn replace(&self, subject: &Subject, target: &Arc<Target>) -> Option<Option<Arc<Target>>> {
+        match self.latest().entry(subject.clone()) {
+            Entry::Occupied(mut known) => Some(known.get_mut().target.replace(Arc::clone(target))),
+            Entry::Vacant(place) => {
+                place.insert(Latest::new(Some(Arc::clone(target))));
+                None
+            }
+        }
     }
 }
 
@@ -125,7 +177,7 @@ impl Schemas {
     }
 
     async fn latest_target(self: &Arc<Self>, subject: Subject) -> Result<Arc<Target>, Error> {
-        let known = self.targets.latest().get(&subject).cloned().flatten();
+        let known = self.targets.asked_for(&subject);
         if let Some(target) = known.filter(|target| target.schema.stays()) {
             return Ok(target);
         }
@@ -138,7 +190,7 @@ impl Schemas {
     async fn fetch_latest(self: &Arc<Self>, subject: &Subject) -> Result<Arc<Target>, Error> {
         let registered = self.pace.call(self.client.latest(subject)).await;
         if registered.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
-            self.targets.latest().entry(subject.clone()).or_insert(None);
+            self.targets.latest().entry(subject.clone()).or_insert_with(|| Latest::new(None));
         }
         let target = match self.compile_target(subject, None, registered).await {
             // The one in use is newer than what the disk has.
@@ -151,8 +203,7 @@ impl Schemas {
     }
 
     fn change_latest(&self, subject: &Subject, target: &Arc<Target>) {
-        let before = self.targets.latest().insert(subject.clone(), Some(Arc::clone(target)));
-        let Some(before) = before else { return };
+        let Some(before) = self.targets.replace(subject, target) else { return };
         if before.as_ref().is_some_and(|before| (before.version, before.id) == (target.version, target.id)) {
             return;
         }
@@ -209,8 +260,21 @@ impl Schemas {
         }
     }
 
-    /// Looks at every `latest` in use once.
+    /// Keeps the `latest` of a subject up to date, where it is one that was asked for.
+    pub fn use_latest(&self, subject: &Subject) -> Option<InUse> {
+        let mut latest = self.targets.latest();
+        let known = latest.get_mut(subject)?;
+        let mark = known.users.upgrade().unwrap_or_default();
+        known.users = Arc::downgrade(&mark);
+        Some(InUse { _mark: mark })
+    }
+
+    /// Looks at every `latest` in use once, and forgets those whose gates have gone.
     pub(super) async fn refresh_targets(self: &Arc<Self>) {
+        if self.state.board().outage.is_none() {
+            let now = Instant::now();
+            self.targets.latest().retain(|_, known| known.is_in_use(now));
+        }
         let subjects: Vec<Subject> = self.targets.latest().keys().cloned().collect();
         for subject in subjects {
             let now = self.pace.call(self.client.latest_version(&subject)).await;
@@ -218,7 +282,7 @@ impl Schemas {
             if !self.is_as_known(now.id, &now.text) {
                 continue;
             }
-            let known = self.targets.latest().get(&subject).cloned().flatten();
+            let known = self.targets.known(&subject);
             if known.is_none_or(|target| (target.version, target.id) != (now.version, now.id)) {
                 // A failure leaves the target as it was, and the next round finds the difference again.
                 drop(self.fetch_latest(&subject).await);

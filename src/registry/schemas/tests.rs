@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use futures::future::join_all;
 
 use super::pace::MAX_CONCURRENT;
+use super::targets::KEPT_UNUSED;
 use super::*;
 use crate::gate::policy::TargetRule;
 use crate::record::Part;
@@ -268,6 +269,31 @@ async fn readings_are_those_of_the_target() {
     }
     let targets = server.requests().iter().filter(|path| path.starts_with("/subjects/")).count();
     assert_eq!(targets, 3, "each pinned target is asked for once");
+}
+
+#[tokio::test]
+async fn a_latest_that_no_pipeline_goes_by_is_asked_for_no_more() {
+    let server = Server::start().await;
+    // Nothing is looked at but here.
+    let schemas = Schemas::new(server.client(), KEPT_UNUSED * 100, None);
+    server.register("orders-value", V1);
+    let question = question(id(1), SubjectRule::Topic, TargetRule::Latest);
+    judged(schemas.answer(&question).await);
+    let in_use = schemas.use_latest(&Subject("orders-value".into()));
+    assert!(in_use.is_some() && schemas.use_latest(&Subject("others".into())).is_none());
+    let looks = || async {
+        server.forget_requests();
+        schemas.refresh_targets().await;
+        server.requests().iter().any(|path| path.ends_with("/versions/latest"))
+    };
+    pass(KEPT_UNUSED).await;
+    assert!(looks().await, "as long as it is in use");
+    drop(in_use);
+    assert!(!looks().await, "its gate has gone");
+    assert_eq!(judged(schemas.answer(&question).await).target, Some(Version(1)), "and may come back");
+    assert!(looks().await, "soon");
+    pass(KEPT_UNUSED).await;
+    assert!(!looks().await);
 }
 
 #[tokio::test]
