@@ -4,8 +4,8 @@
 //! lacks a field and has one more, and for a pair of which each datum must be asked; serde_avro_fast with a visitor that
 //! visits every value and keeps none, and with serde's `IgnoredAny`; apache-avro, which builds values.
 //!
-//! What is compared is not the same work. serde_avro_fast checks less than we do: it takes bytes after the datum, items
-//! without end that take no bytes, blocks whose stated size is not theirs (`IgnoredAny` skips by it), and `IgnoredAny`
+//! What is compared is not the same work. serde_avro_fast checks less than we do: it takes bytes after the datum, a
+//! billion items that take no bytes, blocks whose stated size is not theirs (`IgnoredAny` skips by it), and `IgnoredAny`
 //! also enum indexes out of range and strings that are not UTF-8; apache-avro takes some truncated data. Both are given
 //! the schema without its logical types, since we check those as their base types: a decimal would cost them a number.
 //!
