@@ -181,9 +181,9 @@ pub(super) fn compile_changes(shapes: &Shapes, changed: Vec<bool>, silent: Vec<b
     let least = shapes.least_bytes();
     let unplaced = vec![None; shapes.all.len()];
     let queue = vec![Shapes::ROOT];
-    let (once, code) = (shapes.used_once(), Code::default());
+    let (in_one_place, code) = (shapes.in_one_place(), Code::default());
     let mut compiler =
-        Compiler { shapes, least, changed, silent, once, code, places: unplaced, queue, target: 0, open: 0 };
+        Compiler { shapes, least, changed, silent, in_one_place, code, places: unplaced, queue, target: 0, open: 0 };
     while let Some(id) = compiler.queue.pop() {
         if compiler.places[id.0 as usize].is_none() {
             compiler.body(id);
@@ -197,8 +197,8 @@ struct Compiler<'a> {
     least: Vec<Option<usize>>,
     changed: Vec<bool>,
     silent: Vec<bool>,
-    /// Whether a shape is used once.
-    once: Vec<bool>,
+    /// Whether a shape stands in one place.
+    in_one_place: Vec<bool>,
     code: Code,
     /// Where the body of a shape stands, once it does. Until `link`, bodies are named by their shape.
     places: Vec<Option<u32>>,
@@ -311,7 +311,7 @@ impl Compiler<'_> {
 
     /// Tells whether a record's fields stand where it is used, which saves a call.
     fn stands_here(&self, id: ShapeId) -> bool {
-        id != Shapes::ROOT && self.once[id.0 as usize] && self.open < INLINE
+        id != Shapes::ROOT && self.in_one_place[id.0 as usize] && self.open < INLINE
     }
 
     fn symbol(&mut self, symbols: usize, missing: Option<&[bool]>) -> Op {

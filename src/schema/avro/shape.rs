@@ -220,9 +220,20 @@ impl Shapes {
         order
     }
 
-    /// Tells, for each shape, whether it is a part of one other, once.
-    pub(super) fn used_once(&self) -> Vec<bool> {
-        self.users().iter().map(|users| users.len() == 1).collect()
+    /// Tells, for each shape, whether it stands in one place of one record, as a field or as a branch of one. What a union
+    /// holds is repeated wherever the union stands, so that the union must stand in one place as well.
+    pub(super) fn in_one_place(&self) -> Vec<bool> {
+        let users = self.users();
+        let stands = |id: ShapeId| {
+            let [user] = users[id.0 as usize][..] else { return None };
+            Some((user, self.get(user)))
+        };
+        let is_record = |shape: &Shape| matches!(shape, Shape::Record(_) | Shape::Recast(_));
+        let in_one_place = |id| match stands(id) {
+            Some((union, Shape::Union(_))) => stands(union).is_some_and(|(_, user)| is_record(user)),
+            user => user.is_some_and(|(_, user)| is_record(user)),
+        };
+        self.ids().map(in_one_place).collect()
     }
 
     /// Returns, for each shape, those that it is a part of; an array waits for nothing and still changes with its items.

@@ -233,3 +233,23 @@ fn steps_are_limited() {
     let error = Resolution::between(WriterSchema(&writer), ReaderSchema(&reader)).expect_err("too many");
     assert_eq!(error.to_string(), "writer and reader schema take more than 1000000 steps to resolve");
 }
+
+/// What the reader lacks is walked by the writer's schema alone, where a record that contains itself has one user: the
+/// union around it, which has two. Its program must not hold it again and again.
+#[test]
+fn recursive_fields_that_the_reader_lacks_take_no_room() {
+    let recursive: String =
+        (0..8).map(|i| format!(r#",{{"name":"f{i}","type":["null","N"],"default":null}}"#)).collect();
+    let node = |of: &str, more: &str| {
+        schema(&format!(r#"{{"type":"record","name":"N","fields":[{{"name":"v","type":{of}}}{more}]}}"#))
+    };
+    let (writer, reader) = (node(r#"["null","long"]"#, &recursive), node(r#""long""#, ""));
+    let resolution = Resolution::between(WriterSchema(&writer), ReaderSchema(&reader)).expect("within limits");
+    let Resolution::Depends(program) = resolution else { unreachable!("{resolution:?}") };
+    assert!(program.both.ops.len() < 100, "{} instructions", program.both.ops.len());
+    let leaf = [&[2, 8][..], &[0; 8]].concat();
+    assert!(program.check(&leaf));
+    assert!(program.check(&[&[2, 8, 2, 0][..], &[0; 8], &[0; 7]].concat()));
+    assert!(!program.check(&[0; 9]), "null is not a long");
+    assert!(!program.check(&leaf[1..]));
+}
