@@ -4,21 +4,24 @@
 //! alike. Connect and Streams write numbers in decimal, Spring as big-endian integers.
 
 use super::letter::{Letter, Origin, Source};
+use crate::gate::dead_letter::ATTEMPT;
 use crate::record::{Header, Part};
 
 /// Reads the headers of the first tool that has left any.
 #[cold]
 pub(super) fn read<'a>(headers: &[Header<'a>]) -> Letter<'a> {
     let has = |prefix: &str| headers.iter().any(|header| header.name.starts_with(prefix));
-    if has("__connect.errors.") {
+    let letter = if has("__connect.errors.") {
         connect(headers)
     } else if has("__streams.errors.") {
         streams(headers)
     } else if has("kafka_dlt-") {
         spring(headers)
     } else {
-        Letter::SILENT
-    }
+        return Letter::SILENT;
+    };
+    // The tool has passed on what a redrive has counted.
+    Letter { attempt: number(headers, ATTEMPT).map(|earlier: u32| earlier.saturating_add(1)), ..letter }
 }
 
 fn bytes<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> {
@@ -152,5 +155,15 @@ mod tests {
         assert_eq!((letter.origin, letter.reason), (Origin::Spring, "java.lang.IllegalStateException"));
         let source = Source { topic: Some("orders"), partition: Some(7), offset: Some(1 << 40), timestamp: Some(5) };
         assert_eq!((letter.source, letter.gate), (source, Some("billing")));
+        assert_eq!(letter.attempt, None);
+    }
+
+    #[test]
+    fn what_a_redrive_has_counted_counts_on() {
+        let letter =
+            |attempt: &[u8]| Letter::read(&headers(&[("sluice.attempt", attempt), ("kafka_dlt-x", b"")])).attempt;
+        assert_eq!((letter(b"1"), letter(b"4294967295")), (Some(2), Some(u32::MAX)));
+        assert_eq!(letter(b"often"), None);
+        assert_eq!(Letter::read(&headers(&[("sluice.attempt", b"1")])).attempt, None, "no dead letter");
     }
 }

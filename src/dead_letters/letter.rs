@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::foreign;
 use super::ledger::{Failed, State};
-use crate::gate::dead_letter::{DeadLetter, HEADERS};
+use crate::gate::dead_letter::{ATTEMPT, DeadLetter, HEADERS};
 use crate::record::{Header, Part, Position};
 use crate::schema::SchemaRef;
 use crate::violation::ReasonCode;
@@ -56,7 +56,7 @@ pub struct Letter<'a> {
     pub gate: Option<&'a str>,
     /// The version of Sluice that judged.
     pub gate_version: Option<&'a str>,
-    /// How often the record has become a dead letter.
+    /// How often the record has become a dead letter; of another tool's what a redrive has counted, and this time.
     pub attempt: Option<u32>,
 }
 
@@ -147,7 +147,8 @@ impl<'a> Letter<'a> {
             timestamp: number("sluice.source.timestamp"),
         };
         let code = ReasonCode::from_name(reason);
-        Some(Self { origin: Origin::Sluice, reason, code, source, gate: text("sluice.gate"), ..Self::SILENT })
+        let (gate, attempt) = (text("sluice.gate"), number(ATTEMPT).and_then(|number: i64| number.try_into().ok()));
+        Some(Self { origin: Origin::Sluice, reason, code, source, gate, attempt, ..Self::SILENT })
     }
 }
 

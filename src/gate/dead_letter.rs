@@ -40,7 +40,8 @@ const SCHEMA_FORMAT: &str = "sluice.schema.format";
 const TARGET_VERSION: &str = "sluice.target.version";
 const GATE: &str = "sluice.gate";
 const GATE_VERSION: &str = "sluice.gate.version";
-const ATTEMPT: &str = "sluice.attempt";
+/// How often the record has become a dead letter; it stays on one that is sent again.
+pub const ATTEMPT: &str = "sluice.attempt";
 /// Bytes of the whole value, where the dead letter has only its begin.
 pub(super) const TRUNCATED_SIZE: &str = "sluice.truncated.size";
 /// SHA-256 of the whole value, in hexadecimal digits.
@@ -88,12 +89,6 @@ pub fn is_truncated(headers: &[Header<'_>]) -> bool {
 #[must_use]
 pub fn is_taken_off(name: &str, profiles: &[Profile]) -> bool {
     name != ATTEMPT && is_replaced(name, profiles)
-}
-
-/// Returns how often a record has become a dead letter; none where it does not say so.
-#[must_use]
-pub fn attempt(headers: &[Header<'_>]) -> Option<u32> {
-    Headers(headers).number(ATTEMPT).ok().flatten()
 }
 
 /// What the headers of a dead letter say.
@@ -344,7 +339,8 @@ fn bounded(text: &str) -> Cow<'_, [u8]> {
 }
 
 /// Cuts a text at [`TEXT_LIMIT`] between two characters, and puts a blank for each control character and line end.
-fn one_line(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
     let text = &text[..text.floor_char_boundary(TEXT_LIMIT)];
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if text.contains(breaks) { Cow::Owned(text.replace(breaks, " ")) } else { Cow::Borrowed(text) }

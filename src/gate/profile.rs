@@ -11,11 +11,19 @@
 use std::borrow::Cow;
 
 use super::dead_letter::{DeadLetter, WrittenHeader, decimal, text};
-use crate::record::Part;
+use crate::record::{Header, Part};
 use crate::violation::{ReasonCode, Stage};
 
 /// The class that Connect calls executing: the one at work when the record failed.
 const EXECUTING_CLASS: &str = "sluice.Gate";
+
+/// What stands for the class of an exception begins with this.
+const CLASS_PREFIX: &str = "sluice.";
+
+const CONNECT_CLASS: &str = "__connect.errors.exception.class.name";
+const STREAMS_CLASS: &str = "__streams.errors.exception";
+const SPRING_CLASS: &str = "kafka_dlt-exception-fqcn";
+const SPRING_KEY_CLASS: &str = "kafka_dlt-key-exception-fqcn";
 
 /// A set of dead-letter headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +69,20 @@ impl Profile {
         }
     }
 
+    /// Tells whether the set of this profile among these headers is one that we have written, and not one that the record has brought
+    /// along: what stands for the exception's class says so.
+    #[must_use]
+    pub fn is_ours(self, headers: &[Header<'_>]) -> bool {
+        let classes: &[&str] = match self {
+            Self::Sluice => &[],
+            Self::Connect => &[CONNECT_CLASS],
+            Self::Streams => &[STREAMS_CLASS],
+            Self::Spring => &[SPRING_CLASS, SPRING_KEY_CLASS],
+        };
+        let is_ours = |value: &[u8]| value.starts_with(CLASS_PREFIX.as_bytes());
+        headers.iter().any(|header| classes.contains(&header.name) && header.value.is_some_and(is_ours))
+    }
+
     /// Writes what this profile adds to our own headers.
     pub(super) fn write<'h>(self, letter: &'h DeadLetter<'h>, out: &mut Vec<WrittenHeader<'h>>) {
         let mut put = |name, value| out.push((name, Some(value)));
@@ -82,7 +104,7 @@ fn write_connect<'h>(letter: &'h DeadLetter<'h>, put: &mut impl FnMut(&'h str, C
     put("__connect.errors.task.id", text("0"));
     put("__connect.errors.stage", text(connect_stage(letter)));
     put("__connect.errors.class.name", text(EXECUTING_CLASS));
-    put("__connect.errors.exception.class.name", exception_class(letter));
+    put(CONNECT_CLASS, exception_class(letter));
     put("__connect.errors.exception.message", message(letter));
 }
 
@@ -101,7 +123,7 @@ fn connect_stage(letter: &DeadLetter<'_>) -> &'static str {
 }
 
 fn write_streams<'h>(letter: &'h DeadLetter<'h>, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
-    put("__streams.errors.exception", exception_class(letter));
+    put(STREAMS_CLASS, exception_class(letter));
     put("__streams.errors.message", message(letter));
     put("__streams.errors.topic", text(letter.source.topic));
     put("__streams.errors.partition", decimal(letter.source.partition));
@@ -117,15 +139,15 @@ fn write_spring<'h>(letter: &'h DeadLetter<'h>, put: &mut impl FnMut(&'h str, Co
     }
     // Spring keeps a failed key apart from a failed value.
     let (class_name, message_name) = match letter.part {
-        Part::Key => ("kafka_dlt-key-exception-fqcn", "kafka_dlt-key-exception-message"),
-        Part::Value => ("kafka_dlt-exception-fqcn", "kafka_dlt-exception-message"),
+        Part::Key => (SPRING_KEY_CLASS, "kafka_dlt-key-exception-message"),
+        Part::Value => (SPRING_CLASS, "kafka_dlt-exception-message"),
     };
     put(class_name, exception_class(letter));
     put(message_name, message(letter));
 }
 
 fn exception_class<'h>(letter: &DeadLetter<'_>) -> Cow<'h, [u8]> {
-    Cow::Owned(format!("sluice.{}", letter.reason).into_bytes())
+    Cow::Owned(format!("{CLASS_PREFIX}{}", letter.reason).into_bytes())
 }
 
 fn message<'h>(letter: &DeadLetter<'_>) -> Cow<'h, [u8]> {

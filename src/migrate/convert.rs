@@ -15,11 +15,12 @@ use tokio::runtime::Handle;
 
 use super::cast::Cast;
 use super::error::Error;
+use super::fixed;
 use super::state::{Conversion, Target};
 use crate::config;
 use crate::convert::Codec;
 use crate::gate::Gate;
-use crate::gate::policy::{PartPolicy, SubjectRule, TargetRule};
+use crate::gate::policy::{PartPolicy, SubjectRule};
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Finding, Needs, Route, Verdict};
 use crate::pipeline::Stop;
@@ -31,7 +32,7 @@ use crate::registry::client::{Client, Kind};
 use crate::registry::disk::Disk;
 use crate::registry::schemas::{self, Backoff, Schemas};
 use crate::schema::table::{Entry, Need, SchemaTable, Slot, Source};
-use crate::schema::{SchemaRef, Subject, Version};
+use crate::schema::{SchemaRef, Subject};
 use crate::telemetry::HoldCause;
 
 /// Within which time the waits for unknown schemas count together; beyond `max_hold` of it a 404 counts at once.
@@ -123,12 +124,7 @@ impl Conversions {
 
     /// Holds all further conversions to what the job was fixed to.
     pub(super) fn hold_to(&mut self, fixed: &Conversion) {
-        let policy = &mut self.gate.policy;
-        for (part, target) in [(&mut policy.key, fixed.key.as_ref()), (&mut policy.value, Some(&fixed.value))] {
-            if let (Some(part), Some(target)) = (part, target) {
-                part.target = TargetRule::Version(Version(target.version));
-            }
-        }
+        fixed::hold(&mut self.gate.policy, fixed);
     }
 
     /// Makes the converter of a lane.

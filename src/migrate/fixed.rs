@@ -7,8 +7,10 @@
 use super::cast::Cast;
 use super::error::Error;
 use super::state::{Conversion, Job, Target};
-use crate::config::{Gate, Mappings};
-use crate::gate::policy::{PartPolicy, SubjectRule, TargetRule};
+use super::store;
+use crate::config::{Config, Gate, Mappings, Migration};
+use crate::gate::policy::{PartPolicy, Policy, SubjectRule, TargetRule};
+use crate::schema::Version;
 
 /// What differs.
 struct Difference {
@@ -24,12 +26,38 @@ struct Difference {
 pub(super) fn check(cast: &Cast, job: &Job) -> Result<(), Error> {
     let fixed = job.conversion.as_ref();
     let found = of_targets(cast, fixed).or_else(|| of_letters(cast, fixed)).or_else(|| of_mappings(cast, fixed));
-    let Some(Difference { key, had, has }) = found.or_else(|| of_ids(cast, job)) else { return Ok(()) };
+    found.or_else(|| of_ids(cast, job)).map_or(Ok(()), |difference| Err(refusal(cast, difference)))
+}
+
+fn refusal(cast: &Cast, Difference { key, had, has }: Difference) -> Error {
     let (group, name) = (&cast.group, &cast.migration.name);
-    Err(Error::Unsuitable(format!(
+    Error::Unsuitable(format!(
         "job '{group}' began with {had}, and by migrations.{name}.{key} it is {has} now: what it has copied stays as it is, and \
          the rest would become something else. Put that back as it was, or abandon the job and begin anew"
-    )))
+    ))
+}
+
+/// Returns how a job converts: as the configuration says, held to the versions that it began with. A mapping may be another one.
+///
+/// # Errors
+/// The job began with another target; its state cannot be read.
+pub fn conversion(config: &Config, migration: &Migration) -> Result<Option<Gate>, Error> {
+    let Some(mut gate) = migration.conversion.clone() else { return Ok(None) };
+    let cast = Cast::new(config, migration);
+    if let Some(fixed) = store::state(&cast, Some(&[0]))?.job.and_then(|job| job.conversion) {
+        of_targets(&cast, Some(&fixed)).map_or(Ok(()), |difference| Err(refusal(&cast, difference)))?;
+        hold(&mut gate.policy, &fixed);
+    }
+    Ok(Some(gate))
+}
+
+/// Holds conversions to the versions that a job began with.
+pub(super) fn hold(policy: &mut Policy, fixed: &Conversion) {
+    for (part, target) in [(&mut policy.key, fixed.key.as_ref()), (&mut policy.value, Some(&fixed.value))] {
+        if let (Some(part), Some(target)) = (part, target) {
+            part.target = TargetRule::Version(Version(target.version));
+        }
+    }
 }
 
 fn of_targets(cast: &Cast, fixed: Option<&Conversion>) -> Option<Difference> {

@@ -60,6 +60,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cast::{Cast, Side};
 pub use error::Error;
+pub use fixed::conversion;
 pub use lane::Counts;
 
 /// Returns the time in milliseconds since 1970-01-01 UTC.

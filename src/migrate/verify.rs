@@ -7,7 +7,8 @@
 //!
 //! Where a job converts, each record is converted anew and compared with its copy: by bytes, which is fast, and where those differ by what
 //! readers see (`values`), in another look at the target. Where schemas were copied to another registry, both registries are asked anew for each
-//! schema, and the IDs that they give one and the same schema are the ones to be found. A dead letter must be one that is found anew, too (`letters`).
+//! schema, and the IDs that they give one and the same schema are the ones to be found. A dead letter must be one that is found anew, too (`letters`),
+//! unless it was redriven since (`redriven`).
 //!
 //! What the source has lost since it was copied cannot be compared; it is counted. With a sample, the
 //! records of one key in so many are compared, and all without a key: order per key is still seen.
@@ -15,6 +16,7 @@
 mod comparison;
 mod held;
 mod letters;
+mod redriven;
 mod values;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::comparison::Comparison;
 use self::letters::Letters;
+use self::redriven::Redriven;
 use self::values::Values;
 use super::cast::{Cast, Side};
 use super::convert::{Conversions, Outcome};
@@ -90,6 +93,8 @@ pub struct Report {
     pub converted: u64,
     /// Those of them that are dead letters, rightly.
     pub dead_letters: u64,
+    /// Records of the target that are no copies, and were redriven from dead letters of the job.
+    pub redriven: u64,
     /// Records of the target that were read.
     pub target: u64,
     /// Converted records whose bytes differ, and that are the same to their readers.
@@ -135,7 +140,7 @@ pub fn verify(cast: &Cast, sample: u32, look: &dyn Fn(u64)) -> Result<Report, Er
         count += 1;
         look(count);
     };
-    let mut comparison = Comparison::new(&job, &nexts, sample);
+    let mut comparison = Comparison::new(&job, &nexts, Redriven::read(cast, &job)?, sample);
     scan::all(cast, Side::Target, &job.to, |message| {
         comparison.see(message);
         tick();

@@ -1,6 +1,7 @@
 //! The dry run: reads, judges and counts, and writes nothing.
 
 use std::ops::ControlFlow;
+use std::thread;
 
 use rdkafka::Message as _;
 use rdkafka::message::BorrowedMessage;
@@ -9,20 +10,23 @@ use tokio::runtime::Handle;
 use super::judge::Judge;
 use super::report::Report;
 use super::sort::{Author, Sorted, entry, sort};
-use super::{Error, Order, PURPOSE};
+use super::{Error, Order, PURPOSE, jobs};
 use crate::config::Config;
 use crate::dead_letters::state::Fate;
 use crate::dead_letters::{Ledger, Letter};
+use crate::gate::verdict::Needs;
 use crate::kafka::reading::{self, Met, Reading, Start};
 use crate::kafka::topics::{Cluster, PATIENCE};
 use crate::kafka::{dead_letters, ffi};
 use crate::record::{Offset, Partition};
+use crate::registry::schemas::{self, Backoff};
 
 /// Judges the dead letters that are there now; `progress` hears how many were read, of how many at most.
 ///
 /// # Errors
 /// The cluster or the registry does not answer, or what earlier redrives have written cannot be read.
 pub fn run(config: &Config, order: &Order, runtime: &Handle, progress: &dyn Fn(usize, usize)) -> Result<Report, Error> {
+    let config = &jobs::with_jobs(config, order)?;
     let reading = Reading::open(config, PURPOSE)?;
     let topics = reading.topics()?;
     let partitions = topics.get(&order.topic).ok_or_else(|| reading::Error::NoTopic(order.topic.clone()))?;
@@ -58,7 +62,7 @@ fn take(
     let place = (message.partition(), message.offset());
     let sorted = loop {
         match sort((message, &headers, &letter), order, judge, ledger) {
-            Sorted::Lacks(needs) => judge.ask(&needs)?,
+            Sorted::Lacks(needs) => ask(judge, &needs)?,
             sorted @ (Sorted::NotMeant | Sorted::Passes(_) | Sorted::Fails(_) | Sorted::Over(_)) => break sorted,
         }
     };
@@ -66,8 +70,21 @@ fn take(
         // Another dead letter of the same record would be passed over.
         let fate = Fate::Redriven { topic: &passes.topic, partition: passes.partition };
         let nobody = Author { topic: "", run: "", time: 0 };
-        ledger.note(place, &entry(nobody, (&headers, &letter), fate, &passes.hash));
+        ledger.note(place, &entry(nobody, &letter, fate, &passes.hash));
     }
     report.count(&sorted, (Partition(place.0), Offset(place.1)));
+    Ok(())
+}
+
+/// Asks the registry; again while it answers other questions.
+fn ask(judge: &mut Judge, needs: &Needs) -> Result<(), Error> {
+    let mut backoff = Backoff::default();
+    while let Err(error) = judge.ask(needs) {
+        let is_final = matches!(error, schemas::Error::Target(_));
+        if is_final || !judge.is_registry_there() {
+            return Err(error.into());
+        }
+        thread::sleep(backoff.next(&error));
+    }
     Ok(())
 }

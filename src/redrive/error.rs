@@ -1,6 +1,7 @@
 //! Why a redrive cannot go on.
 
 use crate::kafka::{dead_letters, reading};
+use crate::migrate;
 use crate::registry::client;
 use crate::registry::schemas;
 
@@ -30,6 +31,9 @@ pub enum Error {
     /// The registry's settings.
     #[error(transparent)]
     Client(#[from] client::Error),
+    /// What a job began with cannot be read, or is not what the configuration says.
+    #[error(transparent)]
+    Job(#[from] migrate::Error),
     /// Nobody of that name is in the configuration.
     #[error("'{name}' is no gate or converter of the configuration; there are: {known}")]
     NoGate {
@@ -48,6 +52,7 @@ impl Error {
             Self::Reading(error) => error.is_usage(),
             Self::Schemas(error) => matches!(error, schemas::Error::Target(_)),
             Self::Letters(error) => error.is_usage(),
+            Self::Job(error) => error.is_usage(),
             Self::Client(_) | Self::NoGate { .. } => true,
             Self::Taken { .. } | Self::Kafka(_) => false,
         }

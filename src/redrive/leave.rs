@@ -4,8 +4,8 @@ use rdkafka::Message as _;
 use rdkafka::message::BorrowedMessage;
 
 use super::To;
-use super::judge::{is_taken_off, timestamp};
-use crate::dead_letters::Letter;
+use crate::dead_letters::{Letter, Origin};
+use crate::gate::dead_letter::{self, ATTEMPT};
 use crate::gate::profile::Profile;
 use crate::gate::rewrite::Rewrite;
 use crate::kafka::ffi::{Outgoing, OwnedHeaders, TopicHandle};
@@ -19,8 +19,6 @@ pub(super) struct Leaving<'m> {
     pub(super) message: &'m BorrowedMessage<'m>,
     pub(super) headers: &'m [Header<'m>],
     pub(super) letter: &'m Letter<'m>,
-    /// Whose headers go with ours.
-    pub(super) profiles: &'m [Profile],
     /// What its gate has made new.
     pub(super) rewrite: &'m Rewrite,
     /// Its value, where it names another schema than it came with.
@@ -46,9 +44,14 @@ impl<'m> Leaving<'m> {
     fn headers(&self, rewrite: Option<&Rewrite>) -> Option<OwnedHeaders> {
         let mut left = OwnedHeaders::copy_of(self.message);
         if let Some(left) = &mut left {
-            let names = self.headers.iter().map(|header| header.name);
-            let added = names.filter(|name| is_taken_off(name, self.profiles, self.letter.origin));
-            added.for_each(|name| left.remove(name));
+            let (names, sets) = (self.headers.iter().map(|header| header.name), sets(self.headers, self.letter.origin));
+            names.filter(|name| dead_letter::is_taken_off(name, &sets)).for_each(|name| left.remove(name));
+        }
+        if self.letter.origin != Origin::Sluice {
+            // What refuses it again passes this on, and its dead letter counts on.
+            let (left, attempt) = (left.get_or_insert_default(), self.letter.attempt.unwrap_or(1).to_string());
+            left.remove(ATTEMPT);
+            left.push(ATTEMPT, Some(attempt.as_bytes()));
         }
         if let Some(rewrite) = rewrite {
             let left = left.get_or_insert_default();
@@ -59,4 +62,21 @@ impl<'m> Leaving<'m> {
         }
         left
     }
+}
+
+/// Returns the sets of headers beside ours that are the dead letter's and not its record's: those of whoever has written it.
+pub(super) fn sets(headers: &[Header<'_>], origin: Origin) -> Vec<Profile> {
+    match origin {
+        Origin::Sluice => Profile::ALL.into_iter().filter(|profile| profile.is_ours(headers)).collect(),
+        Origin::Connect => vec![Profile::Connect],
+        Origin::Streams => vec![Profile::Streams],
+        Origin::Spring => vec![Profile::Spring],
+        Origin::Unknown => Vec::new(),
+    }
+}
+
+/// Returns the time of the record: a dead letter's own is mostly that of its log.
+pub(super) fn timestamp(message: &BorrowedMessage<'_>, letter: &Letter<'_>) -> Option<i64> {
+    let own = || message.timestamp().to_millis().filter(|_| letter.origin != Origin::Sluice);
+    letter.source.timestamp.or_else(own)
 }

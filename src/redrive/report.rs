@@ -30,6 +30,8 @@ pub enum Why {
     NoSource,
     /// It names no gate or converter of the configuration.
     NoGate,
+    /// The job that it names has another cluster or registry as its target.
+    Job,
     /// The gate does not read the topic that it came from.
     NotRead,
     /// No schema stands in front of its value, where another one could stand.
@@ -38,6 +40,10 @@ pub enum Why {
     Dropped,
     /// Its destination is not there, or has no such partition, or the gate writes nothing.
     NoDestination,
+    /// Its destination has another number of partitions than its source, which the gate refuses.
+    Partitions,
+    /// The registry answers, and cannot give its schema.
+    Registry,
 }
 
 impl Why {
@@ -51,10 +57,13 @@ impl Why {
             Self::Truncated => "truncated",
             Self::NoSource => "no_source",
             Self::NoGate => "no_gate",
+            Self::Job => "job",
             Self::NotRead => "not_read",
             Self::NoPrefix => "no_prefix",
             Self::Dropped => "dropped",
             Self::NoDestination => "no_destination",
+            Self::Partitions => "partitions",
+            Self::Registry => "registry",
         }
     }
 
@@ -68,10 +77,19 @@ impl Why {
             Self::Truncated => "the value was cut; the whole is in the source, if it still is there",
             Self::NoSource => "no header says where it came from",
             Self::NoGate => "it names no gate or converter of the configuration (--by NAME gives one)",
+            Self::Job => {
+                "its job has its target on another cluster or in another registry, where redrives do not write: configure a converter that does as the job there, and give it by --by"
+            }
             Self::NotRead => "its gate does not read the topic that it came from",
             Self::NoPrefix => "its value names no schema in front of it, for which --writer-schema could stand",
             Self::Dropped => "its gate's policy sends it nowhere",
             Self::NoDestination => "its destination is not there or has no such partition, or its gate writes nothing",
+            Self::Partitions => {
+                "its destination has another number of partitions than its source (the gate's `repartition: refuse`)"
+            }
+            Self::Registry => {
+                "the registry answers, and cannot give its schema or what that refers to; the log says why"
+            }
         }
     }
 }

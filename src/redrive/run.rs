@@ -20,10 +20,10 @@ use tokio::runtime::Handle;
 
 use super::audit::Audit;
 use super::fences::Fences;
-use super::judge::{self, Judge};
+use super::judge::Judge;
 use super::report::Report;
 use super::sending::Sending;
-use super::{Error, Order, PURPOSE};
+use super::{Error, Order, PURPOSE, jobs, rules};
 use crate::config::{Config, Delivery};
 use crate::dead_letters::state;
 use crate::kafka::clients::{self, Names, Sizes};
@@ -131,8 +131,8 @@ impl Run {
     /// # Errors
     /// There is none and none may be made; a cluster that does not answer.
     pub fn new(config: &Config, order: Order, audit: Audit, stop: Stop) -> Result<Self, Error> {
-        judge::by(&config.gates, &order)?;
-        let mut config = config.clone();
+        let mut config = jobs::with_jobs(config, &order)?;
+        rules::by(&config.gates, &order)?;
         config.delivery = Delivery::ExactlyOnce;
         // Which at-least-once delivery does not limit.
         config.commit_interval = config.commit_interval.min(config.kafka.transaction_timeout() / 2);

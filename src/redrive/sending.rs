@@ -20,6 +20,7 @@ use super::run::{Gauge, Run, Stopped};
 use super::sort::{Author, Passes, Sorted, entry, sort};
 use crate::dead_letters::state::{Fate, Key, RUNS};
 use crate::dead_letters::{Ledger, Letter, State};
+use crate::gate::dead_letter::one_line;
 use crate::gate::verdict::{Finding, Needs};
 use crate::kafka::ffi::{self, Outgoing, TopicHandle};
 use crate::kafka::reading::Met;
@@ -216,9 +217,8 @@ impl<'r> Sending<'r> {
         }
         let tag = self.tag(Some(at.spot));
         let At { message, headers, letter, .. } = at;
-        let profiles = self.judge.profiles(passes.gate);
         let (rewrite, renamed) = (&self.judge.rewrite, self.judge.renamed());
-        let leaving = Leaving { message, headers, letter, profiles, rewrite, renamed };
+        let leaving = Leaving { message, headers, letter, rewrite, renamed };
         self.writer.stage(|| leaving.outgoing(self.run.order.to, (topic, passes.partition), tag))?;
         if is_apart {
             self.writer.drain()?;
@@ -232,7 +232,9 @@ impl<'r> Sending<'r> {
 
     /// Says of a dead letter why it stays, unless that is said already.
     fn keep(&mut self, at: At<'_>, finding: &Finding) -> Result<(), Stopped> {
-        let (reason, path) = (finding.violation.code.name(), finding.violation.path.as_deref());
+        // As long as in a dead letter's headers.
+        let path = finding.violation.path.as_deref().map(one_line);
+        let (reason, path) = (finding.violation.code.name(), path.as_deref());
         if let State::Failed(Some(known)) = self.ledger.state(at.spot.0, at.spot.1)
             && (&*known.reason, known.path.as_deref()) == (reason, path)
         {
@@ -246,7 +248,7 @@ impl<'r> Sending<'r> {
     fn note(&mut self, at: At<'_>, fate: Fate<'_>, hash: &str) -> Result<(), Stopped> {
         let topic = self.run.prepared.id.as_deref().unwrap_or_default();
         let author = Author { topic, run: &self.run.audit.id, time: now() };
-        let entry = entry(author, (at.headers, at.letter), fate, hash);
+        let entry = entry(author, at.letter, fate, hash);
         let (partition, offset) = at.spot;
         self.write(partition, &Key::Letter { partition, offset }.to_string(), &entry.encode())?;
         self.ledger.note(at.spot, &entry);

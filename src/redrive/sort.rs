@@ -9,8 +9,8 @@ use super::judge::{Judge, Judged};
 use super::report::Why;
 use crate::dead_letters::state::{Entry, Fate};
 use crate::dead_letters::{Ledger, Letter, State};
+use crate::gate::rewrite;
 use crate::gate::verdict::{Finding, Needs};
-use crate::gate::{dead_letter, rewrite};
 use crate::record::{Header, Offset, Partition, Position};
 
 /// What is to be done with a dead letter.
@@ -31,8 +31,6 @@ pub(super) enum Sorted {
 /// Where a record goes that passes.
 #[derive(Debug)]
 pub(super) struct Passes {
-    /// The gate, by its number.
-    pub(super) gate: usize,
     /// The topic.
     pub(super) topic: String,
     /// The partition there.
@@ -58,11 +56,11 @@ pub(super) fn sort(
         Judged::Lacks(needs) => Sorted::Lacks(needs),
         Judged::Over(why) => Sorted::Over(why),
         Judged::Fails(finding) => Sorted::Fails(finding),
-        Judged::Passes { gate, topic, partition } => {
+        Judged::Passes { topic, partition } => {
             let hash = rewrite::hash(message.key(), message.payload());
             match source(letter) {
                 Some(source) if ledger.bars(source, &hash, &topic) => Sorted::Over(Why::SameRecord),
-                _ => Sorted::Passes(Passes { gate, topic, partition, hash }),
+                _ => Sorted::Passes(Passes { topic, partition, hash }),
             }
         }
     }
@@ -86,13 +84,8 @@ pub(super) struct Author<'a> {
 }
 
 /// Returns what the state says of a dead letter then.
-pub(super) fn entry<'e>(
-    author: Author<'e>,
-    (headers, letter): (&[Header<'_>], &Letter<'e>),
-    fate: Fate<'e>,
-    hash: &'e str,
-) -> Entry<'e> {
+pub(super) fn entry<'e>(author: Author<'e>, letter: &Letter<'e>, fate: Fate<'e>, hash: &'e str) -> Entry<'e> {
     let Author { topic, run, time } = author;
-    let attempt = dead_letter::attempt(headers).unwrap_or(1);
+    let attempt = letter.attempt.unwrap_or(1);
     Entry { topic, fate, time, run, attempt, source: source(letter), hash }
 }

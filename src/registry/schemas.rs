@@ -218,6 +218,11 @@ impl Schemas {
         Arc::clone(&self.state)
     }
 
+    /// Asks the registry, whatever the last questions have come to; tells whether it answers.
+    pub(crate) async fn is_there(&self) -> bool {
+        self.pace.look(&self.client).await
+    }
+
     /// Waits until the registry answers again after an outage.
     pub async fn back(&self) {
         self.pace.back().await;

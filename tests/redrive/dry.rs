@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::common::client::Content;
-use super::shop::{Shop, header};
+use super::shop::{Shop, header, replace};
 
 #[test]
 fn a_dry_run_judges_by_the_schemas_of_today_and_changes_nothing() {
@@ -70,9 +70,4 @@ fn a_dry_run_judges_by_the_schemas_of_today_and_changes_nothing() {
     assert!(told.contains(" name\n") && told.contains("this was a dry run, and --run does it"), "{told}");
     assert_eq!(shop.ends(), before, "nothing was written");
     assert_eq!(shop.scene.kafka.partitions(&format!("{}.state", shop.letters)), None, "no topic was made");
-}
-
-fn replace(content: &mut Content, name: &str, value: &str) {
-    let found = content.headers.iter_mut().find(|(found, _)| found == name).unwrap();
-    found.1 = Some(value.as_bytes().to_vec());
 }

@@ -111,7 +111,12 @@ impl Shop {
 
     /// Writes records to the dead-letter topic.
     pub(crate) fn write(&self, letters: &[(i32, Content)]) {
-        self.writer.write(&self.letters, letters.iter().map(|(partition, content)| (*partition, content)), || {});
+        self.write_to(&self.letters, letters);
+    }
+
+    /// Writes records to a topic.
+    pub(crate) fn write_to(&self, topic: &str, records: &[(i32, Content)]) {
+        self.writer.write(topic, records.iter().map(|(partition, content)| (*partition, content)), || {});
     }
 
     /// Returns an order as a dead letter of this gate.
@@ -218,6 +223,12 @@ impl Shop {
 /// Returns a header of text.
 pub(crate) fn header(name: &str, value: &str) -> OwnedHeader {
     (name.to_owned(), Some(value.as_bytes().to_vec()))
+}
+
+/// Gives a header another value.
+pub(crate) fn replace(content: &mut Content, name: &str, value: &str) {
+    let found = content.headers.iter_mut().find(|(found, _)| found == name).unwrap();
+    found.1 = Some(value.as_bytes().to_vec());
 }
 
 fn borrowed((name, value): &OwnedHeader) -> Header<'_> {

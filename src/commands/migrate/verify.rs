@@ -56,10 +56,11 @@ fn tell(report: &Report, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     }
     let all: u64 = report.counts.values().sum();
     let word = if report.is_same() { Paint::new().green("the same") } else { Paint::new().red("different") };
-    let Report { compared, converted, dead_letters, resolved, target, lost, left_out, untimed, .. } = report;
+    let Report { compared, converted, dead_letters, redriven, resolved, target, lost, left_out, untimed, .. } = report;
+    let again = if *redriven > 0 { format!(", {redriven} redriven since") } else { String::new() };
     let anew = if *converted + *dead_letters > 0 {
         format!(
-            "; {converted} converted anew ({resolved} with other bytes and the same value), {dead_letters} dead letters"
+            "; {converted} converted anew ({resolved} with other bytes and the same value), {dead_letters} dead letters{again}"
         )
     } else {
         String::new()

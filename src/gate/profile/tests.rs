@@ -125,3 +125,21 @@ fn a_profile_named_twice_is_written_once_in_our_order() {
     let once = letter.headers(&[], &[Profile::Connect, Profile::Spring]);
     assert_eq!(letter.headers(&[], &[Profile::Spring, Profile::Connect, Profile::Spring]), once);
 }
+
+#[test]
+fn a_set_is_ours_when_its_class_is() {
+    for profile in [Profile::Connect, Profile::Streams, Profile::Spring] {
+        for part in [Part::Key, Part::Value] {
+            let letter = letter(part, ReasonCode::TrailingBytes);
+            let written = letter.headers(&[], &[profile]);
+            let written: Vec<_> =
+                written.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+            for other in Profile::ALL {
+                assert_eq!(other.is_ours(&written), other == profile, "{other:?} in that of {profile:?}");
+            }
+        }
+    }
+    let theirs = [("kafka_dlt-exception-fqcn", "org.Boom"), ("__connect.errors.topic", "sluice.orders")];
+    let theirs = theirs.map(|(name, value)| Header { name, value: Some(value.as_bytes()) });
+    assert!(!Profile::ALL.iter().any(|profile| profile.is_ours(&theirs)));
+}

@@ -10,6 +10,7 @@ use super::super::offsets::{Map, Offsets, Spot};
 use super::super::state::Job;
 use super::held::{Held, Seen};
 use super::letters::{self, Letter, Letters};
+use super::redriven::Redriven;
 use super::values::Values;
 use super::{Kind, Report, hash};
 use crate::gate::rewrite::Rewrite;
@@ -33,6 +34,7 @@ pub(super) struct Comparison<'j> {
     /// The map, read from the target's side.
     pub(super) back: Map,
     pub(super) letters: Letters,
+    redriven: Redriven,
     sample: u32,
     /// The target's records that no record of the source was compared with yet.
     seen: Held,
@@ -44,13 +46,14 @@ pub(super) struct Comparison<'j> {
 }
 
 impl<'j> Comparison<'j> {
-    pub(super) fn new(job: &'j Job, nexts: &'j Offsets, sample: u32) -> Self {
+    pub(super) fn new(job: &'j Job, nexts: &'j Offsets, redriven: Redriven, sample: u32) -> Self {
         Self {
             job,
             nexts,
             map: Map::default(),
             back: Map::default(),
             letters: Letters::default(),
+            redriven,
             sample,
             seen: Held::default(),
             last: HashMap::new(),
@@ -66,13 +69,14 @@ impl<'j> Comparison<'j> {
 
     pub(super) fn see(&mut self, message: &BorrowedMessage<'_>) {
         self.report.target += 1;
+        let headers = consume::headers(message);
+        self.redriven.see(message, &headers);
         if !self.is_left_out(message) {
             self.report.untimed += u64::from(matches!(message.timestamp(), Timestamp::LogAppendTime(_)));
             let time = match message.timestamp() {
                 Timestamp::LogAppendTime(_) => None,
                 time @ (Timestamp::CreateTime(_) | Timestamp::NotAvailable) => Some(time.to_millis().unwrap_or(-1)),
             };
-            let headers = consume::headers(message);
             let headers = headers.iter().map(|header| (header.name, header.value));
             let content = hash(message.key(), message.payload(), headers);
             self.seen.insert((message.partition(), message.offset()), Seen { content, time });
@@ -119,7 +123,7 @@ impl<'j> Comparison<'j> {
             let content = self.letters.content(message, &consume::headers(message));
             let differs = match copy {
                 Some(_) => Some(Kind::Twice),
-                None if !letter.depends => Some(Kind::Reason),
+                None if !letter.depends && !self.redriven.has(source) => Some(Kind::Reason),
                 None if letter.content != content => Some(Kind::Letter),
                 None => None,
             };
@@ -131,7 +135,13 @@ impl<'j> Comparison<'j> {
                 return;
             }
         }
-        let Some(target) = copy else { return self.report.differ(Kind::Missing, Some(source), None) };
+        let Some(target) = copy else {
+            // Its dead letter is gone, and what became of it is told for longer.
+            if !self.redriven.has(source) {
+                self.report.differ(Kind::Missing, Some(source), None);
+            }
+            return;
+        };
         let both = (Some(source), Some(target));
         let Some(seen) = self.seen.take(target) else { return self.report.differ(Kind::Gone, both.0, both.1) };
         let (came, part) = (consume::headers(message), |part| rewrite.and_then(|rewrite| rewrite.part(part)));
@@ -212,11 +222,18 @@ impl<'j> Comparison<'j> {
     /// # Errors
     /// Files could not be written or read, and nothing was compared.
     pub(super) fn end(self) -> std::io::Result<Report> {
-        let Self { mut seen, back, map, nexts, mut report, .. } = self;
+        let Self { mut seen, back, map, nexts, mut report, mut redriven, .. } = self;
+        let source_of = |target| back.target(target).filter(|source| map.target(*source) == Some(target));
+        for target in redriven.candidates().into_iter().filter(|target| source_of(*target).is_none()) {
+            if redriven.take(target).is_some() {
+                report.redriven += 1;
+                seen.take(target);
+            }
+        }
+        redriven.rest().into_iter().for_each(|source| report.differ(Kind::Gone, Some(source), None));
         seen.each(|target| {
             // What a piece of the map claims that another one overrules is no copy.
-            let source = back.target(target).filter(|source| map.target(*source) == Some(target));
-            match source {
+            match source_of(target) {
                 None => report.differ(Kind::Foreign, None, Some(target)),
                 Some(source) if nexts.get(&source.0).is_none_or(|next| source.1 >= *next) => {}
                 Some(_) => report.lost += 1,

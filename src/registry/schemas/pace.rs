@@ -99,6 +99,17 @@ impl Pace {
         }
     }
 
+    /// Asks at once, though nobody may be let through; an answer ends that. Tells whether there was one.
+    pub(super) async fn look(&self, client: &Client) -> bool {
+        let outcome = client.ping().await;
+        self.calls.count(&outcome);
+        let is_there = outcome.is_ok();
+        if is_there {
+            self.answered();
+        }
+        is_there
+    }
+
     /// Waits until the registry answers again after an outage.
     pub(super) async fn back(&self) {
         self.back.notified().await;
