@@ -36,6 +36,9 @@ pub struct DeadLettersRedrive {
     /// Which dead letters.
     #[command(flatten)]
     pub filters: Filters,
+    /// Of which this holds, in CEL: 'reason.startsWith("invalid") && value.id > 100'
+    #[arg(long = "filter", value_name = "EXPR", value_parser = condition)]
+    pub condition: Option<Arc<Condition>>,
     /// Judge all by this gate or converter, and not by the one that each names; those of other tools name none
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,

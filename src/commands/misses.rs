@@ -19,6 +19,11 @@ pub(super) fn tell_news(sieve: Option<&mut Sieve>) {
     say(NOT_TAKEN, &sieve.misses().news());
 }
 
+/// Says these lines on records that were not taken.
+pub(super) fn not_taken(lines: &[String]) {
+    say(NOT_TAKEN, lines);
+}
+
 fn say(begin: &str, lines: &[String]) {
     for line in lines {
         // Nobody is left to be told when that fails.

@@ -108,6 +108,12 @@ impl Condition {
         })
     }
 
+    /// Returns the expression as it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Tells whether the expression names this part, so that it has to be decoded.
     #[must_use]
     pub fn needs(&self, part: Part) -> bool {

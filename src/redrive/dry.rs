@@ -48,6 +48,7 @@ pub fn run(config: &Config, order: &Order, runtime: &Handle, progress: &dyn Fn(u
         }
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
+    report.misses = judge.misses();
     Ok(report)
 }
 
@@ -63,6 +64,7 @@ fn take(
     let sorted = loop {
         match sort((message, &headers, &letter), order, judge, ledger) {
             Sorted::Lacks(needs) => ask(judge, &needs)?,
+            Sorted::Unanswered(error) => return Err(Error::Registry(error)),
             sorted @ (Sorted::NotMeant | Sorted::Passes(_) | Sorted::Fails(_) | Sorted::Over(_)) => break sorted,
         }
     };

@@ -28,6 +28,9 @@ pub enum Error {
     /// The registry does not answer, or lacks what the configuration names.
     #[error("the registry has no answer: {0}")]
     Schemas(#[from] schemas::Error),
+    /// The registry does not answer what a condition has to know.
+    #[error("the registry has no answer: {0}")]
+    Registry(#[source] client::Error),
     /// The registry's settings.
     #[error(transparent)]
     Client(#[from] client::Error),
@@ -54,7 +57,7 @@ impl Error {
             Self::Letters(error) => error.is_usage(),
             Self::Job(error) => error.is_usage(),
             Self::Client(_) | Self::NoGate { .. } => true,
-            Self::Taken { .. } | Self::Kafka(_) => false,
+            Self::Registry(_) | Self::Taken { .. } | Self::Kafka(_) => false,
         }
     }
 

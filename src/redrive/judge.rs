@@ -5,6 +5,7 @@
 //! registry cannot give lets them be passed over: they stay where they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rdkafka::Message as _;
@@ -22,12 +23,14 @@ use crate::gate::dead_letter;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Finding, Needs, Verdict};
 use crate::kafka::ffi::Headers;
+use crate::pipeline::consume::view;
 use crate::pipeline::slow::clock;
 use crate::record::{Header, Offset, Part, Partition, Position, Record, Value};
-use crate::registry::client::Client;
+use crate::registry::client::{self, Client};
 use crate::registry::schemas::{self, Schemas};
 use crate::schema::SchemaId;
 use crate::schema::table::{Need, Source};
+use crate::tail::{Patience, Sieve};
 use crate::wire;
 
 /// What became of the question.
@@ -50,6 +53,8 @@ pub(super) enum Judged {
 
 /// Judges the dead letters of one topic.
 pub(super) struct Judge {
+    /// What must hold of a dead letter that is judged.
+    sieve: Option<Sieve>,
     rules: RuleBook,
     lookup: Lookup,
     max_attempts: u32,
@@ -74,7 +79,9 @@ impl Judge {
         let _context = runtime.enter();
         let refresh = config.registry.refresh;
         let schemas = Schemas::new(Client::new(&config.registry)?, refresh, None);
+        let sieve = |condition| Sieve::new(Arc::clone(condition), (&config.registry, Patience::Ends), runtime);
         Ok(Self {
+            sieve: order.condition.as_ref().map(sieve).transpose()?,
             rules: RuleBook::new(config, order, topics)?,
             lookup: Lookup::new(schemas, refresh, runtime),
             max_attempts: order.max_attempts,
@@ -83,6 +90,24 @@ impl Judge {
             rewrite: Rewrite::timed(clock),
             at: None,
         })
+    }
+
+    /// Tells whether the condition holds of a dead letter.
+    ///
+    /// # Errors
+    /// The registry does not answer.
+    pub(super) fn takes(
+        &mut self,
+        message: &BorrowedMessage<'_>,
+        headers: &[Header<'_>],
+        letter: &Letter<'_>,
+    ) -> Result<bool, client::Error> {
+        self.sieve.as_mut().map_or(Ok(true), |sieve| sieve.takes(&view(message, headers), Some(letter)))
+    }
+
+    /// Returns of how many dead letters nobody could say whether the condition holds, by why.
+    pub(super) fn misses(&mut self) -> Vec<String> {
+        self.sieve.as_mut().map(|sieve| sieve.misses().lines()).unwrap_or_default()
     }
 
     /// Judges the record of a dead letter.

@@ -26,7 +26,10 @@ mod sort;
 
 pub use self::error::Error;
 
+use std::sync::Arc;
+
 use crate::dead_letters::Filter;
+use crate::filter::Condition;
 use crate::schema::SchemaId;
 
 /// What the brokers know the reader by, behind the application.
@@ -39,6 +42,8 @@ pub struct Order {
     pub topic: String,
     /// Which dead letters of it.
     pub filter: Filter,
+    /// What must hold of them besides.
+    pub condition: Option<Arc<Condition>>,
     /// Whose rules count for all; none: those of the gate that each names.
     pub by: Option<String>,
     /// Where records go that pass.

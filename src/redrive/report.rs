@@ -18,6 +18,8 @@ const FAULTS: usize = 1_000;
 /// Why a dead letter is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
+    /// The condition does not hold of it.
+    Filter,
     /// It was redriven before.
     Redriven,
     /// Its record was redriven, or is, by another dead letter.
@@ -51,6 +53,7 @@ impl Why {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Filter => "filter",
             Self::Redriven => "redriven",
             Self::SameRecord => "same_record",
             Self::Attempts => "attempts",
@@ -71,6 +74,7 @@ impl Why {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
+            Self::Filter => "not chosen by --filter",
             Self::Redriven => "redriven before",
             Self::SameRecord => "the same record as another dead letter that passes or has passed",
             Self::Attempts => "more attempts than --max-attempts",
@@ -141,13 +145,15 @@ pub struct Report {
     pub others: u64,
     /// Those that are passed over.
     pub over: BTreeMap<Why, u64>,
+    /// Of how many nobody could say whether the condition holds, by why.
+    pub misses: Vec<String>,
 }
 
 impl Report {
     /// Counts a dead letter by what is to be done with it.
     pub(super) fn count(&mut self, sorted: &Sorted, at: (Partition, Offset)) {
         match sorted {
-            Sorted::NotMeant | Sorted::Lacks(_) => return,
+            Sorted::NotMeant | Sorted::Lacks(_) | Sorted::Unanswered(_) => return,
             Sorted::Passes(passes) => self.pass(&passes.topic),
             Sorted::Fails(finding) => self.fail(finding, at),
             Sorted::Over(why) => *self.over.entry(*why).or_default() += 1,

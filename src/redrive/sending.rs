@@ -27,11 +27,15 @@ use crate::kafka::reading::Met;
 use crate::pipeline::failpoint::{self, Point};
 use crate::pipeline::letter;
 use crate::record::{Header, Offset, Partition};
+use crate::registry::client;
 use crate::registry::schemas::{self, Backoff};
 use crate::transactions::{Pace, Spot, Trouble, Writer};
 
 /// Records after which a transaction ends however young it is.
 const MOST_STAGED: usize = 20_000;
+
+/// Pause before a registry is asked again that did not answer what a condition has to know.
+const REGISTRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// What an attempt does.
 pub(super) struct Sending<'r> {
@@ -144,6 +148,8 @@ impl<'r> Sending<'r> {
             match sort((message, &headers, &letter), &self.run.order, &mut self.judge, &self.ledger) {
                 Sorted::Lacks(needs) if !self.fetch(&needs)? => return Ok(false),
                 Sorted::Lacks(_) => {}
+                Sorted::Unanswered(error) if !self.wait_for_registry(&error)? => return Ok(false),
+                Sorted::Unanswered(_) => {}
                 sorted @ (Sorted::NotMeant | Sorted::Passes(_) | Sorted::Fails(_) | Sorted::Over(_)) => break sorted,
             }
         };
@@ -156,7 +162,7 @@ impl<'r> Sending<'r> {
             Sorted::Passes(_) if !self.wait_for_pace()? => return Ok(false),
             Sorted::Passes(passes) => self.send(at, passes)?,
             Sorted::Fails(finding) => self.keep(at, finding)?,
-            Sorted::NotMeant | Sorted::Over(_) | Sorted::Lacks(_) => {}
+            Sorted::NotMeant | Sorted::Over(_) | Sorted::Lacks(_) | Sorted::Unanswered(_) => {}
         }
         let doubtful = self.run.doubtful.borrow();
         match (&sorted, doubtful.get(&spot)) {
@@ -186,6 +192,14 @@ impl<'r> Sending<'r> {
                 return Ok(false);
             }
         }
+    }
+
+    /// Waits for a registry that did not answer; tells whether that was over before it was asked to stop.
+    #[cold]
+    fn wait_for_registry(&mut self, error: &client::Error) -> Result<bool, Stopped> {
+        self.commit_open()?;
+        tracing::warn!(%error, "the redrive waits for the registry");
+        Ok(!self.run.wait(REGISTRY_PAUSE))
     }
 
     /// Waits until the rate allows the next record; tells whether that was before it was asked to stop.
@@ -322,6 +336,7 @@ impl<'r> Sending<'r> {
         let run = self.run;
         run.pass(&self.nexts);
         run.refused.borrow_mut().forget(&self.nexts);
+        self.report.misses = self.judge.misses();
         run.report.borrow_mut().clone_from(&self.report);
         run.doubtful
             .borrow_mut()

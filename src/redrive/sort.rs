@@ -12,6 +12,7 @@ use crate::dead_letters::{Ledger, Letter, State};
 use crate::gate::rewrite;
 use crate::gate::verdict::{Finding, Needs};
 use crate::record::{Header, Offset, Partition, Position};
+use crate::registry::client;
 
 /// What is to be done with a dead letter.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) enum Sorted {
     Over(Why),
     /// These schemas are to be asked for first.
     Lacks(Needs),
+    /// The registry does not answer what the condition has to know.
+    Unanswered(client::Error),
 }
 
 /// Where a record goes that passes.
@@ -51,6 +54,15 @@ pub(super) fn sort(
     }
     if ledger.state(message.partition(), message.offset()) == State::Redriven {
         return Sorted::Over(Why::Redriven);
+    }
+    match judge.takes(message, headers, letter) {
+        Ok(true) => {}
+        Ok(false) => return Sorted::Over(Why::Filter),
+        Err(error) if judge.is_registry_there() => {
+            tracing::warn!(%error, "a dead letter is passed over");
+            return Sorted::Over(Why::Registry);
+        }
+        Err(error) => return Sorted::Unanswered(error),
     }
     match judge.judge(message, headers, letter) {
         Judged::Lacks(needs) => Sorted::Lacks(needs),

@@ -114,6 +114,9 @@ fn each_goes_where_the_rules_of_whoever_refused_it_send_it() {
     letters.extend([bare, spring, profiled]);
     shop.write(&letters.into_iter().map(|letter| (0, letter)).collect::<Vec<_>>());
 
+    let report = rules.redrive(&["--filter", "gate == 'up' && value.id < 3"]);
+    assert_eq!((&report["passed"], &report["over"]), (&json!(3), &json!({ "filter": 36 })), "{report:#}");
+
     let report = rules.redrive(&["--run"]);
     let to = json!({
         (rules.topic("v2")): 12, (rules.topic("wide")): 12, (rules.topic("small")): 8, (shop.orders.clone()): 3,
@@ -157,10 +160,17 @@ fn each_goes_where_the_rules_of_whoever_refused_it_send_it() {
     // Those of other tools go to their source, and how often is counted for them.
     let foreign = [None, Some("4"), Some("5")].map(|attempt| (1, connect(&rules, &shop.order(20), attempt)));
     shop.write(&foreign);
-    let report = rules.redrive(&["--run", "--to", "source", "--by", "orders", "--source", &shop.raw]);
-    let over = json!({ "redriven": 3, "attempts": 1, "same_record": 1 });
+    let mut elsewhere = connect(&rules, &shop.order(20), None);
+    replace(&mut elsewhere, "__connect.errors.offset", "901");
+    shop.write(&[(1, elsewhere)]);
+    let chosen = ["--source", &shop.raw, "--filter", "source.offset == 900"];
+    let report = rules.redrive(&[&["--run", "--to", "source", "--by", "orders"][..], &chosen].concat());
+    let over = json!({ "filter": 1, "redriven": 3, "attempts": 1, "same_record": 1 });
     assert_eq!((&report["to"], &report["over"]), (&json!({ &shop.raw: 1 }), &over), "{report:#}");
     let sent = shop.read(&shop.raw);
     assert_eq!((sent[0].partition, names(&sent[0].content)), (1, own.to_vec()));
     assert_eq!(sent[0].content.headers[2], header("sluice.attempt", "1"));
+    let state = shop.state();
+    let audit = &state[&format!("run/{}", report["run"].as_str().unwrap())];
+    assert_eq!(audit["filters"], json!({ "source": [shop.raw], "filter": ["source.offset == 900"] }), "{audit:#}");
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use self::report::Told;
+use super::super::misses;
 use super::super::progress::Progress;
 use super::super::remote::{print, print_json};
 use super::super::run::Signals;
@@ -61,16 +62,25 @@ fn order(asked: &DeadLettersRedrive) -> Order {
         cli::To::Validated => To::Validated,
         cli::To::Source => To::Source,
     };
-    let DeadLettersRedrive { topic, filters, by, writer_schema, max_attempts, rate, .. } = asked;
-    let (topic, by, writer_schema) = (topic.clone(), by.clone(), writer_schema.map(SchemaId));
-    Order { topic, filter: filters.filter(), by, writer_schema, to, max_attempts: *max_attempts, rate: *rate }
+    Order {
+        topic: asked.topic.clone(),
+        filter: asked.filters.filter(),
+        condition: asked.condition.clone(),
+        by: asked.by.clone(),
+        writer_schema: asked.writer_schema.map(SchemaId),
+        to,
+        max_attempts: asked.max_attempts,
+        rate: asked.rate,
+    }
 }
 
 fn tell(told: &Told<'_>, output: Output, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     match output {
         Output::Text => print(out, &told.text()),
         Output::Json => print_json(out, &told.document()),
-    }
+    }?;
+    misses::not_taken(&told.report.misses);
+    Ok(())
 }
 
 fn judge(config: &Config, order: &Order) -> Result<crate::redrive::report::Report, Failure> {
@@ -96,7 +106,9 @@ async fn send(
     let (stop, gauge) = (Stop::default(), Arc::new(Gauge::default()));
     let work = {
         let (config, order, stop, gauge) = (config.clone(), order.clone(), stop.clone(), Arc::clone(&gauge));
-        let (audit, runtime) = (Audit::new(&order, asked.filters.given()), Handle::current());
+        let mut given = asked.filters.given();
+        given.extend(order.condition.iter().map(|condition| ("filter".to_owned(), vec![condition.text().to_owned()])));
+        let (audit, runtime) = (Audit::new(&order, given), Handle::current());
         move || Run::new(&config, order, audit, stop)?.run(&runtime, &gauge)
     };
     let mut work = std::pin::pin!(tokio::task::spawn_blocking(work));

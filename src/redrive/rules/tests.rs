@@ -36,6 +36,7 @@ fn book(to: To, by: Option<&str>, topics: &[(&str, i32)]) -> Result<RuleBook, Er
     let order = Order {
         topic: "dlq".to_owned(),
         filter: Filter::default(),
+        condition: None,
         by: by.map(str::to_owned),
         to,
         max_attempts: 5,
