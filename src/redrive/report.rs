@@ -32,7 +32,7 @@ pub enum Why {
     NoSource,
     /// It names no gate or converter of the configuration.
     NoGate,
-    /// The job that it names has another cluster or registry as its target.
+    /// The job that it names writes to another cluster, or with another registry's IDs.
     Job,
     /// The gate does not read the topic that it came from.
     NotRead,
@@ -82,7 +82,7 @@ impl Why {
             Self::NoSource => "no header says where it came from",
             Self::NoGate => "it names no gate or converter of the configuration (--by NAME gives one)",
             Self::Job => {
-                "its job has its target on another cluster or in another registry, where redrives do not write: configure a converter that does as the job there, and give it by --by"
+                "its job writes to another cluster, or with another registry's IDs (then --to source lets the job take it again; see docs/dead-letters.md)"
             }
             Self::NotRead => "its gate does not read the topic that it came from",
             Self::NoPrefix => "its value names no schema in front of it, for which --writer-schema could stand",

@@ -1,5 +1,7 @@
 //! Dead letters of several gates in one topic: each by the rules of whoever has refused it, and where these send it.
 
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 use sluice::kafka::murmur2;
 
@@ -11,6 +13,9 @@ use super::shop::{ORDER, Order, PARTITIONS, Shop, header, replace};
 
 /// What the small topic takes.
 const SMALL: usize = 3_000;
+
+/// What a large name has.
+const LARGE: i32 = 20_000;
 
 /// Partitions of the topic over which keys are spread.
 const WIDE: i32 = 7;
@@ -94,8 +99,10 @@ fn each_goes_where_the_rules_of_whoever_refused_it_send_it() {
     let orders = shop.orders(12);
     let large = |number: i64| {
         let mut order = shop.order(number);
-        let name = vec![b'x'; SMALL];
-        order.content.value = Some(by_id(shop.schema, &[zigzag(number), zigzag(SMALL as i64), name].concat()));
+        // By chance, so that it does not become small in a compressed batch.
+        let mut random = StdRng::seed_from_u64(7);
+        let name: Vec<u8> = (0..LARGE).map(|_| random.random_range(b'a'..=b'z')).collect();
+        order.content.value = Some(by_id(shop.schema, &[zigzag(number), zigzag(LARGE.into()), name].concat()));
         order
     };
     let mut letters: Vec<Content> = orders.iter().map(|order| rules.letter(order, "up")).collect();

@@ -75,7 +75,7 @@ fn rules_are_those_of_the_gate_that_is_named_or_of_the_only_one_that_can_have_wr
     ] {
         assert_eq!(found(&mut book, gate, topic), expected.map(str::to_owned), "{gate:?} {topic}");
     }
-    assert_eq!(book.rules.len(), 5, "each is made once");
+    assert_eq!(book.rules.len(), 4, "each is made once");
     let foreign = [Header { name: "__connect.errors.topic", value: Some(b"orders.raw") }];
     assert_eq!(book.find(&Letter::read(&foreign), "orders.raw").unwrap_err(), Why::NoGate);
     assert!(!book.is_cut());
