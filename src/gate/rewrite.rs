@@ -25,8 +25,7 @@ use crate::wire::{self, Framed};
 
 const FROM: &str = "sluice.converted.from";
 const TO: &str = "sluice.converted.to";
-/// The hash of key and value as they were.
-pub const HASH: &str = "sluice.converted.hash";
+const HASH: &str = "sluice.converted.hash";
 
 /// The names of all headers of a converted record.
 pub const HEADERS: [&str; 3] = [FROM, TO, HASH];

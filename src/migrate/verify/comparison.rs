@@ -119,11 +119,15 @@ impl<'j> Comparison<'j> {
         let rewrite = rewrite.filter(|rewrite| rewrite.is_active());
         self.report.converted += u64::from(rewrite.is_some_and(|rewrite| rewrite.pair().is_some()));
         let (copy, letter) = (self.map.target(source), self.letters.take(source));
+        let (came, part) = (consume::headers(message), |part| rewrite.and_then(|rewrite| rewrite.part(part)));
+        let key = part(Part::Key).or(message.key());
+        let value = part(Part::Value).or(message.payload());
+        let is_redriven = self.redriven.expect(source, key, value);
         if let Some(letter) = letter {
-            let content = self.letters.content(message, &consume::headers(message));
+            let content = self.letters.content(message, &came);
             let differs = match copy {
                 Some(_) => Some(Kind::Twice),
-                None if !letter.depends && !self.redriven.has(source) => Some(Kind::Reason),
+                None if !letter.depends && !is_redriven => Some(Kind::Reason),
                 None if letter.content != content => Some(Kind::Letter),
                 None => None,
             };
@@ -137,17 +141,14 @@ impl<'j> Comparison<'j> {
         }
         let Some(target) = copy else {
             // Its dead letter is gone, and what became of it is told for longer.
-            if !self.redriven.has(source) {
+            if !is_redriven {
                 self.report.differ(Kind::Missing, Some(source), None);
             }
             return;
         };
         let both = (Some(source), Some(target));
         let Some(seen) = self.seen.take(target) else { return self.report.differ(Kind::Gone, both.0, both.1) };
-        let (came, part) = (consume::headers(message), |part| rewrite.and_then(|rewrite| rewrite.part(part)));
         let headers = leaving(&came, rewrite);
-        let key = part(Part::Key).or(message.key());
-        let value = part(Part::Value).or(message.payload());
         let is_same = seen.content == hash(key, value, headers.iter().map(|header| (header.name, header.value)));
         if seen.time.is_some_and(|time| time != message.timestamp().to_millis().unwrap_or(-1)) {
             self.report.differ(Kind::Content, both.0, both.1);
@@ -186,6 +187,7 @@ impl<'j> Comparison<'j> {
             self.report.differ(kind, Some(source), Some(at));
             return;
         }
+        self.redriven.expect_any(source);
         let content = self.letters.content(message, &consume::headers(message));
         match self.letters.take(source) {
             None if self.letters.has_lost => self.report.lost += 1,
@@ -225,7 +227,7 @@ impl<'j> Comparison<'j> {
         let Self { mut seen, back, map, nexts, mut report, mut redriven, .. } = self;
         let source_of = |target| back.target(target).filter(|source| map.target(*source) == Some(target));
         for target in redriven.candidates().into_iter().filter(|target| source_of(*target).is_none()) {
-            if redriven.take(target).is_some() {
+            if redriven.take(target) {
                 report.redriven += 1;
                 seen.take(target);
             }

@@ -1,9 +1,9 @@
 //! Dead letters of a job that were redriven since, as `verify` finds them: their records stand in the target and are nobody's copy.
 //!
-//! What the redrives have written of them is taken as a claim: each such record must be there, in the partition that is named, and be
-//! made from a record of that key and value.
+//! What the redrives have written of them is taken as a claim: each such record must be there, in the partition that is named, and hold
+//! what the job's conversion makes of it today; where that still refuses it, a redrive had another mapping, and any record is taken.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 
@@ -15,21 +15,22 @@ use super::super::scan;
 use super::super::state::Job;
 use crate::dead_letters::state::{Entry, Fate, Key, topic_of};
 use crate::gate::dead_letter::ATTEMPT;
-use crate::gate::rewrite::{self, HASH};
+use crate::gate::rewrite;
 use crate::record::Header;
-
-/// A record that was sent, by its partition in the target and the hash of its key and value as they were.
-type Sent = (i32, String);
 
 /// What was redriven to the target of a job.
 #[derive(Debug, Default)]
 pub(super) struct Redriven {
-    /// The records of the source whose dead letters these were.
-    sources: HashSet<Spot>,
-    /// The records of the source by what was sent of them.
-    sent: HashMap<Sent, Vec<Spot>>,
-    /// Records of the target that may be these, by what they were made from.
-    met: BTreeMap<Spot, [String; 2]>,
+    /// The records of the source whose dead letters these were, with their partitions in the target; those that were not met yet.
+    sources: HashMap<Spot, i32>,
+    /// The same, met in the source, by partition and the hash of key and value as they must be.
+    expected: HashMap<(i32, String), Vec<Spot>>,
+    /// The same, without anything that they must be.
+    any: HashMap<i32, Vec<Spot>>,
+    /// How many the source has lost since, or were not compared, by partition.
+    unmet: HashMap<i32, u64>,
+    /// Records of the target that may be these, with their hashes.
+    met: BTreeMap<Spot, String>,
 }
 
 impl Redriven {
@@ -52,41 +53,55 @@ impl Redriven {
         let (Some(Key::Letter { .. }), Ok(entry)) = (Key::read(key), Entry::decode(value)) else { return };
         let (Some(source), Fate::Redriven { topic, partition }) = (entry.source, &entry.fate) else { return };
         let spot = (source.partition.0, source.offset.0);
-        if source.topic == job.source && *topic == job.to && self.sources.insert(spot) {
-            self.sent.entry((*partition, entry.hash.to_owned())).or_default().push(spot);
+        if source.topic == job.source && *topic == job.to {
+            self.sources.insert(spot, *partition);
         }
     }
 
     /// Takes in a record of the target: one that was redriven says how often it was a dead letter.
     pub(super) fn see(&mut self, message: &BorrowedMessage<'_>, headers: &[Header<'_>]) {
-        if !headers.iter().any(|header| header.name == ATTEMPT) {
-            return;
+        if !self.sources.is_empty() && headers.iter().any(|header| header.name == ATTEMPT) {
+            let hash = rewrite::hash(message.key(), message.payload());
+            self.met.insert((message.partition(), message.offset()), hash);
         }
-        let told = headers.iter().rev().find(|header| header.name == HASH).and_then(|header| header.value);
-        let told = String::from_utf8_lossy(told.unwrap_or_default()).into_owned();
-        let own = rewrite::hash(message.key(), message.payload());
-        self.met.insert((message.partition(), message.offset()), [told, own]);
     }
 
-    /// Tells whether the dead letter of a record was redriven.
-    pub(super) fn has(&self, source: Spot) -> bool {
-        self.sources.contains(&source)
+    /// Takes in what a record of the source must have become; tells whether its dead letter was redriven.
+    pub(super) fn expect(&mut self, source: Spot, key: Option<&[u8]>, value: Option<&[u8]>) -> bool {
+        let Some(partition) = self.sources.remove(&source) else { return false };
+        self.expected.entry((partition, rewrite::hash(key, value))).or_default().push(source);
+        true
     }
 
-    /// Returns the records of the target that may have been redriven.
-    pub(super) fn candidates(&self) -> Vec<Spot> {
+    /// The same of a record that the job refuses still.
+    pub(super) fn expect_any(&mut self, source: Spot) {
+        if let Some(partition) = self.sources.remove(&source) {
+            self.any.entry(partition).or_default().push(source);
+        }
+    }
+
+    /// Returns the records of the target that may have been redriven, once all of the source were met.
+    pub(super) fn candidates(&mut self) -> Vec<Spot> {
+        for partition in std::mem::take(&mut self.sources).into_values() {
+            *self.unmet.entry(partition).or_default() += 1;
+        }
         self.met.keys().copied().collect()
     }
 
-    /// Finds which record of the source one of the target was made from that is nobody's copy.
-    pub(super) fn take(&mut self, target: Spot) -> Option<Spot> {
-        let hashes = self.met.remove(&target)?;
-        hashes.into_iter().find_map(|hash| self.sent.get_mut(&(target.0, hash))?.pop())
+    /// Tells whether a record of the target that is nobody's copy was redriven.
+    pub(super) fn take(&mut self, target: Spot) -> bool {
+        let Some(hash) = self.met.remove(&target) else { return false };
+        let expected = self.expected.get_mut(&(target.0, hash)).and_then(Vec::pop);
+        if expected.or_else(|| self.any.get_mut(&target.0)?.pop()).is_some() {
+            return true;
+        }
+        let unmet = self.unmet.get_mut(&target.0).filter(|count| **count > 0);
+        unmet.map(|count| *count -= 1).is_some()
     }
 
     /// Returns the records of the source of which nothing was found in the target.
     pub(super) fn rest(self) -> Vec<Spot> {
-        let mut rest: Vec<_> = self.sent.into_values().flatten().collect();
+        let mut rest: Vec<_> = self.expected.into_values().chain(self.any.into_values()).flatten().collect();
         rest.sort_unstable();
         rest
     }
