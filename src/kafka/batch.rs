@@ -6,11 +6,37 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 
+use super::ffi::{Batch, Message, Queue, Unreadable};
 use super::memory::BATCH_BYTES;
 
 /// Records taken at once. Larger batches are no faster, and everything in a batch is taken again after an abort; smaller ones look at
 /// the clock too often.
 pub const BATCH_RECORDS: usize = 1_000;
+
+/// Records between two looks at how large they are: a batch may be beyond its bytes by so many.
+const STEP: usize = 64;
+
+/// Takes what is there, waiting for the first record at most `wait`; stops at what cannot be read, which is returned.
+pub fn fill<'c>(queue: &Queue<'c>, wait: Duration, batch: &mut Batch<'c>) -> Option<Unreadable> {
+    let size =
+        |message: Message<'_>| (message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len)) as u64;
+    let mut wait = if batch.is_empty() { wait } else { Duration::ZERO };
+    let mut bytes = 0;
+    while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+        let before = batch.len();
+        queue.take(batch, STEP.min(BATCH_RECORDS - before), wait);
+        if batch.len() == before {
+            break;
+        }
+        let unreadable = batch.take_error(before);
+        if unreadable.is_some() {
+            return unreadable;
+        }
+        bytes += batch.iter().skip(before).map(size).sum::<u64>();
+        wait = Duration::ZERO;
+    }
+    None
+}
 
 /// Takes what is there, waiting for the first record at most `wait`; stops at an error, which is returned. So is the end of a
 /// partition where the consumer is told of ends: it stands behind all records of the batch.

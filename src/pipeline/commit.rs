@@ -33,6 +33,9 @@ use crate::kafka::ffi::Producer;
 /// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
 pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
 
+/// How long a drain waits before it looks at what has failed.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
 /// Pause before a retriable call is made again.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -184,8 +187,11 @@ impl Open {
     /// Waits until the brokers have every record so far.
     pub(super) fn settle(self) -> Step<Self> {
         let began = Instant::now();
+        // Where every record is reported, each counts until its report is served.
+        let reports_all = self.producer().client().context().reports_all();
+        let pause = if reports_all { Duration::ZERO } else { DRAIN_STEP };
         loop {
-            let drained = self.sender.producer.client().flush(Duration::ZERO).is_ok();
+            let drained = self.sender.producer.flush(pause);
             if let Err(fault) = self.sender.poll() {
                 return Err(broken(self.sender, fault));
             }
@@ -198,7 +204,9 @@ impl Open {
                 let fault = Fault::Abort(format!("{left} records were not taken by the brokers in {took:.1?}"));
                 return Err(broken(self.sender, fault));
             }
-            thread::sleep(DRAIN_PAUSE);
+            if reports_all {
+                thread::sleep(DRAIN_PAUSE);
+            }
         }
     }
 

@@ -18,12 +18,11 @@ use rdkafka::bindings::rd_kafka_resp_err_t as NativeCode;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use crate::kafka::batch;
 use crate::kafka::clients;
-use crate::kafka::ffi::{self, Headers};
+use crate::kafka::ffi::{self, Batch, Headers, Message, Queue, Unreadable};
 use crate::kafka::statistics::Statistics;
 use crate::record::{Header, Offset, Partition, Position, Record, Value};
 use crate::telemetry::logging;
@@ -113,6 +112,11 @@ impl Context {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
+    /// Tells whether there are events not yet taken.
+    fn has_events(&self) -> bool {
+        !self.events.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Counts the rebalances not yet taken: the group waits for an answer to each.
     pub(super) fn rebalances(&self) -> usize {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,8 +192,13 @@ impl ConsumerContext for Context {
     }
 }
 
-/// Begins to read partitions that the group has given, from the offsets in the list.
-pub(super) fn take(consumer: &Consumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+/// Begins to read partitions that the group has given, from the offsets in the list, into the queue.
+pub(super) fn take<'c>(
+    consumer: &'c Consumer,
+    queue: &mut Queue<'c>,
+    partitions: &TopicPartitionList,
+) -> KafkaResult<()> {
+    partitions.elements().iter().for_each(|element| queue.lead(element.topic(), element.partition()));
     match consumer.rebalance_protocol() {
         RebalanceProtocol::Eager => consumer.assign(partitions),
         RebalanceProtocol::Cooperative | RebalanceProtocol::None => consumer.incremental_assign(partitions),
@@ -204,10 +213,30 @@ pub(super) fn let_go(consumer: &Consumer, partitions: &TopicPartitionList) -> Ka
     }
 }
 
-/// Takes what is there, waiting for the first record at most `wait`; stops at an event, which is noted in the context.
-pub(super) fn poll<'c>(consumer: &'c Consumer, wait: Duration, batch: &mut Vec<BorrowedMessage<'c>>) {
-    if let Some(error) = batch::take(consumer, wait, batch) {
-        note_error(consumer.context(), error);
+/// Takes what is there, waiting for the first record at most `wait`; what the consumer says besides goes first, and is noted in the
+/// context.
+pub(super) fn poll<'c>(consumer: &'c Consumer, queue: &Queue<'c>, wait: Duration, batch: &mut Batch<'c>) {
+    let context = consumer.context();
+    while let Some(said) = consumer.poll(Duration::ZERO) {
+        match said {
+            Err(error) => note_error(context, error),
+            // Of a partition that was not led to the queue, which is none of ours; should it be, it is read again.
+            Ok(_) => context.note_unreadable(),
+        }
+    }
+    if context.has_events() {
+        return;
+    }
+    while let Some(unreadable) = batch::fill(queue, wait, batch) {
+        let Unreadable { before, code, reason } = unreadable;
+        let error = KafkaError::MessageConsumption(code);
+        context.error(error.clone(), &reason);
+        note_error(context, error);
+        if context.has_events() {
+            // Every partition goes back to the record that it waits for: what came behind the error may have a gap before it.
+            batch.truncate(before);
+            return;
+        }
     }
 }
 
@@ -232,21 +261,22 @@ fn note_error(context: &Context, error: KafkaError) {
 }
 
 /// Returns the record as the gate sees it.
-pub(crate) fn view<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [Header<'m>]) -> Record<'m> {
+pub(crate) fn view<'m>(message: impl Into<Message<'m>>, headers: &'m [Header<'m>]) -> Record<'m> {
+    let message = message.into();
     Record {
         position: Position {
             topic: message.topic(),
             partition: Partition(message.partition()),
             offset: Offset(message.offset()),
         },
-        timestamp: message.timestamp().to_millis(),
+        timestamp: message.timestamp(),
         key: message.key(),
-        value: message.payload().map_or(Value::Tombstone, Value::Bytes),
+        value: message.value().map_or(Value::Tombstone, Value::Bytes),
         headers,
     }
 }
 
 /// Returns the headers of a message for [`view`].
-pub(crate) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
+pub(crate) fn headers<'m>(message: impl Into<Message<'m>>) -> Headers<'m> {
     ffi::headers(message)
 }

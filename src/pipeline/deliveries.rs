@@ -114,6 +114,11 @@ impl Context {
         }
     }
 
+    /// Tells whether every record is reported, and not only those that fail.
+    pub(super) fn reports_all(&self) -> bool {
+        self.places.is_some()
+    }
+
     /// Serves what the producer of this context has to tell.
     pub(super) fn serve(&self, client: &BaseProducer<Self>) {
         clients::serve(client, || self.served.load(Ordering::Relaxed));

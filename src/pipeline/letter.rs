@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::BorrowedMessage;
 
 use super::Fault;
 use super::deliveries::protocol_name;
@@ -22,6 +21,7 @@ use crate::gate::policy::Mode;
 use crate::gate::profile::Profile;
 use crate::gate::verdict::{Finding, Route};
 use crate::kafka::blame::is_size;
+use crate::kafka::ffi::Message;
 use crate::record::{Part, Record, Value};
 use crate::violation::{ReasonCode, Violation};
 
@@ -49,7 +49,7 @@ impl Loop<'_> {
     pub(super) fn stage_refused(
         &mut self,
         index: usize,
-        message: &BorrowedMessage<'_>,
+        message: Message<'_>,
         record: &Record<'_>,
         known: &Known,
     ) -> Result<(), Fault> {
@@ -74,7 +74,7 @@ impl Loop<'_> {
     pub(super) fn stage_letter(
         &mut self,
         origin: Origin,
-        message: &BorrowedMessage<'_>,
+        message: Message<'_>,
         record: &Record<'_>,
         finding: &Finding,
     ) -> Result<Staged, Fault> {

@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::Producer as _;
 
 use super::Fault;
@@ -23,7 +22,7 @@ use super::routes::Routes;
 use super::staged::{Origin, Staged};
 use crate::gate::verdict::Route;
 use crate::kafka::clients::REQUEST_TIMEOUT;
-use crate::kafka::ffi::Producer;
+use crate::kafka::ffi::{Message, Producer};
 use crate::kafka::statistics::Statistics;
 use crate::telemetry::events::RebuildCause;
 
@@ -173,7 +172,7 @@ impl Output {
         &mut self,
         origin: Origin,
         route: Route,
-        message: &BorrowedMessage<'_>,
+        message: Message<'_>,
         change: Change<'_>,
     ) -> Result<Staged, Fault> {
         if self.is_dry_run() {

@@ -5,7 +5,6 @@
 //! keeps a record. What becomes of it is told by [`super::deliveries`].
 
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::Fault;
 use super::deliveries::Context;
@@ -13,7 +12,7 @@ use super::routes::{SourceRoute, Target};
 use crate::gate::dead_letter::WrittenHeader;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::Route;
-use crate::kafka::ffi::{self, Outgoing, OwnedHeaders, TopicHandle};
+use crate::kafka::ffi::{self, Message, Outgoing, OwnedHeaders, TopicHandle};
 use crate::kafka::murmur2;
 use crate::record::Part;
 
@@ -111,7 +110,7 @@ impl<'c> Change<'c> {
     }
 
     /// Returns the headers that the record leaves with.
-    pub(crate) fn headers(self, message: &BorrowedMessage<'_>) -> Option<OwnedHeaders> {
+    pub(crate) fn headers<'m>(self, message: impl Into<Message<'m>>) -> Option<OwnedHeaders> {
         let is_cut = matches!(self, Self::Letter(Relabel { cut: Some(_), .. }));
         let mut headers = if is_cut { None } else { OwnedHeaders::copy_of(message) };
         match self {
@@ -132,24 +131,24 @@ impl<'c> Change<'c> {
         headers
     }
 
-    pub(crate) fn key<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
+    pub(crate) fn key<'m>(self, message: impl Into<Message<'m>>) -> Option<&'m [u8]>
     where
         'c: 'm,
     {
         match self {
-            Self::Rewrite(rewrite) => rewrite.part(Part::Key).or(message.key()),
-            Self::None | Self::Letter(_) => message.key(),
+            Self::Rewrite(rewrite) => rewrite.part(Part::Key).or(message.into().key()),
+            Self::None | Self::Letter(_) => message.into().key(),
         }
     }
 
-    pub(crate) fn value<'m>(self, message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]>
+    pub(crate) fn value<'m>(self, message: impl Into<Message<'m>>) -> Option<&'m [u8]>
     where
         'c: 'm,
     {
         match self {
-            Self::Rewrite(rewrite) => rewrite.part(Part::Value).or(message.payload()),
-            Self::Letter(relabel) => relabel.cut.unwrap_or(message.payload()),
-            Self::None => message.payload(),
+            Self::Rewrite(rewrite) => rewrite.part(Part::Value).or(message.into().value()),
+            Self::Letter(relabel) => relabel.cut.unwrap_or(message.into().value()),
+            Self::None => message.into().value(),
         }
     }
 }
@@ -158,7 +157,7 @@ impl<'c> Change<'c> {
 pub(super) fn stage(
     producer: &ffi::Producer<Context>,
     end: End,
-    message: &BorrowedMessage<'_>,
+    message: Message<'_>,
     change: Change<'_>,
     tag: usize,
 ) -> Result<(), Refused> {
@@ -168,7 +167,7 @@ pub(super) fn stage(
         partition: end.partition(key, message.partition()),
         key,
         value: change.value(message),
-        timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
+        timestamp: message.timestamp().unwrap_or(NO_TIMESTAMP),
         headers: change.headers(message),
         tag,
     };

@@ -19,6 +19,7 @@ use super::failpoint::{self, Point};
 use super::positions::Place;
 use super::run::Loop;
 use crate::kafka::clients::REQUEST_TIMEOUT;
+use crate::kafka::ffi::Batch;
 use crate::telemetry::HoldCause;
 use crate::telemetry::events::{
     PartitionReleased, PartitionsAssigned, PartitionsLost, PartitionsRevoked, TransactionAborted,
@@ -83,7 +84,7 @@ impl Loop<'_> {
             list.add_partition_offset(topic, partition.0, next)
                 .expect("an offset from the broker fits librdkafka's range");
         }
-        consume::take(self.consumer, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
+        consume::take(self.consumer, &mut self.queue, &list).map_err(|error| Fault::ConsumerLost(error.to_string()))?;
         let names: Vec<_> = partitions.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
         PartitionsAssigned { partitions: &names }.emit(&self.settings.probe);
         let mut unplaced = Vec::new();
@@ -211,9 +212,9 @@ impl Loop<'_> {
         let is_over = || self.settings.stop.is_asked() || self.consumer.context().rebalances() > before;
         while Instant::now() < until && !is_over() {
             self.settings.probe.beat(Instant::now());
-            let mut ignored = Vec::new();
+            let mut ignored = Batch::with_capacity(0);
             let left = until.saturating_duration_since(Instant::now());
-            consume::poll(self.consumer, left.min(Duration::from_millis(50)), &mut ignored);
+            consume::poll(self.consumer, &self.queue, left.min(Duration::from_millis(50)), &mut ignored);
         }
     }
 }

@@ -8,8 +8,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::BorrowedMessage;
-
 use super::assignment::Assignment;
 use super::breaker::Guard;
 use super::consume::{self, ConsumeEvent, Consumer};
@@ -31,6 +29,7 @@ use crate::gate::rewrite::Rewrite;
 use crate::gate::tally::{Counted, Tally};
 use crate::gate::verdict::{Decision, Finding, Route, Verdict};
 use crate::kafka::batch::BATCH_RECORDS;
+use crate::kafka::ffi::{Batch, Message, Queue};
 use crate::kafka::topics::Cluster;
 use crate::record::{Position, Record, Value};
 use crate::schema::table::SchemaTable;
@@ -51,6 +50,8 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Loop<'c> {
     pub(super) settings: &'c Settings,
     pub(super) consumer: &'c Consumer,
+    /// Where the records of its partitions come together.
+    pub(super) queue: Queue<'c>,
     pub(super) cluster: Cluster,
     pub(super) routes: Routes,
     pub(super) table: SchemaTable,
@@ -127,7 +128,7 @@ fn came_again(probe: &Probe, Position { topic, partition, offset }: &Position<'_
 impl<'c> Loop<'c> {
     /// Turns until it is asked to stop, and ends cleanly.
     pub(super) fn run(mut self) -> Result<(), Fault> {
-        let mut batch = Vec::with_capacity(BATCH_RECORDS);
+        let mut batch = Batch::with_capacity(BATCH_RECORDS);
         while !self.settings.stop.is_asked() {
             if let Err(fault) = self.turn(&mut batch) {
                 self.recover(fault)?;
@@ -136,7 +137,7 @@ impl<'c> Loop<'c> {
         self.finish()
     }
 
-    fn turn(&mut self, batch: &mut Vec<BorrowedMessage<'c>>) -> Result<(), Fault> {
+    fn turn(&mut self, batch: &mut Batch<'c>) -> Result<(), Fault> {
         let now = Instant::now();
         self.settings.probe.beat(now);
         self.answer_events(now)?;
@@ -151,8 +152,8 @@ impl<'c> Loop<'c> {
             // A commit on the way has cost the producer.
             return Ok(());
         }
-        batch.clear();
-        consume::poll(self.consumer, self.wait(now), batch);
+        batch.truncate(0);
+        consume::poll(self.consumer, &self.queue, self.wait(now), batch);
         if !batch.is_empty() {
             self.settings.probe.metrics().batch(batch.len());
             failpoint::hit(Point::AfterPoll)?;
@@ -209,7 +210,7 @@ impl<'c> Loop<'c> {
     fn stage(
         &mut self,
         index: usize,
-        message: &BorrowedMessage<'_>,
+        message: Message<'_>,
         record: &Record<'_>,
         route: Route,
         verdict: &Verdict,
@@ -276,7 +277,7 @@ impl<'c> Loop<'c> {
     fn stage_invalid(
         &mut self,
         origin: Origin,
-        message: &BorrowedMessage<'_>,
+        message: Message<'_>,
         record: &Record<'_>,
         route: Route,
         finding: &Finding,

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _};
 
@@ -39,8 +40,9 @@ use crate::gate::policy::Mode;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::tally::Tally;
 use crate::kafka::clients::{self, Names};
+use crate::kafka::ffi::{self, Queue};
+use crate::kafka::refusal;
 use crate::kafka::topics::{ATTEMPT, Cluster};
-use crate::kafka::{ffi, refusal};
 use crate::schema::table::SchemaTable;
 
 /// Pause before brokers are asked again while they do not answer.
@@ -78,6 +80,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
     let mut running = Loop {
         settings,
         consumer,
+        queue: Queue::new(consumer.client()),
         cluster,
         routes,
         table: SchemaTable::default(),

@@ -33,8 +33,11 @@ use self::watch::Watch;
 use super::child::{self, Child};
 use crate::config::Kafka;
 
-/// Time between two looks at how far it is.
+/// Time between two looks at how far it is, where the end may be near.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// The longest time between two looks: each costs what is measured a little.
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
 
 /// How long it may be that nothing moves.
 const STANDSTILL: Duration = Duration::from_secs(60);
@@ -186,9 +189,9 @@ impl Bench {
     async fn run(&self, case: Case, number: u32, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
         let of = self.shape.records;
         let (mut child, watch) = self.spawn(case, number, &self.topics.source())?;
-        let (mut first, mut moved, mut before) = (None, Instant::now(), 0);
+        let (mut first, mut moved, mut before, mut pause) = (None, Instant::now(), 0, LOOK);
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
             child.check()?;
             let done = watch.done().await;
             let (now, cpu) = (Instant::now(), child.cpu()?);
@@ -198,6 +201,9 @@ impl Bench {
                 first.get_or_insert((now, cpu, done));
             } else if moved.elapsed() > STANDSTILL {
                 return Err(Error::Standstill { case: case.to_string(), done, of });
+            }
+            if let Some((began, _, skipped)) = first {
+                pause = until_next_look(done.saturating_sub(skipped), of.saturating_sub(done), now - began);
             }
             let Some((began, cpu_before, skipped)) = first.filter(|_| done >= of) else { continue };
             if done > of {
@@ -258,6 +264,12 @@ impl Bench {
         let Self { kafka, topics, .. } = self;
         tokio::task::spawn_blocking(move || topics.clear(&kafka)).await.ok().flatten()
     }
+}
+
+/// Returns the time until the next look: half of what the rest takes if it goes on as it has, within limits.
+fn until_next_look(done: u64, left: u64, took: Duration) -> Duration {
+    let left = took.as_secs_f64() * left as f64 / done.max(1) as f64;
+    Duration::try_from_secs_f64(left / 2.0).unwrap_or(LONGEST_LOOK).clamp(LOOK, LONGEST_LOOK)
 }
 
 /// Gives a measurement up when it is dropped.

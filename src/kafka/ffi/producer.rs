@@ -1,0 +1,145 @@
+//! Producing by topic handle, with headers that are handed over whole.
+
+use std::ffi::{CString, c_void};
+use std::ptr::{self, NonNull};
+use std::time::Duration;
+
+use rdkafka::bindings as sys;
+use rdkafka::error::{IsError, KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
+
+use super::message::OwnedHeaders;
+
+/// A topic of one [`Producer`], made once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicHandle(usize);
+
+/// One record to produce. Its parts are copied during the call.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Where to.
+    pub topic: TopicHandle,
+    /// Which partition; always chosen by us.
+    pub partition: i32,
+    /// The key, if any.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since 1970-01-01 UTC. librdkafka takes 0 for now.
+    pub timestamp: i64,
+    /// The headers, which the producer takes over.
+    pub headers: Option<OwnedHeaders>,
+    /// Comes back with the delivery report.
+    pub tag: usize,
+}
+
+/// A producer with handles of the topics that it writes to.
+pub struct Producer<C: ProducerContext<DeliveryOpaque = usize> + 'static> {
+    topics: Vec<(String, NonNull<sys::rd_kafka_topic_t>)>,
+    client: BaseProducer<C>,
+}
+
+// SAFETY: librdkafka's topic handles may be used from any thread; they are destroyed with the producer they belong to.
+unsafe impl<C: ProducerContext<DeliveryOpaque = usize>> Send for Producer<C> {}
+
+impl<C: ProducerContext<DeliveryOpaque = usize>> std::fmt::Debug for Producer<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer").field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
+impl<C: ProducerContext<DeliveryOpaque = usize>> Producer<C> {
+    /// Wraps a client.
+    #[must_use]
+    pub fn new(client: BaseProducer<C>) -> Self {
+        Self { topics: Vec::new(), client }
+    }
+
+    /// Returns the client for everything but producing.
+    #[must_use]
+    pub fn client(&self) -> &BaseProducer<C> {
+        &self.client
+    }
+
+    /// Returns the handle of a topic, made at the first call for its name.
+    ///
+    /// # Errors
+    /// A name that holds a NUL byte, or that librdkafka refuses.
+    pub fn topic(&mut self, name: &str) -> KafkaResult<TopicHandle> {
+        if let Some(index) = self.topics.iter().position(|(known, _)| known == name) {
+            return Ok(TopicHandle(index));
+        }
+        let native_name = CString::new(name)?;
+        // SAFETY: the client is alive; null takes the default topic configuration; the name is copied.
+        let topic = unsafe {
+            sys::rd_kafka_topic_new(self.client.client().native_ptr(), native_name.as_ptr(), ptr::null_mut())
+        };
+        let topic = NonNull::new(topic)
+            .ok_or_else(|| KafkaError::ClientCreation(format!("topic name '{name}' was refused by librdkafka")))?;
+        self.topics.push((name.to_owned(), topic));
+        Ok(TopicHandle(self.topics.len() - 1))
+    }
+
+    /// Sends what is queued without lingering, and waits for it to be answered; tells whether nothing is left. What has failed is left
+    /// until it is served.
+    ///
+    /// rdkafka's own flush lets librdkafka linger: it asks again and again, and each time for an instant only.
+    #[must_use]
+    pub fn flush(&self, wait: Duration) -> bool {
+        let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the client is alive. It gives reports as events, so none is served here.
+        !unsafe { sys::rd_kafka_flush(self.client.client().native_ptr(), wait) }.is_error()
+    }
+
+    /// Queues a record.
+    ///
+    /// # Errors
+    /// `QueueFull` is backpressure; anything else names a fault of the record, the topic or the transaction.
+    pub fn produce(&self, record: Outgoing<'_>) -> Result<(), RDKafkaErrorCode> {
+        let bytes =
+            |part: Option<&[u8]>| part.map_or((ptr::null(), 0), |part| (part.as_ptr().cast::<c_void>(), part.len()));
+        let (value, value_size) = bytes(record.value);
+        let (key, key_size) = bytes(record.key);
+        let headers = record.headers.as_ref().map_or(ptr::null_mut(), |headers| headers.0.as_ptr());
+        // SAFETY: the tags and argument types follow rd_kafka_producev's table (rdkafka.h); the topic handle belongs to
+        // this client; key and value are copied during the call; on success librdkafka owns the headers.
+        let error = unsafe {
+            sys::rd_kafka_producev(
+                self.client.client().native_ptr(),
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
+                self.topics[record.topic.0].1.as_ptr(),
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_PARTITION,
+                record.partition,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
+                sys::RD_KAFKA_MSG_F_COPY,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_size,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_size,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_OPAQUE,
+                record.tag as *mut c_void,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
+                record.timestamp,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
+                headers,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
+            )
+        };
+        if error.is_error() {
+            return Err(error.into());
+        }
+        std::mem::forget(record.headers);
+        Ok(())
+    }
+}
+
+impl<C: ProducerContext<DeliveryOpaque = usize>> Drop for Producer<C> {
+    fn drop(&mut self) {
+        for (_, topic) in self.topics.drain(..) {
+            // SAFETY: the handle is ours; the client outlives it, since fields drop after this body.
+            unsafe { sys::rd_kafka_topic_destroy(topic.as_ptr()) };
+        }
+    }
+}
