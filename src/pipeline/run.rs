@@ -158,7 +158,7 @@ impl<'c> Loop<'c> {
             self.settings.probe.metrics().batch(batch.len());
             failpoint::hit(Point::AfterPoll)?;
         }
-        for message in batch.iter() {
+        for message in batch.iter().map(Message::with_headers) {
             let headers = consume::headers(message);
             let record = consume::view(message, &headers);
             let Some(index) = self.assignment.find(&record.position) else { continue };

@@ -18,13 +18,18 @@ pub type Headers<'m> = SmallVec<[Header<'m>; 8]>;
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'m> {
     native: NonNull<sys::rd_kafka_message_t>,
+    /// Its headers, once they were looked for.
+    headers: Option<Found>,
     borrowed: PhantomData<&'m sys::rd_kafka_message_t>,
 }
+
+/// Headers that were looked for: none is an answer.
+type Found = Option<NonNull<sys::rd_kafka_headers_t>>;
 
 impl<'m> From<&'m BorrowedMessage<'_>> for Message<'m> {
     fn from(message: &'m BorrowedMessage<'_>) -> Self {
         let native = NonNull::new(message.ptr()).expect("a message of rdkafka's is one");
-        Self { native, borrowed: PhantomData }
+        Self { native, headers: None, borrowed: PhantomData }
     }
 }
 
@@ -32,7 +37,7 @@ impl<'m> Message<'m> {
     /// # Safety
     /// The message must be whole for `'m`.
     pub(super) unsafe fn new(native: NonNull<sys::rd_kafka_message_t>) -> Self {
-        Self { native, borrowed: PhantomData }
+        Self { native, headers: None, borrowed: PhantomData }
     }
 
     fn raw(self) -> &'m sys::rd_kafka_message_t {
@@ -119,7 +124,17 @@ impl<'m> Message<'m> {
         headers
     }
 
-    fn native_headers(self) -> Option<NonNull<sys::rd_kafka_headers_t>> {
+    /// Looks for its headers now, and so once for all that is asked of them: librdkafka parses them anew for each question where
+    /// there are none.
+    #[must_use]
+    pub fn with_headers(self) -> Self {
+        Self { headers: Some(self.native_headers()), ..self }
+    }
+
+    fn native_headers(self) -> Found {
+        if let Some(found) = self.headers {
+            return found;
+        }
         let mut native = ptr::null_mut();
         // SAFETY: the message is valid; the out pointer is ours.
         let error = unsafe { sys::rd_kafka_message_headers(self.native.as_ptr(), &mut native) };
