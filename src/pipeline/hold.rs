@@ -12,6 +12,7 @@ use rdkafka::consumer::{Consumer as _, RebalanceProtocol};
 
 use super::Fault;
 use super::assignment::{self, Hold};
+use super::consume;
 use super::deliveries::protocol_name;
 use super::fetch::News;
 use super::positions;
@@ -213,18 +214,18 @@ impl Loop<'_> {
 
     /// Takes partitions anew that librdkafka has stopped, which does not seek in such. Where the protocol is eager only all
     /// partitions can be taken: a new consumer does.
-    fn reassign(&self, stopped: &TopicPartitionList) -> Result<(), Fault> {
+    fn reassign(&mut self, stopped: &TopicPartitionList) -> Result<(), Fault> {
         if matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Eager) {
             return Err(Fault::ConsumerLost("a partition was stopped, and could not be taken anew".to_owned()));
         }
         self.consumer
             .incremental_unassign(stopped)
-            .and_then(|()| self.consumer.incremental_assign(stopped))
+            .and_then(|()| consume::take(self.consumer, &mut self.queue, stopped))
             .map_err(|error| Fault::Abort(format!("could not seek, nor take the partitions anew: {error}")))
     }
 
     /// Reads on from the offsets in the list.
-    pub(super) fn go_on(&self, list: TopicPartitionList) -> Result<(), Fault> {
+    pub(super) fn go_on(&mut self, list: TopicPartitionList) -> Result<(), Fault> {
         let timeout: Duration = REQUEST_TIMEOUT;
         let list = self
             .consumer

@@ -40,6 +40,9 @@ use crate::violation::ReasonCode;
 /// The longest wait for a record: how late a stop, an answer of the registry or a rebalance may be noticed.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
+/// Time between two times that partitions are led to the queue: how long one that librdkafka has stopped may wait.
+const LEAD_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The wait while partitions are held, so that an answer moves them at once.
 const HELD_WAIT: Duration = Duration::from_millis(5);
 
@@ -52,6 +55,8 @@ pub(super) struct Loop<'c> {
     pub(super) consumer: &'c Consumer,
     /// Where the records of its partitions come together.
     pub(super) queue: Queue<'c>,
+    /// When they were led there last.
+    pub(super) led_at: Instant,
     pub(super) cluster: Cluster,
     pub(super) routes: Routes,
     pub(super) table: SchemaTable,
@@ -153,6 +158,10 @@ impl<'c> Loop<'c> {
             return Ok(());
         }
         batch.truncate(0);
+        if now.duration_since(self.led_at) >= LEAD_INTERVAL {
+            self.queue.lead_again();
+            self.led_at = now;
+        }
         consume::poll(self.consumer, &self.queue, self.wait(now), batch);
         if !batch.is_empty() {
             self.settings.probe.metrics().batch(batch.len());

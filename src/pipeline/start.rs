@@ -81,6 +81,7 @@ pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Res
         settings,
         consumer,
         queue: Queue::new(consumer.client()),
+        led_at: now,
         cluster,
         routes,
         table: SchemaTable::default(),
