@@ -14,7 +14,7 @@ use rdkafka::consumer::Consumer as _;
 
 use super::mappings;
 use super::positions;
-use super::routes::{Routes, Targets};
+use super::routes::Routes;
 use super::run::Loop;
 use super::start;
 use super::{Error, Fault, Settings};
@@ -134,7 +134,7 @@ fn serve(settings: &Settings, cluster: &Cluster, routes: &mut Routes, topic: &st
     for difference in &plan.differences {
         tracing::info!(gate = settings.probe.gate(), %difference, "an output differs from its source");
     }
-    routes.add(topic, Targets::new(&outputs, settings.gate.repartition, &described));
+    routes.add(topic, &described);
     Ok(None)
 }
 

@@ -47,7 +47,7 @@ impl Handles {
         let SourceRoute { outputs, targets, .. } = route;
         let mut end = |topic: &str, target: Target| {
             let spread = targets.is_spread.then_some(target.partitions);
-            Ok::<_, KafkaError>(End { topic: producer.topic(topic)?, spread })
+            Ok::<_, KafkaError>(End { topic: producer.topic_in(topic, target.codec)?, spread })
         };
         Ok(Self {
             validated: end(&outputs.validated, targets.validated)?,

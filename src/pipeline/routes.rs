@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config;
-use crate::config::{Outputs, Repartition};
+use crate::config::{Kafka, Outputs, Repartition};
 use crate::gate::Gate;
 use crate::kafka::clients::Sizes;
 use crate::kafka::topics::{MAX_MESSAGE_BYTES, Topic};
@@ -19,12 +19,15 @@ pub(super) struct Target {
     pub(super) partitions: i32,
     /// The largest batch that it takes, in bytes, where we may know.
     pub(super) limit: Option<u64>,
+    /// The codec that it is written in by its brokers, where we follow it.
+    pub(super) codec: Option<&'static str>,
 }
 
 impl Target {
     fn describe(self, name: &str) -> String {
         let limit = self.limit.map_or(String::new(), |limit| format!(" and takes batches of {limit} bytes"));
-        format!("topic '{name}' has {} partitions{limit}", self.partitions)
+        let codec = self.codec.map_or(String::new(), |codec| format!(", compressed by {codec}"));
+        format!("topic '{name}' has {} partitions{limit}{codec}", self.partitions)
     }
 }
 
@@ -40,8 +43,13 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Picks out of the topics of a cluster what belongs to these outputs.
-    pub(super) fn new(outputs: &Outputs, repartition: Repartition, topics: &BTreeMap<String, Topic>) -> Self {
-        let target = |name: &str| topics.get(name).map_or(Target::default(), of_topic);
+    fn new(
+        outputs: &Outputs,
+        repartition: Repartition,
+        topics: &BTreeMap<String, Topic>,
+        compression: Compression,
+    ) -> Self {
+        let target = |name: &str| topics.get(name).map_or(Target::default(), |topic| of_topic(topic, compression));
         Self {
             validated: target(&outputs.validated),
             converter: outputs.converter.as_deref().map_or(Target::default(), target),
@@ -55,8 +63,28 @@ impl Targets {
     }
 }
 
-fn of_topic(topic: &Topic) -> Target {
-    Target { partitions: topic.partitions, limit: topic.max_message_bytes() }
+fn of_topic(topic: &Topic, compression: Compression) -> Target {
+    let codec = match compression {
+        Compression::OfTopics => topic.codec(),
+        Compression::OfConfig => None,
+    };
+    Target { partitions: topic.partitions, limit: topic.max_message_bytes(), codec }
+}
+
+/// Whose word it is how outputs are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// The outputs' own, where they have one: else brokers compress anew what we have compressed.
+    OfTopics,
+    /// `kafka.compression.type`.
+    OfConfig,
+}
+
+impl Compression {
+    fn of(kafka: &Kafka) -> Self {
+        let is_set = kafka.producer().any(|(name, _)| name == "compression.type");
+        if is_set { Self::OfConfig } else { Self::OfTopics }
+    }
 }
 
 /// One source topic.
@@ -72,23 +100,25 @@ pub(super) struct SourceRoute {
 #[derive(Debug)]
 pub(super) struct Routes {
     gate: config::Gate,
+    compression: Compression,
     sources: Vec<SourceRoute>,
     /// Batches of this size were refused though each of their records was good.
     refused_batch: Option<u64>,
 }
 
 impl Routes {
-    pub(super) fn new(gate: config::Gate) -> Self {
-        Self { gate, sources: Vec::new(), refused_batch: None }
+    pub(super) fn new(gate: config::Gate, kafka: &Kafka) -> Self {
+        Self { gate, compression: Compression::of(kafka), sources: Vec::new(), refused_batch: None }
     }
 
-    /// Adds a topic that the gate reads, with what is known of its outputs; one that is there, or does not match, is left
+    /// Adds a topic that the gate reads, with what the cluster says of its outputs; one that is there, or does not match, is left
     /// as it is.
-    pub(super) fn add(&mut self, topic: &str, targets: Targets) {
+    pub(super) fn add(&mut self, topic: &str, topics: &BTreeMap<String, Topic>) {
         if self.find(topic).is_some() {
             return;
         }
         let Some(outputs) = self.gate.outputs(topic) else { return };
+        let targets = Targets::new(&outputs, self.gate.repartition, topics, self.compression);
         let gate = Gate::writing(self.gate.policy_for(topic), &outputs.validated);
         self.sources.push(SourceRoute { topic: topic.into(), outputs, targets, gate });
     }
@@ -96,14 +126,14 @@ impl Routes {
     /// Takes what the cluster says of the outputs now; returns what is new. An output that is not there at the moment
     /// is left as it was.
     pub(super) fn update(&mut self, topics: &BTreeMap<String, Topic>) -> Vec<String> {
-        let mut changes = Vec::new();
+        let (mut changes, compression) = (Vec::new(), self.compression);
         for route in &mut self.sources {
             let SourceRoute { outputs, targets, .. } = route;
             let names = [Some(&outputs.validated), outputs.converter.as_ref(), Some(&outputs.dead_letter)];
             let ends = [&mut targets.validated, &mut targets.converter, &mut targets.dead_letter];
             for (name, target) in names.into_iter().zip(ends) {
                 let Some(topic) = name.and_then(|name| topics.get(name)) else { continue };
-                let found = of_topic(topic);
+                let found = of_topic(topic, compression);
                 if *target != found {
                     changes.push(found.describe(&topic.name));
                     *target = found;

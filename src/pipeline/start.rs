@@ -52,7 +52,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub(super) fn start_and_run(settings: &Settings, recovery: &mut Recovery) -> Result<(), Fault> {
     let closing = Closing::new(consumer(settings)?, settings);
     let consumer: &Consumer = &closing;
-    let mut routes = Routes::new(settings.gate.clone());
+    let mut routes = Routes::new(settings.gate.clone(), &settings.config.kafka);
     let cluster = Cluster::connect(&settings.config.kafka, ATTEMPT).map_err(discover::asking)?;
     let Some(_) = until_answered(settings, || discover::find(settings, &cluster, &mut routes))? else { return Ok(()) };
     // First the producer: it ends what a predecessor of its name has left open, and the group's offsets wait for that.

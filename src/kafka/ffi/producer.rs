@@ -1,6 +1,6 @@
 //! Producing by topic handle, with headers that are handed over whole.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -66,18 +66,45 @@ impl<C: ProducerContext<DeliveryOpaque = usize>> Producer<C> {
     /// # Errors
     /// A name that holds a NUL byte, or that librdkafka refuses.
     pub fn topic(&mut self, name: &str) -> KafkaResult<TopicHandle> {
+        self.topic_in(name, None)
+    }
+
+    /// Returns the handle of a topic, made at the first call for its name; what is written to it is compressed by this codec, where one
+    /// is given, and else as all is.
+    ///
+    /// # Errors
+    /// A name that holds a NUL byte, or that librdkafka refuses, and a codec that it does not know.
+    pub fn topic_in(&mut self, name: &str, codec: Option<&str>) -> KafkaResult<TopicHandle> {
         if let Some(index) = self.topics.iter().position(|(known, _)| known == name) {
             return Ok(TopicHandle(index));
         }
         let native_name = CString::new(name)?;
-        // SAFETY: the client is alive; null takes the default topic configuration; the name is copied.
-        let topic = unsafe {
-            sys::rd_kafka_topic_new(self.client.client().native_ptr(), native_name.as_ptr(), ptr::null_mut())
-        };
+        let settings = codec.map_or(Ok(ptr::null_mut()), |codec| self.compressed_by(codec))?;
+        // SAFETY: the client is alive; null takes the default topic configuration, and others are taken over; the name is copied.
+        let topic =
+            unsafe { sys::rd_kafka_topic_new(self.client.client().native_ptr(), native_name.as_ptr(), settings) };
         let topic = NonNull::new(topic)
             .ok_or_else(|| KafkaError::ClientCreation(format!("topic name '{name}' was refused by librdkafka")))?;
         self.topics.push((name.to_owned(), topic));
         Ok(TopicHandle(self.topics.len() - 1))
+    }
+
+    /// Returns the settings of a topic that is compressed by this codec.
+    fn compressed_by(&self, codec: &str) -> KafkaResult<*mut sys::rd_kafka_topic_conf_t> {
+        let value = CString::new(codec)?;
+        let mut words = [0; 256];
+        // SAFETY: the client is alive, the settings are ours until they are handed over or destroyed here; name, value and the room for an
+        // error are NUL-terminated and as large as is said.
+        unsafe {
+            let settings = sys::rd_kafka_default_topic_conf_dup(self.client.client().native_ptr());
+            let name = c"compression.codec".as_ptr();
+            let set = sys::rd_kafka_topic_conf_set(settings, name, value.as_ptr(), words.as_mut_ptr(), words.len());
+            if set == sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
+                return Ok(settings);
+            }
+            sys::rd_kafka_topic_conf_destroy(settings);
+            Err(KafkaError::ClientCreation(CStr::from_ptr(words.as_ptr()).to_string_lossy().into_owned()))
+        }
     }
 
     /// Sends what is queued without lingering, and waits for it to be answered; tells whether nothing is left. What has failed is left
@@ -141,5 +168,48 @@ impl<C: ProducerContext<DeliveryOpaque = usize>> Drop for Producer<C> {
             // SAFETY: the handle is ours; the client outlives it, since fields drop after this body.
             unsafe { sys::rd_kafka_topic_destroy(topic.as_ptr()) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::ClientConfig;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+    use rdkafka::{ClientContext, producer::DeliveryResult};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Context;
+
+    impl ClientContext for Context {}
+
+    impl ProducerContext for Context {
+        type DeliveryOpaque = usize;
+
+        fn delivery(&self, result: &DeliveryResult<'_>, _: usize) {
+            assert!(result.is_ok(), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_topic_has_its_own_codec() {
+        let mock: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", mock.bootstrap_servers()).set("delivery.report.only.error", "true");
+        let mut producer = Producer::new(config.create_with_context(Context).unwrap());
+        for codec in [None, Some("none"), Some("gzip"), Some("snappy"), Some("lz4"), Some("zstd")] {
+            let name = codec.unwrap_or("as-all-is");
+            mock.create_topic(name, 1, 1).unwrap();
+            let topic = producer.topic_in(name, codec).unwrap();
+            assert_eq!(producer.topic(name).unwrap(), topic);
+            let value = Some(&b"value"[..]);
+            let record = Outgoing { topic, partition: 0, key: None, value, timestamp: 7, headers: None, tag: 0 };
+            producer.produce(record).unwrap();
+            assert!(producer.flush(Duration::from_secs(60)), "{name}: it is with the broker");
+        }
+        let error = producer.topic_in("other", Some("brotli")).unwrap_err();
+        assert!(error.to_string().contains("brotli"), "{error}");
     }
 }

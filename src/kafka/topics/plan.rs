@@ -311,6 +311,20 @@ impl Topic {
         self.setting("max.message.bytes")?.parse().ok()
     }
 
+    /// Returns the codec that its brokers write it in, as librdkafka calls it, where that is not the producer's choice and the user may
+    /// see it: what comes in another is compressed anew by the broker.
+    #[must_use]
+    pub fn codec(&self) -> Option<&'static str> {
+        match self.setting("compression.type")? {
+            "gzip" => Some("gzip"),
+            "snappy" => Some("snappy"),
+            "lz4" => Some("lz4"),
+            "zstd" => Some("zstd"),
+            "uncompressed" => Some("none"),
+            _ => None,
+        }
+    }
+
     /// Returns the value of a setting, where the user may see it.
     fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(|setting| setting.value.as_str())

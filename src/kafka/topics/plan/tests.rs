@@ -185,3 +185,13 @@ fn dead_letters_of_a_source_without_limit_have_none() {
     let letters = made.iter().find(|topic| topic.name == "orders.bad").unwrap();
     assert_eq!(letters.settings["max.message.bytes"], "2147483647", "the largest that a broker takes");
 }
+
+#[test]
+fn the_codec_of_a_topic_is_its_own_unless_producers_choose() {
+    for (value, codec) in
+        [("producer", None), ("uncompressed", Some("none")), ("zstd", Some("zstd")), ("of times to come", None)]
+    {
+        assert_eq!(topic("orders", 1, &[("compression.type", value, OWN)]).codec(), codec, "{value}");
+    }
+    assert_eq!(topic("orders", 1, &[]).codec(), None, "who may not see it cannot follow it");
+}
