@@ -16,10 +16,16 @@ pub const BATCH_RECORDS: usize = 1_000;
 /// Records between two looks at how large they are: a batch may be beyond its bytes by so many.
 const STEP: usize = 64;
 
-/// Takes what is there, waiting for the first record at most `wait`; stops at what cannot be read, which is returned.
+/// Takes what is there, waiting for the first record at most `wait`; stops at what cannot be read, which is returned: whoever goes on
+/// after it calls this again with the batch as it is.
 pub fn fill<'c>(queue: &Queue<'c>, wait: Duration, batch: &mut Batch<'c>) -> Option<Unreadable> {
     let size =
         |message: Message<'_>| (message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len)) as u64;
+    // One may stand behind the one before.
+    let unreadable = batch.take_error(0);
+    if unreadable.is_some() {
+        return unreadable;
+    }
     let mut wait = if batch.is_empty() { wait } else { Duration::ZERO };
     let mut bytes = 0;
     while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {

@@ -152,7 +152,7 @@ impl<'c> Batch<'c> {
         self.messages.iter().map(|message| unsafe { Message::new(*message) })
     }
 
-    /// Takes out the first error from this message on; what is left are records.
+    /// Takes out the first error from this message on; where there is none, all from there on are records.
     pub fn take_error(&mut self, from: usize) -> Option<Unreadable> {
         let (before, code) =
             self.iter().enumerate().skip(from).find_map(|(index, message)| Some((index, message.error()?)))?;
