@@ -176,10 +176,10 @@ impl Run {
                     if gauge.done.load(Ordering::Relaxed) > before {
                         pause = PAUSE;
                     }
+                    if trouble.is_fenced && fences.note(Instant::now(), self.timeout()) {
+                        return Err(self.taken());
+                    }
                     if trouble.is_fenced {
-                        if fences.note(Instant::now(), self.timeout()) {
-                            return Err(self.taken());
-                        }
                         pause = pause.max(FENCED_PAUSE);
                     }
                     tracing::warn!(why = trouble.why, ?pause, "the redrive begins anew");
