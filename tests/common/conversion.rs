@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::client::{Content, OwnedHeader};
 use super::gate::{Config, Gate};
 use super::metrics::Counts;
+use super::registry::Registry;
 use super::scene::Scene;
 use super::schemas::zigzag;
 use super::traffic::by_id;
@@ -49,16 +50,7 @@ impl World {
     pub(crate) fn new(name: &str) -> Self {
         let scene = Scene::empty(name);
         let subject = format!("{}.orders-value", scene.application);
-        let rule = json!({ "name": "customer_text", "kind": "TRANSFORM", "type": "JSONATA", "mode": "DOWNGRADE", "expr": RULE });
-        let ids = [1, 2, 3].map(|version| {
-            let mut body = json!({ "schema": text(version) });
-            if version == 3 {
-                body["ruleSet"] = json!({ "migrationRules": [rule] });
-            }
-            let path = format!("/subjects/{subject}/versions");
-            let answer = scene.registry.ask("POST", &path, &body.to_string());
-            i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
-        });
+        let ids = register(&scene.registry, &subject, text, Some(RULE));
         let guids = ids.map(|id| {
             let answer = scene.registry.ask("GET", &format!("/schemas/ids/{id}"), "");
             let guid = u128::from_str_radix(&answer["guid"].as_str().unwrap().replace('-', ""), 16).unwrap();
@@ -175,23 +167,42 @@ impl World {
         let (version, _) = order.datum().unwrap();
         let mut content = self.framed(order, Some((target, order.converted(target))));
         let place = |end, version| format!("{}/{}/{version}", self.topic(end), self.subject);
-        self.mark(&mut content, &place(from, version), &place(to, target));
+        mark(&mut content, &place(from, version), &place(to, target));
         content
     }
 
     /// Returns what a record becomes that passes a converter of a pair.
     pub(crate) fn passed(&self, order: &Order, (from, to): (&str, &str)) -> Content {
         let mut content = self.content(order);
-        self.mark(&mut content, &format!("{}//", self.topic(from)), &format!("{}//", self.topic(to)));
+        mark(&mut content, &format!("{}//", self.topic(from)), &format!("{}//", self.topic(to)));
         content
     }
+}
 
-    pub(crate) fn mark(&self, content: &mut Content, from: &str, to: &str) {
-        content.headers.retain(|(name, _)| !name.starts_with("sluice.converted."));
-        let hash = hash(content);
-        for (name, text) in [("from", from), ("to", to), ("hash", &hash)] {
-            content.headers.push((format!("sluice.converted.{name}"), Some(text.as_bytes().to_vec())));
+/// Registers the three versions of a schema; the third has this rule on the way down. Returns the IDs.
+pub(crate) fn register(
+    registry: &Registry,
+    subject: &str,
+    text: impl Fn(usize) -> String,
+    rule: Option<&str>,
+) -> [i32; 3] {
+    [1, 2, 3].map(|version| {
+        let mut body = json!({ "schema": text(version) });
+        if let Some(rule) = rule.filter(|_| version == 3) {
+            let rule = json!({ "name": "customer_text", "kind": "TRANSFORM", "type": "JSONATA", "mode": "DOWNGRADE", "expr": rule });
+            body["ruleSet"] = json!({ "migrationRules": [rule] });
         }
+        let answer = registry.ask("POST", &format!("/subjects/{subject}/versions"), &body.to_string());
+        i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
+    })
+}
+
+/// Marks a record as converted, instead of what marks it had.
+pub(crate) fn mark(content: &mut Content, from: &str, to: &str) {
+    content.headers.retain(|(name, _)| !name.starts_with("sluice.converted."));
+    let hash = hash(content);
+    for (name, text) in [("from", from), ("to", to), ("hash", &hash)] {
+        content.headers.push((format!("sluice.converted.{name}"), Some(text.as_bytes().to_vec())));
     }
 }
 
@@ -367,10 +378,7 @@ impl Conversion {
         let text = [zigzag(i64::try_from(customer.len()).unwrap()), customer.into_bytes()].concat();
         let datum = [&datum[..id], &text, &datum[id + length..]].concat();
         let mut content = Content { value: Some(by_id(self.id, &datum)), ..content.clone() };
-        let hash = hash(&content);
-        for (name, text) in [("from", &self.from), ("to", &self.to), ("hash", &hash)] {
-            content.headers.push((format!("sluice.converted.{name}"), Some(text.as_bytes().to_vec())));
-        }
+        mark(&mut content, &self.from, &self.to);
         content
     }
 }

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use sluice::migrate::offsets::{Piece, Spot};
 
 use super::common::client::Content;
+use super::common::conversion::hash;
 use super::common::kafka::{Cluster, shared};
 use super::common::{seed, unique};
 use super::copies::held;
-use super::orders::{Kind, MIXED, Order, PARTITIONS, World, hash, orders};
+use super::orders::{Kind, MIXED, Order, PARTITIONS, World, orders};
 
 /// A record of the target or of the dead letters, and of which order it is said to be.
 #[derive(Debug, Clone)]

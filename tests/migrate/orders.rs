@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::common::client::Content;
+use super::common::conversion::{mark, register};
 use super::common::kafka::Cluster;
 use super::common::registry::Registry;
 use super::common::schemas::zigzag;
@@ -150,16 +150,7 @@ impl World {
     /// The same, with a rule of version 3 on the way down.
     pub(crate) fn ruled(cluster: &Cluster, name: &str, rule: Option<&str>) -> Self {
         let (registry, subject) = (Registry::start(), unique(name));
-        let ids = [1, 2, 3].map(|version| {
-            let path = format!("/subjects/{subject}/versions");
-            let mut body = json!({ "schema": text(version) });
-            if let Some(rule) = rule.filter(|_| version == 3) {
-                let rule = json!({ "name": "text", "kind": "TRANSFORM", "type": "JSONATA", "mode": "DOWNGRADE", "expr": rule });
-                body["ruleSet"] = json!({ "migrationRules": [rule] });
-            }
-            let answer = registry.ask("POST", &path, &body.to_string());
-            i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
-        });
+        let ids = register(&registry, &subject, text, rule);
         let source = cluster.topic(name, PARTITIONS, &[]);
         let unknown = json!({ "grace": "500ms", "max_hold": "5s" });
         let job = Job::new(cluster, &source)
@@ -216,11 +207,8 @@ impl World {
             // It has passed, marked all the same.
             [(); 2].map(|()| "/".to_owned())
         };
-        let (hash, topics) = (hash(&content), [&self.job.source, &self.job.to]);
-        for ((name, topic), version) in ["from", "to"].into_iter().zip(topics).zip(versions) {
-            content.headers.push((format!("sluice.converted.{name}"), Some(format!("{topic}/{version}").into_bytes())));
-        }
-        content.headers.push(("sluice.converted.hash".to_owned(), Some(hash.into_bytes())));
+        let [from, to] = versions;
+        mark(&mut content, &format!("{}/{from}", self.job.source), &format!("{}/{to}", self.job.to));
         content
     }
 
@@ -279,14 +267,4 @@ impl World {
 /// Counts orders.
 pub(crate) fn count(orders: &[Order], is_meant: impl Fn(&Order) -> bool) -> Value {
     orders.iter().filter(|order| is_meant(order)).count().into()
-}
-
-/// SHA-256 of key and value, each behind its length.
-pub(crate) fn hash(content: &Content) -> String {
-    let mut hash = Sha256::new();
-    for part in [&content.key, &content.value] {
-        hash.update(part.as_ref().map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap()).to_be_bytes());
-        hash.update(part.as_deref().unwrap_or_default());
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
