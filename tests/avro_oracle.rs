@@ -164,7 +164,7 @@ fn verdicts_are_those_of_java() {
             (case, ours)
         })
         .collect();
-    let answers = java::ask(questions(&cases));
+    let answers = java::ask(&java::AVRO, questions(&cases));
     let mut answers = answers.lines();
     let mut next = || answers.next().expect("one answer per line");
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();

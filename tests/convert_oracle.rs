@@ -199,7 +199,7 @@ fn conversions_are_those_of_java() {
         questions += &format!("S {} {}\n", STANDARD.encode(&case.writer), STANDARD.encode(&case.target));
         case.data.iter().for_each(|datum| questions += &format!("W {}\n", hex(datum)));
     }
-    let answers = java::ask(questions);
+    let answers = java::ask(&java::AVRO, questions);
     let mut answers = answers.lines();
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
     let mut faults = Vec::new();

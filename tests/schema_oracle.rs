@@ -107,7 +107,7 @@ fn shuffle(random: &mut StdRng, object: &mut Map<String, Value>) {
 
 fn ask(questions: impl Iterator<Item = String>) -> Vec<String> {
     let questions: Vec<_> = questions.collect();
-    let answers: Vec<_> = java::ask(questions.concat()).lines().map(str::to_owned).collect();
+    let answers: Vec<_> = java::ask(&java::AVRO, questions.concat()).lines().map(str::to_owned).collect();
     assert_eq!(answers.len(), questions.len(), "one answer for each");
     answers
 }

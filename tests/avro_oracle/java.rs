@@ -1,17 +1,30 @@
-//! Apache Avro for Java, run once for all questions of a test. It needs Java 17 and Maven, which brings the jar.
+//! Java's libraries, run once for all questions of a test. It needs Java 17 and Maven, which brings the jars.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Asks the oracle questions, one a line, and returns its answers.
-pub(crate) fn ask(questions: String) -> String {
+/// A program and its jars.
+pub(crate) struct Oracle {
+    /// Where its source and its list of jars are.
+    pub(crate) folder: &'static str,
+    /// Where its jars go, in the cache.
+    pub(crate) jars: &'static str,
+    /// The jar by which one sees that they are there.
+    pub(crate) jar: &'static str,
+}
+
+/// Apache Avro.
+pub(crate) const AVRO: Oracle = Oracle { folder: "avro_oracle", jars: "avro", jar: "avro-1.12.1.jar" };
+
+/// Asks an oracle questions, one a line, and returns its answers.
+pub(crate) fn ask(oracle: &Oracle, questions: String) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let jars = fetch_jars(&folder);
+    let jars = fetch_jars(&folder, oracle);
     let mut java = Command::new("java");
     java.args(["-Xmx512m", "-Xss4m", "-Dorg.apache.avro.limits.collectionItems.maxLength=1000000"]);
     java.args(["-Dorg.apache.avro.limits.bytes.maxLength=1000000"]);
-    java.arg("-cp").arg(jars.join("*")).arg(folder.join("avro_oracle/Oracle.java"));
+    java.arg("-cp").arg(jars.join("*")).arg(folder.join(oracle.folder).join("Oracle.java"));
     let mut java = start(java.stdin(Stdio::piped()).stdout(Stdio::piped()));
     let mut input = java.stdin.take().expect("stdin is piped");
     let asking = std::thread::spawn(move || input.write_all(questions.as_bytes()));
@@ -21,15 +34,15 @@ pub(crate) fn ask(questions: String) -> String {
     String::from_utf8(output.stdout).expect("answers are text")
 }
 
-/// Fetches Avro's jars once, into a folder that git ignores.
-fn fetch_jars(folder: &Path) -> PathBuf {
-    let jars = folder.join(".cache/avro");
-    if !jars.join("avro-1.12.1.jar").exists() {
+/// Fetches the jars once, into a folder that git ignores.
+fn fetch_jars(folder: &Path, oracle: &Oracle) -> PathBuf {
+    let jars = folder.join(".cache").join(oracle.jars);
+    if !jars.join(oracle.jar).exists() {
         let mut maven = Command::new("mvn");
         maven.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-f"]);
-        maven.arg(folder.join("avro_oracle/pom.xml")).arg(format!("-DoutputDirectory={}", jars.display()));
+        maven.arg(folder.join(oracle.folder).join("pom.xml")).arg(format!("-DoutputDirectory={}", jars.display()));
         let status = start(&mut maven).wait().expect("mvn ends");
-        assert!(status.success(), "mvn could not fetch org.apache.avro:avro:1.12.1: {status}");
+        assert!(status.success(), "mvn could not fetch {}: {status}", oracle.jar);
     }
     jars
 }
