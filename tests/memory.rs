@@ -10,6 +10,7 @@ mod common;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use common::fault::say;
 use common::gate::Gate;
 use common::kafka::{Cluster, Hold};
 use common::scene::{Line, Scene};
@@ -185,4 +186,48 @@ fn thousands_of_schemas() {
     scene.wait_committed_within(&line, &sent, Duration::from_secs(300));
     scene.verify(&line, &sent, Some(&measured.gate));
     measured.check(&format!("{count} schemas"));
+}
+
+/// What a gate takes while nothing comes, and how soon after it has its partitions the first record is out.
+#[test]
+fn at_rest_and_at_once() {
+    let _turn = turn();
+    let mut scene = Scene::empty("rest");
+    let line = scene.add("orders", 4, Policy::default(), json!({}));
+    scene.kafka.set_topic(&line.outputs.validated, "message.timestamp.type", "LogAppendTime");
+    let sent = scene.send(&line, line.traffic(seed()).on_partition(0, 100, &[Class::Order(Version::V2)]));
+    let gate = Gate::start(&scene.config().set("/commit_interval", "250ms"));
+    scene.wait_committed(&line, &sent);
+    let first = scene.kafka.read(&[&line.outputs.validated]).iter().map(|read| read.content.timestamp).min().unwrap();
+    let took = first - assigned(&gate.log());
+    println!("start: the first record is out {took} ms after the partitions are there");
+    assert!((-1..60_000).contains(&took), "{took} ms");
+    let (resident, threads) = (gate.held().resident_kib / 1024, gate.held().threads);
+    println!("memory: a gate of 4 partitions at rest: {resident} MiB, {threads} threads");
+    // A debug build, with its larger code, may take twice that.
+    assert!(resident <= 2 * AT_REST, "{resident} MiB at rest");
+}
+
+/// A gate of a thousand partitions, at rest and after a record in each.
+#[test]
+fn a_thousand_partitions() {
+    let _turn = turn();
+    if !long() {
+        say("not run: needs SLUICE_TEST_LONG=1, see make test-long");
+        return;
+    }
+    let mut scene = Scene::on(Hold::Own(Cluster::start()), "wide");
+    let line = scene.add("orders", 1_000, Policy::default(), json!({}));
+    let measured = Measured::start(&scene, 256);
+    println!("memory: a gate of 1,000 partitions at rest: {} MiB", measured.gate.held().resident_kib / 1024);
+    let sent = scene.send(&line, large(&line, 1_000, 100_000));
+    scene.wait_committed_within(&line, &sent, Duration::from_secs(300));
+    measured.check("1,000 partitions, 100 records of 1 KB in each");
+}
+
+/// Returns when a gate was given partitions, in milliseconds since 1970-01-01 UTC.
+fn assigned(log: &str) -> i64 {
+    let line = log.lines().find(|line| line.contains("partitions assigned")).unwrap();
+    let time = line.split_whitespace().next().unwrap().parse::<humantime::Timestamp>().unwrap();
+    i64::try_from(time.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
