@@ -276,7 +276,9 @@ fn configured(scene: &Scene, dead_letters: &str, folder: &Path) -> (PathBuf, imp
 #[test]
 fn what_was_redriven_is_closed() {
     let scene = Scene::empty("states");
-    let topic = scene.kafka.topic("states.dead-letter", 2, &[("retention.ms", "86400000"), ("segment.ms", "3600000")]);
+    let times = ("message.timestamp.type", "LogAppendTime");
+    let settings = [("retention.ms", "86400000"), ("segment.ms", "3600000"), times];
+    let topic = scene.kafka.topic("states.dead-letter", 2, &settings);
     let folder = tempfile::tempdir().unwrap();
     let (config, parsed) = configured(&scene, &topic, folder.path());
     let writer = scene.kafka.writer();
