@@ -13,35 +13,42 @@ use super::memory::BATCH_BYTES;
 /// the clock too often.
 pub const BATCH_RECORDS: usize = 1_000;
 
-/// Records between two looks at how large they are: a batch may be beyond its bytes by so many.
+/// Records taken in one call: a batch may be beyond its bytes by so many, should they be larger than those before.
 const STEP: usize = 64;
 
 /// Takes what is there, waiting for the first record at most `wait`; stops at what cannot be read, which is returned: whoever goes on
 /// after it calls this again with the batch as it is.
 pub fn fill<'c>(queue: &Queue<'c>, wait: Duration, batch: &mut Batch<'c>) -> Option<Unreadable> {
-    let size =
-        |message: Message<'_>| (message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len)) as u64;
-    // One may stand behind the one before.
-    let unreadable = batch.take_error(0);
-    if unreadable.is_some() {
-        return unreadable;
-    }
     let mut wait = if batch.is_empty() { wait } else { Duration::ZERO };
-    let mut bytes = 0;
-    while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-        let before = batch.len();
-        queue.take(batch, STEP.min(BATCH_RECORDS - before), wait);
-        if batch.len() == before {
-            break;
-        }
-        let unreadable = batch.take_error(before);
+    let (mut seen, mut bytes, mut largest) = (0, 0, 0);
+    loop {
+        // One may stand behind the one before.
+        let unreadable = batch.take_error(seen);
         if unreadable.is_some() {
             return unreadable;
         }
-        bytes += batch.iter().skip(before).map(size).sum::<u64>();
+        for message in batch.iter().skip(seen) {
+            let size = size(message);
+            bytes += size;
+            largest = largest.max(size);
+        }
+        seen = batch.len();
+        if seen >= BATCH_RECORDS || bytes >= BATCH_BYTES {
+            return None;
+        }
+        // The first alone: it tells how large they are.
+        let fitting = if seen == 0 { 1 } else { (BATCH_BYTES - bytes) / largest.max(1) };
+        let step = usize::try_from(fitting).unwrap_or(STEP).clamp(1, STEP);
+        queue.take(batch, step.min(BATCH_RECORDS - seen), wait);
+        if batch.len() == seen {
+            return None;
+        }
         wait = Duration::ZERO;
     }
-    None
+}
+
+fn size(message: Message<'_>) -> u64 {
+    (message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len)) as u64
 }
 
 /// Takes what is there, waiting for the first record at most `wait`; stops at an error, which is returned. So is the end of a

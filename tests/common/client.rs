@@ -19,6 +19,9 @@ use super::unique;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// After so long without a record all that there is was read.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// A topic and a partition.
 pub(crate) type TopicPartition = (String, i32);
 
@@ -164,7 +167,7 @@ impl Cluster {
             }
         }
         consumer.assign(&assignment).unwrap();
-        read_to_the_end(&consumer, assignment.count())
+        read_to_the_end(&consumer, &assignment)
     }
 
     /// Returns the offset after the last record of each partition, for readers of committed records or of all.
@@ -226,31 +229,54 @@ impl Cluster {
     }
 }
 
-fn read_to_the_end(consumer: &BaseConsumer, partitions: usize) -> Vec<Read> {
+/// Reads until a consumer has met the end of all its partitions. A partition may end more than once, where the marker of a transaction
+/// comes late, and rdkafka does not say which has ended: so ends are asked for once there were as many as partitions.
+fn read_to_the_end(consumer: &BaseConsumer, assignment: &TopicPartitionList) -> Vec<Read> {
     let mut read = Vec::new();
-    let mut open = partitions;
-    let start = Instant::now();
-    while open > 0 {
+    let mut open = assignment.count();
+    let (start, mut last) = (Instant::now(), Instant::now());
+    loop {
         match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => read.push(Read {
-                topic: message.topic().to_owned(),
-                partition: message.partition(),
-                offset: message.offset(),
-                append_time: matches!(message.timestamp(), Timestamp::LogAppendTime(_)),
-                content: Content {
-                    key: message.key().map(<[u8]>::to_vec),
-                    value: message.payload().map(<[u8]>::to_vec),
-                    headers: message.headers().map(|headers| headers.iter().map(owned).collect()).unwrap_or_default(),
-                    timestamp: message.timestamp().to_millis().unwrap_or(-1),
-                },
-            }),
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Ok(message)) => {
+                last = Instant::now();
+                read.push(Read {
+                    topic: message.topic().to_owned(),
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    append_time: matches!(message.timestamp(), Timestamp::LogAppendTime(_)),
+                    content: Content {
+                        key: message.key().map(<[u8]>::to_vec),
+                        value: message.payload().map(<[u8]>::to_vec),
+                        headers: message
+                            .headers()
+                            .map(|headers| headers.iter().map(owned).collect())
+                            .unwrap_or_default(),
+                        timestamp: message.timestamp().to_millis().unwrap_or(-1),
+                    },
+                });
+                continue;
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => open = open.saturating_sub(1),
             Some(Err(KafkaError::MessageConsumption(code))) if transient(code) => {}
             Some(Err(error)) => panic!("cannot read: {error}"),
             None => assert!(start.elapsed() < Duration::from_secs(120), "{open} partitions do not end"),
         }
+        if open == 0 && (last.elapsed() > SILENCE || has_read_all(consumer, assignment)) {
+            return read;
+        }
     }
-    read
+}
+
+/// Tells whether a consumer stands at the end of each of its partitions. Behind what compaction has taken away it never does.
+fn has_read_all(consumer: &BaseConsumer, assignment: &TopicPartitionList) -> bool {
+    let positions = consumer.position().unwrap();
+    positions.elements().iter().all(|element| {
+        let (topic, partition) = (element.topic(), element.partition());
+        let (begin, end) = consumer.fetch_watermarks(topic, partition, TIMEOUT).unwrap();
+        let start = || assignment.find_partition(topic, partition)?.offset().to_raw().filter(|start| *start >= 0);
+        let next = element.offset().to_raw().filter(|next| *next >= 0);
+        next.or_else(start).unwrap_or(begin) >= end
+    })
 }
 
 fn transient(code: RDKafkaErrorCode) -> bool {

@@ -55,20 +55,8 @@ impl<'c> Queue<'c> {
         self.led.values().for_each(|own| own.lead_to(self.native.as_ptr()));
     }
 
-    /// Takes at most so many messages as there are, and waits for the first one, no longer than this.
+    /// Takes at most so many messages as there are, and waits for this long at most until it has all of them: whoever waits asks for one.
     pub fn take(&self, batch: &mut Batch<'c>, most: usize, wait: Duration) {
-        if !wait.is_zero() && most > 0 {
-            // librdkafka would wait until it has all of them.
-            let before = batch.len();
-            self.take_within(batch, 1, wait);
-            if batch.len() == before {
-                return;
-            }
-        }
-        self.take_within(batch, most.saturating_sub(usize::from(!wait.is_zero())), Duration::ZERO);
-    }
-
-    fn take_within(&self, batch: &mut Batch<'c>, most: usize, wait: Duration) {
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         batch.messages.reserve(most);
         let room = batch.messages.spare_capacity_mut();
@@ -226,7 +214,8 @@ mod tests {
             assert!(began.elapsed() < LIMIT, "{} of {count} came", batch.len());
             assert!(consumer.poll(Duration::ZERO).is_none(), "nothing comes to rdkafka's queue");
             queue.lead_again();
-            queue.take(batch, 3, Duration::from_millis(50));
+            queue.take(batch, 1, Duration::from_millis(50));
+            queue.take(batch, 3, Duration::ZERO);
         }
     }
 
