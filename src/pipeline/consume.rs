@@ -1,13 +1,14 @@
 //! Polling: a batch of borrowed records, and what the consumer group tells us between them.
 //!
 //! librdkafka reports rebalances from inside `poll`. Whoever handles one there cannot end a
-//! transaction first, so the context only notes the event; `poll` returns, the loop commits
-//! or aborts, and then answers (R3). Until it does, librdkafka waits: no record of a revoked
-//! partition can follow, and no new owner reads before we let go. While the consumer closes
-//! nobody runs the loop any more, so the context lets go at once.
+//! transaction first, so the context only notes the event; the loop commits or aborts, and
+//! then answers (R3). Until it does, librdkafka waits: no new owner reads before we let go.
+//! While the consumer closes nobody runs the loop any more, so the context lets go at once.
 //!
-//! No queue of ours: one batch at a time is taken out of librdkafka's own queue, whose size
-//! is the memory budget.
+//! Events and records come by two queues, both librdkafka's: events are asked for first, and
+//! while one waits for its answer no record is taken. What is left of a revoked partition
+//! librdkafka throws away once we have let go. One batch at a time is taken, and what waits is
+//! the memory budget's.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
