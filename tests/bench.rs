@@ -133,13 +133,13 @@ fn a_gate_is_measured_beside_a_copy() {
         command
     };
     let figures = |args: &[&str], of: &str, names: &[&str]| {
-        let args = [args, &["--repeat", "1", "--commit-interval", "100ms", "--output", "json"]].concat();
+        let args = [args, &["--repeat", "1", "--commit-interval", "20ms", "--output", "json"]].concat();
         let output = bench(&args).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         let measured = found[of].as_array().unwrap();
         let cases: Vec<_> = measured.iter().map(|one| one["case"].as_str().unwrap()).collect();
-        assert_eq!(cases, ["plain copy", "unchecked, 100ms", "at-least-once, 100ms", "exactly-once, 100ms"]);
+        assert_eq!(cases, ["plain copy", "unchecked, 20ms", "at-least-once, 20ms", "exactly-once, 20ms"]);
         for one in measured {
             for name in names {
                 assert!(one[name]["median"].as_f64().unwrap() > 0.0, "{name} in {found:#}");
@@ -148,9 +148,11 @@ fn a_gate_is_measured_beside_a_copy() {
         left_alone(&cluster);
         found
     };
-    let rates = ["records_per_second", "bytes_per_second", "cpu_us", "peak_bytes"];
+    let rates =
+        ["records_per_second", "records_per_second_of_copy", "bytes_per_second", "cpu_us", "cpu_of_copy", "peak_bytes"];
     let found = figures(&["--damaged", "0.1", "--compression", "lz4"], "measured", &rates);
     assert_eq!((&found["records"], &found["compression"]), (&json!(200_000), &json!("lz4")));
+    assert!(found["measured"][3]["records_per_second_of_at_least_once"]["median"].as_f64().unwrap() > 0.0, "{found:#}");
     let found = figures(&["--rate", "500", "--for", "1s"], "added", &["p50_us", "p99_us", "p999_us", "most_us"]);
     assert_eq!((&found["rate"], &found["seconds"]), (&json!(500), &json!(1.0)));
 

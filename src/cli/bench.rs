@@ -46,8 +46,9 @@ pub struct BenchGate {
     /// Where
     #[command(flatten)]
     pub cluster: BenchCluster,
-    /// Records that are written before, and go through each time
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..))]
+    /// Records that are written before, and go through each time: enough for some commits of the longest interval;
+    /// 5,000,000 are for a second at 1,000,000 records/s
+    #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(10_000..))]
     pub records: u64,
     /// Bytes of a record's value, about: nested orders in Avro
     #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
@@ -72,7 +73,7 @@ pub struct BenchGate {
     /// For how long each is measured then
     #[arg(long = "for", value_name = "TIME", default_value = "20s", requires = "rate", value_parser = humantime::parse_duration)]
     pub time: Duration,
-    /// How many times each is measured; the median is told, and the least and the most
+    /// How many times each is measured; medians are told, and the least and the most ratios
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeat: u32,
     /// How the figures are printed

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Kafka is the user's, the topics are of this run and go at its end, and the registry is in this process: a gate asks it
-//! twice. Each measurement begins with the first records that are through, and ends with the last, so that joining the group
-//! does not count. The cases take turns, since machines change their speed, and what is told is the median of the turns.
+//! twice. Of each turn its steady part is measured ([`window`]). The cases take turns, since machines change their speed, and
+//! a case is compared with the copy of its own round.
 
 mod copy;
 mod data;
@@ -15,10 +15,12 @@ mod latency;
 mod registry;
 mod topics;
 mod watch;
+mod window;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -30,14 +32,12 @@ use self::latency::{Course, State};
 use self::registry::Registry;
 use self::topics::Topics;
 use self::watch::Watch;
+use self::window::{Look, Window};
 use super::child::{self, Child};
 use crate::config::Kafka;
 
-/// Time between two looks at how far it is, where the end may be near.
+/// Time between two looks at whether a measurement at a pace is over.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// The longest time between two looks: each costs what is measured a little.
-const LONGEST_LOOK: Duration = Duration::from_millis(500);
 
 /// How long it may be that nothing moves.
 const STANDSTILL: Duration = Duration::from_secs(60);
@@ -57,7 +57,10 @@ pub(crate) enum Error {
     Standstill { case: String, done: u64, of: u64 },
     #[error("{case}: {done} records came out of {of}")]
     Doubled { case: String, done: u64, of: u64 },
-    #[error("{case}: all {of} records came at once, which cannot be measured; ask for more of them (--records)")]
+    #[error(
+        "{case}: {of} records are too few: between the first commit and the one before the last are fewer than two commits or \
+         less than half of them; ask for more (--records) or for a shorter --commit-interval"
+    )]
     TooFew { case: String, of: u64 },
     #[error("{case}: how late records come cannot be told")]
     Latency { case: String, source: latency::Error },
@@ -181,7 +184,7 @@ impl Bench {
         while !measuring.is_finished() {
             tokio::time::sleep(LOOK).await;
             child.check()?;
-            show(Duration::from_millis(state.elapsed.load(Ordering::Relaxed)));
+            show(Duration::from_millis(state.elapsed.load(Relaxed)));
         }
         measuring.await?.map_err(|source| Error::Latency { case: case.to_string(), source })
     }
@@ -189,37 +192,32 @@ impl Bench {
     async fn run(&self, case: Case, number: u32, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
         let of = self.shape.records;
         let (mut child, watch) = self.spawn(case, number, &self.topics.source())?;
-        let (mut first, mut moved, mut before, mut pause) = (None, Instant::now(), 0, LOOK);
+        let (mut window, mut moved) = (Window::new(of, case.interval()), Instant::now());
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(window.pause(Instant::now())).await;
             child.check()?;
             let done = watch.done().await;
-            let (now, cpu) = (Instant::now(), child.cpu()?);
+            let look = Look { at: Instant::now(), done, cpu: child.cpu()? };
             show(done);
-            if done > before {
-                (moved, before) = (now, done);
-                first.get_or_insert((now, cpu, done));
+            if window.take(look) {
+                moved = look.at;
             } else if moved.elapsed() > STANDSTILL {
                 return Err(Error::Standstill { case: case.to_string(), done, of });
             }
-            if let Some((began, _, skipped)) = first {
-                pause = until_next_look(done.saturating_sub(skipped), of.saturating_sub(done), now - began);
+            match done.cmp(&of) {
+                Ordering::Less => {}
+                Ordering::Equal => break,
+                Ordering::Greater => return Err(Error::Doubled { case: case.to_string(), done, of }),
             }
-            let Some((began, cpu_before, skipped)) = first.filter(|_| done >= of) else { continue };
-            if done > of {
-                return Err(Error::Doubled { case: case.to_string(), done, of });
-            }
-            if skipped == of {
-                return Err(Error::TooFew { case: case.to_string(), of });
-            }
-            let (records, seconds) = ((of - skipped) as f64, (now - began).as_secs_f64());
-            return Ok(Turn {
-                per_second: records / seconds,
-                bytes_per_second: records / seconds * self.bytes as f64 / of as f64,
-                cpu: (cpu - cpu_before).as_secs_f64() * 1e6 / records,
-                peak: child.peak()?,
-            });
         }
+        let steady = window.steady().ok_or_else(|| Error::TooFew { case: case.to_string(), of })?;
+        let (records, seconds) = (steady.records as f64, steady.time.as_secs_f64());
+        Ok(Turn {
+            per_second: records / seconds,
+            bytes_per_second: records / seconds * self.bytes as f64 / of as f64,
+            cpu: steady.cpu.as_secs_f64() * 1e6 / records,
+            peak: child.peak()?,
+        })
     }
 
     fn spawn(&self, case: Case, number: u32, source: &str) -> Result<(Child, Watch), child::Error> {
@@ -266,18 +264,12 @@ impl Bench {
     }
 }
 
-/// Returns the time until the next look: half of what the rest takes if it goes on as it has, within limits.
-fn until_next_look(done: u64, left: u64, took: Duration) -> Duration {
-    let left = took.as_secs_f64() * left as f64 / done.max(1) as f64;
-    Duration::try_from_secs_f64(left / 2.0).unwrap_or(LONGEST_LOOK).clamp(LOOK, LONGEST_LOOK)
-}
-
 /// Gives a measurement up when it is dropped.
 struct Waiting(Arc<State>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.is_given_up.store(true, Ordering::Release);
+        self.0.is_given_up.store(true, Release);
     }
 }
 

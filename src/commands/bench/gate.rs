@@ -89,7 +89,7 @@ async fn throughput(bench: &mut Bench, cases: &[Case], asked: &BenchGate) -> Res
             before += of;
         }
     }
-    Ok(measured.into_iter().map(|(case, turns)| Throughput::of(case, &turns)).collect())
+    Ok(Throughput::all(&measured))
 }
 
 async fn latency(bench: &mut Bench, cases: &[Case], pace: Pace, repeat: u32) -> Result<Vec<Latency>, Error> {

@@ -1,4 +1,7 @@
 //! What was measured, for people and pipes: medians of the turns, with the least and the most.
+//!
+//! Machines change their speed from one minute to the next. So a ratio is one of two turns of the same round, and what is told
+//! is the median of those, not the ratio of two medians.
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
@@ -26,6 +29,12 @@ pub(super) struct Throughput {
     bytes: Figure,
     cpu: Figure,
     peak: Figure,
+    /// Records per second ÷ those of the copy.
+    rate_of_copy: Figure,
+    /// CPU per record ÷ that of the copy.
+    cpu_of_copy: Figure,
+    /// Records per second ÷ those of at-least-once; of exactly-once only.
+    rate_of_at_least_once: Option<Figure>,
 }
 
 /// How much later records of a case came, in microseconds.
@@ -56,6 +65,16 @@ impl Figure {
         Self { median: f64::midpoint(at(last / 2), at(values.len() / 2)), least: at(0), most: at(last) }
     }
 
+    /// Returns the ratios of what was measured in the same rounds.
+    fn ratio<T>(turns: &[T], others: &[T], value: impl Fn(&T) -> f64) -> Self {
+        let ratios: Vec<_> = turns.iter().zip(others).map(|(turn, other)| value(turn) / value(other)).collect();
+        Self::of(&ratios, |ratio| *ratio)
+    }
+
+    fn with_spread(self) -> String {
+        format!("{:.2} ({:.2}–{:.2})", self.median, self.least, self.most)
+    }
+
     fn json(self) -> Value {
         json!({ "median": rounded(self.median), "least": rounded(self.least), "most": rounded(self.most) })
     }
@@ -66,27 +85,42 @@ fn rounded(value: f64) -> f64 {
 }
 
 impl Throughput {
-    pub(super) fn of(case: Case, turns: &[Turn]) -> Self {
+    /// Returns the rows of all cases, each with its turns, one of each round.
+    pub(super) fn all(measured: &[(Case, Vec<Turn>)]) -> Vec<Self> {
+        let turns_of = |is_it: fn(Case) -> bool| {
+            measured.iter().find(|(case, _)| is_it(*case)).map_or(&[][..], |(_, turns)| turns.as_slice())
+        };
+        let copy = turns_of(|case| case == Case::Copy);
+        let at_least_once = turns_of(|case| matches!(case, Case::AtLeastOnce(_)));
+        measured.iter().map(|(case, turns)| Self::of(*case, turns, copy, at_least_once)).collect()
+    }
+
+    fn of(case: Case, turns: &[Turn], copy: &[Turn], at_least_once: &[Turn]) -> Self {
+        let rate = |turn: &Turn| turn.per_second;
         Self {
             case,
-            rate: Figure::of(turns, |turn| turn.per_second),
+            rate: Figure::of(turns, rate),
             bytes: Figure::of(turns, |turn| turn.bytes_per_second),
             cpu: Figure::of(turns, |turn| turn.cpu),
             peak: Figure::of(turns, |turn| turn.peak as f64),
+            rate_of_copy: Figure::ratio(turns, copy, rate),
+            cpu_of_copy: Figure::ratio(turns, copy, |turn| turn.cpu),
+            rate_of_at_least_once: matches!(case, Case::ExactlyOnce(_))
+                .then(|| Figure::ratio(turns, at_least_once, rate)),
         }
     }
 
-    fn line(&self, copy: &Self) -> String {
-        let Self { case, rate, bytes, cpu, peak } = self;
+    fn line(&self) -> String {
         format!(
-            "{:<22} {:>10} {:>8.1} {:>6.2} {:>18} {:>6.2} {:>10}\n",
-            case.to_string(),
-            HumanCount(whole(rate.median)).to_string(),
-            bytes.median / 1e6,
-            rate.median / copy.rate.median,
-            format!("{:.2} ({:.2}–{:.2})", cpu.median, cpu.least, cpu.most),
-            cpu.median / copy.cpu.median,
-            HumanBytes(whole(peak.median)).to_string(),
+            "{:<22} {:>10} {:>8.1} {:>17} {:>17} {:>13.2} {:>17} {:>10}\n",
+            self.case.to_string(),
+            HumanCount(whole(self.rate.median)).to_string(),
+            self.bytes.median / 1e6,
+            self.rate_of_copy.with_spread(),
+            self.rate_of_at_least_once.map_or_else(|| "–".to_owned(), Figure::with_spread),
+            self.cpu.median,
+            self.cpu_of_copy.with_spread(),
+            HumanBytes(whole(self.peak.median)).to_string(),
         )
     }
 
@@ -94,8 +128,11 @@ impl Throughput {
         json!({
             "case": self.case.to_string(),
             "records_per_second": self.rate.json(),
+            "records_per_second_of_copy": self.rate_of_copy.json(),
+            "records_per_second_of_at_least_once": self.rate_of_at_least_once.map(Figure::json),
             "bytes_per_second": self.bytes.json(),
             "cpu_us": self.cpu.json(),
+            "cpu_of_copy": self.cpu_of_copy.json(),
             "peak_bytes": self.peak.json(),
         })
     }
@@ -134,12 +171,14 @@ impl Table {
         );
         match self {
             Self::Throughput(rows) => {
-                let titles = ["records/s", "MB/s", "÷ copy", "CPU µs/record", "÷ copy", "memory"];
-                let [rate, bytes, ratio, cpu, ratio_of_cpu, peak] = titles;
-                let title =
-                    format!("{:<22} {rate:>10} {bytes:>8} {ratio:>6} {cpu:>18} {ratio_of_cpu:>6} {peak:>10}\n", "");
-                let lines = rows.iter().zip(rows.iter().take(1).cycle()).map(|(row, copy)| row.line(copy));
-                format!("{} {of}\n\n{title}{}\n{CPU}", HumanCount(*records), lines.collect::<String>())
+                let [rate, bytes, of_copy, of_at_least_once, cpu, cpu_of_copy, peak] =
+                    ["records/s", "MB/s", "÷ copy", "÷ at-least-once", "CPU µs/record", "÷ copy", "memory"];
+                let title = format!(
+                    "{:<22} {rate:>10} {bytes:>8} {of_copy:>17} {of_at_least_once:>17} {cpu:>13} {cpu_of_copy:>17} {peak:>10}\n",
+                    ""
+                );
+                let lines: String = rows.iter().map(Throughput::line).collect();
+                format!("{} {of}\n\n{title}{lines}\n{RATIOS}{CPU}", HumanCount(*records))
             }
             Self::Latency(pace, rows) => {
                 let titles: String = SHARES.iter().map(|(_, title, _)| format!(" {title:>10}")).collect();
@@ -175,6 +214,9 @@ impl Table {
     }
 }
 
+const RATIOS: &str = "Ratios are those of each round by itself: their median, the least and the most. From the first commit to the one before\n\
+                      the last: neither joining the group nor the last commit's wait counts.\n";
+
 const CPU: &str = "CPU is that of the process alone, on all processors. The brokers took theirs of the same machine unless they were\n\
                    elsewhere. The copy is a consumer and an idempotent producer without a check, an offset or a transaction.\n";
 
@@ -195,5 +237,23 @@ mod tests {
         let of = |values: &[f64]| Figure::of(values, |value| *value);
         assert_eq!(of(&[3.0, 1.0, 2.0]), Figure { median: 2.0, least: 1.0, most: 3.0 });
         assert_eq!(of(&[4.0, 1.0]), Figure { median: 2.5, least: 1.0, most: 4.0 });
+    }
+
+    #[test]
+    fn a_ratio_is_of_two_turns_of_a_round() {
+        let turns =
+            |rates: [f64; 3]| rates.map(|rate| Turn { per_second: rate, bytes_per_second: rate, cpu: rate, peak: 1 });
+        let interval = std::time::Duration::from_secs(1);
+        let measured = [
+            (Case::Copy, turns([100.0, 50.0, 200.0]).to_vec()),
+            (Case::AtLeastOnce(interval), turns([90.0, 50.0, 150.0]).to_vec()),
+            (Case::ExactlyOnce(interval), turns([90.0, 40.0, 120.0]).to_vec()),
+        ];
+        let rows = Throughput::all(&measured);
+        let [copy, at_least_once, exactly_once] = rows.as_slice() else { panic!("three rows") };
+        assert_eq!(copy.rate_of_copy, Figure { median: 1.0, least: 1.0, most: 1.0 });
+        assert_eq!(exactly_once.rate_of_copy, Figure { median: 0.8, least: 0.6, most: 0.9 });
+        assert_eq!(exactly_once.rate_of_at_least_once, Some(Figure { median: 0.8, least: 0.8, most: 1.0 }));
+        assert_eq!(at_least_once.rate_of_at_least_once, None);
     }
 }
