@@ -56,6 +56,7 @@ check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo check --locked --no-default-features --bins
 	@$(MAKE) --no-print-directory measure
 
 measure:
