@@ -37,6 +37,10 @@ const COMPRESSION: u64 = 8;
 /// Pause before a group's coordinator is asked again.
 const COORDINATOR_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a broker may keep a fetch that finds nothing. A partition that is new, or is released, is not in the one that is under way,
+/// and waits for its end. Shorter ones cost broker and gate more while nothing comes.
+const FETCH_WAIT_MS: &str = "200";
+
 /// How long a broker may be asked at start and between batches before the loop turns again.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -89,6 +93,7 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
         ("max.poll.interval.ms", "300000"),
         ("check.crcs", "true"),
         ("fetch.queue.backoff.ms", "10"),
+        ("fetch.wait.max.ms", FETCH_WAIT_MS),
         ("receive.message.max.bytes", &LARGEST_ANSWER.to_string()),
         ("queued.max.messages.kbytes", &(shares.consumer_queue / 1024).to_string()),
         ("queued.min.messages", &shares.consumer_records.to_string()),
@@ -286,11 +291,28 @@ mod tests {
     use super::*;
     use crate::config::{Environment, Syntax};
 
+    fn config(kafka: &str) -> Config {
+        let text = format!(
+            "{{application: a, kafka: {{bootstrap.servers: 'h:1'{kafka}}}, registry: {{url: 'http://r'}}, \
+             gates: {{g: {{source: a, validated: b}}}}}}"
+        );
+        Config::parse(&text, Syntax::Yaml, &Environment::process()).unwrap()
+    }
+
+    #[test]
+    fn a_fetch_that_finds_nothing_is_short_unless_somebody_says_otherwise() {
+        for (said, of_pipeline, of_reader) in [("", FETCH_WAIT_MS, "50"), (", fetch.wait.max.ms: 700", "700", "700")] {
+            let config = config(said);
+            let names = Names::new(&config, &config.gates[0], 0, "random");
+            let wait = |client: &ClientConfig| client.get("fetch.wait.max.ms").map(str::to_owned);
+            assert_eq!(wait(&consumer(&config, &names)).as_deref(), Some(of_pipeline));
+            assert_eq!(wait(&super::super::consumer::settings(&config, &names)).as_deref(), Some(of_reader));
+        }
+    }
+
     #[test]
     fn an_output_without_a_limit_makes_no_producer_impossible() {
-        let text = "{application: a, kafka: {bootstrap.servers: 'h:1'}, registry: {url: 'http://r'}, \
-                    gates: {g: {source: a, validated: b}}}";
-        let config = Config::parse(text, Syntax::Yaml, &Environment::process()).unwrap();
+        let config = config("");
         let names = Names::new(&config, &config.gates[0], 0, "random");
         let sizes = Sizes { largest: (1 << 31) - 1, smallest: 1_000, is_known: true };
         let client = producer(&config, &names, sizes);

@@ -42,7 +42,7 @@ pub(crate) fn settings(config: &Config, names: &Names) -> ClientConfig {
     let mut settings = clients::consumer(config, names);
     settings.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
     // Brokers tell the end after so long without records; records come at once.
-    if settings.get("fetch.wait.max.ms").is_none() {
+    if config.kafka.consumer().all(|(name, _)| name != "fetch.wait.max.ms") {
         settings.set("fetch.wait.max.ms", "50");
     }
     settings

@@ -270,6 +270,7 @@ impl Loop<'_> {
         if sources.len() == self.subscribed {
             return Ok(());
         }
+        self.output.reach(&self.routes)?;
         if self.output.is_dry_run() {
             self.take_alone(&sources[self.subscribed..]);
         } else {

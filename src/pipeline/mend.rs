@@ -100,6 +100,7 @@ impl Loop<'_> {
                 Ok(idle) => {
                     ProducerRebuilt { why, cause: *cause }.emit(&self.settings.probe);
                     self.output.replace(idle);
+                    self.output.reach(&self.routes)?;
                     self.damage.producer = None;
                 }
                 Err(fault) => {

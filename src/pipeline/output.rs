@@ -134,9 +134,9 @@ impl Output {
         if matches!(self.state, State::Open(_)) && self.handles.len() == routes.count() {
             return Ok(());
         }
+        self.reach(routes)?;
         match self.state.take() {
-            State::Idle(mut idle) => {
-                self.make_handles(idle.producer(), routes)?;
+            State::Idle(idle) => {
                 self.staged.clear();
                 if let Some(map) = &mut self.map {
                     map.begin(idle.context());
@@ -144,19 +144,26 @@ impl Output {
                 let begun = idle.begin();
                 self.keep(begun.map(State::Open))
             }
-            State::Open(mut open) => {
-                let made = self.make_handles(open.producer_mut(), routes);
-                self.state = State::Open(open);
-                made
-            }
-            state @ (State::Failed(_) | State::Lost | State::DryRun) => {
+            state @ (State::Open(_) | State::Failed(_) | State::Lost | State::DryRun) => {
                 self.state = state;
                 Ok(())
             }
         }
     }
 
-    /// Makes handles of topics found since the last call.
+    /// Makes handles of topics found since the last call. A new handle has the client ask who leads the topic, and a first record
+    /// that comes together with it waits for the answer: so this is done before there are records.
+    pub(super) fn reach(&mut self, routes: &Routes) -> Result<(), Fault> {
+        let mut state = self.state.take();
+        let made = match &mut state {
+            State::Idle(idle) => self.make_handles(idle.producer(), routes),
+            State::Open(open) => self.make_handles(open.producer_mut(), routes),
+            State::Failed(_) | State::Lost | State::DryRun => Ok(()),
+        };
+        self.state = state;
+        made
+    }
+
     fn make_handles(&mut self, producer: &mut Producer<Context>, routes: &Routes) -> Result<(), Fault> {
         for route in routes.iter().skip(self.handles.len()) {
             let handles = Handles::make(producer, route).map_err(|error| {

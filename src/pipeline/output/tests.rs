@@ -1,11 +1,13 @@
 //! The output without a producer, with a full queue, and when a transaction has enough.
 
+use std::collections::BTreeMap;
+
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::producer::BaseProducer;
 
 use super::*;
-use crate::config::Delivery;
+use crate::config::{Config, Delivery, Environment, Syntax};
 use crate::pipeline::Stop;
 use crate::pipeline::consume;
 use crate::pipeline::end::Doubts;
@@ -48,6 +50,21 @@ fn nothing_is_committed_without_a_producer() {
     let committed = output.commit(&consumer(), &TopicPartitionList::new());
     assert!(matches!(committed, Err(Fault::Lost { is_fenced: false, .. })), "{committed:?}");
     assert!(output.check().is_err() && output.is_lost());
+}
+
+#[test]
+fn topics_are_reached_before_there_are_records() {
+    let text = "{application: a, kafka: {bootstrap.servers: 'h:1'}, registry: {url: 'http://r'}, gates: {g: {source: raw, validated: b}}}";
+    let config = Config::parse(text, Syntax::Yaml, &Environment::process()).unwrap();
+    let mut routes = Routes::new(config.gates[0].clone(), &config.kafka);
+    routes.add("raw", &BTreeMap::new());
+    let mut output = Output::new(idle(&Stop::default()), None);
+    for round in ["at first", "by the next producer"] {
+        output.reach(&routes).unwrap();
+        assert_eq!(output.handles.len(), 1, "{round}");
+        assert!(matches!(output.state, State::Idle(_)), "{round}: no transaction has begun");
+        output.replace(idle(&Stop::default()));
+    }
 }
 
 #[test]
