@@ -148,10 +148,19 @@ fn a_gate_is_measured_beside_a_copy() {
         left_alone(&cluster);
         found
     };
-    let rates =
-        ["records_per_second", "records_per_second_of_copy", "bytes_per_second", "cpu_us", "cpu_of_copy", "peak_bytes"];
-    let found = figures(&["--damaged", "0.1", "--compression", "lz4"], "measured", &rates);
+    let rates = [
+        "records_per_second",
+        "records_per_second_of_copy",
+        "bytes_per_second",
+        "cpu_us",
+        "cpu_of_copy",
+        "brokers_cpu_us",
+        "peak_bytes",
+    ];
+    let args = ["--damaged", "0.1", "--compression", "lz4", "--gates", "2", "--schemas", "10"];
+    let found = figures(&args, "measured", &rates);
     assert_eq!((&found["records"], &found["compression"]), (&json!(200_000), &json!("lz4")));
+    assert_eq!((&found["gates"], &found["schemas"]), (&json!(2), &json!(10)));
     assert!(found["measured"][3]["records_per_second_of_at_least_once"]["median"].as_f64().unwrap() > 0.0, "{found:#}");
     let found = figures(&["--rate", "500", "--for", "1s"], "added", &["p50_us", "p99_us", "p999_us", "most_us"]);
     assert_eq!((&found["rate"], &found["seconds"]), (&json!(500), &json!(1.0)));

@@ -1,4 +1,4 @@
-//! What is measured: this program as a child process, with a configuration of its own, its CPU and memory from proc(5).
+//! What is measured: this program as a child process, with a configuration of its own.
 //!
 //! The configuration is a file in a folder that goes with the child. What the operator has set for the cluster, passwords
 //! among it, is not in the file: it has the names of environment variables, and the child alone is given those.
@@ -13,6 +13,8 @@ use std::process::{Child as Process, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
+
+use super::proc;
 
 /// Time between two looks at whether it has stopped.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -82,20 +84,14 @@ impl Child {
         }
     }
 
-    /// Returns the time that it has spent on all processors: fields 14 and 15, of which 13 come before, in ticks.
+    /// Returns the time that it has spent on all processors.
     pub(super) fn cpu(&self) -> Result<Duration, Error> {
-        let stat = self.proc("stat")?;
-        let ticks = ticks(&stat).ok_or_else(|| Error::Usage(io::ErrorKind::InvalidData.into()))?;
-        Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+        proc::cpu(self.process.id()).map_err(Error::Usage)
     }
 
     /// Returns the most memory that it has had so far, in bytes.
     pub(super) fn peak(&self) -> Result<u64, Error> {
-        peak(&self.proc("status")?).ok_or_else(|| Error::Usage(io::ErrorKind::InvalidData.into()))
-    }
-
-    fn proc(&self, file: &str) -> Result<String, Error> {
-        fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).map_err(Error::Usage)
+        proc::peak(self.process.id()).map_err(Error::Usage)
     }
 
     /// Asks it to end, and waits for that for a while.
@@ -124,42 +120,8 @@ impl Drop for Child {
     }
 }
 
-/// Reads user and system time behind the command, which may have spaces and parentheses in it.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let times: Vec<u64> = fields.split_whitespace().skip(11).take(2).map_while(|field| field.parse().ok()).collect();
-    (times.len() == 2).then(|| times.iter().sum())
-}
-
-/// Reads the most of memory that was resident.
-fn peak(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
-}
-
 /// Returns an address of this machine that is free now.
 pub(super) fn free() -> Result<SocketAddr, Error> {
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     address.map_err(Error::Start)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_is_read_whatever_the_command_is_called() {
-        let stat = "1 (a b) c) S 2 3 4 5 6 7 8 9 10 11 120 34 14 15";
-        assert_eq!(ticks(stat), Some(154));
-        assert_eq!(ticks("1 (a) S 2 3"), None);
-        assert!(ticks(&fs::read_to_string("/proc/self/stat").unwrap()).is_some());
-    }
-
-    #[test]
-    fn the_most_of_memory_is_read_in_bytes() {
-        assert_eq!(peak("Name:\ta\nVmPeak:\t  9 kB\nVmHWM:\t    3 kB\n"), Some(3 * 1024));
-        assert_eq!(peak("Name:\ta\n"), None);
-        assert!(peak(&fs::read_to_string("/proc/self/status").unwrap()).is_some());
-    }
 }

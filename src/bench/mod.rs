@@ -4,4 +4,5 @@
 
 mod child;
 pub(crate) mod gate;
+mod proc;
 pub(crate) mod registry;

@@ -46,19 +46,25 @@ pub struct BenchGate {
     /// Where
     #[command(flatten)]
     pub cluster: BenchCluster,
-    /// Records that are written before, and go through each time: enough for some commits of the longest interval;
-    /// 5,000,000 are for a second at 1,000,000 records/s
-    #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(10_000..))]
-    pub records: u64,
+    /// Records that are written before, and go through each time: enough for some commits of the longest interval. Without
+    /// it 5,000,000, which are for a second at 1,000,000 records/s, or fewer where those were more than 3 GB
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub records: Option<u64>,
     /// Bytes of a record's value, about: nested orders in Avro
     #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub size: u32,
     /// How the records are compressed, those that are read and those that are written
     #[arg(long, value_name = "CODEC", value_enum, default_value_t = Codec::None)]
     pub compression: Codec,
-    /// Partitions of the topics
+    /// Partitions of what is read, of all gates together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub partitions: u16,
+    /// Gates in the one process, each with a source and outputs of its own; the partitions are dealt out among them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub gates: u16,
+    /// Versions of the schema, each with an ID of its own; in each partition every record has another one than the one before
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub schemas: u32,
     /// The share of records that are damaged, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub damaged: f64,
@@ -106,6 +112,18 @@ impl Codec {
     }
 }
 
+impl BenchGate {
+    /// Records where the user does not say how many, and the most bytes of their values.
+    const RECORDS: u64 = 5_000_000;
+    const BYTES: u64 = 3_000_000_000;
+
+    /// Returns how many records are written.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records.unwrap_or_else(|| Self::RECORDS.min(Self::BYTES / u64::from(self.size)))
+    }
+}
+
 /// The cluster that is measured on.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -124,12 +142,12 @@ pub struct BenchCopy {
     /// A configuration of the cluster
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// The topic that is read
+    /// A topic that is read; can be given again
     #[arg(long, value_name = "TOPIC")]
-    pub from: String,
-    /// The topic that is written
+    pub from: Vec<String>,
+    /// The topic that is written with what the one of the same place has
     #[arg(long, value_name = "TOPIC")]
-    pub to: String,
+    pub to: Vec<String>,
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -26,7 +26,8 @@ pub(super) async fn run(command: BenchCommand, out: &mut (dyn Write + Send)) -> 
 
 fn copy(asked: &BenchCopy, out: &mut dyn Write) -> Result<Exit, Failure> {
     let kafka = Config::load_kafka(&asked.config).map_err(|errors| mistakes(&asked.config, &errors))?;
-    crate::bench::gate::copy(&kafka, &asked.from, &asked.to, out).map_err(Failure::fatal)?;
+    let topics: Vec<_> = asked.from.iter().map(String::as_str).zip(asked.to.iter().map(String::as_str)).collect();
+    crate::bench::gate::copy(&kafka, &topics, out).map_err(Failure::fatal)?;
     Ok(Exit::Done)
 }
 

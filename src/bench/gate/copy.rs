@@ -30,8 +30,12 @@ const WAIT: Duration = Duration::from_millis(10);
 /// What a knowing user sets: else a full queue makes the consumer pause for up to a second.
 const READING: [(&str, &str); 2] = [("fetch.queue.backoff.ms", "10"), ("check.crcs", "true")];
 
-/// The same: batches as large as a gate's.
-const WRITING: [(&str, &str); 2] = [("linger.ms", "5"), ("batch.num.messages", "10000")];
+/// The same: batches as large as a gate's, and records as large as its source has.
+const WRITING: [(&str, &str); 3] =
+    [("linger.ms", "5"), ("batch.num.messages", "10000"), ("message.max.bytes", LARGEST)];
+
+/// The largest record that is written, and more: what topics take by default.
+pub(super) const LARGEST: &str = "1048588";
 
 /// Why it ends.
 #[derive(Debug, thiserror::Error)]
@@ -62,21 +66,26 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Copies one topic to another until it is killed, and writes how many records are there, a line now and then.
-pub(crate) fn copy(kafka: &Kafka, from: &str, to: &str, out: &mut dyn Write) -> Result<(), Error> {
+/// Copies each topic to the other one until it is killed, and writes how many records are there, a line now and then.
+pub(crate) fn copy(kafka: &Kafka, topics: &[(&str, &str)], out: &mut dyn Write) -> Result<(), Error> {
+    let Some(mut route) = topics.first() else { return Ok(()) };
     let mut reading = with(&READING, kafka.consumer());
-    reading.set("group.id", to).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
+    reading.set("group.id", route.1).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
     let consumer: BaseConsumer = reading.create()?;
     let deliveries = Deliveries::default();
     let mut writing = with(&WRITING, kafka.producer());
     writing.set("enable.idempotence", "true");
     let producer: BaseProducer<Deliveries> = writing.create_with_context(deliveries.clone())?;
-    consumer.assign(&all_of(&consumer, from)?)?;
+    consumer.assign(&all_of(&consumer, topics.iter().map(|(from, _)| *from))?)?;
     let (mut records, mut told) = (0_u32, Instant::now());
     loop {
         let message = consumer.poll(WAIT).transpose()?;
         if let Some(message) = &message {
-            send(&producer, to, message)?;
+            // Records of a topic come one after the other.
+            if message.topic() != route.0 {
+                route = topics.iter().find(|(from, _)| *from == message.topic()).unwrap_or(route);
+            }
+            send(&producer, route.1, message)?;
             records = records.wrapping_add(1);
         }
         if message.is_none() || records.is_multiple_of(LOOK) {
@@ -95,17 +104,22 @@ pub(crate) fn copy(kafka: &Kafka, from: &str, to: &str, out: &mut dyn Write) -> 
 }
 
 /// Returns these properties and those of the user, which come last.
-fn with<'p>(own: &[(&str, &str)], users: impl Iterator<Item = (&'p str, &'p str)>) -> ClientConfig {
+pub(super) fn with<'p>(own: &[(&str, &str)], users: impl Iterator<Item = (&'p str, &'p str)>) -> ClientConfig {
     let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     own.chain(users.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
-/// Returns all partitions of a topic, from their begin.
-pub(super) fn all_of(consumer: &BaseConsumer, topic: &str) -> Result<TopicPartitionList, KafkaError> {
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+/// Returns all partitions of these topics, from their begin.
+pub(super) fn all_of<'t>(
+    consumer: &BaseConsumer,
+    topics: impl Iterator<Item = &'t str>,
+) -> Result<TopicPartitionList, KafkaError> {
     let mut all = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
-        all.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
+            all.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+        }
     }
     Ok(all)
 }

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-use super::copy::all_of;
+use super::copy::{LARGEST, all_of, with};
+use super::data::Records;
 use crate::config::Kafka;
 
 /// How long a record is waited for before there is a look whether all are there.
@@ -58,10 +58,9 @@ pub(crate) struct Pace {
 /// Where it is measured.
 pub(super) struct Course {
     pub(super) kafka: Kafka,
-    pub(super) source: String,
-    pub(super) output: String,
-    pub(super) partitions: i32,
-    pub(super) values: Vec<Vec<u8>>,
+    pub(super) sources: Vec<String>,
+    pub(super) outputs: Vec<String>,
+    pub(super) records: Records,
     pub(super) state: Arc<State>,
 }
 
@@ -99,13 +98,12 @@ impl Seen {
         Self { times: (0..records).map(|_| AtomicU32::new(UNSEEN)).collect(), count: AtomicU64::new(0) }
     }
 
-    /// Reads a topic until told to end, and notes when each record came.
-    fn read(&self, kafka: &Kafka, topic: &str, began: Instant, over: &AtomicBool) -> Result<(), KafkaError> {
-        let mut config: ClientConfig =
-            kafka.consumer().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        config.set("group.id", topic).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
+    /// Reads topics until told to end, and notes when each record came.
+    fn read(&self, kafka: &Kafka, topics: &[String], began: Instant, over: &AtomicBool) -> Result<(), KafkaError> {
+        let mut config = with(&[("group.id", "sluice.bench")], kafka.consumer());
+        config.set("enable.auto.commit", "false").set("isolation.level", "read_committed");
         let consumer: BaseConsumer = config.create()?;
-        consumer.assign(&all_of(&consumer, topic)?)?;
+        consumer.assign(&all_of(&consumer, topics.iter().map(String::as_str))?)?;
         while !over.load(Ordering::Acquire) {
             let Some(message) = consumer.poll(WAIT).transpose()? else { continue };
             let number = message.key().and_then(|key| std::str::from_utf8(key).ok()?.parse::<usize>().ok());
@@ -135,15 +133,15 @@ impl Seen {
 
 /// Writes records at the pace and returns how much later they came out; the first of each partition waits for the child.
 pub(super) fn measure(course: &Course, pace: Pace) -> Result<Added, Error> {
-    let first = usize::try_from(course.partitions).unwrap_or(1);
+    let first = course.records.places();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of records")]
     let records = first + (f64::from(pace.rate) * pace.time.as_secs_f64()) as usize;
     let (source, output) = (Seen::new(records), Seen::new(records));
     let (began, over) = (Instant::now(), AtomicBool::new(false));
     thread::scope(|scope| {
         let over = &over;
-        let readers = [(&source, &course.source), (&output, &course.output)]
-            .map(|(seen, topic)| scope.spawn(move || seen.read(&course.kafka, topic, began, over)));
+        let readers = [(&source, &course.sources), (&output, &course.outputs)]
+            .map(|(seen, topics)| scope.spawn(move || seen.read(&course.kafka, topics, began, over)));
         let sent = send(course, pace, records, &output);
         let all = sent.and_then(|()| output.wait(records, course)).and_then(|()| source.wait(records, course));
         over.store(true, Ordering::Release);
@@ -168,19 +166,18 @@ impl Course {
 
 /// Writes the first records, one for each partition, and the others at the pace once those are through.
 fn send(course: &Course, pace: Pace, records: usize, output: &Seen) -> Result<(), Error> {
-    let kafka = course.kafka.producer();
-    let mut config: ClientConfig = kafka.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut config = with(&[("message.max.bytes", LARGEST)], course.kafka.producer());
     config.set("enable.idempotence", "true").set("linger.ms", "1");
     let producer: BaseProducer = config.create()?;
-    let first = usize::try_from(course.partitions).unwrap_or(1);
-    let mut values = (0..records).zip(course.values.iter().cycle());
-    for (number, value) in values.by_ref().take(first) {
-        one(&producer, course, number, value)?;
+    let first = course.records.places();
+    let mut value = Vec::new();
+    for number in 0..first {
+        one(&producer, course, number, &mut value)?;
     }
     producer.flush(PATIENCE)?;
     output.wait(first, course)?;
     let began = Instant::now();
-    for (number, value) in values {
+    for number in first..records {
         let due = Duration::from_secs_f64((number - first) as f64 / f64::from(pace.rate));
         while began.elapsed() < due {
             producer.poll(Duration::ZERO);
@@ -189,15 +186,15 @@ fn send(course: &Course, pace: Pace, records: usize, output: &Seen) -> Result<()
             let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             course.state.elapsed.store(elapsed, Ordering::Relaxed);
         }
-        one(&producer, course, number, value)?;
+        one(&producer, course, number, &mut value)?;
     }
     Ok(producer.flush(PATIENCE)?)
 }
 
-fn one(producer: &BaseProducer, course: &Course, number: usize, value: &[u8]) -> Result<(), KafkaError> {
+fn one(producer: &BaseProducer, course: &Course, number: usize, value: &mut Vec<u8>) -> Result<(), KafkaError> {
     let key = number.to_string();
-    let partition = i32::try_from(number).unwrap_or(i32::MAX) % course.partitions;
-    let mut record = BaseRecord::to(&course.source).partition(partition).key(&key).payload(value);
+    let (topic, partition) = course.records.get(number, value);
+    let mut record = BaseRecord::to(&course.sources[topic]).partition(partition).key(&key).payload(&*value);
     while let Err((error, refused)) = producer.send(record) {
         if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
             return Err(error);

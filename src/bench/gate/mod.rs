@@ -1,14 +1,16 @@
 //! `sluice bench gate`: what a gate does per second beside a plain copy of the same records, and what each costs.
 //!
 //! ```text
-//!  orders, made once ──> sluice.bench.RUN.raw ──> a child process ──> sluice.bench.RUN.N and its dead letters
-//!                                                   └ a plain copy, or a gate; one after the other, again and again
+//!  orders, made once ──> sluice.bench.RUN.GATE.raw ──> a child process ──> sluice.bench.RUN.N.GATE.out and its dead letters
+//!                                                        └ a plain copy, or gates; one after the other, again and again
 //! ```
 //!
-//! Kafka is the user's, the topics are of this run and go at its end, and the registry is in this process: a gate asks it
-//! twice. Of each turn its steady part is measured ([`window`]). The cases take turns, since machines change their speed, and
-//! a case is compared with the copy of its own round.
+//! Kafka is the user's, the topics are of this run and go at its end, and the registry is in this process: gates ask it
+//! once for each version and for the latest. Of each turn its steady part is measured ([`window`]). The cases take turns,
+//! since machines change their speed, and a case is compared with the copy of its own round.
 
+mod brokers;
+mod case;
 mod copy;
 mod data;
 mod latency;
@@ -23,16 +25,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::brokers::Brokers;
+pub(crate) use self::case::Case;
 pub(crate) use self::copy::copy;
+use self::data::Records;
 pub(crate) use self::data::Shape;
 pub(crate) use self::latency::{Added, Pace};
 use self::latency::{Course, State};
 use self::registry::Registry;
-use self::topics::Topics;
+use self::topics::{Reads, Topics};
 use self::watch::Watch;
-use self::window::{Look, Window};
+use self::window::{Look, Window, Work};
 use super::child::{self, Child};
 use crate::config::Kafka;
 
@@ -68,31 +73,6 @@ pub(crate) enum Error {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Case {
-    /// What a user would write: a consumer, an idempotent producer, no check.
-    Copy,
-    /// A gate that checks nothing, exactly-once, with this commit interval.
-    Unchecked(Duration),
-    /// A gate that checks, with outputs that may be doubled after a fault.
-    AtLeastOnce(Duration),
-    /// A gate as it is by default, with this commit interval.
-    ExactlyOnce(Duration),
-}
-
-impl std::fmt::Display for Case {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = |interval: &Duration| humantime::format_duration(*interval).to_string();
-        match self {
-            Self::Copy => f.write_str("plain copy"),
-            Self::Unchecked(interval) => write!(f, "unchecked, {}", shown(interval)),
-            Self::AtLeastOnce(interval) => write!(f, "at-least-once, {}", shown(interval)),
-            Self::ExactlyOnce(interval) => write!(f, "exactly-once, {}", shown(interval)),
-        }
-    }
-}
-
 /// What one turn of a case showed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {
@@ -101,13 +81,16 @@ pub(crate) struct Turn {
     pub(crate) bytes_per_second: f64,
     /// Of the process, for each record, in microseconds.
     pub(crate) cpu: f64,
+    /// The same of the brokers, where it is known.
+    pub(crate) brokers_cpu: Option<f64>,
     /// The most memory that the process had, in bytes.
     pub(crate) peak: u64,
 }
 
-/// A source that is filled, and all that its gates need.
+/// Sources that are filled, and all that their gates need.
 pub(crate) struct Bench {
     kafka: Kafka,
+    brokers: Option<Brokers>,
     topics: Topics,
     registry: Registry,
     shape: Shape,
@@ -117,29 +100,43 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Makes the source.
+    /// Makes the sources.
     pub(crate) async fn start(kafka: Kafka, shape: Shape) -> Result<Self, Error> {
-        let (kafka, topics) = tokio::task::spawn_blocking(move || {
-            let topics = Topics::create(&kafka, shape.partitions);
-            topics.map(|topics| (kafka, topics))
+        let registry = Registry::start(shape.schemas).await?;
+        let (kafka, brokers, topics) = tokio::task::spawn_blocking(move || {
+            let topics = Topics::create(&kafka, shape.partitions.into(), shape.gates.into())?;
+            let brokers = Brokers::find(&kafka);
+            Ok::<_, Error>((kafka, brokers, topics))
         })
         .await??;
-        let registry = Registry::start(&topics.source()).await?;
-        Ok(Self { kafka, topics, registry, shape, bytes: 0, turns: 0 })
+        Ok(Self { kafka, brokers, topics, registry, shape, bytes: 0, turns: 0 })
+    }
+
+    /// Returns the numbers and names of the brokers' processes, where they are to be seen.
+    pub(crate) fn brokers(&self) -> Option<String> {
+        self.brokers.as_ref().map(Brokers::names)
     }
 
     /// Writes the records; `show` is told how many are.
-    pub(crate) async fn fill(&mut self, show: impl Fn(u64) + Send + 'static) -> Result<(), Error> {
-        let (kafka, source, shape, id) = (self.kafka.clone(), self.topics.source(), self.shape, self.registry.id);
-        self.bytes = tokio::task::spawn_blocking(move || data::fill(&kafka, &source, shape, id, &show)).await??;
+    pub(crate) async fn fill(&mut self, show: impl Fn(usize) + Send + 'static) -> Result<(), Error> {
+        let (kafka, shape, sources) = (self.kafka.clone(), self.shape, self.topics.sources(0, Reads::All));
+        let records = self.records();
+        let count = usize::try_from(shape.records).unwrap_or(usize::MAX);
+        let filling =
+            tokio::task::spawn_blocking(move || data::fill(&kafka, &sources, (&records, count), shape.codec, &show));
+        self.bytes = filling.await??;
         Ok(())
+    }
+
+    fn records(&self) -> Records {
+        Records::new(self.shape, self.registry.ids.clone(), self.topics.places())
     }
 
     /// Measures one turn of a case; `show` is told how many records are through.
     pub(crate) async fn turn(&mut self, case: Case, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
         self.turns += 1;
         let number = self.turns;
-        tokio::task::block_in_place(|| self.topics.begin_turn(&self.kafka, number))?;
+        tokio::task::block_in_place(|| self.topics.begin_turn(&self.kafka, number, Reads::All))?;
         let turn = self.run(case, number, show).await;
         tokio::task::block_in_place(|| self.topics.end_turn(&self.kafka, number))?;
         turn
@@ -154,7 +151,7 @@ impl Bench {
     ) -> Result<Added, Error> {
         self.turns += 1;
         let number = self.turns;
-        tokio::task::block_in_place(|| self.topics.begin_turn(&self.kafka, number))?;
+        tokio::task::block_in_place(|| self.topics.begin_turn(&self.kafka, number, Reads::Course))?;
         let added = self.pace(case, number, pace, show).await;
         tokio::task::block_in_place(|| self.topics.end_turn(&self.kafka, number))?;
         added
@@ -167,15 +164,14 @@ impl Bench {
         pace: Pace,
         show: &(dyn Fn(Duration) + Sync),
     ) -> Result<Added, Error> {
-        let source = self.topics.course(number);
-        let (mut child, _watch) = self.spawn(case, number, &source)?;
+        let sources = self.topics.sources(number, Reads::Course);
+        let (mut child, _watch) = self.spawn(case, number, &sources)?;
         let state = Arc::new(State::default());
         let course = Course {
             kafka: self.kafka.clone(),
-            source,
-            output: self.topics.output(number),
-            partitions: self.shape.partitions,
-            values: data::values(self.shape, self.registry.id),
+            sources,
+            outputs: self.topics.outputs(number),
+            records: self.records(),
             state: Arc::clone(&state),
         };
         // Whoever drops this future does not wait any more.
@@ -191,13 +187,21 @@ impl Bench {
 
     async fn run(&self, case: Case, number: u32, show: &(dyn Fn(u64) + Sync)) -> Result<Turn, Error> {
         let of = self.shape.records;
-        let (mut child, watch) = self.spawn(case, number, &self.topics.source())?;
-        let (mut window, mut moved) = (Window::new(of, case.interval()), Instant::now());
+        let (mut child, watch) = self.spawn(case, number, &self.topics.sources(number, Reads::All))?;
+        let work = Work {
+            records: of,
+            schemas: self.shape.schemas,
+            gates: self.shape.gates.into(),
+            interval: case.interval(),
+        };
+        let (mut window, mut moved) = (Window::new(work), Instant::now());
         loop {
             tokio::time::sleep(window.pause(Instant::now())).await;
             child.check()?;
-            let done = watch.done().await;
-            let look = Look { at: Instant::now(), done, cpu: child.cpu()? };
+            let progress = watch.progress().await;
+            let done = progress.done;
+            let brokers = self.brokers.as_ref().and_then(Brokers::cpu);
+            let look = Look { at: Instant::now(), progress, cpu: child.cpu()?, brokers };
             show(done);
             if window.take(look) {
                 moved = look.at;
@@ -216,45 +220,27 @@ impl Bench {
             per_second: records / seconds,
             bytes_per_second: records / seconds * self.bytes as f64 / of as f64,
             cpu: steady.cpu.as_secs_f64() * 1e6 / records,
+            brokers_cpu: steady.brokers.map(|spent| spent.as_secs_f64() * 1e6 / records),
             peak: child.peak()?,
         })
     }
 
-    fn spawn(&self, case: Case, number: u32, source: &str) -> Result<(Child, Watch), child::Error> {
+    fn spawn(&self, case: Case, number: u32, sources: &[String]) -> Result<(Child, Watch), child::Error> {
         let kafka = self.kafka.consumer().chain(self.kafka.producer());
         let mut kafka: BTreeMap<_, _> = kafka.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         kafka.insert("compression.type".to_owned(), self.shape.codec.name().to_owned());
         if case == Case::Copy {
-            let output = self.topics.output(number);
-            let args = ["bench", "copy", "--from", source, "--to", &output];
+            let outputs = self.topics.outputs(number);
+            let topics = sources.iter().zip(&outputs).flat_map(|(from, to)| ["--from", from, "--to", to]);
+            let args: Vec<_> = ["bench", "copy"].into_iter().chain(topics).collect();
             let (child, lines) = Child::start_read(&args, json!({}), kafka)?;
-            return Ok((child, Watch::lines(lines)));
+            return Ok((child, Watch::lines(lines, self.shape.gates.into())));
         }
         let admin = child::free()?;
-        let child = Child::start(&["run"], self.config(case, number, source, &admin.to_string()), kafka)?;
-        Ok((child, Watch::metrics(admin)))
-    }
-
-    fn config(&self, case: Case, number: u32, source: &str, admin: &str) -> Value {
-        let delivery = if matches!(case, Case::AtLeastOnce(_)) { "at-least-once" } else { "exactly-once" };
-        let value = match case {
-            Case::Copy | Case::Unchecked(_) => json!({ "format": "any" }),
-            Case::AtLeastOnce(_) | Case::ExactlyOnce(_) => json!({ "subject": self.registry.subject }),
-        };
-        json!({
-            "application": self.topics.application(number),
-            "log": { "level": "error" },
-            "delivery": delivery,
-            "commit_interval": humantime::format_duration(case.interval()).to_string(),
-            "registry": { "url": self.registry.url() },
-            "admin": { "listen": admin },
-            "gates": { topics::GATE: {
-                "source": source,
-                "validated": self.topics.output(number),
-                "dead_letter": self.topics.dead_letters(number),
-                "value": value,
-            } },
-        })
+        let mut config = case.config(&self.topics, number, sources);
+        config["registry"] = json!({ "url": self.registry.url() });
+        config["admin"] = json!({ "listen": admin.to_string() });
+        Ok((Child::start(&["run"], config, kafka)?, Watch::metrics(admin)))
     }
 
     /// Removes all that was made; returns what is left to do where that fails.
@@ -270,15 +256,5 @@ struct Waiting(Arc<State>);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.is_given_up.store(true, Release);
-    }
-}
-
-impl Case {
-    /// Returns the commit interval; a copy has none.
-    fn interval(self) -> Duration {
-        match self {
-            Self::Copy => Duration::ZERO,
-            Self::Unchecked(interval) | Self::AtLeastOnce(interval) | Self::ExactlyOnce(interval) => interval,
-        }
     }
 }

@@ -1,9 +1,12 @@
-//! The registry that gates ask: a node in the memory of this process, with one schema.
+//! The registry that gates ask: a node in the memory of this process, with versions of one schema.
+//!
+//! The versions differ in their `doc` only: all data are of each of them, yet each has an ID and is compiled by itself.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -20,31 +23,34 @@ pub(crate) enum Error {
     Listen(#[from] io::Error),
     #[error("it does not take the schema")]
     Schema(#[from] node::Error),
+    #[error("its schema is no JSON")]
+    Text(#[from] serde_json::Error),
     #[error("it has given the schema no ID")]
     NoId,
 }
 
+/// What the versions are registered under.
+pub(super) const SUBJECT: &str = "orders";
+
 /// A running registry; it ends when this is dropped.
 pub(super) struct Registry {
-    /// The ID of the schema of all records.
-    pub(super) id: SchemaId,
-    /// Where it is registered.
-    pub(super) subject: String,
+    /// The IDs of the versions; gates check for the last one.
+    pub(super) ids: Vec<SchemaId>,
     address: SocketAddr,
     _server: JoinSet<()>,
 }
 
 impl Registry {
-    /// Starts one that has the schema of orders under the subject of this topic's values.
-    pub(super) async fn start(topic: &str) -> Result<Self, Error> {
-        let node = Node::in_memory(Store::default());
-        let draft = Draft { text: TARGET.to_owned(), ..Draft::default() };
-        let name = format!("{topic}-value");
-        let subject = Subject(name.as_str().into());
-        let Outcome::Registered(version) = node.write(&Command::Register { subject, draft, normalize: false }).await?
-        else {
-            return Err(Error::NoId);
-        };
+    /// Starts one that has so many versions of the schema of orders.
+    pub(super) async fn start(versions: u32) -> Result<Self, Error> {
+        let node = Node::in_memory(Store::unchecked());
+        let mut ids = Vec::new();
+        for version in 1..=versions {
+            let draft = Draft { text: text_of(version)?, ..Draft::default() };
+            let command = Command::Register { subject: Subject(SUBJECT.into()), draft, normalize: false };
+            let Outcome::Registered(version) = node.write(&command).await? else { return Err(Error::NoId) };
+            ids.push(version.id);
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let mut server = JoinSet::new();
@@ -53,10 +59,17 @@ impl Registry {
                 tracing::error!(%error, "the registry of the measurement ended");
             }
         });
-        Ok(Self { id: version.id, subject: name, address, _server: server })
+        Ok(Self { ids, address, _server: server })
     }
 
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// Returns the text of a version.
+fn text_of(version: u32) -> Result<String, serde_json::Error> {
+    let mut schema: Value = serde_json::from_str(TARGET)?;
+    schema["doc"] = format!("version {version}").into();
+    Ok(schema.to_string())
 }

@@ -1,4 +1,6 @@
 //! The topics and groups of a run: all have the run in their names, nobody else's are touched, and they go with it.
+//!
+//! Each gate has a source of its own, and in each turn outputs of its own. The partitions are dealt out among the gates.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +11,6 @@ use rdkafka::client::DefaultClientContext;
 
 use crate::config::Kafka;
 use crate::kafka::topics::{self, Cluster, NewTopic, PATIENCE, tool_options};
-
-/// What the measured gate is called.
-pub(super) const GATE: &str = "gate";
 
 /// As many replicas as the brokers give by default.
 const DEFAULT: i32 = -1;
@@ -26,79 +25,106 @@ pub(crate) enum Error {
 /// The topics of one run.
 pub(super) struct Topics {
     run: String,
-    partitions: i32,
+    /// How many partitions each gate has.
+    partitions: Vec<i32>,
     /// Turns that have had outputs.
     turns: u32,
 }
 
+/// What a turn reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// What was written before, once for all turns.
+    All,
+    /// Topics of its own, where records come while it is measured.
+    Course,
+}
+
+/// Returns what a gate is called.
+pub(super) fn name_of(gate: usize) -> String {
+    format!("gate{}", gate + 1)
+}
+
 impl Topics {
-    /// Makes the source. Waits for the brokers.
-    pub(super) fn create(kafka: &Kafka, partitions: i32) -> Result<Self, Error> {
+    /// Makes the sources. Waits for the brokers.
+    pub(super) fn create(kafka: &Kafka, partitions: i32, gates: i32) -> Result<Self, Error> {
+        let partitions = (0..gates).map(|gate| (partitions + gates - 1 - gate) / gates).collect();
         let topics = Self { run: format!("sluice.bench.{:08x}", rand::random::<u32>()), partitions, turns: 0 };
-        topics.make(kafka, &[topics.source()])?;
+        topics.make(kafka, |gate| vec![topics.source(gate)])?;
         Ok(topics)
     }
 
-    pub(super) fn source(&self) -> String {
-        format!("{}.raw", self.run)
+    fn gates(&self) -> std::ops::Range<usize> {
+        0..self.partitions.len()
     }
 
-    /// The source of one turn, where records come while it is measured.
-    pub(super) fn course(&self, turn: u32) -> String {
-        format!("{}.{turn}.raw", self.run)
+    /// Returns each partition of each gate.
+    pub(super) fn places(&self) -> Vec<(usize, i32)> {
+        let of_gate = |gate: usize| (0..self.partitions[gate]).map(move |partition| (gate, partition));
+        self.gates().flat_map(of_gate).collect()
+    }
+
+    fn source(&self, gate: usize) -> String {
+        format!("{}.{}.raw", self.run, name_of(gate))
+    }
+
+    /// Returns the sources of a turn, gate by gate.
+    pub(super) fn sources(&self, turn: u32, reads: Reads) -> Vec<String> {
+        let source = |gate| match reads {
+            Reads::All => self.source(gate),
+            Reads::Course => format!("{}.{}.raw", self.application(turn), name_of(gate)),
+        };
+        self.gates().map(source).collect()
     }
 
     pub(super) fn application(&self, turn: u32) -> String {
         format!("{}.{turn}", self.run)
     }
 
-    pub(super) fn output(&self, turn: u32) -> String {
-        format!("{}.{turn}.out", self.run)
+    pub(super) fn output(&self, turn: u32, gate: usize) -> String {
+        format!("{}.{}.out", self.application(turn), name_of(gate))
     }
 
-    pub(super) fn dead_letters(&self, turn: u32) -> String {
-        format!("{}.{turn}.dead-letter", self.run)
+    /// Returns the outputs of a turn, gate by gate.
+    pub(super) fn outputs(&self, turn: u32) -> Vec<String> {
+        self.gates().map(|gate| self.output(turn, gate)).collect()
     }
 
-    fn of_turn(&self, turn: u32) -> [String; 3] {
-        [self.course(turn), self.output(turn), self.dead_letters(turn)]
+    pub(super) fn dead_letters(&self, turn: u32, gate: usize) -> String {
+        format!("{}.{}.dead-letter", self.application(turn), name_of(gate))
     }
 
     /// Makes the topics of a turn.
-    pub(super) fn begin_turn(&mut self, kafka: &Kafka, turn: u32) -> Result<(), Error> {
+    pub(super) fn begin_turn(&mut self, kafka: &Kafka, turn: u32, reads: Reads) -> Result<(), Error> {
         self.turns = turn;
-        self.make(kafka, &self.of_turn(turn))
+        let courses = if reads == Reads::Course { self.sources(turn, reads) } else { Vec::new() };
+        self.make(kafka, |gate| {
+            let outputs = [self.output(turn, gate), self.dead_letters(turn, gate)];
+            outputs.into_iter().chain(courses.get(gate).cloned()).collect()
+        })
     }
 
     /// Deletes them: they are as large as the source.
     pub(super) fn end_turn(&self, kafka: &Kafka, turn: u32) -> Result<(), Error> {
-        let cluster = Cluster::connect(kafka, PATIENCE)?;
-        Ok(self.of_turn(turn).iter().try_for_each(|topic| cluster.delete(topic))?)
+        Ok(delete(kafka, &format!("{}.", self.application(turn)))?)
     }
 
-    fn make(&self, kafka: &Kafka, names: &[String]) -> Result<(), Error> {
-        let topic = |name: &String| NewTopic {
-            name: name.clone(),
-            partitions: self.partitions,
+    fn make(&self, kafka: &Kafka, names: impl Fn(usize) -> Vec<String>) -> Result<(), Error> {
+        let topic = |gate: usize, name: String| NewTopic {
+            name,
+            partitions: self.partitions[gate],
             replication: DEFAULT,
             settings: BTreeMap::new(),
-            source: self.source(),
+            source: self.source(gate),
         };
-        let all: Vec<_> = names.iter().map(topic).collect();
-        Ok(Cluster::connect(kafka, PATIENCE)?.create(&all, &tool_options(kafka))?)
+        let all = self.gates().flat_map(|gate| names(gate).into_iter().map(move |name| topic(gate, name)));
+        Ok(Cluster::connect(kafka, PATIENCE)?.create(&all.collect::<Vec<_>>(), &tool_options(kafka))?)
     }
 
     /// Removes what is left of topics, and the groups; returns what stays.
     pub(super) fn clear(self, kafka: &Kafka) -> Option<String> {
-        let mut left = Vec::new();
-        match Cluster::connect(kafka, PATIENCE).and_then(|cluster| Ok((cluster.list()?, cluster))) {
-            Ok((names, cluster)) => {
-                let ours = names.into_iter().filter(|name| name.starts_with(&format!("{}.", self.run)));
-                left.extend(ours.filter_map(|topic| cluster.delete(&topic).err().map(|error| error.to_string())));
-            }
-            Err(error) => left.push(error.to_string()),
-        }
-        left.extend(self.clear_groups(kafka).err());
+        let topics = delete(kafka, &format!("{}.", self.run)).map_err(|error| error.to_string());
+        let left: Vec<_> = topics.err().into_iter().chain(self.clear_groups(kafka).err()).collect();
         let what = format!("topics and groups whose names begin with '{}.' stay", self.run);
         (!left.is_empty()).then(|| format!("{what}: {}", left.join("; ")))
     }
@@ -106,10 +132,18 @@ impl Topics {
     fn clear_groups(&self, kafka: &Kafka) -> Result<(), String> {
         let config: ClientConfig = kafka.common().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| error.to_string())?;
-        let names: Vec<_> = (1..=self.turns).map(|turn| format!("{}.{GATE}", self.application(turn))).collect();
+        let of_turn = |turn| self.gates().map(move |gate| format!("{}.{}", self.application(turn), name_of(gate)));
+        let names: Vec<_> = (1..=self.turns).flat_map(of_turn).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         // A copy has had none.
         block_on(admin.delete_groups(&names, &options)).map(drop).map_err(|error| error.to_string())
     }
+}
+
+/// Deletes all topics whose names begin so; one that cannot be deleted keeps none of the others.
+fn delete(kafka: &Kafka, prefix: &str) -> Result<(), topics::Error> {
+    let cluster = Cluster::connect(kafka, PATIENCE)?;
+    let ours = cluster.list()?.into_iter().filter(|name| name.starts_with(prefix));
+    ours.map(|topic| cluster.delete(&topic)).fold(Ok(()), Result::and)
 }

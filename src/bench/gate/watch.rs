@@ -1,5 +1,6 @@
 //! How far the child is: a gate by the records that its metrics count as committed, a copy by the lines that it writes.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::ChildStdout;
@@ -13,10 +14,22 @@ use tokio::net::TcpStream;
 /// The counter whose sum is the number of records with an outcome.
 const RECORDS: &str = "sluice_records_total{";
 
+/// The label with the gate's name.
+const GATE: &str = "gate=";
+
+/// How far a child is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Progress {
+    /// Records that are through.
+    pub(super) done: u64,
+    /// Gates that have had some of them.
+    pub(super) gates: usize,
+}
+
 /// What tells how far a child is.
 pub(super) enum Watch {
     Metrics(SocketAddr),
-    Lines(Arc<AtomicU64>),
+    Lines(Arc<AtomicU64>, usize),
 }
 
 impl Watch {
@@ -25,8 +38,8 @@ impl Watch {
         Self::Metrics(address)
     }
 
-    /// Reads numbers, one a line, each more than the one before.
-    pub(super) fn lines(output: ChildStdout) -> Self {
+    /// Reads numbers, one a line, each more than the one before; a copy has begun everywhere where so many gates would have.
+    pub(super) fn lines(output: ChildStdout, gates: usize) -> Self {
         let done = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&done);
         // Ends with the child.
@@ -37,14 +50,14 @@ impl Watch {
                 }
             }
         });
-        Self::Lines(done)
+        Self::Lines(done, gates)
     }
 
-    /// Returns how many records are through; none while the child does not answer yet.
-    pub(super) async fn done(&self) -> u64 {
+    /// Returns how far the child is: nowhere while it does not answer yet.
+    pub(super) async fn progress(&self) -> Progress {
         match self {
-            Self::Metrics(address) => scrape(*address).await.map_or(0, |text| sum(&text)),
-            Self::Lines(done) => done.load(Ordering::Acquire),
+            Self::Metrics(address) => scrape(*address).await.map_or_else(|_| Progress::default(), |text| sum(&text)),
+            Self::Lines(done, gates) => Progress { done: done.load(Ordering::Acquire), gates: *gates },
         }
     }
 }
@@ -58,9 +71,16 @@ async fn scrape(address: SocketAddr) -> std::io::Result<String> {
     Ok(answer)
 }
 
-fn sum(metrics: &str) -> u64 {
-    let values = metrics.lines().filter(|line| line.starts_with(RECORDS));
-    values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+fn sum(metrics: &str) -> Progress {
+    let lines = metrics.lines().filter_map(|line| line.strip_prefix(RECORDS)?.rsplit_once(' '));
+    let counts =
+        lines.filter_map(|(labels, count)| Some((labels, count.parse::<u64>().ok().filter(|count| *count > 0)?)));
+    let (mut done, mut gates) = (0, BTreeSet::new());
+    for (labels, count) in counts {
+        done += count;
+        gates.extend(labels.split(',').find(|label| label.starts_with(GATE)));
+    }
+    Progress { done, gates: gates.len() }
 }
 
 #[cfg(test)]
@@ -69,8 +89,9 @@ mod tests {
 
     #[test]
     fn records_of_all_outcomes_are_summed() {
-        let text = "# TYPE sluice_records_total counter\nsluice_records_total{outcome=\"validated\"} 5\n\
-                    sluice_records_total{outcome=\"dead_letter\"} 2\nsluice_record_bytes_total{} 9\n";
-        assert_eq!(sum(text), 7);
+        let text = "# TYPE sluice_records_total counter\nsluice_records_total{gate=\"a\",outcome=\"validated\"} 5\n\
+                    sluice_records_total{gate=\"a\",outcome=\"dead_letter\"} 2\nsluice_record_bytes_total{} 9\n\
+                    sluice_records_total{gate=\"b\",outcome=\"validated\"} 0\n";
+        assert_eq!(sum(text), Progress { done: 7, gates: 1 });
     }
 }

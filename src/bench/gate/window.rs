@@ -4,10 +4,13 @@
 //!  joins the group   1st ──────── 2nd ──────── 3rd ──────── 4th ──── final: it has waited for its interval,
 //!                     └──────── what is measured ────────────┘              though nothing was left to read
 //! ```
-//! A copy has no commits: each time that it tells how far it is counts as one. Looks are close together where the window
-//! begins and ends, and rare between, since each of them costs what is measured a little.
+//! A copy has no commits: each time that it tells how far it is counts as one. Of several gates all have committed before a
+//! window begins, and it ends before the final commit of any. Schemas are met before it begins, too. Looks are close together
+//! where it begins and ends, and rare between, since each of them costs what is measured a little.
 
 use std::time::{Duration, Instant};
+
+use super::watch::Progress;
 
 /// Time between two looks where the window begins or ends; of a commit interval this share, within limits.
 const LOOKS: u32 = 20;
@@ -22,6 +25,12 @@ const REST: Duration = Duration::from_millis(500);
 const END: u32 = 2;
 const SHORTEST_END: Duration = Duration::from_millis(200);
 
+/// How long before the final commit a window ends, in hundredths of an interval: the one before is seen a little late at times.
+const FINAL: u32 = 80;
+
+/// Records for each schema that are through when a window begins: by then all have been asked for.
+const MET: u64 = 10;
+
 /// Commits that a window needs, behind the one that it begins with.
 const COMMITS: usize = 2;
 
@@ -29,10 +38,11 @@ const COMMITS: usize = 2;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     pub(super) at: Instant,
-    /// Records that are through.
-    pub(super) done: u64,
+    pub(super) progress: Progress,
     /// What the process has spent.
     pub(super) cpu: Duration,
+    /// What the brokers have, where that is known.
+    pub(super) brokers: Option<Duration>,
 }
 
 /// What happened in a window.
@@ -41,25 +51,39 @@ pub(super) struct Steady {
     pub(super) records: u64,
     pub(super) time: Duration,
     pub(super) cpu: Duration,
+    pub(super) brokers: Option<Duration>,
+}
+
+/// What a turn goes through, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work {
+    pub(super) records: u64,
+    pub(super) schemas: u32,
+    pub(super) gates: usize,
+    /// The commit interval.
+    pub(super) interval: Duration,
 }
 
 /// The looks at a turn of which each saw more than the one before.
 pub(super) struct Window {
-    of: u64,
-    interval: Duration,
+    work: Work,
     looks: Vec<Look>,
+    /// Where the window begins.
+    first: Option<usize>,
 }
 
 impl Window {
-    /// Begins a turn of so many records, which commits at this interval.
-    pub(super) fn new(of: u64, interval: Duration) -> Self {
-        Self { of, interval, looks: Vec::new() }
+    pub(super) fn new(work: Work) -> Self {
+        Self { work, looks: Vec::new(), first: None }
     }
 
     /// Takes a look, and tells whether something has moved.
     pub(super) fn take(&mut self, look: Look) -> bool {
-        let has_moved = look.done > self.looks.last().map_or(0, |last| last.done);
+        let Progress { done, gates } = look.progress;
+        let has_moved = done > self.looks.last().map_or(0, |last| last.progress.done);
         if has_moved {
+            let is_steady = gates >= self.work.gates && done >= MET * u64::from(self.work.schemas);
+            self.first = self.first.or_else(|| is_steady.then_some(self.looks.len()));
             self.looks.push(look);
         }
         has_moved
@@ -67,30 +91,37 @@ impl Window {
 
     /// Returns the time until the next look: half of that until the end begins, since guesses are bad at first.
     pub(super) fn pause(&self, now: Instant) -> Duration {
-        let end = (self.interval * END).max(SHORTEST_END);
-        let look = (self.interval / LOOKS).clamp(LOOK, LONGEST_LOOK);
+        let end = (self.work.interval * END).max(SHORTEST_END);
+        let look = (self.work.interval / LOOKS).clamp(LOOK, LONGEST_LOOK);
         match self.left(now) {
-            _ if self.looks.is_empty() => look,
-            None => (self.interval / 2).clamp(look, REST),
+            _ if self.first.is_none() => look,
+            None => (self.work.interval / 2).clamp(look, REST),
             Some(left) => (left.saturating_sub(end) / 2).clamp(look, REST),
         }
     }
 
     /// Returns how long the rest takes if it goes on as it has.
     fn left(&self, now: Instant) -> Option<Duration> {
-        let (first, last) = (self.looks.first()?, self.looks.last()?);
-        let (done, took) = (last.done - first.done, last.at - first.at);
-        let left = self.of.saturating_sub(last.done) as f64 * took.as_secs_f64() / done as f64;
+        let (first, last) = (self.looks.get(self.first?)?, self.looks.last()?);
+        let (done, took) = (last.progress.done - first.progress.done, last.at - first.at);
+        let left = self.work.records.saturating_sub(last.progress.done) as f64 * took.as_secs_f64() / done as f64;
         Some(Duration::try_from_secs_f64(left).ok()?.saturating_sub(now - last.at))
     }
 
     /// Returns what happened between the first commit and the last one before the final one; none where that is too little.
     pub(super) fn steady(&self) -> Option<Steady> {
-        let [first, within @ .., _final] = self.looks.as_slice() else { return None };
+        let [first, within @ .., end] = self.looks.get(self.first?..)? else { return None };
+        let over = end.at - self.work.interval * FINAL / 100;
+        let within = &within[..within.partition_point(|look| look.at <= over)];
         let last = within.last()?;
-        let records = last.done - first.done;
-        let is_enough = within.len() >= COMMITS && records >= self.of / 2;
-        is_enough.then(|| Steady { records, time: last.at - first.at, cpu: last.cpu.saturating_sub(first.cpu) })
+        let records = last.progress.done - first.progress.done;
+        let is_enough = within.len() >= COMMITS && records >= self.work.records / 2;
+        is_enough.then(|| Steady {
+            records,
+            time: last.at - first.at,
+            cpu: last.cpu.saturating_sub(first.cpu),
+            brokers: last.brokers.zip(first.brokers).map(|(last, first)| last.saturating_sub(first)),
+        })
     }
 }
 
@@ -98,13 +129,18 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn look(began: Instant, time: u64, done: u64, gates: usize) -> Look {
+        let time = Duration::from_millis(time);
+        Look { at: began + time, progress: Progress { done, gates }, cpu: time / 2, brokers: Some(time * 2) }
+    }
+
     /// A turn with these commits: when, in milliseconds, and how many records were through.
-    fn window(of: u64, interval: u64, commits: &[(u64, u64)]) -> (Window, Instant) {
+    fn window(records: u64, interval: u64, commits: &[(u64, u64)]) -> (Window, Instant) {
         let began = Instant::now();
-        let mut window = Window::new(of, Duration::from_millis(interval));
+        let interval = Duration::from_millis(interval);
+        let mut window = Window::new(Work { records, schemas: 1, gates: 1, interval });
         for (time, done) in commits {
-            let time = Duration::from_millis(*time);
-            assert!(window.take(Look { at: began + time, done: *done, cpu: time / 2 }));
+            assert!(window.take(look(began, *time, *done, 1)));
         }
         (window, began)
     }
@@ -112,16 +148,29 @@ mod tests {
     #[test]
     fn neither_the_start_nor_the_wait_of_the_final_commit_counts() {
         let (mut window, began) = window(1_000, 250, &[(3_000, 100), (3_250, 350), (3_500, 600), (3_750, 850)]);
-        let nothing_new = Look { at: began + Duration::from_millis(3_900), done: 850, cpu: Duration::from_secs(9) };
-        assert!(!window.take(nothing_new));
-        assert!(window.take(Look { at: began + Duration::from_millis(4_000), done: 1_000, ..nothing_new }));
+        assert!(!window.take(look(began, 3_900, 850, 1)));
+        assert!(window.take(look(began, 4_000, 1_000, 1)));
         let (time, cpu) = (Duration::from_millis(750), Duration::from_millis(375));
-        assert_eq!(window.steady(), Some(Steady { records: 750, time, cpu }));
+        assert_eq!(window.steady(), Some(Steady { records: 750, time, cpu, brokers: Some(time * 2) }));
+    }
+
+    #[test]
+    fn all_gates_and_schemas_are_there_before_a_window_begins_and_the_end_of_none_is_in_it() {
+        let began = Instant::now();
+        let interval = Duration::from_millis(100);
+        let mut window = Window::new(Work { records: 10_000, schemas: 20, gates: 2, interval });
+        let commits = [(10, 50, 1), (110, 150, 2), (210, 1_000, 2), (310, 4_000, 2), (360, 7_000, 2), (400, 8_000, 2)];
+        for (time, done, gates) in commits {
+            window.take(look(began, time, done, gates));
+        }
+        window.take(look(began, 450, 10_000, 2));
+        let steady = window.steady().unwrap();
+        assert_eq!((steady.records, steady.time.as_millis()), (6_000, 150), "from 210 to 360");
     }
 
     #[test]
     fn too_little_is_no_window() {
-        let steady = |commits: &[(u64, u64)]| window(1_000, 1_000, commits).0.steady();
+        let steady = |commits: &[(u64, u64)]| window(1_000, 500, commits).0.steady();
         assert_eq!(steady(&[]), None);
         assert_eq!(steady(&[(1_000, 1_000)]), None);
         assert_eq!(steady(&[(1_000, 900), (2_000, 1_000)]), None, "one commit, and the wait for the rest");

@@ -22,14 +22,21 @@ pub(super) async fn run(asked: &BenchGate, out: &mut (dyn Write + Send)) -> Resu
     let mut signals = Signals::listen().map_err(Failure::fatal)?;
     let kafka = cluster(&asked.cluster)?;
     let brokers = kafka.get("bootstrap.servers").unwrap_or_default().to_owned();
+    if asked.gates > asked.partitions {
+        let mistake = "each gate needs a partition: ask for more --partitions or fewer --gates";
+        return Err(Failure::usage(anyhow::anyhow!(mistake)));
+    }
     let shape = Shape {
-        records: asked.records,
-        partitions: asked.partitions.into(),
+        records: asked.records(),
+        partitions: asked.partitions,
+        gates: asked.gates,
+        schemas: asked.schemas,
         size: usize::try_from(asked.size).unwrap_or(usize::MAX),
         codec: asked.compression,
         damaged: asked.damaged,
     };
     let mut bench = Bench::start(kafka, shape).await.map_err(Failure::fatal)?;
+    let processes = bench.brokers();
     let measured = tokio::select! {
         measured = measure(&mut bench, asked) => Some(measured),
         _ = signals.next() => None,
@@ -38,7 +45,7 @@ pub(super) async fn run(asked: &BenchGate, out: &mut (dyn Write + Send)) -> Resu
         writeln!(std::io::stderr(), "{left}").ok();
     }
     let Some(measured) = measured else { return Ok(Exit::Done) };
-    let (table, head) = (measured.map_err(Failure::fatal)?, Head { brokers, shape, repeat: asked.repeat });
+    let (table, head) = (measured.map_err(Failure::fatal)?, Head { brokers, processes, shape, repeat: asked.repeat });
     match asked.output {
         Output::Json => print_json(out, &table.document(&head))?,
         Output::Text => print(out, &table.text(&head))?,
@@ -76,9 +83,9 @@ async fn measure(bench: &mut Bench, asked: &BenchGate) -> Result<Table, Error> {
 }
 
 async fn throughput(bench: &mut Bench, cases: &[Case], asked: &BenchGate) -> Result<Vec<Throughput>, Error> {
-    let of = count(asked.records);
+    let of = count(asked.records());
     let filling = Progress::new("records written");
-    bench.fill(move |done| filling.show(count(done), of)).await?;
+    bench.fill(move |done| filling.show(done, of)).await?;
     let measuring = Progress::new("records measured");
     let whole = of * cases.len() * count(asked.repeat.into());
     let mut measured: Vec<(Case, Vec<Turn>)> = cases.iter().map(|case| (*case, Vec::new())).collect();

@@ -12,6 +12,8 @@ use crate::commands::bench::shown;
 /// What stands above the figures.
 pub(super) struct Head {
     pub(super) brokers: String,
+    /// Their processes, where they are to be seen.
+    pub(super) processes: Option<String>,
     pub(super) shape: Shape,
     pub(super) repeat: u32,
 }
@@ -28,6 +30,7 @@ pub(super) struct Throughput {
     rate: Figure,
     bytes: Figure,
     cpu: Figure,
+    brokers_cpu: Option<Figure>,
     peak: Figure,
     /// Records per second ÷ those of the copy.
     rate_of_copy: Figure,
@@ -102,6 +105,10 @@ impl Throughput {
             rate: Figure::of(turns, rate),
             bytes: Figure::of(turns, |turn| turn.bytes_per_second),
             cpu: Figure::of(turns, |turn| turn.cpu),
+            brokers_cpu: turns
+                .iter()
+                .all(|turn| turn.brokers_cpu.is_some())
+                .then(|| Figure::of(turns, |turn| turn.brokers_cpu.unwrap_or(f64::NAN))),
             peak: Figure::of(turns, |turn| turn.peak as f64),
             rate_of_copy: Figure::ratio(turns, copy, rate),
             cpu_of_copy: Figure::ratio(turns, copy, |turn| turn.cpu),
@@ -112,7 +119,7 @@ impl Throughput {
 
     fn line(&self) -> String {
         format!(
-            "{:<22} {:>10} {:>8.1} {:>17} {:>17} {:>13.2} {:>17} {:>10}\n",
+            "{:<22} {:>10} {:>8.1} {:>17} {:>17} {:>13.2} {:>17} {:>8} {:>10}\n",
             self.case.to_string(),
             HumanCount(whole(self.rate.median)).to_string(),
             self.bytes.median / 1e6,
@@ -120,6 +127,7 @@ impl Throughput {
             self.rate_of_at_least_once.map_or_else(|| "–".to_owned(), Figure::with_spread),
             self.cpu.median,
             self.cpu_of_copy.with_spread(),
+            self.brokers_cpu.map_or_else(|| "–".to_owned(), |cpu| format!("{:.2}", cpu.median)),
             HumanBytes(whole(self.peak.median)).to_string(),
         )
     }
@@ -133,6 +141,7 @@ impl Throughput {
             "bytes_per_second": self.bytes.json(),
             "cpu_us": self.cpu.json(),
             "cpu_of_copy": self.cpu_of_copy.json(),
+            "brokers_cpu_us": self.brokers_cpu.map(Figure::json),
             "peak_bytes": self.peak.json(),
         })
     }
@@ -163,22 +172,26 @@ impl Latency {
 
 impl Table {
     pub(super) fn text(&self, head: &Head) -> String {
-        let Head { brokers, shape: Shape { records, partitions, size, codec, damaged }, repeat } = head;
+        let Head { brokers, processes, shape, repeat } = head;
+        let Shape { records, partitions, gates, schemas, size, codec, damaged } = shape;
         let of = format!(
-            "orders of {size} bytes, {} of 100 damaged, compression {}, {partitions} partitions on {brokers}; medians of {repeat}",
+            "orders of {size} bytes, {} of 100 damaged, compression {}, {}, {} in {} on {brokers}; medians of {repeat}",
             rounded(damaged * 100.0),
             codec.name(),
+            number_of(u64::from(*schemas), "schema"),
+            number_of(u64::from(*partitions), "partition"),
+            number_of(u64::from(*gates), "gate"),
         );
         match self {
             Self::Throughput(rows) => {
-                let [rate, bytes, of_copy, of_at_least_once, cpu, cpu_of_copy, peak] =
-                    ["records/s", "MB/s", "÷ copy", "÷ at-least-once", "CPU µs/record", "÷ copy", "memory"];
+                let [rate, bytes, of_copy, of_at_least_once, cpu, cpu_of_copy, brokers, peak] =
+                    ["records/s", "MB/s", "÷ copy", "÷ at-least-once", "CPU µs/record", "÷ copy", "brokers'", "memory"];
                 let title = format!(
-                    "{:<22} {rate:>10} {bytes:>8} {of_copy:>17} {of_at_least_once:>17} {cpu:>13} {cpu_of_copy:>17} {peak:>10}\n",
+                    "{:<22} {rate:>10} {bytes:>8} {of_copy:>17} {of_at_least_once:>17} {cpu:>13} {cpu_of_copy:>17} {brokers:>8} {peak:>10}\n",
                     ""
                 );
                 let lines: String = rows.iter().map(Throughput::line).collect();
-                format!("{} {of}\n\n{title}{lines}\n{RATIOS}{CPU}", HumanCount(*records))
+                format!("{} {of}\n\n{title}{lines}\n{RATIOS}{CPU}{}", HumanCount(*records), told(processes.as_deref()))
             }
             Self::Latency(pace, rows) => {
                 let titles: String = SHARES.iter().map(|(_, title, _)| format!(" {title:>10}")).collect();
@@ -190,18 +203,21 @@ impl Table {
     }
 
     pub(super) fn document(&self, head: &Head) -> Value {
-        let Head { brokers, shape, repeat } = head;
+        let Head { brokers, processes, shape, repeat } = head;
         let mut document = json!({
             "brokers": brokers,
             "size": shape.size,
             "compression": shape.codec.name(),
             "damaged": shape.damaged,
             "partitions": shape.partitions,
+            "gates": shape.gates,
+            "schemas": shape.schemas,
             "repeat": repeat,
         });
         match self {
             Self::Throughput(rows) => {
                 document["records"] = shape.records.into();
+                document["broker_processes"] = processes.as_deref().into();
                 document["measured"] = rows.iter().map(Throughput::json).collect();
             }
             Self::Latency(pace, rows) => {
@@ -217,8 +233,20 @@ impl Table {
 const RATIOS: &str = "Ratios are those of each round by itself: their median, the least and the most. From the first commit to the one before\n\
                       the last: neither joining the group nor the last commit's wait counts.\n";
 
-const CPU: &str = "CPU is that of the process alone, on all processors. The brokers took theirs of the same machine unless they were\n\
-                   elsewhere. The copy is a consumer and an idempotent producer without a check, an offset or a transaction.\n";
+const CPU: &str = "CPU is that of the process alone, on all processors. The copy is a consumer and an idempotent producer without a check, an\n\
+                   offset or a transaction. ";
+
+/// Tells whose CPU that of the brokers is.
+fn told(processes: Option<&str>) -> String {
+    match processes {
+        Some(processes) => format!("The brokers' is for each record, too: of process {processes}.\n"),
+        None => "The brokers' processes are not to be seen from here.\n".to_owned(),
+    }
+}
+
+fn number_of(number: u64, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(number), if number == 1 { "" } else { "s" })
+}
 
 const LATER: &str = "How much later a record can be read in the output than in its source. The brokers, the producer and both readers\n\
                      took their part of the same machine unless they were elsewhere.\n";
@@ -241,8 +269,9 @@ mod tests {
 
     #[test]
     fn a_ratio_is_of_two_turns_of_a_round() {
-        let turns =
-            |rates: [f64; 3]| rates.map(|rate| Turn { per_second: rate, bytes_per_second: rate, cpu: rate, peak: 1 });
+        let turns = |rates: [f64; 3]| {
+            rates.map(|rate| Turn { per_second: rate, bytes_per_second: rate, cpu: rate, brokers_cpu: None, peak: 1 })
+        };
         let interval = std::time::Duration::from_secs(1);
         let measured = [
             (Case::Copy, turns([100.0, 50.0, 200.0]).to_vec()),
