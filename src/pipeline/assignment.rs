@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::consume::Named;
 use super::source::Watch;
@@ -136,14 +137,20 @@ impl Assigned {
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
     partitions: Vec<Assigned>,
+    /// Where each stands among them.
+    places: Places,
     last: usize,
 }
+
+/// Places of partitions, found without making a key.
+type Places = FxHashMap<Arc<str>, FxHashMap<Partition, usize>>;
 
 impl Assignment {
     /// Takes a partition, and returns its index; `next` is its next record where that is known.
     pub(super) fn add(&mut self, topic: Arc<str>, partition: Partition, source: Source, next: Option<Offset>) -> usize {
         let is_placed = next.is_some();
         let next = next.unwrap_or(Offset(0));
+        self.places.entry(Arc::clone(&topic)).or_default().insert(partition, self.partitions.len());
         self.partitions.push(Assigned {
             topic,
             partition,
@@ -162,8 +169,14 @@ impl Assignment {
     /// Lets go of partitions and returns them.
     pub(super) fn remove(&mut self, gone: &[Named]) -> Vec<Assigned> {
         self.last = 0;
-        let is_gone = |held: &mut Assigned| gone.iter().any(|(topic, p)| *topic == held.topic && *p == held.partition);
-        self.partitions.extract_if(.., is_gone).collect()
+        let names: FxHashSet<_> = gone.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
+        let is_gone = |held: &mut Assigned| names.contains(&(&*held.topic, held.partition));
+        let gone = self.partitions.extract_if(.., is_gone).collect();
+        self.places.clear();
+        for (place, held) in self.partitions.iter().enumerate() {
+            self.places.entry(Arc::clone(&held.topic)).or_default().insert(held.partition, place);
+        }
+        gone
     }
 
     /// Returns the names of all.
@@ -175,7 +188,7 @@ impl Assignment {
     pub(super) fn find(&mut self, position: &Position<'_>) -> Option<usize> {
         let is_it = |held: &Assigned| held.partition == position.partition && *held.topic == *position.topic;
         if !self.partitions.get(self.last).is_some_and(is_it) {
-            self.last = self.partitions.iter().position(is_it)?;
+            self.last = *self.places.get(position.topic)?.get(&position.partition)?;
         }
         Some(self.last)
     }
@@ -250,6 +263,28 @@ mod tests {
     use crate::record::Part;
     use crate::schema::table::Slot;
     use crate::schema::{SchemaId, SchemaRef};
+
+    #[test]
+    fn partitions_are_found_whatever_has_gone() {
+        let mut assignment = Assignment::default();
+        let names: Vec<Named> =
+            ["a", "b", "c"].iter().flat_map(|&topic| (0..3).map(move |n| (topic.into(), Partition(n)))).collect();
+        for (topic, partition) in &names {
+            assignment.add(Arc::clone(topic), *partition, Source(0), None);
+        }
+        let found = |assignment: &mut Assignment, (topic, partition): &Named| {
+            let index = assignment.find(&Position { topic, partition: *partition, offset: Offset(0) })?;
+            let held = assignment.get(index);
+            Some((Arc::clone(&held.topic), held.partition))
+        };
+        assert!(names.iter().all(|name| found(&mut assignment, name).as_ref() == Some(name)));
+        let (gone, stays): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|(topic, p)| **topic == *"b" || p.0 == 1);
+        assert_eq!(assignment.remove(&gone).len(), gone.len());
+        assert!(stays.iter().all(|name| found(&mut assignment, name).as_ref() == Some(name)));
+        assert!(gone.iter().all(|name| found(&mut assignment, name).is_none()));
+        assignment.add(Arc::clone(&gone[0].0), gone[0].1, Source(0), None);
+        assert_eq!(found(&mut assignment, &gone[0]).as_ref(), Some(&gone[0]), "it came back");
+    }
 
     #[test]
     fn markers_at_the_end_are_no_lag() {
