@@ -1,9 +1,8 @@
 //! What a delivery that failed is put down to: the record, another one in its batch, or what is mended from outside.
 
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::BorrowedMessage;
 
-use super::ffi;
+use super::ffi::Message;
 
 /// What a failed delivery is put down to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +35,9 @@ impl Blame {
 
     /// Judges a delivery report.
     #[must_use]
-    pub fn of_report(code: RDKafkaErrorCode, message: &BorrowedMessage<'_>) -> Self {
+    pub fn of_report<'m>(code: RDKafkaErrorCode, message: impl Into<Message<'m>>) -> Self {
         let blame = Self::of(code);
-        if blame == Self::Record && ffi::is_neighbour(message) { Self::Neighbour } else { blame }
+        if blame == Self::Record && message.into().is_neighbour() { Self::Neighbour } else { blame }
     }
 }
 

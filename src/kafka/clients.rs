@@ -159,7 +159,7 @@ pub fn producer(config: &Config, names: &Names, sizes: Sizes) -> ClientConfig {
         client.set("batch.size", batch.to_string());
     }
     for (name, value) in
-        [("enable.idempotence", "true"), ("delivery.report.only.error", "true"), ("partitioner", "murmur2_random")]
+        [("enable.idempotence", "true"), ("delivery.report.only.error", "false"), ("partitioner", "murmur2_random")]
     {
         client.set(name, value);
     }

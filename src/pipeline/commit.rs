@@ -30,11 +30,8 @@ use super::watchdog::Ending;
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
 
-/// Pause between looks at what is still under way. Shorter ones cost CPU, longer ones delay every commit.
-pub(super) const DRAIN_PAUSE: Duration = Duration::from_micros(500);
-
-/// How long a drain waits before it looks at what has failed.
-const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// How long a drain waits before it looks at what was delivered.
+pub(super) const DRAIN_STEP: Duration = Duration::from_millis(1);
 
 /// Pause before a retriable call is made again.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -145,7 +142,7 @@ impl Idle {
 
     /// Serves events while nothing is under way.
     pub(super) fn poll(&self) {
-        self.0.producer.client().poll(Duration::ZERO);
+        self.0.producer.serve();
     }
 
     /// Begins.
@@ -187,26 +184,20 @@ impl Open {
     /// Waits until the brokers have every record so far.
     pub(super) fn settle(self) -> Step<Self> {
         let began = Instant::now();
-        // Where every record is reported, each counts until its report is served.
-        let reports_all = self.producer().client().context().reports_all();
-        let pause = if reports_all { Duration::ZERO } else { DRAIN_STEP };
         loop {
-            let drained = self.sender.producer.flush(pause);
             if let Err(fault) = self.sender.poll() {
                 return Err(broken(self.sender, fault));
             }
-            if drained {
+            let left = self.sender.producer.client().in_flight_count();
+            if left == 0 {
                 return Ok(self);
             }
             if self.sender.terms.is_over(began) {
-                let left = self.sender.producer.client().in_flight_count();
                 let took = began.elapsed();
                 let fault = Fault::Abort(format!("{left} records were not taken by the brokers in {took:.1?}"));
                 return Err(broken(self.sender, fault));
             }
-            if reports_all {
-                thread::sleep(DRAIN_PAUSE);
-            }
+            self.sender.producer.flush(DRAIN_STEP);
         }
     }
 
@@ -249,9 +240,8 @@ impl Failed {
 
 impl Sender {
     fn poll(&self) -> Result<(), Fault> {
-        let client = self.producer.client();
-        client.context().serve(client);
-        client.context().failure().map_or(Ok(()), |why| Err(Fault::Abort(why)))
+        self.producer.serve();
+        self.producer.client().context().failure().map_or(Ok(()), |why| Err(Fault::Abort(why)))
     }
 
     /// Goes on if the brokers took everything.
@@ -313,7 +303,7 @@ impl Sender {
             let watch = self.terms.watch("abort_transaction", "failed");
             let result = client.abort_transaction(ABORT_STEP);
             drop(watch);
-            client.context().serve(client);
+            self.producer.serve();
             match result {
                 Ok(()) => {
                     // Reports of purged records belong to this transaction, not to the next one.

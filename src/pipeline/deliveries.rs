@@ -4,18 +4,18 @@
 //! commit. What brokers refuse for what the record is, or one in its batch, is kept apart from
 //! what is mended from outside (topics, rights, brokers).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use crate::kafka::blame::Blame;
 use crate::kafka::clients;
+use crate::kafka::ffi::{Deliveries, Message};
 use crate::kafka::statistics::Statistics;
 use crate::migrate::offsets::Spot;
 use crate::telemetry::logging;
@@ -31,8 +31,6 @@ pub(super) const REFUSED: &str = "records were refused for what they are; they a
 pub(super) struct Context {
     gate: Arc<str>,
     failed: AtomicBool,
-    /// Records that were told of.
-    served: AtomicU64,
     failures: Mutex<Failures>,
     /// Where each record of the transaction stands by its tag, for those who keep a map.
     places: Option<Mutex<Places>>,
@@ -108,20 +106,9 @@ impl Context {
             gate,
             places: has_map.then(Mutex::default),
             failed: AtomicBool::new(false),
-            served: AtomicU64::new(0),
             failures: Mutex::default(),
             statistics: clients::Latest::default(),
         }
-    }
-
-    /// Tells whether every record is reported, and not only those that fail.
-    pub(super) fn reports_all(&self) -> bool {
-        self.places.is_some()
-    }
-
-    /// Serves what the producer of this context has to tell.
-    pub(super) fn serve(&self, client: &BaseProducer<Self>) {
-        clients::serve(client, || self.served.load(Ordering::Relaxed));
     }
 
     /// Takes where the records of the transaction stand, as far as the brokers have told.
@@ -130,7 +117,7 @@ impl Context {
         places.map(|mut places| std::mem::take(&mut *places)).unwrap_or_default()
     }
 
-    fn taken(&self, message: &BorrowedMessage<'_>, tag: usize) {
+    fn taken(&self, message: Message<'_>, tag: usize) {
         let Some(places) = &self.places else { return };
         let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() <= tag {
@@ -194,12 +181,19 @@ impl ProducerContext for Context {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        self.served.fetch_add(1, Ordering::Relaxed);
-        let (error, message) = match result {
-            Ok(message) => return self.taken(message, tag),
-            Err(failed) => failed,
-        };
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        // rdkafka tells of what is left when a client ends.
+        self.delivered(Message::from(result.as_ref().unwrap_or_else(|(_, message)| message)), tag);
+    }
+}
+
+impl Deliveries for Context {
+    /// For those who keep a map.
+    fn wants_all(&self) -> bool {
+        self.places.is_some()
+    }
+
+    fn delivered(&self, message: Message<'_>, tag: usize) {
+        let Some(code) = message.error() else { return self.taken(message, tag) };
         let (topic, partition) = (message.topic(), message.partition());
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match Blame::of_report(code, message) {

@@ -5,7 +5,7 @@
 //! may come twice; none is lost, since no offset moves before all earlier outputs are stored.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{Producer as _, PurgeConfig};
 
 use super::Fault;
-use super::commit::{Broken, DRAIN_PAUSE, Ended, Idle, Sender, Step, broken};
+use super::commit::{Broken, DRAIN_STEP, Ended, Idle, Sender, Step, broken};
 use super::consume::Consumer;
 use super::failpoint::{self, Point};
 use super::fault::plain;
@@ -50,8 +50,8 @@ impl Sender {
         client.purge(PurgeConfig::default().queue().inflight());
         let began = Instant::now();
         while client.in_flight_count() > 0 && !self.terms.is_over(began) {
-            client.poll(Duration::ZERO);
-            thread::sleep(DRAIN_PAUSE);
+            self.producer.serve();
+            thread::sleep(DRAIN_STEP);
         }
         client.context().take_failures();
         match client.client().fatal_error() {

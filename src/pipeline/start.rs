@@ -131,9 +131,6 @@ pub(super) fn producer(settings: &Settings, routes: &Routes, backoff: Backoff) -
     if terms.delivery == Delivery::ExactlyOnce {
         clients::wait_before_retries(&mut config, backoff.wait());
     }
-    if settings.gate.keeps_map() {
-        config.set("delivery.report.only.error", "false");
-    }
     let context = deliveries::Context::new(settings.gate.name.as_str().into(), settings.gate.keeps_map());
     let client =
         BaseProducer::from_config_and_context(&config, context).map_err(|error| no_client(settings, &error))?;

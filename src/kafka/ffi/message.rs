@@ -11,6 +11,9 @@ use smallvec::SmallVec;
 
 use crate::record::Header;
 
+/// What librdkafka says of a record that was refused only for its neighbours (`rdkafka_request.c`).
+const NEIGHBOUR: &[u8] = b"Failed to append record because it was part of a batch";
+
 /// Headers of one record; eight of them need no allocation.
 pub type Headers<'m> = SmallVec<[Header<'m>; 8]>;
 
@@ -91,9 +94,25 @@ impl<'m> Message<'m> {
         (time != -1 && kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE).then_some(time)
     }
 
-    pub(super) fn error(self) -> Option<RDKafkaErrorCode> {
+    /// Returns the error that it stands for, or that it met on its way to a broker.
+    #[must_use]
+    pub fn error(self) -> Option<RDKafkaErrorCode> {
         let error = self.raw().err;
         error.is_error().then(|| error.into())
+    }
+
+    /// Tells whether a record of a failed delivery was refused only for another one in its batch, which the broker named.
+    ///
+    /// librdkafka 2.12 has a code for it, and writes the culprit's over it where there is one culprit only; its words stay.
+    #[must_use]
+    pub fn is_neighbour(self) -> bool {
+        // SAFETY: the message is valid; only one of a delivery report has the text, others have none.
+        let text = unsafe { sys::rd_kafka_message_produce_errstr(self.native.as_ptr()) };
+        if text.is_null() {
+            return false;
+        }
+        // SAFETY: a text that is not null is NUL-terminated and lives as long as the message.
+        unsafe { CStr::from_ptr(text) }.to_bytes().starts_with(NEIGHBOUR)
     }
 
     /// Returns the headers whose names are UTF-8, in their order.
@@ -146,23 +165,6 @@ impl<'m> Message<'m> {
 #[must_use]
 pub fn headers<'m>(message: impl Into<Message<'m>>) -> Headers<'m> {
     message.into().headers()
-}
-
-/// What librdkafka says of a record that was refused only for its neighbours (`rdkafka_request.c`).
-const NEIGHBOUR: &[u8] = b"Failed to append record because it was part of a batch";
-
-/// Tells whether a record of a failed delivery was refused only for another one in its batch, which the broker named.
-///
-/// librdkafka 2.12 has a code for it, and writes the culprit's over it where there is one culprit only; its words stay.
-#[must_use]
-pub fn is_neighbour(message: &BorrowedMessage<'_>) -> bool {
-    // SAFETY: the message is one of a delivery report and valid while it is borrowed; only such messages have the text.
-    let text = unsafe { sys::rd_kafka_message_produce_errstr(message.ptr()) };
-    if text.is_null() {
-        return false;
-    }
-    // SAFETY: a text that is not null is NUL-terminated and lives as long as the message.
-    unsafe { CStr::from_ptr(text) }.to_bytes().starts_with(NEIGHBOUR)
 }
 
 /// A list of headers that can be handed to a producer.

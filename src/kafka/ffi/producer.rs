@@ -9,6 +9,7 @@ use rdkafka::error::{IsError, KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 
 use super::message::OwnedHeaders;
+use super::reports::{Deliveries, Reports};
 
 /// A topic of one [`Producer`], made once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +37,12 @@ pub struct Outgoing<'a> {
 /// A producer with handles of the topics that it writes to.
 pub struct Producer<C: ProducerContext<DeliveryOpaque = usize> + 'static> {
     topics: Vec<(String, NonNull<sys::rd_kafka_topic_t>)>,
+    /// Dropped before the client, as fields are.
+    reports: Reports,
     client: BaseProducer<C>,
 }
 
-// SAFETY: librdkafka's topic handles may be used from any thread; they are destroyed with the producer they belong to.
+// SAFETY: librdkafka's topic handles and queues may be used from any thread; they are destroyed with the producer they belong to.
 unsafe impl<C: ProducerContext<DeliveryOpaque = usize>> Send for Producer<C> {}
 
 impl<C: ProducerContext<DeliveryOpaque = usize>> std::fmt::Debug for Producer<C> {
@@ -52,7 +55,7 @@ impl<C: ProducerContext<DeliveryOpaque = usize>> Producer<C> {
     /// Wraps a client.
     #[must_use]
     pub fn new(client: BaseProducer<C>) -> Self {
-        Self { topics: Vec::new(), client }
+        Self { topics: Vec::new(), reports: Reports::of(client.client().native_ptr()), client }
     }
 
     /// Returns the client for everything but producing.
@@ -107,15 +110,23 @@ impl<C: ProducerContext<DeliveryOpaque = usize>> Producer<C> {
         }
     }
 
-    /// Sends what is queued without lingering, and waits for it to be answered; tells whether nothing is left. What has failed is left
-    /// until it is served.
+    /// Sends what is queued without lingering, and waits so long for it to be delivered. Records are there until they are served,
+    /// which is not done here.
     ///
     /// rdkafka's own flush lets librdkafka linger: it asks again and again, and each time for an instant only.
-    #[must_use]
-    pub fn flush(&self, wait: Duration) -> bool {
+    pub fn flush(&self, wait: Duration) {
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the client is alive. It gives reports as events, so none is served here.
-        !unsafe { sys::rd_kafka_flush(self.client.client().native_ptr(), wait) }.is_error()
+        // SAFETY: the client is alive. It gives reports as events, so none is served here; that some are left shows in their number.
+        unsafe { sys::rd_kafka_flush(self.client.client().native_ptr(), wait) };
+    }
+
+    /// Tells the client's context all that has come, and lets go of the records that were delivered; does not wait. Records count as
+    /// queued until then.
+    pub fn serve(&self)
+    where
+        C: Deliveries,
+    {
+        self.reports.tell(self.client.context().as_ref());
     }
 
     /// Queues a record.
@@ -173,43 +184,119 @@ impl<C: ProducerContext<DeliveryOpaque = usize>> Drop for Producer<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+    use std::time::Instant;
+
     use rdkafka::ClientConfig;
+    use rdkafka::config::RDKafkaLogLevel;
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::DefaultProducerContext;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
     use rdkafka::{ClientContext, producer::DeliveryResult};
 
+    use super::super::message::Message;
     use super::*;
 
-    #[derive(Debug)]
-    struct Context;
+    const LIMIT: Duration = Duration::from_secs(60);
 
-    impl ClientContext for Context {}
+    #[derive(Debug, Default)]
+    struct Context {
+        wants_all: bool,
+        told: Mutex<Vec<(usize, i64, Option<RDKafkaErrorCode>)>>,
+        lines: Mutex<Vec<String>>,
+    }
+
+    impl Context {
+        fn told(&self) -> Vec<(usize, i64, Option<RDKafkaErrorCode>)> {
+            std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+
+    impl ClientContext for Context {
+        fn log(&self, _: RDKafkaLogLevel, _: &str, line: &str) {
+            self.lines.lock().unwrap().push(line.to_owned());
+        }
+    }
 
     impl ProducerContext for Context {
         type DeliveryOpaque = usize;
 
         fn delivery(&self, result: &DeliveryResult<'_>, _: usize) {
-            assert!(result.is_ok(), "{result:?}");
+            panic!("rdkafka tells of nothing: {result:?}");
+        }
+    }
+
+    impl Deliveries for Context {
+        fn wants_all(&self) -> bool {
+            self.wants_all
+        }
+
+        fn delivered(&self, message: Message<'_>, tag: usize) {
+            self.told.lock().unwrap().push((tag, message.offset(), message.error()));
+        }
+    }
+
+    fn make(mock: &MockCluster<'_, DefaultProducerContext>, context: Context) -> Producer<Context> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", mock.bootstrap_servers()).set("debug", "topic");
+        config.set_log_level(RDKafkaLogLevel::Debug);
+        Producer::new(config.create_with_context(context).unwrap())
+    }
+
+    fn record(topic: TopicHandle, tag: usize) -> Outgoing<'static> {
+        let value = Some(&b"value"[..]);
+        Outgoing { topic, partition: 0, key: None, value, timestamp: 7, headers: None, tag }
+    }
+
+    fn drain(producer: &Producer<Context>) {
+        let began = Instant::now();
+        while producer.client().in_flight_count() > 0 {
+            assert!(began.elapsed() < LIMIT, "{} are left", producer.client().in_flight_count());
+            producer.flush(Duration::from_millis(1));
+            producer.serve();
         }
     }
 
     #[test]
     fn a_topic_has_its_own_codec() {
-        let mock: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", mock.bootstrap_servers()).set("delivery.report.only.error", "true");
-        let mut producer = Producer::new(config.create_with_context(Context).unwrap());
+        let mock = MockCluster::new(1).unwrap();
+        let mut producer = make(&mock, Context::default());
         for codec in [None, Some("none"), Some("gzip"), Some("snappy"), Some("lz4"), Some("zstd")] {
             let name = codec.unwrap_or("as-all-is");
             mock.create_topic(name, 1, 1).unwrap();
             let topic = producer.topic_in(name, codec).unwrap();
             assert_eq!(producer.topic(name).unwrap(), topic);
-            let value = Some(&b"value"[..]);
-            let record = Outgoing { topic, partition: 0, key: None, value, timestamp: 7, headers: None, tag: 0 };
-            producer.produce(record).unwrap();
-            assert!(producer.flush(Duration::from_secs(60)), "{name}: it is with the broker");
+            producer.produce(record(topic, 0)).unwrap();
+            drain(&producer);
+            assert_eq!(producer.client().context().told(), [], "{name}: it is with the broker");
         }
         let error = producer.topic_in("other", Some("brotli")).unwrap_err();
         assert!(error.to_string().contains("brotli"), "{error}");
+    }
+
+    #[test]
+    fn so_much_is_told_of_deliveries_as_is_asked_for() {
+        let mock = MockCluster::new(1).unwrap();
+        mock.create_topic("orders", 1, 1).unwrap();
+        for wants_all in [false, true] {
+            let mut producer = make(&mock, Context { wants_all, ..Context::default() });
+            let topic = producer.topic("orders").unwrap();
+            (0..100).for_each(|tag| producer.produce(record(topic, tag)).unwrap());
+            drain(&producer);
+            let taken = producer.client().context().told();
+            assert_eq!(taken.len(), if wants_all { 100 } else { 0 });
+            let tags = taken.iter().enumerate().all(|(index, (tag, offset, error))| {
+                *tag == index && *offset == taken[0].1 + i64::try_from(index).unwrap() && error.is_none()
+            });
+            assert!(tags, "{taken:?}");
+            let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+            mock.request_errors(RDKafkaApiKey::Produce, &[refusal]);
+            producer.produce(record(topic, 7)).unwrap();
+            drain(&producer);
+            let told = producer.client().context().told();
+            assert!(matches!(told[..], [(7, _, Some(RDKafkaErrorCode::MessageSizeTooLarge))]), "{told:?}");
+            let lines = producer.client().context().lines.lock().unwrap();
+            assert!(lines.iter().any(|line| line.contains("orders")), "logs come the same way: {lines:?}");
+        }
     }
 }
