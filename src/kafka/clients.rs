@@ -127,7 +127,7 @@ pub fn consumer(config: &Config, names: &Names) -> ClientConfig {
 pub fn producer(config: &Config, names: &Names, sizes: Sizes) -> ClientConfig {
     let Sizes { largest, smallest, is_known } = sizes;
     let batch = smallest.saturating_sub(BATCH_OVERHEAD).max(1);
-    let linger = (config.commit_interval / 10).min(Duration::from_millis(5));
+    let linger = linger(config.delivery, config.commit_interval);
     // Topics limit what is sent, that is compressed records; we offer them larger ones and let them judge.
     let shares = Shares::of(config);
     // An output without a limit must not make a queue without one.
@@ -168,6 +168,18 @@ pub fn producer(config: &Config, names: &Names, sizes: Sizes) -> ClientConfig {
         Delivery::AtLeastOnce => client.remove("transaction.timeout.ms"),
     };
     client
+}
+
+/// Returns how long records wait for others that go to the same partition.
+///
+/// Within a transaction nobody sees them before its end, which does not linger: small batches would cost gate and brokers more for
+/// nothing. They cost most where brokers are slower than the gate: with five of a partition under way and another one ready, librdkafka
+/// polls without a pause.
+fn linger(delivery: Delivery, commit_interval: Duration) -> Duration {
+    match delivery {
+        Delivery::ExactlyOnce => (commit_interval / 4).min(Duration::from_millis(60)),
+        Delivery::AtLeastOnce => (commit_interval / 10).min(Duration::from_millis(5)),
+    }
 }
 
 /// Makes a transactional producer wait before it sends a request again: a retry must show in the time that a transaction

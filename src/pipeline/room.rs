@@ -17,7 +17,8 @@ pub(super) fn make_room(open: &Open, full: Instant) -> Result<(), Fault> {
         return Err(Fault::Abort(format!("the producer's queue stayed full for {:.1?}", full.elapsed())));
     }
     open.poll()?;
-    thread::sleep(QUEUE_PAUSE);
+    // What fills it may linger.
+    open.producer().flush(QUEUE_PAUSE);
     Ok(())
 }
 
