@@ -32,6 +32,8 @@ use sluice::schema::{Format, SchemaText};
 use shapes::Shape;
 use visit::Visited;
 
+#[path = "common/orders.rs"]
+mod orders;
 #[path = "avro/shapes.rs"]
 mod shapes;
 #[path = "avro/table.rs"]

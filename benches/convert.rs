@@ -22,13 +22,13 @@ use serde_json::{Value as Json, json};
 use sluice::convert::{Codec, Plan, Scratch, Value};
 use sluice::schema::{Format, SchemaText};
 
+#[path = "common/orders.rs"]
+mod orders;
+
+use orders::{optional, record};
+
 /// Data of one pair: enough that the processor cannot learn them by heart.
 const DATA: usize = 512;
-
-fn record(name: &str, fields: &[(&str, Json)]) -> Json {
-    let fields: Vec<_> = fields.iter().map(|(name, ty)| json!({"name": name, "type": ty})).collect();
-    json!({"type": "record", "name": name, "fields": fields})
-}
 
 fn small() -> Json {
     let state = json!({"type": "enum", "name": "State", "symbols": ["NEW", "PAID", "SENT"]});
@@ -41,41 +41,8 @@ fn small() -> Json {
             ("at", json!("long")),
             ("weight", json!("double")),
             ("express", json!("boolean")),
-            ("note", json!(["null", "string"])),
+            ("note", optional(json!("string"))),
             ("state", state),
-        ],
-    )
-}
-
-fn nested() -> Json {
-    let tags = json!({"type": "array", "items": "string"});
-    let line = record(
-        "Line",
-        &[
-            ("sku", json!("string")),
-            ("count", json!("int")),
-            ("cents", json!("long")),
-            ("discount", json!(["null", "double"])),
-            ("tags", tags),
-        ],
-    );
-    let customer = record(
-        "Customer",
-        &[
-            ("id", json!("long")),
-            ("name", json!("string")),
-            ("mail", json!(["null", "string"])),
-            ("street", json!("string")),
-        ],
-    );
-    record(
-        "Order",
-        &[
-            ("id", json!("string")),
-            ("customer", customer),
-            ("lines", json!({"type": "array", "items": line})),
-            ("attributes", json!({"type": "map", "values": "string"})),
-            ("at", json!("long")),
         ],
     )
 }
@@ -108,19 +75,19 @@ fn pairs() -> Vec<(&'static str, Json, Json)> {
         record("Numbers", &fields.iter().map(|(name, ty)| (&**name, ty.clone())).collect::<Vec<_>>())
     };
     let lines = |change: fn(&mut Vec<Json>)| {
-        changed(nested(), |fields| {
+        changed(orders::schema(), |fields| {
             let line = &mut fields[2]["type"]["items"];
             *line = changed(line.take(), change);
         })
     };
     vec![
-        ("same", nested(), nested()),
+        ("same", orders::schema(), orders::schema()),
         ("small, a field more", small(), changed(small(), |fields| fields.insert(4, added()))),
         ("small, a field less", small(), changed(small(), |fields| drop(fields.remove(6)))),
         ("small, other order", small(), changed(small(), |fields| fields.rotate_left(3))),
-        ("nested, a field more", nested(), changed(nested(), |fields| fields.push(added()))),
-        ("nested, lines with a field more", nested(), lines(|fields| fields.insert(2, added()))),
-        ("nested, lines with a field less", nested(), lines(|fields| drop(fields.remove(3)))),
+        ("nested, a field more", orders::schema(), changed(orders::schema(), |fields| fields.push(added()))),
+        ("nested, lines with a field more", orders::schema(), lines(|fields| fields.insert(2, added()))),
+        ("nested, lines with a field less", orders::schema(), lines(|fields| drop(fields.remove(3)))),
         ("wide, a field less", wide(), changed(wide(), |fields| drop(fields.remove(30)))),
         ("wide, other order", wide(), changed(wide(), |fields| fields.rotate_left(20))),
         ("numbers, all widened", numbers("int"), numbers("double")),

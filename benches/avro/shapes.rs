@@ -4,6 +4,8 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
+use super::orders::{self, optional, record};
+
 /// A schema, and what draws a datum of it.
 pub(super) struct Shape {
     pub(super) name: &'static str,
@@ -21,22 +23,13 @@ pub(super) fn shapes() -> Vec<Shape> {
         shape("strings", strings(), string_datum, "referrer"),
         shape("wide", wide(), wide_datum, "f30"),
         shape("deep", deep(), deep_datum, "note"),
-        shape("nested", nested(), nested_datum, "coupon"),
+        shape("nested", orders::schema(), nested_datum, "coupon"),
         shape("maps", maps(), map_datum, "owner"),
         shape("enums", enums(), enum_datum, "last"),
         shape("decimals", decimals(), decimal_datum, "discount"),
         shape("text", big_text(), big_text_datum, "language"),
         shape("recursive", recursive(), recursive_datum, "right"),
     ]
-}
-
-fn record(name: &str, fields: &[(&str, Value)]) -> Value {
-    let fields: Vec<_> = fields.iter().map(|(name, of)| json!({"name": name, "type": of})).collect();
-    json!({"type": "record", "name": name, "fields": fields})
-}
-
-fn optional(of: Value) -> Value {
-    json!(["null", of])
 }
 
 fn maybe<T: Into<Value>>(rng: &mut StdRng, value: impl FnOnce(&mut StdRng) -> T) -> Value {
@@ -169,44 +162,6 @@ fn deep_datum(rng: &mut StdRng) -> Value {
         json!({"id": rng.random_range(0..1_000_000_i64), "name": text(rng, 4, 16), "inner": inner,
             "active": rng.random::<bool>(), "note": note})
     })
-}
-
-/// An order: arrays of records with arrays in them.
-fn nested() -> Value {
-    let address = record(
-        "Address",
-        &[
-            ("street", json!("string")),
-            ("city", json!("string")),
-            ("code", optional(json!("string"))),
-            ("country", json!("string")),
-        ],
-    );
-    let customer = record(
-        "Customer",
-        &[("id", json!("long")), ("name", json!("string")), ("mail", optional(json!("string"))), ("address", address)],
-    );
-    let line = record(
-        "Line",
-        &[
-            ("sku", json!("string")),
-            ("count", json!("int")),
-            ("cents", json!("long")),
-            ("discount", optional(json!("double"))),
-            ("tags", json!({"type": "array", "items": "string"})),
-        ],
-    );
-    record(
-        "Order",
-        &[
-            ("id", json!("string")),
-            ("customer", customer),
-            ("lines", json!({"type": "array", "items": line})),
-            ("attributes", json!({"type": "map", "values": "string"})),
-            ("coupon", optional(json!("string"))),
-            ("at", json!("long")),
-        ],
-    )
 }
 
 fn nested_datum(rng: &mut StdRng) -> Value {

@@ -1,11 +1,11 @@
-//! Consumers that assign themselves partitions, outside of any group: made, polled, and read up to ends.
+//! Consumers that assign themselves partitions, outside of any group: made, and read up to ends.
 //!
 //! The group's name, without which librdkafka makes no consumer, is used for nothing. librdkafka asks for the group's coordinator all the
 //! same, so that a missing right to the group comes out of a poll: it is no fault.
 //!
-//! Where a partition ends is asked of its leader first, and then it is read up to there. That a consumer comes to an end proves nothing:
-//! a replica that lags has ended sooner, and the consumer's position tells. What compaction has emptied behind the last record, no
-//! position counts: an end that comes at one place for longer than any replica lags is believed.
+//! Where a partition ends is asked of its leader first, and then it is read up to there. That a broker has no more proves nothing: a
+//! replica that lags has ended sooner, as the offset of the end tells. One that comes at one place for longer than any replica lags is
+//! believed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use super::clients::{self, Names};
+use super::ffi::Message;
+use super::intake::{End, Intake, Met};
 use crate::config::Config;
 use crate::telemetry::logging;
 
@@ -54,28 +55,6 @@ pub(crate) fn make(settings: &ClientConfig, name: &str, tells_once: bool) -> Kaf
     settings.create_with_context(Context { name: name.to_owned(), told })
 }
 
-/// What a poll gave.
-#[derive(Debug)]
-pub(crate) enum Met<'c> {
-    /// A record.
-    Record(BorrowedMessage<'c>),
-    /// All of this partition that a broker has was read.
-    End(i32),
-    /// Nothing yet.
-    Nothing,
-}
-
-/// Takes what comes next; errors that connections mend by themselves, and those about the group, are nothing.
-pub(crate) fn poll(consumer: &Consumer, wait: Duration) -> KafkaResult<Met<'_>> {
-    match consumer.poll(wait) {
-        None => Ok(Met::Nothing),
-        Some(Ok(message)) => Ok(Met::Record(message)),
-        Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Met::End(partition)),
-        Some(Err(error)) if is_nothing(&error) => Ok(Met::Nothing),
-        Some(Err(error)) => Err(error),
-    }
-}
-
 /// Tells whether an error is none to whoever polls.
 pub(crate) fn is_nothing(error: &KafkaError) -> bool {
     clients::is_passing(error) || is_about_the_group(error)
@@ -83,15 +62,6 @@ pub(crate) fn is_nothing(error: &KafkaError) -> bool {
 
 fn is_about_the_group(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
-}
-
-/// Returns the *next* offset of what a consumer has met of a partition; markers count.
-pub(crate) fn position(consumer: &Consumer, topic: &str, partition: i32) -> Option<i64> {
-    let positions = consumer.position().ok()?;
-    match positions.find_partition(topic, partition)?.offset() {
-        Offset::Offset(next) => Some(next),
-        Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
-    }
 }
 
 /// Why a topic was not read to its end.
@@ -116,26 +86,24 @@ pub(crate) fn read_up_to<E: From<Unread>>(
     topic: &str,
     list: &TopicPartitionList,
     ends: BTreeMap<i32, i64>,
-    mut each: impl FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E>,
+    mut each: impl FnMut(Option<Message<'_>>) -> Result<ControlFlow<()>, E>,
 ) -> Result<ControlFlow<()>, E> {
-    consumer.assign(list).map_err(Unread::from)?;
-    let mut open = Open { consumer, topic, list, ends, early: BTreeMap::new() };
+    let mut intake = Intake::assign(consumer, list).map_err(Unread::from)?;
+    let ends = ends.into_iter().map(|(partition, end)| (partition, Left { next: 0, end, early: None })).collect();
+    let mut open = Open { consumer, topic, ends };
     let mut last = Instant::now();
     while !open.ends.is_empty() {
-        let flow = match poll(consumer, WAIT).map_err(Unread::from)? {
+        let flow = match intake.next(WAIT).map_err(Unread::from)? {
             Met::Record(message) => {
-                let (partition, offset) = (message.partition(), message.offset());
-                let Some(&end) = open.ends.get(&partition) else { continue };
-                let flow = if offset < end { each(Some(&message))? } else { ControlFlow::Continue(()) };
-                if offset + 1 >= end {
-                    open.ends.remove(&partition);
-                }
+                let message = message.get();
+                let Some(is_wanted) = open.pass(message.partition(), message.offset()) else { continue };
+                let flow = if is_wanted { each(Some(message))? } else { ControlFlow::Continue(()) };
                 // Whoever takes the record may have waited for something else.
                 last = Instant::now();
                 flow
             }
-            Met::End(partition) => {
-                if open.end(partition).map_err(Unread::from)? {
+            Met::End(end) => {
+                if open.end(end).map_err(Unread::from)? {
                     last = Instant::now();
                 }
                 each(None)?
@@ -152,31 +120,44 @@ pub(crate) fn read_up_to<E: From<Unread>>(
     Ok(ControlFlow::Continue(()))
 }
 
+/// What is left of a partition.
+struct Left {
+    /// The *next* offset: what was asked for again may have been taken already.
+    next: i64,
+    end: i64,
+    /// Where and since when a broker says that it ends, before its end.
+    early: Option<(i64, Instant)>,
+}
+
 /// Partitions that were not read to their ends yet.
 struct Open<'c> {
     consumer: &'c Consumer,
     topic: &'c str,
-    list: &'c TopicPartitionList,
-    ends: BTreeMap<i32, i64>,
-    /// Where and since when a broker says that partitions end, before their ends.
-    early: BTreeMap<i32, (Option<i64>, Instant)>,
+    ends: BTreeMap<i32, Left>,
 }
 
 impl Open<'_> {
+    /// Takes note of a record; tells whether it is before the end, where its partition is not over. Nobody is told of it twice.
+    fn pass(&mut self, partition: i32, offset: i64) -> Option<bool> {
+        let left = self.ends.get_mut(&partition).filter(|left| offset >= left.next)?;
+        left.next = offset + 1;
+        let is_wanted = offset < left.end;
+        if left.next >= left.end {
+            self.ends.remove(&partition);
+        }
+        Some(is_wanted)
+    }
+
     /// Takes note that a broker has no more of a partition; tells whether that is its end.
-    fn end(&mut self, partition: i32) -> KafkaResult<bool> {
-        let Some(&end) = self.ends.get(&partition) else { return Ok(false) };
-        let known = self.early.get(&partition).copied();
-        let next = position(self.consumer, self.topic, partition).or(known.and_then(|(at, _)| at));
-        let (at, since) = known.unwrap_or((next, Instant::now()));
-        if next.is_some_and(|next| next >= end) || (at == next && since.elapsed() > LAG) {
+    fn end(&mut self, End { partition, next }: End) -> KafkaResult<bool> {
+        let Some(left) = self.ends.get_mut(&partition) else { return Ok(false) };
+        let (_, since) = *left.early.insert(left.early.filter(|(at, _)| *at == next).unwrap_or((next, Instant::now())));
+        if next >= left.end || since.elapsed() > LAG {
             self.ends.remove(&partition);
             return Ok(true);
         }
-        self.early.insert(partition, (next, if at == next { since } else { Instant::now() }));
         // A broker is asked again, and tells the end again where it still has no more.
-        let began = self.list.find_partition(self.topic, partition).map_or(Offset::Beginning, |began| began.offset());
-        self.consumer.seek(self.topic, partition, next.map_or(began, Offset::Offset), SEEK_LIMIT)?;
+        self.consumer.seek(self.topic, partition, Offset::Offset(next), SEEK_LIMIT)?;
         Ok(false)
     }
 }
@@ -196,13 +177,11 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
-        // The end of a partition comes here too, and is what was asked for.
-        let is_end = matches!(error, KafkaError::PartitionEOF(_)) || code == Some(RDKafkaErrorCode::PartitionEOF);
         let is_news = |told: &Mutex<BTreeSet<String>>| {
             let says_nothing = code == Some(RDKafkaErrorCode::AllBrokersDown);
             !says_nothing && told.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{code:?}"))
         };
-        if !is_end && !is_about_the_group(&error) && self.told.as_ref().is_none_or(is_news) {
+        if !is_about_the_group(&error) && self.told.as_ref().is_none_or(is_news) {
             clients::log_error(&self.name, &error, reason);
         }
     }
@@ -211,20 +190,27 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {}
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rdkafka::mocking::MockCluster;
-    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+    use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
 
     use super::*;
 
     /// Writes so many records to partition 0.
-    fn write(mock: &MockCluster<'_, rdkafka::producer::DefaultProducerContext>, topic: &str, count: usize) {
+    pub(in crate::kafka) fn write(mock: &MockCluster<'_, DefaultProducerContext>, topic: &str, count: usize) {
         let mut config = ClientConfig::new();
         let producer: BaseProducer = config.set("bootstrap.servers", mock.bootstrap_servers()).create().unwrap();
         for _ in 0..count {
             producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload("record")).unwrap();
         }
         producer.flush(Duration::from_secs(60)).unwrap();
+    }
+
+    pub(in crate::kafka) fn consumer(mock: &MockCluster<'_, DefaultProducerContext>) -> Consumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", mock.bootstrap_servers()).set("group.id", "unused");
+        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "50");
+        make(&config, "test", true).unwrap()
     }
 
     /// As of a replica that lags, or of a leader that is new: the broker says that the partition ends, and its leader has told a
@@ -234,14 +220,11 @@ mod tests {
         let mock = MockCluster::new(1).unwrap();
         mock.create_topic("late", 1, 1).unwrap();
         write(&mock, "late", 3);
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", mock.bootstrap_servers()).set("group.id", "unused");
-        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "50");
-        let consumer = make(&config, "test", true).unwrap();
+        let consumer = consumer(&mock);
         let mut list = TopicPartitionList::new();
         list.add_partition_offset("late", 0, Offset::Offset(0)).unwrap();
         let (mut seen, mut rounds) = (Vec::new(), 0);
-        let each = |message: Option<&BorrowedMessage<'_>>| {
+        let each = |message: Option<Message<'_>>| {
             match message {
                 Some(message) => seen.push(message.offset()),
                 // The end came, or nothing did: twice the rest is not there yet.

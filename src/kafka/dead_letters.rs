@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use rdkafka::Message as _;
-
 use super::reading::{self, Met, Reading, Span, Start};
 use super::topics::{self, Cluster, NewTopic, Topic, tool_options, unfit};
 use crate::config::Config;
@@ -205,7 +203,7 @@ fn each(
 ) -> Result<(), Error> {
     reading.read(spans, false, |met| {
         if let Met::Record(message) = met {
-            take(message.partition(), message.key().unwrap_or_default(), message.payload())?;
+            take(message.partition(), message.key().unwrap_or_default(), message.value())?;
         }
         Ok(ControlFlow::Continue(()))
     })

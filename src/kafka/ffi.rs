@@ -18,7 +18,7 @@ mod reports;
 mod request;
 
 pub use self::meet::{Met, look, meet};
-pub use self::message::{Headers, Message, OwnedHeaders, headers};
+pub use self::message::{Headers, Message, OwnedHeaders, OwnedMessage, headers};
 pub use self::producer::{Outgoing, Producer, TopicHandle};
 pub use self::queue::{Batch, Queue, Unreadable};
 pub use self::reports::Deliveries;

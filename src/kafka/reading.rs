@@ -3,8 +3,7 @@
 //! The ends are asked for at the start, as readers see them who read committed; what is written later is not met, unless
 //! the reading follows. Nothing is committed and no partition is taken from anybody.
 //!
-//! Several topics are read one after the other while there is an end, each by a consumer of its own, since rdkafka tells
-//! of an end only the number of its partition; followed, all at once.
+//! Several topics are read one after the other while there is an end, each by a consumer of its own; followed, all at once.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -12,11 +11,12 @@ use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::clients::Names;
 use super::consumer::{self, Consumer, Unread, read_up_to};
+use super::ffi::Message;
+use super::intake::{self, Intake};
 use crate::config::Config;
 
 /// How long one question to the cluster may take.
@@ -118,9 +118,9 @@ pub struct Span {
 
 /// What reading meets.
 #[derive(Debug)]
-pub enum Met<'m, 'c> {
+pub enum Met<'m> {
     /// A record.
-    Record(&'m BorrowedMessage<'c>),
+    Record(Message<'m>),
     /// Nothing for a moment: time to show what is there.
     Pause,
 }
@@ -217,7 +217,7 @@ impl Reading {
         &self,
         spans: &[Span],
         follow: bool,
-        mut each: impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
+        mut each: impl FnMut(Met<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         if follow {
             return self.follow(spans, each);
@@ -229,7 +229,7 @@ impl Reading {
             let ends = some().map(|span| (span.partition, span.to)).collect();
             let reader = make(&self.settings, &self.name)?;
             let list = list(some()).map_err(Error::asking(format!("read topic '{topic}'")))?;
-            let each = |met: Option<&BorrowedMessage<'_>>| each(met.map_or(Met::Pause, Met::Record)).map_err(Ended::By);
+            let each = |met: Option<Message<'_>>| each(met.map_or(Met::Pause, Met::Record)).map_err(Ended::By);
             match read_up_to(&reader, topic, &list, ends, each) {
                 Ok(flow) if flow.is_break() => break,
                 Ok(_) => {}
@@ -243,16 +243,16 @@ impl Reading {
     fn follow<E: From<Error>>(
         &self,
         spans: &[Span],
-        mut each: impl FnMut(Met<'_, '_>) -> Result<ControlFlow<()>, E>,
+        mut each: impl FnMut(Met<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         let Some(first) = spans.first() else { return Ok(()) };
         let reading = || Error::asking(format!("read topic '{}'", first.topic));
         let list = list(spans.iter()).map_err(reading())?;
-        self.consumer.assign(&list).map_err(reading())?;
+        let mut intake = Intake::assign(&self.consumer, &list).map_err(reading())?;
         loop {
-            let flow = match consumer::poll(&self.consumer, WAIT).map_err(reading())? {
-                consumer::Met::Record(message) => each(Met::Record(&message))?,
-                consumer::Met::End(_) | consumer::Met::Nothing => each(Met::Pause)?,
+            let flow = match intake.next(WAIT).map_err(reading())? {
+                intake::Met::Record(message) => each(Met::Record(message.get()))?,
+                intake::Met::End(_) | intake::Met::Nothing => each(Met::Pause)?,
             };
             if flow.is_break() {
                 return Ok(());

@@ -1,8 +1,6 @@
 //! Records of the target that are no copies: others have written them there, and the source lacks them. And the other way
 //! round: records of the source behind what was copied that nobody has carried to the target.
 
-use rdkafka::Message as _;
-
 use super::cast::{Cast, Side};
 use super::error::Error;
 use super::left_out::LeftOut;

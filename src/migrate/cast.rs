@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::error::Error;
 use crate::config::{Config, Delivery, Gate, Kafka, Migration, TargetIds};
 use crate::gate::policy::Tombstones;
 use crate::kafka::clients::{self, Names, Sizes};
 use crate::kafka::consumer;
-pub(super) use crate::kafka::consumer::{Consumer, Met, poll};
+pub(super) use crate::kafka::consumer::Consumer;
+use crate::kafka::ffi::Message;
 
 /// How long one question to the cluster may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -212,6 +212,6 @@ fn ways(config: &Config, migration: &Migration) -> Vec<Way> {
 }
 
 /// Returns what a record has in keys and values, in bytes.
-pub(super) fn size(message: &BorrowedMessage<'_>) -> usize {
-    message.key().map_or(0, <[u8]>::len) + message.payload().map_or(0, <[u8]>::len)
+pub(super) fn size(message: Message<'_>) -> usize {
+    message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len)
 }

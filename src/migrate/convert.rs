@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::BorrowedMessage;
 use tokio::runtime::Handle;
 
 use super::cast::Cast;
@@ -23,6 +22,7 @@ use crate::gate::Gate;
 use crate::gate::policy::{PartPolicy, SubjectRule};
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Finding, Needs, Route, Verdict};
+use crate::kafka::ffi::Message;
 use crate::pipeline::Stop;
 use crate::pipeline::consume;
 use crate::pipeline::fetch::{Fetch, News};
@@ -196,7 +196,7 @@ pub(super) struct Converter {
 
 impl Converter {
     /// Says what becomes of a record; `None` where schemas are missing, which are asked for.
-    pub(super) fn judge(&mut self, message: &BorrowedMessage<'_>) -> Option<Outcome> {
+    pub(super) fn judge(&mut self, message: Message<'_>) -> Option<Outcome> {
         let headers = consume::headers(message);
         let record = consume::view(message, &headers);
         match self.gate.decide(&record, SOURCE, &self.table, &mut self.rewrite) {
@@ -218,7 +218,7 @@ impl Converter {
     }
 
     /// The same, however long the registry takes; `None` where it was asked to stop.
-    pub(super) fn settle(&mut self, message: &BorrowedMessage<'_>, stop: &Stop) -> Option<Outcome> {
+    pub(super) fn settle(&mut self, message: Message<'_>, stop: &Stop) -> Option<Outcome> {
         let mut waits = None;
         loop {
             if let Some(outcome) = self.judge(message) {

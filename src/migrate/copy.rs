@@ -10,26 +10,27 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 pub(super) use self::stage::partition;
-use super::cast::{Consumer, Met, PATIENCE};
+use super::cast::{Consumer, PATIENCE};
 use super::convert::{Converter, Outcome};
 use super::error::Error;
-use super::intake::Intake;
 use super::lane::{Lane, Stopped};
 use super::offsets::Spot;
-use super::reading::position;
 use super::relay::Relay;
 use super::state::{Checkpoint, Job};
-use crate::kafka::ffi::TopicHandle;
+use crate::kafka::ffi::{Message, OwnedMessage, TopicHandle};
+use crate::kafka::intake::{End, Intake, Met};
 use crate::pipeline::failpoint::{self, Point};
 use crate::pipeline::letter;
 use crate::transactions::{Pace, Trouble, Writer};
 
 /// Records after which a transaction ends however young it is: what is kept of each is beside the budget of memory.
 const MOST_STAGED: usize = 100_000;
+
+/// How long to wait for a record.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Pause between looks at whether a schema has come.
 const HELD_PAUSE: Duration = Duration::from_millis(5);
@@ -82,7 +83,6 @@ pub(super) struct Copy<'c> {
     job: &'c Job,
     writer: Writer,
     topics: Topics,
-    consumer: &'c Consumer,
     intake: Intake<'c>,
     /// Whether no end was met since the last commit, so that there is more to copy than one transaction holds.
     is_behind: bool,
@@ -94,7 +94,7 @@ pub(super) struct Copy<'c> {
     converter: Option<Converter>,
     relay: Option<Relay>,
     /// A record whose schemas are not at hand.
-    held: Option<(BorrowedMessage<'c>, Keeper)>,
+    held: Option<(OwnedMessage<'c>, Keeper)>,
     /// Whether a transaction is open.
     is_open: bool,
     pace: Pace,
@@ -118,10 +118,11 @@ impl<'c> Copy<'c> {
         }
         // Who does not know the leaders yet waits half a second before the first fetch.
         consumer.fetch_metadata(Some(&job.source), PATIENCE).ok();
-        consumer.assign(&list).map_err(|error| Error::asking("read the source", &error))?;
+        let intake = Intake::assign(consumer, &list).map_err(|error| Error::asking("read the source", &error))?;
+        let letters = lane.terms.letters.as_ref();
         let topics = Topics {
-            to: writer.topic(&job.to)?,
-            letters: lane.terms.letters.as_ref().map(|letters| writer.topic(&letters.topic)).transpose()?,
+            to: writer.topic_in(&job.to, lane.terms.codec)?,
+            letters: letters.map(|letters| writer.topic_in(&letters.topic, letters.codec)).transpose()?,
             map: writer.topic(&lane.cast.map)?,
             state: writer.topic(&lane.cast.state)?,
         };
@@ -135,8 +136,7 @@ impl<'c> Copy<'c> {
             job,
             writer,
             topics,
-            consumer,
-            intake: Intake::new(consumer),
+            intake,
             is_behind: true,
             committed,
             next,
@@ -204,11 +204,11 @@ impl<'c> Copy<'c> {
     }
 
     fn read(&mut self) -> Result<(), Stopped> {
-        match self.intake.next().map_err(|error| Trouble::of("read the source", &error))? {
+        match self.intake.next(POLL).map_err(|error| Trouble::of("read the source", &error))? {
             Met::Record(message) => self.meet(message),
-            Met::End(partition) => {
+            Met::End(end) => {
                 self.is_behind = false;
-                self.reach_end(partition);
+                self.reach_end(end);
                 Ok(())
             }
             Met::Nothing => {
@@ -219,16 +219,14 @@ impl<'c> Copy<'c> {
     }
 
     /// Notes that all of a partition was read that is there for now. Markers have offsets too, and consumers commit behind
-    /// them. Whether that is the end of the copy the position says: a replica that lags ends sooner.
-    fn reach_end(&mut self, partition: i32) {
-        let Some(next) = self.next.next.get_mut(&partition) else { return };
-        if let Some(position) = position(self.consumer, &self.job.source, partition) {
-            *next = position.min(self.job.end(partition).unwrap_or(i64::MAX)).max(*next);
-        }
+    /// them. Whether that is the end of the copy its offset says: a replica that lags ends sooner.
+    fn reach_end(&mut self, end: End) {
+        let Some(next) = self.next.next.get_mut(&end.partition) else { return };
+        *next = end.next.min(self.job.end(end.partition).unwrap_or(i64::MAX)).max(*next);
     }
 
     /// Stages a record that waits for schemas, if they are there by now.
-    fn try_again(&mut self, (message, keeper): (BorrowedMessage<'c>, Keeper)) -> Result<(), Stopped> {
+    fn try_again(&mut self, (message, keeper): (OwnedMessage<'c>, Keeper)) -> Result<(), Stopped> {
         let has_news = match keeper {
             Keeper::Converter => self.converter.as_mut().is_none_or(Converter::look),
             Keeper::Relay => self.relay.as_mut().is_none_or(Relay::look),
@@ -242,7 +240,8 @@ impl<'c> Copy<'c> {
     }
 
     /// Takes a record of the source: stages it, or holds it until its schemas are there.
-    fn meet(&mut self, message: BorrowedMessage<'c>) -> Result<(), Stopped> {
+    fn meet(&mut self, taken: OwnedMessage<'c>) -> Result<(), Stopped> {
+        let message = taken.get().with_headers();
         let from = (message.partition(), message.offset());
         let Some(next) = self.next.next.get_mut(&from.0) else { return Ok(()) };
         // The client hands a record out twice now and then.
@@ -253,10 +252,10 @@ impl<'c> Copy<'c> {
             *next = end;
             return Ok(());
         }
-        let outcome = match self.judge(&message)? {
+        let outcome = match self.judge(message)? {
             Ok(outcome) => outcome,
             Err(keeper) => {
-                self.held = Some((message, keeper));
+                self.held = Some((taken, keeper));
                 return Ok(());
             }
         };
@@ -269,7 +268,7 @@ impl<'c> Copy<'c> {
         if is_apart {
             self.writer.drain()?;
         }
-        self.stage(&message, &outcome)?;
+        self.stage(message, &outcome)?;
         if is_apart {
             self.writer.drain()?;
         }
@@ -281,7 +280,7 @@ impl<'c> Copy<'c> {
     }
 
     /// Says what becomes of a record, or who keeps it.
-    fn judge(&mut self, message: &BorrowedMessage<'_>) -> Result<Result<Outcome, Keeper>, Stopped> {
+    fn judge(&mut self, message: Message<'_>) -> Result<Result<Outcome, Keeper>, Stopped> {
         let from = (message.partition(), message.offset());
         let mut outcome = Outcome::Copied;
         if let Some(converter) = &mut self.converter {

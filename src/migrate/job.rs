@@ -89,7 +89,8 @@ impl Open {
         #[expect(clippy::cast_sign_loss, reason = "there is one lane at least")]
         let rate = asked.rate.map(|rate| (rate / job.lanes.max(1) as u32).max(1));
         let (conversions, letters) = (conversions.map(Arc::new), layout.letters);
-        let terms = Terms { rate, sizes: layout.sizes, stop, conversions, schemas, letters, hung: Told::default() };
+        let (sizes, codec, hung) = (layout.sizes, layout.codec, Told::default());
+        let terms = Terms { rate, sizes, codec, stop, conversions, schemas, letters, hung };
         Ok(Self { cast, job, before, gauge: Gauge::default(), terms, clusters })
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Terms {
     pub(super) rate: Option<u32>,
     /// What the topics of the target take.
     pub(super) sizes: Sizes,
+    /// The codec of the target, where it has its own.
+    pub(super) codec: Option<&'static str>,
     /// Set from outside to end it.
     pub(super) stop: Stop,
     /// How records are converted; none where they are copied as they are.
@@ -65,6 +67,8 @@ pub(super) struct Letters {
     pub(super) partitions: i32,
     /// The largest batch that it takes, in bytes, where we may know.
     pub(super) limit: Option<u64>,
+    /// Its codec, where it has its own.
+    pub(super) codec: Option<&'static str>,
 }
 
 /// What lanes tell while they run.

@@ -13,6 +13,7 @@ use super::{fresh, store};
 use crate::config::{Migration, Outputs};
 use crate::gate::policy::Mode;
 use crate::kafka::clients::Sizes;
+use crate::kafka::compression::Compression;
 use crate::kafka::topics::{self, MAX_MESSAGE_BYTES, Needs, NewTopic, Topic, tool_options};
 
 /// The topics of a job as they are, with what was missing made.
@@ -23,6 +24,8 @@ pub(super) struct Layout {
     pub(super) lanes: i32,
     pub(super) made: Vec<String>,
     pub(super) sizes: Sizes,
+    /// The codec of the target, where it has its own.
+    pub(super) codec: Option<&'static str>,
     /// Where dead letters go; none where there can be none.
     pub(super) letters: Option<Letters>,
     pub(super) ids: Ids,
@@ -70,12 +73,15 @@ impl Layout {
         let smallest = limits.into_iter().min().unwrap_or(MAX_MESSAGE_BYTES);
         let planned = missing.iter().find(|topic| topic.name == *to).map_or(0, |topic| topic.partitions);
         let targets = found.get(to).map_or(planned, |topic| topic.partitions);
+        let compression = Compression::of(cast.kafka(Side::Target));
+        let codec = |topic: &str| found.get(topic).and_then(|topic| compression.codec(topic));
         let letters = dead_letter.map(|topic| {
             let partitions = found.get(&topic).map_or(source.partitions, |topic| topic.partitions);
-            Letters { limit: found.get(&topic).and_then(limit), partitions, topic }
+            Letters { limit: found.get(&topic).and_then(limit), partitions, codec: codec(&topic), topic }
         });
         let sizes = Sizes { largest, smallest, is_known: true };
-        Ok(Self { source, targets, lanes, made, sizes, ids: clusters.look(cast)?.ids, letters })
+        let codec = codec(to);
+        Ok(Self { source, targets, lanes, made, sizes, codec, ids: clusters.look(cast)?.ids, letters })
     }
 }
 

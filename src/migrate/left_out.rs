@@ -6,14 +6,12 @@
 
 use std::collections::HashMap;
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
-
 use super::cast::{Cast, Side, Way};
 use super::error::Error;
 use super::offsets::Spot;
 use super::reading::{partitions_of, up_to};
 use crate::gate::dead_letter::DeadLetter;
+use crate::kafka::ffi::Message;
 use crate::pipeline::consume;
 
 /// What converters from the target to the source have not carried.
@@ -52,9 +50,9 @@ impl LeftOut {
     }
 
     /// Tells whether a record of the target is one of them.
-    pub(super) fn has(&self, message: &BorrowedMessage<'_>) -> bool {
+    pub(super) fn has(&self, message: Message<'_>) -> bool {
         let spot = (message.partition(), message.offset());
-        let is_dropped = self.drops_tombstones && message.payload().is_none();
-        is_dropped || self.letters.get(&spot).is_some_and(|time| *time == message.timestamp().to_millis())
+        let is_dropped = self.drops_tombstones && message.value().is_none();
+        is_dropped || self.letters.get(&spot).is_some_and(|time| *time == message.timestamp())
     }
 }

@@ -35,7 +35,6 @@ mod fresh;
 mod groups;
 mod identity;
 mod imports;
-mod intake;
 pub mod job;
 mod keep;
 mod lane;

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::{BorrowedMessage, Message as _};
 use serde::{Deserialize, Serialize};
 
 use super::cast::{Cast, Side};
@@ -23,6 +22,7 @@ use super::state::{Conversion, Job};
 use super::ways::Ways;
 use super::{groups, scan, store};
 use crate::kafka::ffi;
+use crate::kafka::ffi::Message;
 use crate::pipeline::Stop;
 use crate::record::Part;
 use crate::wire::{self, WireFormat};
@@ -268,14 +268,14 @@ fn does_not_hold(what: &str) -> Error {
 }
 
 impl Seen {
-    fn add(&mut self, message: &BorrowedMessage<'_>, limit: u64) {
+    fn add(&mut self, message: Message<'_>, limit: u64) {
         let size = super::cast::size(message) as u64;
         self.records += 1;
         self.bytes += size;
         self.largest = self.largest.max(size);
         self.over_limit += u64::from(size > limit);
         self.null_keys += u64::from(message.key().is_none());
-        let Some(value) = message.payload() else {
+        let Some(value) = message.value() else {
             self.tombstones += 1;
             return;
         };

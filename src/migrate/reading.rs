@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::cast::{Consumer, PATIENCE};
 use super::error::Error;
 use super::offsets::Offsets;
-pub(super) use crate::kafka::consumer::position;
 use crate::kafka::consumer::{Unread, read_up_to};
+use crate::kafka::ffi::Message;
 
 /// How often brokers are asked for a topic before it is believed that it is not there: one may not know a new topic yet.
 const DOUBTS: usize = 3;
@@ -30,7 +29,7 @@ pub(super) fn up_to(
     consumer: &Consumer,
     topic: &str,
     ends: &Offsets,
-    each: impl FnMut(&BorrowedMessage<'_>),
+    each: impl FnMut(Message<'_>),
 ) -> Result<(), Error> {
     spans(consumer, topic, &ends.iter().map(|(&partition, &end)| (partition, 0..end)).collect(), each)
 }
@@ -40,7 +39,7 @@ pub(super) fn spans(
     consumer: &Consumer,
     topic: &str,
     spans: &BTreeMap<i32, Range<i64>>,
-    mut each: impl FnMut(&BorrowedMessage<'_>),
+    mut each: impl FnMut(Message<'_>),
 ) -> Result<(), Error> {
     let reading = |error| Error::asking(format!("read topic '{topic}'"), &error);
     let (mut list, mut open) = (TopicPartitionList::new(), BTreeMap::new());
@@ -53,7 +52,7 @@ pub(super) fn spans(
             open.insert(partition, end);
         }
     }
-    let take = |message: Option<&BorrowedMessage<'_>>| {
+    let take = |message: Option<Message<'_>>| {
         message.map(&mut each);
         Ok(ControlFlow::Continue(()))
     };

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::message::{BorrowedMessage, Message as _};
 use tokio::task::JoinHandle;
 
 use super::schemas::{Lacking, Named, Number, Schemas};
 use crate::gate::rewrite::Rewrite;
+use crate::kafka::ffi::Message;
 use crate::pipeline::Stop;
 use crate::pipeline::consume;
 use crate::record::Part;
@@ -46,7 +46,7 @@ impl Relay {
     ///
     /// # Errors
     /// Why a schema of the record has no ID there.
-    pub(super) fn judge(&mut self, message: &BorrowedMessage<'_>) -> Result<bool, Lacking> {
+    pub(super) fn judge(&mut self, message: Message<'_>) -> Result<bool, Lacking> {
         let mut rewrite = std::mem::take(&mut self.rewrite);
         rewrite.clear();
         let judged = self.rename(message, &mut rewrite);
@@ -56,9 +56,9 @@ impl Relay {
 
     /// Lets a record that was judged name its schemas by their numbers there; `rewrite` says how it would leave, and how it leaves then.
     /// Nothing changes where a schema is asked for first.
-    pub(super) fn rename(&mut self, message: &BorrowedMessage<'_>, rewrite: &mut Rewrite) -> Result<bool, Lacking> {
+    pub(super) fn rename(&mut self, message: Message<'_>, rewrite: &mut Rewrite) -> Result<bool, Lacking> {
         let headers = consume::headers(message);
-        let parts = [(Part::Key, message.key()), (Part::Value, message.payload())];
+        let parts = [(Part::Key, message.key()), (Part::Value, message.value())];
         let mut renamed = [None; 2];
         for ((part, bytes), renamed) in parts.into_iter().zip(&mut renamed) {
             let converted = rewrite.named(part);
@@ -84,14 +84,14 @@ impl Relay {
                 None => rewrite.renumber(part, number),
             }
         }
-        rewrite.seal(message.key(), message.payload());
+        rewrite.seal(message.key(), message.value());
         Ok(true)
     }
 
     /// The same, however long the registries take; `None` where it was asked to stop.
     pub(super) fn settle(
         &mut self,
-        message: &BorrowedMessage<'_>,
+        message: Message<'_>,
         mut converted: Option<&mut Rewrite>,
         stop: &Stop,
     ) -> Option<Result<(), Lacking>> {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rdkafka::message::BorrowedMessage;
-
 use super::cast::{Cast, Side};
 use super::error::Error;
 use super::reading::{self, partitions_there};
+use crate::kafka::ffi::Message;
 
 /// Reads all partitions from their begin to their end.
-pub(super) fn all(cast: &Cast, side: Side, topic: &str, each: impl FnMut(&BorrowedMessage<'_>)) -> Result<(), Error> {
+pub(super) fn all(cast: &Cast, side: Side, topic: &str, each: impl FnMut(Message<'_>)) -> Result<(), Error> {
     between(cast, (side, topic), None, each)
 }
 
@@ -19,7 +18,7 @@ pub(super) fn between(
     cast: &Cast,
     of: (Side, &str),
     ends: Option<&BTreeMap<i32, i64>>,
-    each: impl FnMut(&BorrowedMessage<'_>),
+    each: impl FnMut(Message<'_>),
 ) -> Result<(), Error> {
     let end = |partition| ends.map_or(Some(i64::MAX), |ends| ends.get(&partition).copied());
     spans(cast, of, |partition| Some(0..end(partition)?), each)
@@ -30,7 +29,7 @@ pub(super) fn spans(
     cast: &Cast,
     (side, topic): (Side, &str),
     span: impl Fn(i32) -> Option<Range<i64>>,
-    each: impl FnMut(&BorrowedMessage<'_>),
+    each: impl FnMut(Message<'_>),
 ) -> Result<(), Error> {
     let consumer = cast.consumer(side, 1)?;
     let partitions = partitions_there(&consumer, topic)?.into_iter();

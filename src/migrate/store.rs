@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
-
 use super::cast::{Cast, Consumer, Side};
 use super::error::Error;
 use super::identity::Ids;
@@ -12,6 +9,7 @@ use super::offsets::{Map, Offsets, Topics};
 pub(super) use super::reading::extent;
 use super::reading::{partitions_of, up_to};
 use super::state::State;
+use crate::kafka::ffi::Message;
 
 /// Reads these partitions of the state; all where none are named. A topic that is not there is an empty state.
 pub fn state(cast: &Cast, wanted: Option<&[i32]>) -> Result<State, Error> {
@@ -26,8 +24,8 @@ pub fn state(cast: &Cast, wanted: Option<&[i32]>) -> Result<State, Error> {
 
 fn state_of(cast: &Cast, consumer: &Consumer, partitions: &[i32]) -> Result<State, Error> {
     let (mut state, mut failed) = (State::default(), Ok(()));
-    up_to(consumer, &cast.state, &whole(partitions), |message: &BorrowedMessage<'_>| {
-        if let (Ok(()), Some(value)) = (&failed, message.payload()) {
+    up_to(consumer, &cast.state, &whole(partitions), |message: Message<'_>| {
+        if let (Ok(()), Some(value)) = (&failed, message.value()) {
             let key = message.key().unwrap_or_default();
             failed = state.add(message.partition(), key, value).map_err(Error::from);
         }
@@ -61,7 +59,7 @@ fn map_of(cast: &Cast, topic: &str, topics: Option<Topics>) -> Result<Map, Error
     // The last word on a key counts, compacted or not.
     let mut pieces = BTreeMap::new();
     up_to(&consumer, topic, &whole(&partitions), |message| {
-        let value = message.payload().map(<[u8]>::to_vec);
+        let value = message.value().map(<[u8]>::to_vec);
         pieces.insert(message.key().unwrap_or_default().to_vec(), value);
     })?;
     let mut map = Map::default();

@@ -22,7 +22,6 @@ mod values;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rdkafka::message::Message as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 

@@ -6,14 +6,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer as _;
-use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::cast::{Cast, Consumer, Met, Side, poll};
+use super::cast::{Cast, Consumer, Side};
 use super::error::Error;
 use super::identity::{self, Clusters};
 use super::state::{Job, State};
+use crate::kafka::intake::{Intake, Met};
 use crate::pipeline::Stop;
 
 /// How long between two looks at the topics.
@@ -32,11 +31,12 @@ pub(super) fn watch(
     is_over: impl Fn() -> bool,
 ) -> Option<Error> {
     let unseen = |error: Error| tracing::debug!(why = %error, "the job cannot be looked at");
-    let state = state_of(cast).map_err(unseen).ok();
+    let consumer = cast.consumer(Side::Target, 1).map_err(unseen).ok();
+    let mut state = consumer.as_ref().and_then(|consumer| state_of(cast, consumer).map_err(unseen).ok());
     let mut last = Instant::now();
     while !is_over() && !stop.is_asked() {
         thread::sleep(PAUSE);
-        if state.as_ref().is_some_and(is_abandoned) {
+        if state.as_mut().is_some_and(is_abandoned) {
             return Some(Error::Abandoned(cast.group.clone()));
         }
         if last.elapsed() < INTERVAL {
@@ -52,23 +52,22 @@ pub(super) fn watch(
     None
 }
 
-/// Makes a consumer of what the state says of the job, from its begin.
-fn state_of(cast: &Cast) -> Result<Consumer, Error> {
-    let consumer = cast.consumer(Side::Target, 1)?;
+/// Begins to read what the state says of the job, from its begin.
+fn state_of<'c>(cast: &Cast, consumer: &'c Consumer) -> Result<Intake<'c>, Error> {
     let failed = |error| Error::asking("read the job's state", &error);
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&cast.state, 0, Offset::Beginning).map_err(failed)?;
-    consumer.assign(&list).map_err(failed)?;
-    Ok(consumer)
+    Intake::assign(consumer, &list).map_err(failed)
 }
 
 /// Tells whether what has come since says that the job is given up.
-fn is_abandoned(consumer: &Consumer) -> bool {
+fn is_abandoned(intake: &mut Intake<'_>) -> bool {
     let mut state = State::default();
     loop {
-        match poll(consumer, Duration::ZERO) {
+        match intake.next(Duration::ZERO) {
             Ok(Met::Record(message)) => {
-                let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+                let message = message.get();
+                let (key, value) = (message.key().unwrap_or_default(), message.value().unwrap_or_default());
                 // What cannot be read the lanes tell.
                 state.add(0, key, value).ok();
             }

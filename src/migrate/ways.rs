@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rdkafka::message::{BorrowedMessage, Message as _};
 use serde::{Deserialize, Serialize};
 
 use super::cast::size;
@@ -11,6 +10,7 @@ use super::offsets::Spot;
 use super::state::{Conversion, Target};
 use crate::config::Mappings;
 use crate::gate::verdict::Finding;
+use crate::kafka::ffi::Message;
 use crate::pipeline::consume;
 use crate::record::Part;
 use crate::schema::table::{Entry, Judgement};
@@ -100,13 +100,13 @@ impl Ways {
     }
 
     /// Takes in a record and what would become of it.
-    pub(super) fn add(&mut self, message: &BorrowedMessage<'_>, outcome: &Outcome, converter: &Converter) {
+    pub(super) fn add(&mut self, message: Message<'_>, outcome: &Outcome, converter: &Converter) {
         match outcome {
             Outcome::Copied => self.copied += 1,
             Outcome::Converted => self.converted += 1,
             Outcome::Letter(finding) => self.add_fault((message.partition(), message.offset()), finding),
         }
-        let Some(value) = message.payload() else { return };
+        let Some(value) = message.value() else { return };
         let headers = consume::headers(message);
         let allowed = WireFormat::ALL.into_iter().collect();
         let Ok(framed) = wire::parse(Part::Value, value, &headers, allowed) else { return };

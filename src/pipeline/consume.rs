@@ -228,8 +228,9 @@ pub(super) fn poll<'c>(consumer: &'c Consumer, queue: &Queue<'c>, wait: Duration
     if context.has_events() {
         return;
     }
-    while let Some(unreadable) = batch::fill(queue, wait, batch) {
-        let Unreadable { before, code, reason } = unreadable;
+    batch::fill(queue, wait, batch);
+    let mut from = 0;
+    while let Some(Unreadable { before, code, reason }) = batch.take_error(from) {
         let error = KafkaError::MessageConsumption(code);
         context.error(error.clone(), &reason);
         note_error(context, error);
@@ -238,6 +239,7 @@ pub(super) fn poll<'c>(consumer: &'c Consumer, queue: &Queue<'c>, wait: Duration
             batch.truncate(before);
             return;
         }
+        from = before;
     }
 }
 

@@ -10,6 +10,7 @@ use crate::config;
 use crate::config::{Kafka, Outputs, Repartition};
 use crate::gate::Gate;
 use crate::kafka::clients::Sizes;
+use crate::kafka::compression::Compression;
 use crate::kafka::topics::{MAX_MESSAGE_BYTES, Topic};
 use crate::schema::table::Source;
 
@@ -64,27 +65,7 @@ impl Targets {
 }
 
 fn of_topic(topic: &Topic, compression: Compression) -> Target {
-    let codec = match compression {
-        Compression::OfTopics => topic.codec(),
-        Compression::OfConfig => None,
-    };
-    Target { partitions: topic.partitions, limit: topic.max_message_bytes(), codec }
-}
-
-/// Whose word it is how outputs are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
-    /// The outputs' own, where they have one: else brokers compress anew what we have compressed.
-    OfTopics,
-    /// `kafka.compression.type`.
-    OfConfig,
-}
-
-impl Compression {
-    fn of(kafka: &Kafka) -> Self {
-        let is_set = kafka.producer().any(|(name, _)| name == "compression.type");
-        if is_set { Self::OfConfig } else { Self::OfTopics }
-    }
+    Target { partitions: topic.partitions, limit: topic.max_message_bytes(), codec: compression.codec(topic) }
 }
 
 /// One source topic.

@@ -3,8 +3,6 @@
 use std::ops::ControlFlow;
 use std::thread;
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
 use tokio::runtime::Handle;
 
 use super::judge::Judge;
@@ -15,6 +13,7 @@ use crate::config::Config;
 use crate::dead_letters::state::Fate;
 use crate::dead_letters::{Ledger, Letter};
 use crate::gate::verdict::Needs;
+use crate::kafka::ffi::Message;
 use crate::kafka::reading::{self, Met, Reading, Start};
 use crate::kafka::topics::{Cluster, PATIENCE};
 use crate::kafka::{dead_letters, ffi};
@@ -53,7 +52,7 @@ pub fn run(config: &Config, order: &Order, runtime: &Handle, progress: &dyn Fn(u
 }
 
 fn take(
-    message: &BorrowedMessage<'_>,
+    message: Message<'_>,
     order: &Order,
     (judge, ledger): (&mut Judge, &mut Ledger),
     report: &mut Report,

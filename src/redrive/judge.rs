@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
 use tokio::runtime::Handle;
 
 use super::leave::{sets, timestamp};
@@ -22,7 +20,7 @@ use crate::dead_letters::Letter;
 use crate::gate::dead_letter;
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::{Decision, Finding, Needs, Verdict};
-use crate::kafka::ffi::Headers;
+use crate::kafka::ffi::{Headers, Message};
 use crate::pipeline::consume::view;
 use crate::pipeline::slow::clock;
 use crate::record::{Header, Offset, Part, Partition, Position, Record, Value};
@@ -98,7 +96,7 @@ impl Judge {
     /// The registry does not answer.
     pub(super) fn takes(
         &mut self,
-        message: &BorrowedMessage<'_>,
+        message: Message<'_>,
         headers: &[Header<'_>],
         letter: &Letter<'_>,
     ) -> Result<bool, client::Error> {
@@ -111,12 +109,7 @@ impl Judge {
     }
 
     /// Judges the record of a dead letter.
-    pub(super) fn judge(
-        &mut self,
-        message: &BorrowedMessage<'_>,
-        headers: &[Header<'_>],
-        letter: &Letter<'_>,
-    ) -> Judged {
+    pub(super) fn judge(&mut self, message: Message<'_>, headers: &[Header<'_>], letter: &Letter<'_>) -> Judged {
         let at = Some((message.partition(), message.offset()));
         if self.at != at {
             self.at = at;
@@ -126,7 +119,7 @@ impl Judge {
             Ok(found) => found,
             Err(why) => return Judged::Over(why),
         };
-        if let Err(why) = self.rename(message.payload(), headers) {
+        if let Err(why) = self.rename(message.value(), headers) {
             return Judged::Over(why);
         }
         let sets = sets(headers, letter.origin);
@@ -136,7 +129,7 @@ impl Judge {
             position,
             timestamp: timestamp(message, letter),
             key: message.key(),
-            value: renamed(&self.renamed).or(message.payload()).map_or(Value::Tombstone, Value::Bytes),
+            value: renamed(&self.renamed).or(message.value()).map_or(Value::Tombstone, Value::Bytes),
             headers: &own,
         };
         let gate = &self.rules.rules(source).gate;

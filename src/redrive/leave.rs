@@ -1,14 +1,11 @@
 //! The record as it leaves: what it was before it became a dead letter, converted where its gate converts.
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
-
 use super::To;
 use crate::dead_letters::{Letter, Origin};
 use crate::gate::dead_letter::{self, ATTEMPT};
 use crate::gate::profile::Profile;
 use crate::gate::rewrite::Rewrite;
-use crate::kafka::ffi::{Outgoing, OwnedHeaders, TopicHandle};
+use crate::kafka::ffi::{Message, Outgoing, OwnedHeaders, TopicHandle};
 use crate::record::{Header, Part};
 
 /// What a record without a time has in its place.
@@ -16,7 +13,7 @@ const NO_TIMESTAMP: i64 = -1;
 
 /// A dead letter whose record leaves.
 pub(super) struct Leaving<'m> {
-    pub(super) message: &'m BorrowedMessage<'m>,
+    pub(super) message: Message<'m>,
     pub(super) headers: &'m [Header<'m>],
     pub(super) letter: &'m Letter<'m>,
     /// What its gate has made new.
@@ -34,7 +31,7 @@ impl<'m> Leaving<'m> {
             topic,
             partition,
             key: part(Part::Key).or(self.message.key()),
-            value: part(Part::Value).or(self.renamed).or(self.message.payload()),
+            value: part(Part::Value).or(self.renamed).or(self.message.value()),
             timestamp: timestamp(self.message, self.letter).unwrap_or(NO_TIMESTAMP),
             headers: self.headers(rewrite),
             tag,
@@ -76,7 +73,7 @@ pub(super) fn sets(headers: &[Header<'_>], origin: Origin) -> Vec<Profile> {
 }
 
 /// Returns the time of the record: a dead letter's own is mostly that of its log.
-pub(super) fn timestamp(message: &BorrowedMessage<'_>, letter: &Letter<'_>) -> Option<i64> {
-    let own = || message.timestamp().to_millis().filter(|_| letter.origin != Origin::Sluice);
+pub(super) fn timestamp(message: Message<'_>, letter: &Letter<'_>) -> Option<i64> {
+    let own = || message.timestamp().filter(|_| letter.origin != Origin::Sluice);
     letter.source.timestamp.or_else(own)
 }

@@ -27,9 +27,10 @@ use super::{Error, Order, PURPOSE, jobs, rules};
 use crate::config::{Config, Delivery};
 use crate::dead_letters::state;
 use crate::kafka::clients::{self, Names, Sizes};
+use crate::kafka::compression::Compression;
 use crate::kafka::dead_letters::{self, Prepared};
 use crate::kafka::reading::{Reading, Span, Start};
-use crate::kafka::topics::{Cluster, MAX_MESSAGE_BYTES, PATIENCE};
+use crate::kafka::topics::{Cluster, MAX_MESSAGE_BYTES, PATIENCE, Topic};
 use crate::pipeline::Stop;
 use crate::pipeline::end::Doubts;
 use crate::pipeline::failpoint::{self, Point};
@@ -91,6 +92,8 @@ pub struct Run {
     pub(super) audit: Audit,
     reading: Reading,
     sizes: Sizes,
+    /// The codecs of topics that have their own.
+    pub(super) codecs: BTreeMap<String, &'static str>,
     /// What is still to be read of the dead letters; from the first attempt on.
     spans: RefCell<Option<BTreeMap<i32, Span>>>,
     /// Redrives that are known: of this one, and those before it.
@@ -139,7 +142,10 @@ impl Run {
         let cluster = Cluster::connect(&config.kafka, PATIENCE).map_err(dead_letters::Error::from)?;
         let prepared = dead_letters::prepare(&cluster, &config, &order.topic)?;
         let reading = Reading::open(&config, PURPOSE)?;
-        let sizes = sizes(&cluster, &config, &reading, &prepared)?;
+        let outputs = outputs(&cluster, &config, &reading, &prepared)?;
+        let compression = Compression::of(&config.kafka);
+        let own = |(name, topic): (&String, &Topic)| Some((name.clone(), compression.codec(topic)?));
+        let (sizes, codecs) = (sizes(&outputs), outputs.iter().filter_map(own).collect());
         Ok(Self {
             config,
             order,
@@ -148,6 +154,7 @@ impl Run {
             audit,
             reading,
             sizes,
+            codecs,
             spans: RefCell::default(),
             known: RefCell::default(),
             refused: RefCell::default(),
@@ -311,8 +318,13 @@ impl Run {
     }
 }
 
-/// Returns what the topics take to which records may go.
-fn sizes(cluster: &Cluster, config: &Config, reading: &Reading, prepared: &Prepared) -> Result<Sizes, Error> {
+/// Returns the topics to which records may go, and those of the redrive.
+fn outputs(
+    cluster: &Cluster,
+    config: &Config,
+    reading: &Reading,
+    prepared: &Prepared,
+) -> Result<BTreeMap<String, Topic>, Error> {
     let known = reading.topics()?;
     let mut names = BTreeSet::from([prepared.topic.clone(), prepared.state.clone()]);
     for gate in &config.gates {
@@ -320,8 +332,12 @@ fn sizes(cluster: &Cluster, config: &Config, reading: &Reading, prepared: &Prepa
             names.extend([Some(source.clone()), Some(outputs.validated), outputs.converter].into_iter().flatten());
         }
     }
-    let found = cluster.describe(&names).map_err(dead_letters::Error::from)?;
-    let limits: Vec<u64> = found.values().map(|topic| topic.max_message_bytes().unwrap_or(MAX_MESSAGE_BYTES)).collect();
-    let largest = limits.iter().copied().max().unwrap_or(MAX_MESSAGE_BYTES);
-    Ok(Sizes { largest, smallest: limits.into_iter().min().unwrap_or(MAX_MESSAGE_BYTES), is_known: true })
+    Ok(cluster.describe(&names).map_err(dead_letters::Error::from)?)
+}
+
+/// Returns what these topics take.
+fn sizes(topics: &BTreeMap<String, Topic>) -> Sizes {
+    let limits = topics.values().map(|topic| topic.max_message_bytes().unwrap_or(MAX_MESSAGE_BYTES));
+    let largest = limits.clone().max().unwrap_or(MAX_MESSAGE_BYTES);
+    Sizes { largest, smallest: limits.min().unwrap_or(MAX_MESSAGE_BYTES), is_known: true }
 }

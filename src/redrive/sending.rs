@@ -2,14 +2,12 @@
 //!
 //! A transaction holds records, what became of each of their dead letters, and the audit record with the counts so far.
 
+mod wait;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
-
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
+use std::time::Instant;
 
 use super::Error;
 use super::audit::now;
@@ -21,21 +19,16 @@ use super::sort::{Author, Passes, Sorted, entry, sort};
 use crate::dead_letters::state::{Fate, Key, RUNS};
 use crate::dead_letters::{Ledger, Letter, State};
 use crate::gate::dead_letter::one_line;
-use crate::gate::verdict::{Finding, Needs};
-use crate::kafka::ffi::{self, Outgoing, TopicHandle};
+use crate::gate::verdict::Finding;
+use crate::kafka::ffi::{self, Message, Outgoing, TopicHandle};
 use crate::kafka::reading::Met;
 use crate::pipeline::failpoint::{self, Point};
 use crate::pipeline::letter;
 use crate::record::{Header, Offset, Partition};
-use crate::registry::client;
-use crate::registry::schemas::{self, Backoff};
 use crate::transactions::{Pace, Spot, Trouble, Writer};
 
 /// Records after which a transaction ends however young it is.
 const MOST_STAGED: usize = 20_000;
-
-/// Pause before a registry is asked again that did not answer what a condition has to know.
-const REGISTRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// What an attempt does.
 pub(super) struct Sending<'r> {
@@ -62,7 +55,7 @@ pub(super) struct Sending<'r> {
 /// A dead letter as it was read.
 #[derive(Clone, Copy)]
 struct At<'m> {
-    message: &'m BorrowedMessage<'m>,
+    message: Message<'m>,
     headers: &'m [Header<'m>],
     letter: &'m Letter<'m>,
     spot: Spot,
@@ -114,7 +107,7 @@ impl<'r> Sending<'r> {
     }
 
     /// Takes what was read.
-    pub(super) fn meet(&mut self, met: Met<'_, '_>) -> Result<ControlFlow<()>, Stopped> {
+    pub(super) fn meet(&mut self, met: Met<'_>) -> Result<ControlFlow<()>, Stopped> {
         if self.run.stop.is_asked() {
             return Ok(ControlFlow::Break(()));
         }
@@ -139,7 +132,7 @@ impl<'r> Sending<'r> {
     }
 
     /// Does with a dead letter what is to be done; tells whether there was time for that before it was asked to stop.
-    fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<bool, Stopped> {
+    fn take(&mut self, message: Message<'_>) -> Result<bool, Stopped> {
         let headers = ffi::headers(message);
         let letter = Letter::read(&headers);
         let spot = (message.partition(), message.offset());
@@ -175,51 +168,13 @@ impl<'r> Sending<'r> {
         Ok(true)
     }
 
-    /// Asks the registry, however long that takes; tells whether it has answered before it was asked to stop.
-    #[cold]
-    fn fetch(&mut self, needs: &Needs) -> Result<bool, Stopped> {
-        let mut backoff = Backoff::default();
-        // What is under way does not wait with it.
-        self.commit_open()?;
-        loop {
-            let error = match self.judge.ask(needs) {
-                Ok(()) => return Ok(true),
-                Err(error @ schemas::Error::Target(_)) => return Err(Stopped::Error(error.into())),
-                Err(error) => error,
-            };
-            tracing::warn!(%error, "the redrive waits for the registry");
-            if self.run.wait(backoff.next(&error)) {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// Waits for a registry that did not answer; tells whether that was over before it was asked to stop.
-    #[cold]
-    fn wait_for_registry(&mut self, error: &client::Error) -> Result<bool, Stopped> {
-        self.commit_open()?;
-        tracing::warn!(%error, "the redrive waits for the registry");
-        Ok(!self.run.wait(REGISTRY_PAUSE))
-    }
-
-    /// Waits until the rate allows the next record; tells whether that was before it was asked to stop.
-    fn wait_for_pace(&mut self) -> Result<bool, Stopped> {
-        while self.pace.is_ahead() {
-            if self.run.stop.is_asked() {
-                return Ok(false);
-            }
-            self.commit_if_due()?;
-            thread::sleep(Duration::from_millis(5));
-        }
-        Ok(true)
-    }
-
     /// Sends a record, and says so of its dead letter.
     fn send(&mut self, at: At<'_>, passes: &Passes) -> Result<(), Stopped> {
         let topic = match self.topics.get(&passes.topic) {
             Some(topic) => *topic,
             None => {
-                let topic = self.writer.topic(&passes.topic)?;
+                let codec = self.run.codecs.get(&passes.topic).copied();
+                let topic = self.writer.topic_in(&passes.topic, codec)?;
                 self.topics.insert(passes.topic.clone(), topic);
                 topic
             }
@@ -255,7 +210,7 @@ impl<'r> Sending<'r> {
             return Ok(());
         }
         self.open()?;
-        let hash = crate::gate::rewrite::hash(at.message.key(), at.message.payload());
+        let hash = crate::gate::rewrite::hash(at.message.key(), at.message.value());
         self.note(at, Fate::Failed { reason, path: path.map(Into::into) }, &hash)
     }
 

@@ -1,9 +1,6 @@
 //! What is to be done with one dead letter: chosen by the filters, open by the ledger, judged. The dry run and the real one ask the
 //! same.
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
-
 use super::Order;
 use super::judge::{Judge, Judged};
 use super::report::Why;
@@ -11,6 +8,7 @@ use crate::dead_letters::state::{Entry, Fate};
 use crate::dead_letters::{Ledger, Letter, State};
 use crate::gate::rewrite;
 use crate::gate::verdict::{Finding, Needs};
+use crate::kafka::ffi::Message;
 use crate::record::{Header, Offset, Partition, Position};
 use crate::registry::client;
 
@@ -44,12 +42,12 @@ pub(super) struct Passes {
 
 /// Sorts a dead letter.
 pub(super) fn sort(
-    (message, headers, letter): (&BorrowedMessage<'_>, &[Header<'_>], &Letter<'_>),
+    (message, headers, letter): (Message<'_>, &[Header<'_>], &Letter<'_>),
     order: &Order,
     judge: &mut Judge,
     ledger: &Ledger,
 ) -> Sorted {
-    if !order.filter.matches(letter, message.timestamp().to_millis()) {
+    if !order.filter.matches(letter, message.timestamp()) {
         return Sorted::NotMeant;
     }
     if ledger.state(message.partition(), message.offset()) == State::Redriven {
@@ -69,7 +67,7 @@ pub(super) fn sort(
         Judged::Over(why) => Sorted::Over(why),
         Judged::Fails(finding) => Sorted::Fails(finding),
         Judged::Passes { topic, partition } => {
-            let hash = rewrite::hash(message.key(), message.payload());
+            let hash = rewrite::hash(message.key(), message.value());
             match source(letter) {
                 Some(source) if ledger.bars(source, &hash, &topic) => Sorted::Over(Why::SameRecord),
                 _ => Sorted::Passes(Passes { topic, partition, hash }),

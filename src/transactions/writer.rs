@@ -31,7 +31,7 @@ const INIT_CALL: Duration = Duration::from_millis(100);
 /// Pause before the role is asked for again then; librdkafka itself would wait half a second.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Pause between looks at what is under way, and before a call is made again.
+/// Time between looks at what is under way, and pause before a call is made again.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// What brokers have said of the records of a transaction.
@@ -149,8 +149,13 @@ impl Writer {
 
     /// Returns the handle of a topic.
     pub(crate) fn topic(&mut self, name: &str) -> Result<TopicHandle, Trouble> {
+        self.topic_in(name, None)
+    }
+
+    /// Returns the handle of a topic; what is written to it is compressed by this codec, where one is given.
+    pub(crate) fn topic_in(&mut self, name: &str, codec: Option<&str>) -> Result<TopicHandle, Trouble> {
         let producer = self.producer.as_mut().ok_or_else(|| Trouble::new("the producer is gone"))?;
-        producer.topic(name).map_err(|error| Trouble::of(&format!("write to topic '{name}'"), &error))
+        producer.topic_in(name, codec).map_err(|error| Trouble::of(&format!("write to topic '{name}'"), &error))
     }
 
     /// Begins a transaction.
@@ -201,18 +206,18 @@ impl Writer {
 
     /// Waits until the brokers have every record.
     pub(crate) fn drain(&self) -> Result<(), Trouble> {
-        let client = self.producer()?.client();
+        let producer = self.producer()?;
         let began = Instant::now();
         loop {
-            let is_drained = client.flush(Duration::ZERO).is_ok();
             self.look()?;
-            if is_drained {
+            // Each counts until its report is served.
+            if producer.client().in_flight_count() == 0 {
                 return Ok(());
             }
             if self.is_over(began) {
                 return Err(Trouble::new(format!("the brokers took no record in {:.1?}", began.elapsed())));
             }
-            thread::sleep(PAUSE);
+            producer.flush(PAUSE);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use serde_json::json;
 
 use super::common::client::{Content, Read};
 use super::common::kafka::{Cluster, Hold, shared};
@@ -37,14 +38,20 @@ pub(crate) fn assert_copied(cluster: &Cluster, job: &Job) -> usize {
 #[test]
 fn a_topic_is_copied_as_it_is() {
     let cluster = shared();
-    let source = cluster.topic("copied", 4, &[]);
+    let source = cluster.topic("copied", 4, &[("compression.type", "zstd")]);
     fill_with_transactions(&cluster, &source, seed(), 2_000);
-    let job = Job::new(&cluster, &source);
-    let said = job.ask(&["run"]).json();
+    let job = Job::new(&cluster, &source).set("/log", json!({ "level": "debug" })).set("/kafka/debug", "msg");
+    let ended = job.ask(&["run"]);
+    let said = ended.json();
     let count = assert_copied(&cluster, &job);
     assert_eq!((said["copied"].as_u64(), said["done"].as_bool()), (Some(count as u64), Some(true)), "{said}");
     assert_eq!(cluster.topic_setting(&format!("{}.map", job.name()), "cleanup.policy").as_deref(), Some("compact"));
     assert_eq!(cluster.topic_setting(&format!("{}.state", job.name()), "cleanup.policy").as_deref(), Some("compact"));
+    // By the target's own codec, so that brokers need not compress anew.
+    let is_of_target = |line: &&str| line.contains("Produce MessageSet") && line.contains(&format!("{} [", job.to));
+    let sent: Vec<&str> = ended.err.lines().filter(is_of_target).collect();
+    assert!(sent.iter().any(|line| line.contains("zstd")), "{sent:?}");
+    assert!(!sent.iter().any(|line| line.contains("lz4")), "{sent:?}");
     // Once more: nothing is left, and what comes later is the next end.
     assert_eq!(job.ask(&["run"]).json()["copied"], 0);
     fill(&cluster, &source, 7, 100);

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
-
 use super::super::Failure;
 use crate::config::Config;
 use crate::dead_letters::{Damaged, Ledger, State};
 use crate::kafka::dead_letters::{Error, id, look};
+use crate::kafka::ffi::Message;
 use crate::kafka::reading::Reading;
 use crate::kafka::topics::{Cluster, PATIENCE};
 
@@ -47,7 +45,7 @@ impl Fates {
     }
 
     /// Returns what became of a dead letter; none where its topic has no state topic.
-    pub(super) fn state(&self, message: &BorrowedMessage<'_>) -> Option<State<'_>> {
+    pub(super) fn state(&self, message: Message<'_>) -> Option<State<'_>> {
         Some(self.0.get(message.topic())?.state(message.partition(), message.offset()))
     }
 }

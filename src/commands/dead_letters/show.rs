@@ -7,9 +7,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use rdkafka::Message as _;
-use rdkafka::message::BorrowedMessage;
-
 use self::fate::Fate;
 use self::report::Report;
 use super::super::remote::{print, print_json};
@@ -19,6 +16,7 @@ use crate::cli::{DeadLettersShow, Output};
 use crate::config::Config;
 use crate::dead_letters::{Examined, Letter, Schemas, examine, framed};
 use crate::kafka::ffi;
+use crate::kafka::ffi::Message;
 use crate::kafka::reading::{Error, Met, Reading, Span, Start};
 use crate::record::{Header, Part};
 use crate::registry::client::{self, Client};
@@ -36,12 +34,12 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(message: &BorrowedMessage<'_>) -> Self {
+    fn new(message: Message<'_>) -> Self {
         let headers = ffi::headers(message);
         Self {
-            timestamp: message.timestamp().to_millis(),
+            timestamp: message.timestamp(),
             key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
+            value: message.value().map(<[u8]>::to_vec),
             headers: headers.iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
         }
     }

@@ -88,13 +88,24 @@ impl<'m> Message<'m> {
     /// Returns its time in milliseconds since 1970-01-01 UTC; old brokers give none.
     #[must_use]
     pub fn timestamp(self) -> Option<i64> {
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is valid; the out pointer is ours.
-        let time = unsafe { sys::rd_kafka_message_timestamp(self.native.as_ptr(), &mut kind) };
+        let (time, kind) = self.time();
         (time != -1 && kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE).then_some(time)
     }
 
-    /// Returns the error that it stands for, or that it met on its way to a broker.
+    /// Tells whether that is when a broker wrote it, and not its producer's time.
+    #[must_use]
+    pub fn has_time_of_log(self) -> bool {
+        self.time().1 == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME
+    }
+
+    fn time(self) -> (i64, sys::rd_kafka_timestamp_type_t) {
+        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is valid; the out pointer is ours.
+        let time = unsafe { sys::rd_kafka_message_timestamp(self.native.as_ptr(), &mut kind) };
+        (time, kind)
+    }
+
+    /// Returns the error that it stands for, such as that a partition ends, or that it met on its way to a broker.
     #[must_use]
     pub fn error(self) -> Option<RDKafkaErrorCode> {
         let error = self.raw().err;
@@ -113,6 +124,18 @@ impl<'m> Message<'m> {
         }
         // SAFETY: a text that is not null is NUL-terminated and lives as long as the message.
         unsafe { CStr::from_ptr(text) }.to_bytes().starts_with(NEIGHBOUR)
+    }
+
+    /// Returns librdkafka's words for that; a record has none.
+    #[must_use]
+    pub fn reason(self) -> String {
+        // SAFETY: the message is valid.
+        let words = unsafe { sys::rd_kafka_message_errstr(self.native.as_ptr()) };
+        if words.is_null() {
+            return String::new();
+        }
+        // SAFETY: words that are not null are NUL-terminated and live as long as the message.
+        unsafe { CStr::from_ptr(words) }.to_string_lossy().into_owned()
     }
 
     /// Returns the headers whose names are UTF-8, in their order.
@@ -158,6 +181,30 @@ impl<'m> Message<'m> {
         // SAFETY: the message is valid; the out pointer is ours.
         let error = unsafe { sys::rd_kafka_message_headers(self.native.as_ptr(), &mut native) };
         if error.is_error() { None } else { NonNull::new(native) }
+    }
+}
+
+/// A message of a [`super::Batch`], let go of when it is dropped; its consumer lives for `'c`.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct OwnedMessage<'c> {
+    native: NonNull<sys::rd_kafka_message_t>,
+    consumer: PhantomData<&'c ()>,
+}
+
+impl OwnedMessage<'_> {
+    /// Returns the message.
+    #[must_use]
+    pub fn get(&self) -> Message<'_> {
+        // SAFETY: it is ours and whole until it is dropped.
+        unsafe { Message::new(self.native) }
+    }
+}
+
+impl Drop for OwnedMessage<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the message is ours and not used after this; its consumer is alive.
+        unsafe { sys::rd_kafka_message_destroy(self.native.as_ptr()) };
     }
 }
 

@@ -5,7 +5,7 @@
 //! has stopped a partition, at a time of its own, and does not lead it to rdkafka's queue either: what comes next waits in the partition's
 //! own queue until it is led again. So that is done again and again.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rustc_hash::FxHashMap;
 
-use super::message::Message;
+use super::message::{Message, OwnedMessage};
 
 /// Where the records of partitions come together; their consumer lives for `'c`.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ impl<'c> Queue<'c> {
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         batch.messages.reserve(most);
         let room = batch.messages.spare_capacity_mut();
-        // SAFETY: the queue is alive, and the room is for `most` pointers at least, of which it writes as many as it returns; the
-        // messages are ours from then on.
+        // SAFETY: the queue is alive, and the room is for `most` pointers at least, which owned messages are; of these it writes as many
+        // as it returns, and the messages are ours from then on.
         unsafe {
             let taken = sys::rd_kafka_consume_batch_queue(self.native.as_ptr(), wait, room.as_mut_ptr().cast(), most);
             let taken = usize::try_from(taken).unwrap_or(0);
@@ -100,8 +100,7 @@ impl Drop for PartitionQueue {
 /// Messages in hand, in the order in which they came; each partition's are in the order of its log.
 #[derive(Debug)]
 pub struct Batch<'c> {
-    messages: Vec<NonNull<sys::rd_kafka_message_t>>,
-    consumer: PhantomData<&'c ()>,
+    messages: Vec<OwnedMessage<'c>>,
 }
 
 /// What a batch has in the place of a record: that a partition cannot be read.
@@ -119,7 +118,7 @@ impl<'c> Batch<'c> {
     /// Makes an empty batch with room for so many.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { messages: Vec::with_capacity(capacity), consumer: PhantomData }
+        Self { messages: Vec::with_capacity(capacity) }
     }
 
     /// Returns how many messages there are.
@@ -136,36 +135,25 @@ impl<'c> Batch<'c> {
 
     /// Returns the messages.
     pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
-        // SAFETY: each is ours and whole until it is let go of, which takes the batch for itself.
-        self.messages.iter().map(|message| unsafe { Message::new(*message) })
+        self.messages.iter().map(OwnedMessage::get)
     }
 
     /// Takes out the first error from this message on; where there is none, all from there on are records.
     pub fn take_error(&mut self, from: usize) -> Option<Unreadable> {
         let (before, code) =
             self.iter().enumerate().skip(from).find_map(|(index, message)| Some((index, message.error()?)))?;
-        let message = self.messages.remove(before);
-        // SAFETY: the message is ours and whole until it is destroyed, and its text lives as long as it.
-        let reason = unsafe {
-            let reason = CStr::from_ptr(sys::rd_kafka_message_errstr(message.as_ptr())).to_string_lossy().into_owned();
-            sys::rd_kafka_message_destroy(message.as_ptr());
-            reason
-        };
+        let reason = self.messages.remove(before).get().reason();
         Some(Unreadable { before, code, reason })
+    }
+
+    /// Takes out all messages, errors among them.
+    pub fn drain(&mut self) -> impl Iterator<Item = OwnedMessage<'c>> {
+        self.messages.drain(..)
     }
 
     /// Lets go of all but the first messages.
     pub fn truncate(&mut self, len: usize) {
-        for message in self.messages.drain(len.min(self.messages.len())..) {
-            // SAFETY: the message is ours and not used after this.
-            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
-        }
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        self.truncate(0);
+        self.messages.truncate(len);
     }
 }
 

@@ -47,3 +47,30 @@ pub struct BrokerLimits {
     /// `transaction.max.timeout.ms`: the longest `transaction.timeout.ms`.
     pub transaction_max_timeout: Option<Duration>,
 }
+
+impl Topic {
+    /// Returns the size of the largest batch of records that it takes, in bytes, where the user may see it.
+    #[must_use]
+    pub fn max_message_bytes(&self) -> Option<u64> {
+        self.setting("max.message.bytes")?.parse().ok()
+    }
+
+    /// Returns the codec that its brokers write it in, as librdkafka calls it, where that is not the producer's choice and the user may
+    /// see it: what comes in another is compressed anew by the broker.
+    #[must_use]
+    pub fn codec(&self) -> Option<&'static str> {
+        match self.setting("compression.type")? {
+            "gzip" => Some("gzip"),
+            "snappy" => Some("snappy"),
+            "lz4" => Some("lz4"),
+            "zstd" => Some("zstd"),
+            "uncompressed" => Some("none"),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of a setting, where the user may see it.
+    pub(super) fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(|setting| setting.value.as_str())
+    }
+}

@@ -1,11 +1,9 @@
 //! One record handed to the producer: as it came, converted, or as a dead letter; and the partition that it goes to.
 
-use rdkafka::message::{BorrowedMessage, Message as _};
-
 use super::{Copy, NO_TIMESTAMP, Staged, Stopped};
 use crate::gate::dead_letter::DeadLetter;
 use crate::gate::verdict::Finding;
-use crate::kafka::ffi::{Outgoing, TopicHandle};
+use crate::kafka::ffi::{Message, Outgoing, TopicHandle};
 use crate::kafka::murmur2;
 use crate::migrate::cast::size;
 use crate::migrate::convert::Outcome;
@@ -16,7 +14,7 @@ use crate::transactions::Trouble;
 
 impl Copy<'_> {
     /// Stages a record for what becomes of it.
-    pub(super) fn stage(&mut self, message: &BorrowedMessage<'_>, outcome: &Outcome) -> Result<(), Stopped> {
+    pub(super) fn stage(&mut self, message: Message<'_>, outcome: &Outcome) -> Result<(), Stopped> {
         self.next.bytes += size(message) as u64;
         match outcome {
             Outcome::Letter(finding) => return self.stage_letter(message, finding),
@@ -37,7 +35,7 @@ impl Copy<'_> {
 
     /// Stages a dead letter, as gates write theirs.
     #[cold]
-    fn stage_letter(&mut self, message: &BorrowedMessage<'_>, finding: &Finding) -> Result<(), Stopped> {
+    fn stage_letter(&mut self, message: Message<'_>, finding: &Finding) -> Result<(), Stopped> {
         let (Some(topic), Some(letters)) = (self.topics.letters, &self.lane.terms.letters) else {
             return Err(Trouble::last("a record is at fault, and there is no topic of dead letters").into());
         };
@@ -61,7 +59,7 @@ impl Copy<'_> {
 
 /// Returns a record as it leaves.
 fn outgoing<'m, 'c: 'm>(
-    message: &'m BorrowedMessage<'_>,
+    message: Message<'m>,
     change: Change<'c>,
     (topic, partition): (TopicHandle, i32),
     tag: usize,
@@ -71,7 +69,7 @@ fn outgoing<'m, 'c: 'm>(
         partition,
         key: change.key(message),
         value: change.value(message),
-        timestamp: message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP),
+        timestamp: message.timestamp().unwrap_or(NO_TIMESTAMP),
         headers: change.headers(message),
         tag,
     }
@@ -79,11 +77,7 @@ fn outgoing<'m, 'c: 'm>(
 
 /// Returns the partition that a record goes to: that of the same number, or where counts differ the one that a Java
 /// producer chooses for the key.
-pub(in crate::migrate) fn partition(
-    message: &BorrowedMessage<'_>,
-    key: Option<&[u8]>,
-    (sources, targets): (usize, i32),
-) -> i32 {
+pub(in crate::migrate) fn partition(message: Message<'_>, key: Option<&[u8]>, (sources, targets): (usize, i32)) -> i32 {
     if usize::try_from(targets) == Ok(sources) {
         message.partition()
     } else {

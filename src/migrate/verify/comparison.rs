@@ -2,9 +2,6 @@
 
 use std::collections::HashMap;
 
-use rdkafka::Timestamp;
-use rdkafka::message::{BorrowedMessage, Message as _};
-
 use super::super::copy;
 use super::super::offsets::{Map, Offsets, Spot};
 use super::super::state::Job;
@@ -15,6 +12,7 @@ use super::values::Values;
 use super::{Kind, Report, hash};
 use crate::gate::rewrite::Rewrite;
 use crate::gate::verdict::Finding;
+use crate::kafka::ffi::Message;
 use crate::kafka::murmur2;
 use crate::pipeline::consume;
 use crate::record::{Header, Part};
@@ -63,22 +61,19 @@ impl<'j> Comparison<'j> {
     }
 
     /// Records without a key are never left out: they have no key to go by.
-    fn is_left_out(&self, message: &BorrowedMessage<'_>) -> bool {
+    fn is_left_out(&self, message: Message<'_>) -> bool {
         self.sample > 1 && message.key().is_some_and(|key| !murmur2::hash(key).is_multiple_of(self.sample))
     }
 
-    pub(super) fn see(&mut self, message: &BorrowedMessage<'_>) {
+    pub(super) fn see(&mut self, message: Message<'_>) {
         self.report.target += 1;
         let headers = consume::headers(message);
         self.redriven.see(message, &headers);
         if !self.is_left_out(message) {
-            self.report.untimed += u64::from(matches!(message.timestamp(), Timestamp::LogAppendTime(_)));
-            let time = match message.timestamp() {
-                Timestamp::LogAppendTime(_) => None,
-                time @ (Timestamp::CreateTime(_) | Timestamp::NotAvailable) => Some(time.to_millis().unwrap_or(-1)),
-            };
+            self.report.untimed += u64::from(message.has_time_of_log());
+            let time = (!message.has_time_of_log()).then(|| message.timestamp().unwrap_or(-1));
             let headers = headers.iter().map(|header| (header.name, header.value));
-            let content = hash(message.key(), message.payload(), headers);
+            let content = hash(message.key(), message.value(), headers);
             self.seen.insert((message.partition(), message.offset()), Seen { content, time });
         }
     }
@@ -94,7 +89,7 @@ impl<'j> Comparison<'j> {
     }
 
     /// Tells whether a record of the source is one that the job has copied, and in the sample.
-    pub(super) fn is_to_compare(&mut self, message: &BorrowedMessage<'_>) -> bool {
+    pub(super) fn is_to_compare(&mut self, message: Message<'_>) -> bool {
         let source = (message.partition(), message.offset());
         if self.job.starts.get(&source.0).is_none_or(|start| source.1 < *start) {
             return false;
@@ -109,19 +104,14 @@ impl<'j> Comparison<'j> {
     }
 
     /// Compares a record with its copy; `rewrite` says how it should have left.
-    pub(super) fn compare(
-        &mut self,
-        message: &BorrowedMessage<'_>,
-        rewrite: Option<&Rewrite>,
-        values: Option<&mut Values<'_>>,
-    ) {
+    pub(super) fn compare(&mut self, message: Message<'_>, rewrite: Option<&Rewrite>, values: Option<&mut Values<'_>>) {
         let source = (message.partition(), message.offset());
         let rewrite = rewrite.filter(|rewrite| rewrite.is_active());
         self.report.converted += u64::from(rewrite.is_some_and(|rewrite| rewrite.pair().is_some()));
         let (copy, letter) = (self.map.target(source), self.letters.take(source));
         let (came, part) = (consume::headers(message), |part| rewrite.and_then(|rewrite| rewrite.part(part)));
         let key = part(Part::Key).or(message.key());
-        let value = part(Part::Value).or(message.payload());
+        let value = part(Part::Value).or(message.value());
         let is_redriven = self.redriven.expect(source, key, value);
         if let Some(letter) = letter {
             let content = self.letters.content(message, &came);
@@ -150,7 +140,7 @@ impl<'j> Comparison<'j> {
         let Some(seen) = self.seen.take(target) else { return self.report.differ(Kind::Gone, both.0, both.1) };
         let headers = leaving(&came, rewrite);
         let is_same = seen.content == hash(key, value, headers.iter().map(|header| (header.name, header.value)));
-        if seen.time.is_some_and(|time| time != message.timestamp().to_millis().unwrap_or(-1)) {
+        if seen.time.is_some_and(|time| time != message.timestamp().unwrap_or(-1)) {
             self.report.differ(Kind::Content, both.0, both.1);
         } else if !is_same {
             match (rewrite, values) {
@@ -170,7 +160,7 @@ impl<'j> Comparison<'j> {
     }
 
     /// Takes in a record whose schema the target's registry has not: however its copy looks, its readers cannot read it.
-    pub(super) fn tell_schema(&mut self, message: &BorrowedMessage<'_>) {
+    pub(super) fn tell_schema(&mut self, message: Message<'_>) {
         let source = (message.partition(), message.offset());
         let target = self.map.target(source);
         target.map(|target| self.seen.take(target));
@@ -178,7 +168,7 @@ impl<'j> Comparison<'j> {
     }
 
     /// Looks for the dead letter of a record that is at fault.
-    pub(super) fn expect_letter(&mut self, message: &BorrowedMessage<'_>, finding: &Finding) {
+    pub(super) fn expect_letter(&mut self, message: Message<'_>, finding: &Finding) {
         let source = (message.partition(), message.offset());
         let is_late = letters::is_late(finding.violation.code, &finding.violation.detail);
         if let Some(target) = self.map.target(source) {
@@ -209,10 +199,10 @@ impl<'j> Comparison<'j> {
     }
 
     /// Compares a copy whose bytes differ by what readers see of it.
-    pub(super) fn look_again(&mut self, message: &BorrowedMessage<'_>, values: &mut Values<'_>) {
+    pub(super) fn look_again(&mut self, message: Message<'_>, values: &mut Values<'_>) {
         let target = (message.partition(), message.offset());
         let Some(Doubt { source, digest }) = self.doubts.remove(&target) else { return };
-        if values.digest(message.key(), message.payload(), &consume::headers(message)) == digest {
+        if values.digest(message.key(), message.value(), &consume::headers(message)) == digest {
             self.report.resolved += 1;
         } else {
             self.report.differ(Kind::Content, Some(source), Some(target));

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use rdkafka::message::BorrowedMessage;
-
 use super::super::cast::{Cast, Side};
 use super::super::error::Error;
 use super::super::offsets::Spot;
@@ -13,6 +11,7 @@ use super::hash;
 use crate::convert::pace::is_of_time;
 use crate::gate::dead_letter::{self, DeadLetter};
 use crate::gate::profile::Profile;
+use crate::kafka::ffi::Message;
 use crate::pipeline::consume;
 use crate::record::Header;
 use crate::violation::ReasonCode;
@@ -65,7 +64,7 @@ impl Letters {
         Ok(letters)
     }
 
-    fn add(&mut self, message: &BorrowedMessage<'_>, (source, name): (&str, &str)) {
+    fn add(&mut self, message: Message<'_>, (source, name): (&str, &str)) {
         let (at, headers) = (message_spot(message), consume::headers(message));
         // Others may write their dead letters to the same topic.
         let is_ours = |letter: &DeadLetter<'_>| letter.source.topic == source && [name, ""].contains(&letter.gate);
@@ -96,10 +95,9 @@ impl Letters {
     }
 
     /// Returns the hash that a record has as a dead letter, by what it brought along itself.
-    pub(super) fn content(&self, message: &BorrowedMessage<'_>, headers: &[Header<'_>]) -> [u8; 16] {
-        use rdkafka::Message as _;
+    pub(super) fn content(&self, message: Message<'_>, headers: &[Header<'_>]) -> [u8; 16] {
         let own = headers.iter().filter(|header| !dead_letter::is_replaced(header.name, &self.profiles));
-        hash(message.key(), message.payload(), own.map(|header| (header.name, header.value)))
+        hash(message.key(), message.value(), own.map(|header| (header.name, header.value)))
     }
 }
 
@@ -117,8 +115,7 @@ pub(super) fn is_late(reason: ReasonCode, detail: &str) -> bool {
     reason == ReasonCode::ConversionFailed && is_of_time(detail)
 }
 
-fn message_spot(message: &BorrowedMessage<'_>) -> Spot {
-    use rdkafka::Message as _;
+fn message_spot(message: Message<'_>) -> Spot {
     (message.partition(), message.offset())
 }
 

@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rdkafka::message::{BorrowedMessage, Message as _};
-
 use super::super::cast::{Cast, Side};
 use super::super::error::Error;
 use super::super::offsets::Spot;
@@ -16,6 +14,7 @@ use super::super::state::Job;
 use crate::dead_letters::state::{Entry, Fate, Key, topic_of};
 use crate::gate::dead_letter::ATTEMPT;
 use crate::gate::rewrite;
+use crate::kafka::ffi::Message;
 use crate::record::Header;
 
 /// What was redriven to the target of a job.
@@ -43,7 +42,7 @@ impl Redriven {
             return Ok(redriven);
         }
         scan::all(cast, Side::Target, &topic, |message| {
-            redriven.add(message.key().unwrap_or_default(), message.payload().unwrap_or_default(), job);
+            redriven.add(message.key().unwrap_or_default(), message.value().unwrap_or_default(), job);
         })?;
         Ok(redriven)
     }
@@ -59,9 +58,9 @@ impl Redriven {
     }
 
     /// Takes in a record of the target: one that was redriven says how often it was a dead letter.
-    pub(super) fn see(&mut self, message: &BorrowedMessage<'_>, headers: &[Header<'_>]) {
+    pub(super) fn see(&mut self, message: Message<'_>, headers: &[Header<'_>]) {
         if !self.sources.is_empty() && headers.iter().any(|header| header.name == ATTEMPT) {
-            let hash = rewrite::hash(message.key(), message.payload());
+            let hash = rewrite::hash(message.key(), message.value());
             self.met.insert((message.partition(), message.offset()), hash);
         }
     }
