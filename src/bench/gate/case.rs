@@ -8,6 +8,10 @@ use serde_json::{Map, Value, json};
 use super::registry::SUBJECT;
 use super::topics::{Topics, name_of};
 
+/// The default of `memory`, and the least that a gate needs of it, in MiB: many gates need more than the default.
+const MEMORY: usize = 256;
+const MEMORY_OF_GATE: usize = 8;
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
@@ -60,6 +64,7 @@ impl Case {
             "application": topics.application(turn),
             "log": { "level": "error" },
             "delivery": delivery,
+            "memory": format!("{}MiB", MEMORY.max(MEMORY_OF_GATE * sources.len())),
             "commit_interval": humantime::format_duration(self.interval()).to_string(),
             "gates": sources.iter().enumerate().map(gate).collect::<Map<_, _>>(),
         })
