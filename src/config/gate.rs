@@ -57,7 +57,7 @@ pub enum Kind {
     Converter {
         /// The converter of the other direction. Default none.
         pair: Option<String>,
-        /// Whether it keeps a map of offsets. Default no: brokers then report failures alone.
+        /// Whether it keeps a map of offsets. Default no: what brokers tell of good deliveries is then passed over.
         offset_map: bool,
     },
     /// The conversion of a migration job.

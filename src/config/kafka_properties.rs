@@ -13,7 +13,7 @@ pub(super) const OWNED: &[(&str, &str)] = &[
         "auto.offset.reset",
         "it is always error; where nothing is committed `start` decides, and records that are gone are never skipped in silence",
     ),
-    ("delivery.report.only.error", "what the guarantee needs is asked for: failures alone, or every report"),
+    ("delivery.report.only.error", "every report is asked for; a record counts as written once it was told of"),
     ("enable.auto.commit", "offsets are committed with the outputs, never apart from them"),
     ("enable.auto.offset.store", "offsets are committed with the outputs, never apart from them"),
     ("enable.idempotence", "it is always on, since without it a retry can double or reorder records"),

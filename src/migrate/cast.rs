@@ -178,8 +178,7 @@ impl Cast {
     /// Returns the settings of a lane's producer.
     pub(super) fn producer(&self, lane: i32, lanes: i32, sizes: Sizes) -> ClientConfig {
         let mut settings = clients::producer(&self.of(Side::Target, lanes), &self.names(lane), sizes);
-        // The offsets of the copies make the map.
-        settings.set("delivery.report.only.error", "false").set("statistics.interval.ms", "0");
+        settings.set("statistics.interval.ms", "0");
         settings
     }
 
