@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Message as _, Offset, Timestamp, TopicPartitionList};
@@ -18,6 +18,9 @@ use super::kafka::Cluster;
 use super::unique;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// For one question, which is asked again where it failed: a leader that was just elected answers some with an error.
+const QUESTION: Duration = Duration::from_secs(20);
 
 /// After so long without a record all that there is was read.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -113,7 +116,7 @@ impl Cluster {
 
     /// Returns the number of partitions; `None` where the topic is not there.
     pub(crate) fn partitions(&self, topic: &str) -> Option<i32> {
-        let metadata = self.admin().inner().fetch_metadata(None, TIMEOUT).unwrap();
+        let metadata = asked("metadata", || self.admin().inner().fetch_metadata(None, QUESTION));
         let found = metadata.topics().iter().find(|found| found.name() == topic)?;
         let led = found.partitions().iter().all(|partition| partition.leader() >= 0);
         (led && !found.partitions().is_empty()).then(|| found.partitions().len().try_into().unwrap())
@@ -176,7 +179,7 @@ impl Cluster {
         let mut config = self.client();
         config.set("group.id", "unused").set("isolation.level", isolation);
         let consumer: BaseConsumer = config.create().unwrap();
-        let end = |partition| consumer.fetch_watermarks(topic, partition, TIMEOUT).unwrap().1;
+        let end = |partition| watermarks(&consumer, topic, partition).1;
         (0..self.partitions(topic).unwrap_or(0))
             .map(|partition| ((topic.to_owned(), partition), end(partition)))
             .collect()
@@ -204,19 +207,19 @@ impl Cluster {
 
     /// Returns the number of members that a group has now.
     pub(crate) fn members(&self, group: &str) -> usize {
-        let groups = self.admin().inner().fetch_group_list(Some(group), TIMEOUT).unwrap();
+        let groups = asked("a group", || self.admin().inner().fetch_group_list(Some(group), QUESTION));
         groups.groups().iter().find(|found| found.name() == group).map_or(0, |found| found.members().len())
     }
 
     /// Returns the names of all groups.
     pub(crate) fn groups(&self) -> Vec<String> {
-        let groups = self.admin().inner().fetch_group_list(None, TIMEOUT).unwrap();
+        let groups = asked("groups", || self.admin().inner().fetch_group_list(None, QUESTION));
         groups.groups().iter().map(|group| group.name().to_owned()).collect()
     }
 
     /// Returns the names of all topics.
     pub(crate) fn topics(&self) -> Vec<String> {
-        let metadata = self.admin().inner().fetch_metadata(None, TIMEOUT).unwrap();
+        let metadata = asked("metadata", || self.admin().inner().fetch_metadata(None, QUESTION));
         metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
     }
 
@@ -227,6 +230,16 @@ impl Cluster {
         config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "3600000");
         Writer { producer: config.create_with_context(Acks::default()).unwrap() }
     }
+}
+
+/// Asks brokers until they answer.
+fn asked<T>(what: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> T {
+    super::wait_for(what, TIMEOUT, || ask().inspect_err(|error| eprintln!("{what} is asked for again: {error}")).ok())
+}
+
+/// Returns the first offset of a partition and the one after its last.
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
+    asked(&format!("the ends of {topic}-{partition}"), || consumer.fetch_watermarks(topic, partition, QUESTION))
 }
 
 /// Reads until a consumer has met the end of all its partitions. A partition may end more than once, where the marker of a transaction
@@ -272,7 +285,7 @@ fn has_read_all(consumer: &BaseConsumer, assignment: &TopicPartitionList) -> boo
     let positions = consumer.position().unwrap();
     positions.elements().iter().all(|element| {
         let (topic, partition) = (element.topic(), element.partition());
-        let (begin, end) = consumer.fetch_watermarks(topic, partition, TIMEOUT).unwrap();
+        let (begin, end) = watermarks(consumer, topic, partition);
         let start = || assignment.find_partition(topic, partition)?.offset().to_raw().filter(|start| *start >= 0);
         let next = element.offset().to_raw().filter(|next| *next >= 0);
         next.or_else(start).unwrap_or(begin) >= end
