@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, ProducerContext};
 use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::memory::Shares;
@@ -196,18 +195,6 @@ pub fn wait_before_retries(client: &mut ClientConfig, wait: Duration) {
     }
 }
 
-/// Serves all reports of deliveries that have come; `served` tells how many so far. One poll that does not wait takes those of one
-/// batch, and where every record is reported they would pile up: records count as queued until they are served.
-pub fn serve<C: ProducerContext>(client: &BaseProducer<C>, served: impl Fn() -> u64) {
-    loop {
-        let before = served();
-        client.poll(Duration::ZERO);
-        if served() == before {
-            return;
-        }
-    }
-}
-
 /// Tells whether librdkafka mends an error by itself, by connecting again.
 #[must_use]
 pub fn is_passing(error: &KafkaError) -> bool {
@@ -300,6 +287,8 @@ pub(crate) fn end_aside<T: Send + 'static>(client: T) {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::producer::BaseProducer;
+
     use super::*;
     use crate::config::{Environment, Syntax};
 

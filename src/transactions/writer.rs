@@ -9,14 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
-use rdkafka::{ClientContext, Message as _};
 
 use super::trouble::Trouble;
 use crate::kafka::blame::Blame;
-use crate::kafka::ffi::{Outgoing, Producer, TopicHandle};
+use crate::kafka::ffi::{Deliveries, Message, Outgoing, Producer, TopicHandle};
 use crate::kafka::{again, clients};
 use crate::pipeline::Stop;
 use crate::pipeline::end::Backoff;
@@ -39,8 +39,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 struct Delivered {
     /// The offset of each record by its tag; -1 where none is known.
     offsets: Vec<i64>,
-    /// Records that were told of.
-    served: u64,
     /// The records that were refused for what they are, by their tags, and why.
     refused: Vec<(usize, RDKafkaErrorCode)>,
     /// Whether a broker told a culprit from its neighbours.
@@ -69,12 +67,12 @@ impl Delivered {
 #[derive(Debug)]
 struct Context {
     name: String,
-    delivered: Mutex<Delivered>,
+    told: Mutex<Delivered>,
 }
 
 impl Context {
-    fn delivered(&self) -> MutexGuard<'_, Delivered> {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn told(&self) -> MutexGuard<'_, Delivered> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,20 +92,25 @@ impl ProducerContext for Context {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        let mut delivered = self.delivered();
-        delivered.served += 1;
-        match result {
-            Ok(message) => {
-                if delivered.offsets.len() <= tag {
-                    delivered.offsets.resize(tag + 1, -1);
-                }
-                delivered.offsets[tag] = message.offset();
-            }
-            Err((error, message)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                delivered.fail(tag, code, Blame::of_report(code, message));
-            }
+        // rdkafka tells of what is left when a call is made again, and when a client ends.
+        self.delivered(Message::from(result.as_ref().unwrap_or_else(|(_, message)| message)), tag);
+    }
+}
+
+impl Deliveries for Context {
+    fn wants_all(&self) -> bool {
+        true
+    }
+
+    fn delivered(&self, message: Message<'_>, tag: usize) {
+        let mut told = self.told();
+        if let Some(code) = message.error() {
+            return told.fail(tag, code, Blame::of_report(code, message));
         }
+        if told.offsets.len() <= tag {
+            told.offsets.resize(tag + 1, -1);
+        }
+        told.offsets[tag] = message.offset();
     }
 }
 
@@ -130,7 +133,7 @@ impl Writer {
         clients::wait_before_retries(&mut config, backoff.wait());
         let began = Instant::now();
         loop {
-            let context = Context { name: name.to_owned(), delivered: Mutex::default() };
+            let context = Context { name: name.to_owned(), told: Mutex::default() };
             let made = config.create_with_context(context).map_err(|error| Trouble::of("make a producer", &error))?;
             let writer = Self { producer: Some(Producer::new(made)), limit, backoff, stop: stop.clone() };
             match writer.retry("take the role", |client| client.init_transactions(INIT_CALL)) {
@@ -161,7 +164,7 @@ impl Writer {
     /// Begins a transaction.
     pub(crate) fn begin(&self) -> Result<(), Trouble> {
         let client = self.producer()?.client();
-        *client.context().delivered() = Delivered::default();
+        *client.context().told() = Delivered::default();
         client.begin_transaction().map_err(|error| Trouble::of("begin a transaction", &error))
     }
 
@@ -185,12 +188,13 @@ impl Writer {
 
     /// Serves delivery reports; tells of a record that was not taken.
     pub(crate) fn look(&self) -> Result<(), Trouble> {
-        let client = self.producer()?.client();
-        clients::serve(client, || client.context().delivered().served);
+        let producer = self.producer()?;
+        producer.serve();
+        let client = producer.client();
         if let Some((code, why)) = client.client().fatal_error() {
             return Err(Trouble::of(&format!("write: {why}"), &KafkaError::MessageProduction(code)));
         }
-        match client.context().delivered().first() {
+        match client.context().told().first() {
             Some((tag, code)) => Err(Trouble::not_taken(tag, code)),
             None => Ok(()),
         }
@@ -200,7 +204,7 @@ impl Writer {
     /// named those that are to blame.
     pub(crate) fn refused(&self) -> (Vec<usize>, bool) {
         let Ok(producer) = self.producer() else { return (Vec::new(), false) };
-        let delivered = producer.client().context().delivered();
+        let delivered = producer.client().context().told();
         (delivered.refused.iter().map(|(tag, _)| *tag).collect(), delivered.names_culprits)
     }
 
@@ -223,7 +227,7 @@ impl Writer {
 
     /// Returns the offset of each of the first `count` records, in the order of their tags, once they are drained.
     pub(crate) fn offsets(&self, count: usize) -> Result<Vec<i64>, Trouble> {
-        let delivered = self.producer()?.client().context().delivered();
+        let delivered = self.producer()?.client().context().told();
         let offsets = delivered.offsets.get(..count).filter(|offsets| offsets.iter().all(|offset| *offset >= 0));
         // As after a broker's answer that was lost: it says that it has the records, and not where.
         offsets

@@ -34,10 +34,17 @@ fn what_passes_is_sent_once_and_told_in_the_state() {
 
     shop.correct();
     assert_eq!(shop.redrive(&[])["over"], json!({ "same_record": 5 }), "as it will be");
-    let report = shop.redrive(&["--run", "--source", &shop.raw]);
+    let config = shop.config().set("/log", json!({ "level": "debug" })).set("/kafka/debug", "msg");
+    let (report, log) = shop.redrive_by(&config, &["--run", "--source", &shop.raw]);
     assert_eq!((&report["passed"], &report["failed"], &report["done"]), (&json!(60), &json!(1), &json!(true)));
     assert_eq!(report["over"], json!({ "same_record": 5 }), "{report:#}");
     shop.assert_once(&orders);
+    // By the target's own codec, so that brokers need not compress anew.
+    let is_of_target =
+        |line: &&str| line.contains("Produce MessageSet") && line.contains(&format!("{} [", shop.orders));
+    let sent: Vec<&str> = log.lines().filter(is_of_target).collect();
+    assert!(sent.iter().any(|line| line.contains("zstd")), "{sent:?}");
+    assert!(!sent.iter().any(|line| line.contains("lz4")), "{sent:?}");
 
     let state = shop.state();
     let audit = &state[&format!("run/{}", report["run"].as_str().unwrap())];

@@ -54,9 +54,8 @@ impl Shop {
         let scene = Scene::empty(name);
         let topic = |end: &str| format!("{}.{end}", scene.application);
         let (raw, orders, letters) = (topic("raw"), topic("orders"), topic("orders.dead-letter"));
-        for name in [&raw, &orders] {
-            scene.kafka.create_topic(name, PARTITIONS, &[]);
-        }
+        scene.kafka.create_topic(&raw, PARTITIONS, &[]);
+        scene.kafka.create_topic(&orders, PARTITIONS, &[("compression.type", "zstd")]);
         scene.kafka.create_topic(&letters, PARTITIONS, &[("message.timestamp.type", "LogAppendTime")]);
         let schema = scene.registry.register("nobody-value", ORDER);
         let writer = scene.kafka.writer();
@@ -157,11 +156,15 @@ impl Shop {
 
     /// Returns what a redrive with these options prints as JSON, which must succeed.
     pub(crate) fn redrive(&self, options: &[&str]) -> Value {
-        let config = self.file("sluice", &self.config());
-        let output = self.run(&config, &[options, &["--output", "json"]].concat());
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{options:?}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        self.redrive_by(&self.config(), options).0
+    }
+
+    /// Returns what a redrive with these options prints as JSON, which must succeed, and what it logs.
+    pub(crate) fn redrive_by(&self, config: &Config, options: &[&str]) -> (Value, String) {
+        let output = self.run(&self.file("sluice", config), &[options, &["--output", "json"]].concat());
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{options:?}: {log}");
+        (serde_json::from_slice(&output.stdout).unwrap(), log)
     }
 
     /// Runs a redrive to its end.
