@@ -13,6 +13,7 @@ use std::time::Duration;
 use common::fault::say;
 use common::gate::Gate;
 use common::kafka::{Cluster, Hold};
+use common::registry::Registry;
 use common::scene::{Line, Scene};
 use common::schemas::Version;
 use common::traffic::{Class, Planned, Policy, by_id};
@@ -161,20 +162,17 @@ fn many_gates_in_one_process() {
     measured.check("12 gates");
 }
 
-/// Many schemas in use, one record of each: 10,000 in the long form, for the registry is asked 500 questions a second.
+/// Many schemas in use, one record of each: 10,000 in the long form, since the registry is asked 500 questions a second.
 #[test]
 fn thousands_of_schemas() {
     let _turn = turn();
     let mut scene = Scene::empty("schemas");
-    let line = scene.add("orders", 2, Policy::ANY_TARGET, json!({}));
     let fields: Vec<_> = (0..20).map(|number| json!({ "name": format!("field_{number}"), "type": "long" })).collect();
-    let subject = format!("{}-value", line.source);
-    let count = if long() { 10_000 } else { 1_000 };
-    let register = |number: i32| {
-        let schema = json!({ "type": "record", "name": format!("Order{number}"), "fields": fields });
-        scene.registry.register(&subject, &schema.to_string())
-    };
-    let ids: Vec<_> = (0..count).map(register).collect();
+    let text = |id: i32| json!({ "type": "record", "name": format!("Order{id}"), "fields": fields }).to_string();
+    let ids = 1..=if long() { 10_000 } else { 1_000 };
+    let subject = format!("{}.orders.raw-value", scene.application);
+    scene.registry = Registry::with_versions(&subject, ids.clone().map(text));
+    let line = scene.add("orders", 2, Policy::ANY_TARGET, json!({}));
     let measured = Measured::start(&scene, 64);
     let mut traffic = line.traffic(seed());
     let of_schema = |id: i32| {
@@ -182,10 +180,10 @@ fn thousands_of_schemas() {
         record.content.value = Some(by_id(id, &[0; 20]));
         record
     };
-    let sent = scene.send(&line, ids.into_iter().map(of_schema).collect());
+    let sent = scene.send(&line, ids.clone().map(of_schema).collect());
     scene.wait_committed_within(&line, &sent, Duration::from_secs(300));
     scene.verify(&line, &sent, Some(&measured.gate));
-    measured.check(&format!("{count} schemas"));
+    measured.check(&format!("{} schemas", ids.count()));
 }
 
 /// What a gate takes while nothing comes, and how soon after it has its partitions the first record is out.
@@ -219,6 +217,9 @@ fn a_thousand_partitions() {
     let mut scene = Scene::on(Hold::Own(Cluster::start()), "wide");
     let line = scene.add("orders", 1_000, Policy::default(), json!({}));
     let measured = Measured::start(&scene, 256);
+    wait_for("the partitions", Duration::from_secs(60), || {
+        measured.gate.log().contains("partitions assigned").then_some(())
+    });
     println!("memory: a gate of 1,000 partitions at rest: {} MiB", measured.gate.held().resident_kib / 1024);
     let sent = scene.send(&line, large(&line, 1_000, 100_000));
     scene.wait_committed_within(&line, &sent, Duration::from_secs(300));

@@ -148,6 +148,28 @@ fn start_is_resolved_once() {
     scene.verify(&line, &between, Some(&gate));
 }
 
+/// A time means the first record as young, of each partition, and where there is none the end.
+#[test]
+fn start_at_a_time() {
+    const TIME: i64 = 1_700_000_000_000;
+    let mut scene = Scene::empty("time");
+    let line = scene.add("orders", 2, Policy::default(), json!({ "start": TIME.to_string() }));
+    let mut traffic = line.traffic(seed());
+    let mut send = |partition, first: i64| {
+        let mut records = traffic.on_partition(partition, 10, &GOOD);
+        records.iter_mut().zip(first..).for_each(|(record, time)| record.content.timestamp = time);
+        scene.send(&line, records)
+    };
+    send(0, TIME - 10);
+    send(1, TIME - 10);
+    let young = send(0, TIME);
+    let gate = Gate::start(&scene.config());
+    let committed = scene.kafka.committed(&scene.group(&line), &[&line.source]);
+    let begin = |partition| committed.get(&(line.source.clone(), partition)).copied();
+    assert!(begin(0).is_some_and(|next| next >= 10) && begin(1) == Some(10), "{committed:?}");
+    scene.verify(&line, &young, Some(&gate));
+}
+
 /// Fault 19: an output is deleted and made again while records wait for it. What was sent meanwhile is in the new topic,
 /// each record once. Bound: 40 s, since clients look for a topic that has gone in growing intervals.
 #[test]

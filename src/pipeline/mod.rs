@@ -32,6 +32,7 @@ pub(crate) mod end;
 pub(crate) mod failpoint;
 mod fault;
 pub(crate) mod fetch;
+mod first;
 mod hold;
 pub(crate) mod letter;
 mod map;

@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::metadata::Metadata;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::consume::{Consumer, Named};
+use super::first;
 use super::offsets;
 use super::run::Loop;
 use super::{Fault, Settings};
@@ -66,24 +67,17 @@ impl FirstRead {
 /// Resolves and commits `start` for topics of which the group has no offset.
 pub(super) fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str>]) -> Result<Starts, Fault> {
     let wait = |error: KafkaError| waiting(consumer, error);
-    let mut found = TopicPartitionList::new();
+    let mut all = TopicPartitionList::new();
     for topic in topics {
-        let partitions = partitions_of(consumer, topic).map_err(wait)?;
-        let mut all = TopicPartitionList::new();
-        for partition in partitions {
+        for partition in partitions_of(consumer, topic).map_err(wait)? {
             all.add_partition(topic, partition);
         }
-        let committed = consumer.committed_offsets(all, REQUEST_TIMEOUT).map_err(wait)?;
-        // Taken for "nothing", an answer that is none would have all read again.
-        committed.elements().iter().try_for_each(|element| element.error()).map_err(wait)?;
-        let is_known = |offset: KafkaOffset| matches!(offset, KafkaOffset::Offset(_));
-        let is_new_topic = !committed.elements().iter().any(|element| is_known(element.offset()));
-        let start = if is_new_topic { settings.gate.start } else { Start::Earliest };
-        for element in committed.elements().iter().filter(|element| !is_known(element.offset())) {
-            let next = resolve(consumer, topic, element.partition(), start).map_err(wait)?;
-            add(&mut found, topic, Partition(element.partition()), next);
-        }
     }
+    if all.count() == 0 {
+        return Ok(Starts::default());
+    }
+    let committed = consumer.committed_offsets(all, REQUEST_TIMEOUT).map_err(wait)?;
+    let found = starts(consumer, &committed, settings.gate.start).map_err(wait)?;
     if found.count() > 0 && settings.gate.policy.mode != Mode::DryRun {
         match offsets::commit_start(consumer, &found) {
             Ok(()) => {}
@@ -104,6 +98,26 @@ pub(super) fn settle(settings: &Settings, consumer: &Consumer, topics: &[Arc<str
     Ok(starts.collect())
 }
 
+/// Returns where those partitions begin of which the group has no offset.
+fn starts(consumer: &Consumer, committed: &TopicPartitionList, start: Start) -> KafkaResult<TopicPartitionList> {
+    let committed = committed.elements();
+    // Taken for "nothing", an answer that is none would have all read again.
+    committed.iter().try_for_each(|element| element.error())?;
+    let is_known = |offset: KafkaOffset| matches!(offset, KafkaOffset::Offset(_));
+    let (known, unknown): (Vec<_>, Vec<_>) = committed.iter().partition(|element| is_known(element.offset()));
+    let known: FxHashSet<&str> = known.iter().map(|element| element.topic()).collect();
+    let (later, new): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|element| known.contains(element.topic()));
+    let mut found = TopicPartitionList::new();
+    for (elements, start) in [(later, Start::Earliest), (new, start)] {
+        let named = |element: &TopicPartitionListElem<'_>| (element.topic().into(), Partition(element.partition()));
+        let partitions: Vec<Named> = elements.into_iter().map(named).collect();
+        for ((topic, partition), next) in partitions.iter().zip(first::resolve(consumer, &partitions, start)?) {
+            add(&mut found, topic, *partition, next);
+        }
+    }
+    Ok(found)
+}
+
 fn waiting(consumer: &Consumer, error: KafkaError) -> Fault {
     let error = clients::refused_group(consumer).unwrap_or(error);
     Fault::asking("read the offsets of the group", &error)
@@ -115,25 +129,6 @@ pub(super) fn partitions_of(consumer: &Consumer, topic: &str) -> KafkaResult<imp
     Ok((0..).take(count))
 }
 
-/// Returns the offset of the first record that `start` means.
-fn resolve(consumer: &Consumer, topic: &str, partition: i32, start: Start) -> KafkaResult<Offset> {
-    let (first, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
-    let time = match start {
-        Start::Earliest => return Ok(Offset(first)),
-        Start::Latest => return Ok(Offset(end)),
-        Start::Timestamp(time) => time,
-    };
-    let mut times = TopicPartitionList::new();
-    times.add_partition_offset(topic, partition, KafkaOffset::Offset(time))?;
-    let offsets = consumer.offsets_for_times(times, REQUEST_TIMEOUT)?;
-    let offset = offsets.elements().first().map(|element| element.offset());
-    Ok(match offset {
-        Some(KafkaOffset::Offset(offset)) => Offset(offset),
-        // No record is that young.
-        _ => Offset(end),
-    })
-}
-
 /// Asks where partitions go on. An answer that lacks one of them is none: taken for "nothing", it would be read again
 /// from its first record.
 fn positions(consumer: &Consumer, partitions: &[Named], starts: &Starts) -> Result<Vec<FirstRead>, Fault> {
@@ -142,74 +137,30 @@ fn positions(consumer: &Consumer, partitions: &[Named], starts: &Starts) -> Resu
         list.add_partition(topic, partition.0);
     }
     let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT).map_err(|error| waiting(consumer, error))?;
-    let mut firsts = Firsts::new(consumer);
-    let mut reads = Vec::with_capacity(partitions.len());
+    let (mut reads, mut unseen) = (Vec::with_capacity(partitions.len()), Vec::new());
     for named in partitions {
         let element = committed
             .find_partition(&named.0, named.1.0)
             .ok_or_else(|| Fault::Abort(format!("the offsets of the group lack {}-{}", named.0, named.1)))?;
         let place = match (element.error(), element.offset(), starts.get(named)) {
-            (Err(error), ..) if is_of_topic(&error) => Place::Unknown(error.to_string()),
+            (Err(error), ..) if first::is_of_topic(&error) => Place::Unknown(error.to_string()),
             (Err(error), ..) => return Err(waiting(consumer, error)),
             (Ok(()), KafkaOffset::Offset(next), _) => Place::Committed(Offset(next)),
             (Ok(()), _, Some(start)) => Place::New(*start),
-            (Ok(()), _, None) => firsts.find(named)?,
+            (Ok(()), _, None) => {
+                unseen.push(named.clone());
+                Place::Unknown(String::new())
+            }
         };
         reads.push(FirstRead { named: named.clone(), place });
     }
+    let mut firsts = first::find(consumer, &unseen).map_err(|error| waiting(consumer, error))?;
+    for read in &mut reads {
+        if let Some(place) = firsts.remove(&read.named) {
+            read.place = place;
+        }
+    }
     Ok(reads)
-}
-
-/// Tells whether an error is that of one topic, and says nothing of the others.
-fn is_of_topic(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
-    let ours = [TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition];
-    error.rdkafka_error_code().is_some_and(|code| ours.contains(&code))
-}
-
-/// The first records of partitions: asked for only where a leader is known, and of a leader that does not answer once.
-struct Firsts<'c> {
-    consumer: &'c Consumer,
-    metadata: FxHashMap<Arc<str>, Metadata>,
-    silent: Vec<i32>,
-}
-
-impl<'c> Firsts<'c> {
-    fn new(consumer: &'c Consumer) -> Self {
-        Self { consumer, metadata: FxHashMap::default(), silent: Vec::new() }
-    }
-
-    fn find(&mut self, (topic, partition): &Named) -> Result<Place, Fault> {
-        if !self.metadata.contains_key(topic) {
-            let asked = self.consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT);
-            self.metadata.insert(Arc::clone(topic), asked.map_err(|error| waiting(self.consumer, error))?);
-        }
-        let leader = match leader(&self.metadata[topic], *partition) {
-            Ok(leader) => leader,
-            Err(why) => return Ok(Place::Unknown(why)),
-        };
-        if self.silent.contains(&leader) {
-            return Ok(Place::Unknown(format!("its leader, broker {leader}, does not answer")));
-        }
-        match resolve(self.consumer, topic, partition.0, Start::Earliest) {
-            Ok(first) => Ok(Place::New(first)),
-            Err(error) => {
-                self.silent.push(leader);
-                Ok(Place::Unknown(error.to_string()))
-            }
-        }
-    }
-}
-
-/// Returns the leader of a partition, or why there is none.
-fn leader(metadata: &Metadata, partition: Partition) -> Result<i32, String> {
-    let topic = metadata.topics().first().ok_or("the brokers do not know the topic")?;
-    if let Some(error) = topic.error() {
-        return Err(RDKafkaErrorCode::from(error).to_string());
-    }
-    let known = topic.partitions().iter().find(|known| known.id() == partition.0);
-    let leader = known.ok_or("the brokers do not know the partition")?.leader();
-    if leader < 0 { Err("it has no leader".to_owned()) } else { Ok(leader) }
 }
 
 /// Adds a partition and its next record to librdkafka's list.

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use sluice::registry::api;
 use sluice::registry::node::Node;
-use sluice::registry::store::Store;
+use sluice::registry::store::{LogRecord, Store};
 use tokio::runtime::Runtime;
 
 use super::http;
@@ -90,13 +90,27 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts an empty registry.
     pub(crate) fn start() -> Self {
+        Self::of(Store::unchecked())
+    }
+
+    /// Starts a registry whose log has these schemas as the versions of a subject, with IDs from 1 on. Registered one by
+    /// one each would wait for those before it.
+    pub(crate) fn with_versions(subject: &str, texts: impl Iterator<Item = String>) -> Self {
+        let mut store = Store::unchecked();
+        for (text, number) in texts.zip(1..) {
+            let key = json!({ "keytype": "SCHEMA", "subject": subject, "version": number, "magic": 1 });
+            let value =
+                json!({ "subject": subject, "version": number, "id": number, "schema": text, "deleted": false });
+            let (key, value) = (key.to_string().into_bytes(), Some(value.to_string().into_bytes()));
+            store.apply(&LogRecord { key, value, timestamp: 0 }).unwrap();
+        }
+        Self::of(store)
+    }
+
+    fn of(store: Store) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], super::process::free_port()));
-        let registry = Self {
-            node: Arc::new(Node::in_memory(Store::unchecked())),
-            faults: Arc::default(),
-            address,
-            server: Mutex::default(),
-        };
+        let registry =
+            Self { node: Arc::new(Node::in_memory(store)), faults: Arc::default(), address, server: Mutex::default() };
         registry.up();
         registry
     }
