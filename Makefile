@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check fmt measure bench fuzz
+.PHONY: help demo test test-long check fmt measure bench fuzz sanitize
 
 help:
 	@echo "make demo       run the demo: no broker, no configuration (ARGS='--for 1m --rate 5000')"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-long  the long forms, for hours: an hour of soak, 50 nemesis seeds, outages and storms, a million records"
 	@echo "make check      formatting, clippy, docs, sizes"
 	@echo "make fuzz       search for hostile input (TARGET=check TIME=1200; all targets and a minute each if not given)"
+	@echo "make sanitize   the tests that meet librdkafka, and librdkafka itself, under AddressSanitizer"
 	@echo "make fmt | measure | bench"
 
 # Without TLS: OpenSSL is most of a cold build, and the demo talks to itself.
@@ -40,6 +41,16 @@ fuzz:
 	for target in $(TARGET); do mkdir -p "fuzz/corpus/$$target"; cargo +nightly fuzz run --sanitizer none "$$target" \
 		"fuzz/corpus/$$target" "tests/hostile/$$target" -- -max_total_time=$(TIME) -max_len=8192 -timeout=10 \
 		-rss_limit_mb=2048 -print_final_stats=1; done
+
+# Memory that is used wrongly or not given back, on both sides of `src/kafka/ffi`: librdkafka's mock cluster is the broker.
+# Without TLS: OpenSSL is most of a cold build.
+sanitize: export CARGO_TARGET_DIR = $(CURDIR)/target/sanitize
+sanitize: export CFLAGS = -fsanitize=address -fno-omit-frame-pointer -g1
+sanitize: export RUSTFLAGS = -Zsanitizer=address
+sanitize: export LSAN_OPTIONS = suppressions=$(CURDIR)/.ci/leaks
+sanitize:
+	@.ci/prerequisites sanitize
+	cargo +nightly test --locked --lib --no-default-features --target $$(rustc +nightly -vV | sed -n 's/^host: //p') kafka::
 
 # One at a time, with what they measure, of a release build.
 test-long: export SLUICE_TEST_LONG = 1

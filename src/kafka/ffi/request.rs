@@ -121,3 +121,35 @@ pub fn start_mock_groups_at_once<C: ClientContext>(client: &Client<C>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Offset;
+    use rdkafka::consumer::Consumer as _;
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+    use crate::kafka::consumer::tests::consumer;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn next(offset: i64) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("orders", 1, Offset::Offset(offset)).unwrap();
+        list
+    }
+
+    #[test]
+    fn a_commit_that_nobody_waits_for_may_still_happen() {
+        let mock = MockCluster::new(1).unwrap();
+        mock.create_topic("orders", 2, 1).unwrap();
+        let consumer = consumer(&mock);
+        let committed = || consumer.committed_offsets(next(0), LIMIT).unwrap().elements()[0].offset();
+        commit(consumer.client(), &next(7), || false).unwrap();
+        assert_eq!(committed(), Offset::Offset(7));
+        // Its answer finds the queue gone, and is there before the answer to a question that is asked after it.
+        mock.broker_round_trip_time(1, Duration::from_millis(300)).unwrap();
+        drop(commit(consumer.client(), &next(9), || true));
+        assert_eq!(committed(), Offset::Offset(9));
+    }
+}
