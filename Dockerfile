@@ -12,6 +12,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends g++ make per
 WORKDIR /build
 # All dependencies, in a layer of their own: it stays while the two files are the same. The program is empty so far, and the
 # benchmarks only have to be there.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches \
     && sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/benches\/\1.rs/p' Cargo.toml > benches/names \

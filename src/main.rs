@@ -11,6 +11,12 @@ use sluice::cli::{Cli, Later};
 use sluice::commands::{self, Exit, Failure};
 use sluice::panics;
 
+/// Also for librdkafka, whose `malloc` it replaces: each header of a dead letter is an allocation of its own there, made by one thread,
+/// let go of by another, and there are tens of thousands at a time. glibc's takes twice as long for those. `.cargo/config.toml` sets it up.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

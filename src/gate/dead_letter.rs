@@ -176,9 +176,10 @@ impl<'a> DeadLetter<'a> {
 
     /// Returns all headers of the dead letter: the record's own, then ours, then those of the profiles.
     #[must_use]
-    pub fn headers<'h>(&'h self, original: &[Header<'h>], profiles: &[Profile]) -> Vec<WrittenHeader<'h>> {
+    pub fn headers(&self, original: &[Header<'a>], profiles: &[Profile]) -> Vec<WrittenHeader<'a>> {
+        let mut out = Vec::with_capacity(original.len() + HEADERS.len());
         let kept = original.iter().filter(|header| !is_replaced(header.name, profiles));
-        let mut out: Vec<_> = kept.map(|header| (header.name, header.value.map(Cow::Borrowed))).collect();
+        out.extend(kept.map(|header| (header.name, header.value.map(Cow::Borrowed))));
         self.write(&mut out);
         for profile in Profile::ALL.into_iter().filter(|profile| profiles.contains(profile)) {
             profile.write(self, &mut out);
@@ -187,14 +188,14 @@ impl<'a> DeadLetter<'a> {
     }
 
     /// Returns the headers without which a dead letter is none: reason, part, source coordinates and attempt.
-    pub(super) fn minimal<'h>(&'h self) -> Vec<WrittenHeader<'h>> {
+    pub(super) fn minimal(&self) -> Vec<WrittenHeader<'a>> {
         let mut out = vec![(REASON, Some(text(self.reason.name())))];
         self.write_place(&mut |name, value| out.push((name, Some(value))));
         out.push((ATTEMPT, Some(decimal(self.attempt))));
         out
     }
 
-    fn write_place<'h>(&'h self, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
+    fn write_place(&self, put: &mut impl FnMut(&'a str, Cow<'a, [u8]>)) {
         put(PART, text(self.part.name()));
         put(SOURCE_TOPIC, text(self.source.topic));
         put(SOURCE_PARTITION, decimal(self.source.partition));
@@ -204,7 +205,7 @@ impl<'a> DeadLetter<'a> {
         }
     }
 
-    fn write<'h>(&'h self, out: &mut Vec<WrittenHeader<'h>>) {
+    fn write(&self, out: &mut Vec<WrittenHeader<'a>>) {
         let mut put = |name, value| out.push((name, Some(value)));
         put(REASON, text(self.reason.name()));
         if let Some(path) = self.path {
@@ -342,6 +343,9 @@ fn bounded(text: &str) -> Cow<'_, [u8]> {
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     let text = &text[..text.floor_char_boundary(TEXT_LIMIT)];
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if text.contains(breaks) { Cow::Owned(text.replace(breaks, " ")) } else { Cow::Borrowed(text) }
 }

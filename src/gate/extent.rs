@@ -56,7 +56,7 @@ impl Extent {
 
 /// Returns the headers that a dead letter of this extent adds; for [`Extent::Truncated`] also use [`truncated`].
 #[must_use]
-pub fn headers<'h>(letter: &'h DeadLetter<'h>, extent: Extent, profiles: &[Profile]) -> Vec<WrittenHeader<'h>> {
+pub fn headers<'h>(letter: &DeadLetter<'h>, extent: Extent, profiles: &[Profile]) -> Vec<WrittenHeader<'h>> {
     match extent {
         Extent::Full | Extent::NoDetail => letter.headers(&[], profiles),
         Extent::Minimal | Extent::Truncated => letter.minimal(),

@@ -84,7 +84,7 @@ impl Profile {
     }
 
     /// Writes what this profile adds to our own headers.
-    pub(super) fn write<'h>(self, letter: &'h DeadLetter<'h>, out: &mut Vec<WrittenHeader<'h>>) {
+    pub(super) fn write<'h>(self, letter: &DeadLetter<'h>, out: &mut Vec<WrittenHeader<'h>>) {
         let mut put = |name, value| out.push((name, Some(value)));
         match self {
             Self::Sluice => {}
@@ -95,7 +95,7 @@ impl Profile {
     }
 }
 
-fn write_connect<'h>(letter: &'h DeadLetter<'h>, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
+fn write_connect<'h>(letter: &DeadLetter<'h>, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
     put("__connect.errors.topic", text(letter.source.topic));
     put("__connect.errors.partition", decimal(letter.source.partition));
     put("__connect.errors.offset", decimal(letter.source.offset));
@@ -122,7 +122,7 @@ fn connect_stage(letter: &DeadLetter<'_>) -> &'static str {
     }
 }
 
-fn write_streams<'h>(letter: &'h DeadLetter<'h>, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
+fn write_streams<'h>(letter: &DeadLetter<'h>, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
     put(STREAMS_CLASS, exception_class(letter));
     put("__streams.errors.message", message(letter));
     put("__streams.errors.topic", text(letter.source.topic));
@@ -130,7 +130,7 @@ fn write_streams<'h>(letter: &'h DeadLetter<'h>, put: &mut impl FnMut(&'h str, C
     put("__streams.errors.offset", decimal(letter.source.offset));
 }
 
-fn write_spring<'h>(letter: &'h DeadLetter<'h>, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
+fn write_spring<'h>(letter: &DeadLetter<'h>, put: &mut impl FnMut(&'h str, Cow<'h, [u8]>)) {
     put("kafka_dlt-original-topic", text(letter.source.topic));
     put("kafka_dlt-original-partition", binary(letter.source.partition.0.to_be_bytes()));
     put("kafka_dlt-original-offset", binary(letter.source.offset.0.to_be_bytes()));

@@ -95,12 +95,16 @@ impl Loop<'_> {
         let letter = DeadLetter::new(finding, record, &gate.name);
         let smallest = known.map_or(Extent::Full, |known| known.extent);
         let limit = self.routes.get(origin.source).targets.dead_letter.limit;
-        let mut writing = Writing::new(letter, record, &gate.profiles, limit);
-        let mut next = Some(writing.first(smallest));
-        while let Some(extent) = next {
-            let relabel = writing.relabel(extent);
+        let writing = Writing::new(letter, record, &gate.profiles, limit);
+        let (mut extent, mut relabel) = writing.first(smallest);
+        loop {
             match self.output.stage(origin, Route::DeadLetter, message, Change::Letter(&relabel))? {
-                Staged::TooLarge => next = extent.smaller(gate.oversize == Oversize::Truncate),
+                Staged::TooLarge => {
+                    let Some(smaller) = extent.smaller(gate.oversize == Oversize::Truncate) else {
+                        return Ok(Staged::TooLarge);
+                    };
+                    (extent, relabel) = (smaller, writing.relabel(smaller));
+                }
                 Staged::Yes if extent > Extent::Full => {
                     self.refused.reduced(origin, extent);
                     self.tally.add_reduced(extent);
@@ -111,7 +115,6 @@ impl Loop<'_> {
                 }
             }
         }
-        Ok(Staged::TooLarge)
     }
 }
 
@@ -130,8 +133,6 @@ pub(crate) fn refusal(topic: &str, code: RDKafkaErrorCode) -> Finding {
 /// A dead letter that is being written.
 pub(crate) struct Writing<'a> {
     letter: DeadLetter<'a>,
-    /// Its detail, which not every extent has.
-    detail: &'a str,
     record: &'a Record<'a>,
     profiles: &'a [Profile],
     /// What the topic takes, where we may know.
@@ -145,23 +146,28 @@ impl<'a> Writing<'a> {
         profiles: &'a [Profile],
         limit: Option<u64>,
     ) -> Self {
-        Self { detail: letter.detail, letter, record, profiles, limit }
+        Self { letter, record, profiles, limit }
     }
 
-    /// Returns the extent to begin with, `smallest` or a smaller one: the first that surely fits. Where none does, the
-    /// record may fit compressed, and the broker has to say.
-    pub(crate) fn first(&mut self, smallest: Extent) -> Extent {
-        let Some(limit) = self.limit else { return smallest };
-        let candidates = [Extent::Full, Extent::NoDetail, Extent::Minimal];
-        let mut fitting = candidates.into_iter().filter(|extent| *extent >= smallest);
-        fitting.find(|extent| self.size(*extent) as u64 <= limit).unwrap_or(smallest)
+    /// Returns what the letter changes in its record, and how much it carries: as `smallest`, or less, the first that surely fits. Where
+    /// none does, the record may fit compressed, and the broker has to say.
+    pub(crate) fn first(&self, smallest: Extent) -> (Extent, Relabel<'a>) {
+        let begin = self.relabel(smallest);
+        let Some(limit) = self.limit else { return (smallest, begin) };
+        let fits = |relabel: &Relabel<'_>| self.size(relabel) as u64 <= limit;
+        if smallest == Extent::Truncated || fits(&begin) {
+            return (smallest, begin);
+        }
+        let smaller = [Extent::NoDetail, Extent::Minimal].into_iter().filter(|extent| *extent > smallest);
+        let mut smaller = smaller.map(|extent| (extent, self.relabel(extent)));
+        smaller.find(|(_, relabel)| fits(relabel)).unwrap_or((smallest, begin))
     }
 
     /// Returns how large a batch of this letter alone is, at most, without compression.
-    fn size(&mut self, extent: Extent) -> usize {
+    fn size(&self, relabel: &Relabel<'_>) -> usize {
         let own = self.record.headers.iter().map(|header| (header.name, header.value.map(Cow::Borrowed)));
         let headers: usize = own.map(|header| extent::size(&header)).sum();
-        self.bare() + headers + self.value().len() + self.added(extent).iter().map(extent::size).sum::<usize>()
+        self.bare() + headers + self.value().len() + relabel.added.iter().map(extent::size).sum::<usize>()
     }
 
     fn bare(&self) -> usize {
@@ -175,13 +181,13 @@ impl<'a> Writing<'a> {
         }
     }
 
-    fn added(&mut self, extent: Extent) -> Vec<dead_letter::WrittenHeader<'_>> {
-        self.letter.detail = if extent == Extent::NoDetail { "" } else { self.detail };
-        extent::headers(&self.letter, extent, self.profiles)
+    fn added(&self, extent: Extent) -> Vec<dead_letter::WrittenHeader<'a>> {
+        let detail = if extent == Extent::NoDetail { "" } else { self.letter.detail };
+        extent::headers(&DeadLetter { detail, ..self.letter }, extent, self.profiles)
     }
 
     /// Returns what the letter changes in its record.
-    pub(crate) fn relabel(&mut self, extent: Extent) -> Relabel<'_> {
+    pub(crate) fn relabel(&self, extent: Extent) -> Relabel<'a> {
         let (record, profiles) = (self.record, self.profiles);
         if extent == Extent::Truncated {
             return self.truncate();
@@ -191,7 +197,7 @@ impl<'a> Writing<'a> {
         Relabel { removed, added: self.added(extent), cut: None }
     }
 
-    fn truncate(&mut self) -> Relabel<'_> {
+    fn truncate(&self) -> Relabel<'a> {
         let (record, profiles, value, bare) = (self.record, self.profiles, self.value(), self.bare());
         let room = usize::try_from(self.limit.unwrap_or(UNKNOWN_ROOM)).unwrap_or(usize::MAX).saturating_sub(bare);
         let mut added = extent::capped(record.headers, profiles, room / 4);
@@ -231,9 +237,10 @@ mod tests {
         let (value, finding) = (vec![0; 10_000], finding());
         let record = record(Value::Bytes(&value));
         let letter = DeadLetter::new(&finding, &record, "orders");
-        let mut writing = Writing::new(letter, &record, &[], Some(5_000));
-        assert_eq!(writing.first(Extent::Full), Extent::Full);
-        assert!(has_detail(&writing.relabel(Extent::Full)));
+        let writing = Writing::new(letter, &record, &[], Some(5_000));
+        let (extent, relabel) = writing.first(Extent::Full);
+        assert_eq!(extent, Extent::Full);
+        assert!(has_detail(&relabel));
         assert!(!has_detail(&writing.relabel(Extent::NoDetail)));
     }
 
@@ -245,7 +252,7 @@ mod tests {
         {
             let record = record(value);
             let letter = DeadLetter::new(&finding, &record, "orders");
-            let mut writing = Writing::new(letter, &record, &[], Some(5_000));
+            let writing = Writing::new(letter, &record, &[], Some(5_000));
             assert_eq!(writing.relabel(Extent::Truncated).cut, Some(expected));
         }
     }

@@ -183,7 +183,7 @@ impl<'c> Loop<'c> {
             }
             match self.routes.get(source).gate.decide(&record, source, &self.table, &mut self.rewrite) {
                 Decision::Route(route, verdict) => {
-                    self.stage(index, message, &record, route, &verdict)?;
+                    self.stage((index, now), message, &record, route, &verdict)?;
                     if self.rewrite.pace().take_long() {
                         self.spare_transaction()?;
                     }
@@ -218,7 +218,7 @@ impl<'c> Loop<'c> {
     /// Stages one record for its route and notes that its partition has moved.
     fn stage(
         &mut self,
-        index: usize,
+        (index, now): (usize, Instant),
         message: Message<'_>,
         record: &Record<'_>,
         route: Route,
@@ -232,7 +232,7 @@ impl<'c> Loop<'c> {
         self.output.begin(&self.routes)?;
         let (route, reason) = match verdict {
             Verdict::Invalid(finding) => {
-                BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, Instant::now());
+                BadRecord { position: record.position, route, finding }.emit(&self.settings.probe, now);
                 let staged = self.stage_invalid(origin, message, record, route, finding)?;
                 if staged != Staged::Yes {
                     return self.hold_unstaged(index, &staged);

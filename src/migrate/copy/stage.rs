@@ -44,9 +44,8 @@ impl Copy<'_> {
         let headers = consume::headers(message);
         let record = consume::view(message, &headers);
         let dead_letter = DeadLetter::new(finding, &record, &self.lane.cast.migration.name);
-        let mut writing = Writing::new(dead_letter, &record, profiles, letters.limit);
-        let extent = writing.first(self.lane.refused.borrow().extent(from));
-        let relabel = writing.relabel(extent);
+        let writing = Writing::new(dead_letter, &record, profiles, letters.limit);
+        let (_, relabel) = writing.first(self.lane.refused.borrow().extent(from));
         let (change, tag) = (Change::Letter(&relabel), self.staged.len());
         let target = partition(message, message.key(), (self.job.starts.len(), letters.partitions));
         self.staged.push(Staged { from, target, is_letter: true });
