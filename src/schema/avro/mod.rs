@@ -8,7 +8,7 @@
 //!
 //! `tree` reads schema text as leniently as Java does what is stored; `resolve` draws what a datum must
 //! look like and where a reader cannot follow, by the rules of the specification;
-//! `program` makes that a flat list of instructions; `check` walks it over borrowed bytes
+//! `compile` makes that a `program`, a flat list of instructions; `check` walks it over borrowed bytes
 //! and answers yes or no, and `explain` makes the same walk again to say why not. Logical
 //! types are checked as their base types; `transcode` is the same walk, which writes data of another schema as it goes. Schemas and data are both untrusted: `limits`
 //! bounds what either may cost.
@@ -20,6 +20,7 @@
 
 mod check;
 pub mod compatibility;
+mod compile;
 mod default;
 pub mod difference;
 mod error;
@@ -109,7 +110,7 @@ impl Schema {
     /// Where it is beyond [`limits`].
     pub fn of(tree: &Tree) -> Result<Self, Error> {
         let types = Types::of(tree);
-        let code = Arc::new(program::compile(&resolve::shapes(&types, None)?));
+        let code = Arc::new(compile::compile(&resolve::shapes(&types, None)?));
         Ok(Self { types, code })
     }
 
@@ -173,7 +174,7 @@ impl Resolution {
             let (path, detail) = resolve::first_unreadable(&shapes, &readable);
             return Ok(Self::Never(Mismatch { path, detail }));
         }
-        Ok(Self::Depends(Program { writer: Arc::clone(&writer.0.code), both: program::compile(&shapes) }))
+        Ok(Self::Depends(Program { writer: Arc::clone(&writer.0.code), both: compile::compile(&shapes) }))
     }
 }
 

@@ -24,7 +24,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::losses::{Loss, Lost};
-use super::program::{self, Code};
+use super::compile::compile_changes;
+use super::program::Code;
 use super::tree::Tree;
 use super::{Mismatch, ReaderSchema, Resolution, Schema, WriterSchema, check, explain, limits, resolve};
 
@@ -71,7 +72,7 @@ impl Transcoder {
         }
         let changed = drawn.shapes.changed();
         let copies = !changed[0] && drawn.shapes.all_readable();
-        let code = program::compile_changes(&drawn.shapes, changed, drawn.silent);
+        let code = compile_changes(&drawn.shapes, changed, drawn.silent);
         Ok((Self { writer: Arc::clone(&writer.schema.code), code, copies }, losses))
     }
 

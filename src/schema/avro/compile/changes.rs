@@ -4,8 +4,9 @@
 //! pieces, runs of fields that are neighbours on both sides, and the pieces are put in their order when the record is
 //! read. Defaults stand behind the field that the target has before them.
 
+use super::super::program::{Edit, NO_LABEL, Op};
 use super::super::shape::{Constant, Recast, Shape, ShapeId};
-use super::{Compiler, Edit, NO_LABEL, Op, branch_index, narrow};
+use super::{Compiler, branch_index, narrow};
 
 /// How a record's fields become the target's.
 struct Layout<'a> {
