@@ -1,11 +1,12 @@
-//! Where a pipeline's records go: the transaction in its present state, and the handles of the topics.
+//! Where a pipeline's records go: the transaction in its present state.
 //!
 //! [`super::commit`] makes a wrong order impossible by moving values; the loop needs one place
 //! that holds whichever of them there is. A step that fails leaves what can still be aborted,
 //! or nothing: then the producer is lost and must be rebuilt before the next record.
 //! A dry run has no producer at all.
 
-use std::collections::BTreeSet;
+mod reach;
+
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -14,15 +15,14 @@ use rdkafka::producer::Producer as _;
 use super::Fault;
 use super::commit::{Broken, Ended, Failed, Idle, Open, Step};
 use super::consume::Consumer;
-use super::deliveries::{Context, Refusals};
+use super::deliveries::Refusals;
 use super::map::Map;
 use super::produce::{self, Change, Handles, Refused};
 use super::room::{make_room, why_failed};
 use super::routes::Routes;
 use super::staged::{Origin, Staged};
 use crate::gate::verdict::Route;
-use crate::kafka::clients::REQUEST_TIMEOUT;
-use crate::kafka::ffi::{Message, Producer};
+use crate::kafka::ffi::Message;
 use crate::kafka::statistics::Statistics;
 use crate::telemetry::events::RebuildCause;
 
@@ -151,29 +151,6 @@ impl Output {
         }
     }
 
-    /// Makes handles of topics found since the last call. A new handle has the client ask who leads the topic, and a first record
-    /// that comes together with it waits for the answer: so this is done before there are records.
-    pub(super) fn reach(&mut self, routes: &Routes) -> Result<(), Fault> {
-        let mut state = self.state.take();
-        let made = match &mut state {
-            State::Idle(idle) => self.make_handles(idle.producer(), routes),
-            State::Open(open) => self.make_handles(open.producer_mut(), routes),
-            State::Failed(_) | State::Lost | State::DryRun => Ok(()),
-        };
-        self.state = state;
-        made
-    }
-
-    fn make_handles(&mut self, producer: &mut Producer<Context>, routes: &Routes) -> Result<(), Fault> {
-        for route in routes.iter().skip(self.handles.len()) {
-            let handles = Handles::make(producer, route).map_err(|error| {
-                Fault::Fatal(super::Error::Client { what: "an output topic", reason: error.to_string() })
-            })?;
-            self.handles.push(handles);
-        }
-        Ok(())
-    }
-
     /// Stages a record with what changes in it; waits while the queue is full.
     pub(super) fn stage(
         &mut self,
@@ -245,22 +222,6 @@ impl Output {
     /// Tells whether the running transaction holds records.
     pub(super) fn holds_records(&self) -> bool {
         matches!(self.state, State::Open(_)) && !self.staged.is_empty()
-    }
-
-    /// Forgets how outputs are reached, after they have changed; handles are made anew when they are needed. The producer
-    /// looks at them too: by itself it would know of new partitions minutes later, and refuse their records until then.
-    pub(super) fn renew_handles(&mut self, topics: &BTreeSet<String>) {
-        self.handles.clear();
-        let client = match &self.state {
-            State::Open(open) => open.producer().client(),
-            State::Idle(idle) => idle.client(),
-            State::Failed(_) | State::Lost | State::DryRun => return,
-        };
-        for topic in topics {
-            if let Err(error) = client.client().fetch_metadata(Some(topic), REQUEST_TIMEOUT) {
-                tracing::warn!(topic, %error, "the producer cannot look at an output that has changed; it does so later");
-            }
-        }
     }
 
     /// Returns the producer's newest statistics not yet taken.

@@ -8,8 +8,10 @@ use rdkafka::producer::BaseProducer;
 
 use super::*;
 use crate::config::{Config, Delivery, Environment, Syntax};
+use crate::kafka::ffi::Producer;
 use crate::pipeline::Stop;
 use crate::pipeline::consume;
+use crate::pipeline::deliveries::Context;
 use crate::pipeline::end::Doubts;
 use crate::pipeline::terms::Terms;
 use crate::record::{Offset, Partition};
