@@ -20,10 +20,12 @@ mod decide;
 mod error;
 mod judge;
 mod log;
+mod meanings;
 pub mod names;
 mod places;
 mod query;
 mod readings;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,9 +41,10 @@ pub use log::LogRecord;
 pub use names::{DEFAULT_CONTEXT, context_of};
 pub use query::{Deleted, Found, Wanted};
 
-use self::context::{Context, Stored};
+use self::context::Context;
 use self::log::{Change, Key};
 use self::readings::Readings;
+use self::versions::Stored;
 use crate::registry::settings::{Compatibility, Config, Mode};
 use crate::schema::{Reference, SchemaId, Subject, Version};
 

@@ -34,7 +34,7 @@ use self::data::Records;
 pub(crate) use self::data::Shape;
 pub(crate) use self::latency::{Added, Pace};
 use self::latency::{Course, State};
-use self::registry::Registry;
+pub(crate) use self::registry::Registry;
 use self::topics::{Reads, Topics};
 use self::watch::Watch;
 use self::window::{Look, Window, Work};
@@ -100,9 +100,8 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Makes the sources.
-    pub(crate) async fn start(kafka: Kafka, shape: Shape) -> Result<Self, Error> {
-        let registry = Registry::start(shape.schemas).await?;
+    /// Makes the sources; the registry has as many versions as the shape has schemas.
+    pub(crate) async fn start(kafka: Kafka, shape: Shape, registry: Registry) -> Result<Self, Error> {
         let (kafka, brokers, topics) = tokio::task::spawn_blocking(move || {
             let topics = Topics::create(&kafka, shape.partitions.into(), shape.gates.into())?;
             let brokers = Brokers::find(&kafka);

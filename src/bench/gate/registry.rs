@@ -33,7 +33,7 @@ pub(crate) enum Error {
 pub(super) const SUBJECT: &str = "orders";
 
 /// A running registry; it ends when this is dropped.
-pub(super) struct Registry {
+pub(crate) struct Registry {
     /// The IDs of the versions; gates check for the last one.
     pub(super) ids: Vec<SchemaId>,
     address: SocketAddr,
@@ -41,15 +41,19 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Starts one that has so many versions of the schema of orders.
-    pub(super) async fn start(versions: u32) -> Result<Self, Error> {
+    /// Starts one that has so many versions of the schema of orders; `show` is told how many. Nothing is left of it when this is
+    /// dropped.
+    pub(crate) async fn start(versions: u32, show: impl Fn(u32)) -> Result<Self, Error> {
         let node = Node::in_memory(Store::unchecked());
         let mut ids = Vec::new();
-        for version in 1..=versions {
-            let draft = Draft { text: text_of(version)?, ..Draft::default() };
+        for number in 1..=versions {
+            let draft = Draft { text: text_of(number)?, ..Draft::default() };
             let command = Command::Register { subject: Subject(SUBJECT.into()), draft, normalize: false };
             let Outcome::Registered(version) = node.write(&command).await? else { return Err(Error::NoId) };
             ids.push(version.id);
+            show(number);
+            // Nothing above waits, and whoever waits for a signal beside this is to be heard.
+            tokio::task::yield_now().await;
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;

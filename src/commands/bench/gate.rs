@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use self::table::{Head, Latency, Table, Throughput};
-use crate::bench::gate::{Added, Bench, Case, Error, Pace, Shape, Turn};
+use crate::bench::gate::{Added, Bench, Case, Error, Pace, Registry, Shape, Turn};
 use crate::cli::{BenchCluster, BenchGate, Output};
 use crate::commands::progress::Progress;
 use crate::commands::remote::{print, print_json};
@@ -35,7 +35,11 @@ pub(super) async fn run(asked: &BenchGate, out: &mut (dyn Write + Send)) -> Resu
         codec: asked.compression,
         damaged: asked.damaged,
     };
-    let mut bench = Bench::start(kafka, shape).await.map_err(Failure::fatal)?;
+    let registry = tokio::select! {
+        registry = register(shape.schemas) => registry.map_err(Failure::fatal)?,
+        _ = signals.next() => return Ok(Exit::Done),
+    };
+    let mut bench = Bench::start(kafka, shape, registry).await.map_err(Failure::fatal)?;
     let processes = bench.brokers();
     let measured = tokio::select! {
         measured = measure(&mut bench, asked) => Some(measured),
@@ -51,6 +55,11 @@ pub(super) async fn run(asked: &BenchGate, out: &mut (dyn Write + Send)) -> Resu
         Output::Text => print(out, &table.text(&head))?,
     }
     Ok(Exit::Done)
+}
+
+async fn register(schemas: u32) -> Result<Registry, Error> {
+    let registering = Progress::new("schemas registered");
+    Ok(Registry::start(schemas, |done| registering.show(count(done.into()), count(schemas.into()))).await?)
 }
 
 fn cluster(asked: &BenchCluster) -> Result<Kafka, Failure> {

@@ -3,7 +3,6 @@
 //! All maps share what two states of the registry have in common, so that the next one is made beside the one that
 //! readers look at, in a time that does not depend on how many schemas there are.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -11,19 +10,8 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use super::Place;
 use super::content::Content;
 use super::places::Places;
+use super::versions::{Stored, Versions};
 use crate::schema::{SchemaGuid, SchemaId, Subject, Version};
-
-/// A version of a subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stored {
-    pub(super) id: SchemaId,
-    pub(super) deleted: bool,
-    /// When its record was written.
-    pub(super) timestamp: i64,
-}
-
-/// The versions of one subject.
-pub(super) type Versions = BTreeMap<Version, Stored>;
 
 /// A schema and where it is registered.
 #[derive(Debug, Clone)]
@@ -35,7 +23,7 @@ pub(super) struct Registered {
 /// One numbering of schemas.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Context {
-    pub(super) subjects: RedBlackTreeMapSync<Subject, Arc<Versions>>,
+    pub(super) subjects: RedBlackTreeMapSync<Subject, Versions>,
     pub(super) schemas: HashTrieMapSync<SchemaId, Registered>,
     ids: HashTrieMapSync<SchemaGuid, SchemaId>,
     pub(super) highest: i32,
@@ -44,23 +32,20 @@ pub(super) struct Context {
     /// What versions say whose ID stands for another contract: the text of an ID is one, and nothing else is certain of what
     /// other registries have written.
     variants: HashTrieMapSync<Place, Arc<Content>>,
+    /// Whether one content may have had two IDs, or one ID two contents: only logs of other registries have such.
+    is_ambiguous: bool,
     /// The versions whose records cannot be read, and their IDs where these can: nothing else may take their place.
     unread: RedBlackTreeMapSync<Place, Option<SchemaId>>,
 }
 
 impl Context {
-    /// Puts a version in its place; returns the content that was there before, if it is gone by that.
+    /// Puts a version in its place.
     pub(super) fn put(&mut self, subject: &Subject, version: Version, stored: Stored, content: Content) {
         self.highest = self.highest.max(stored.id.0);
         // One name for all that the subject has.
         let subject = &self.subjects.get_key_value(subject).map_or(subject, |(known, _)| known).clone();
-        let replaced = match self.subjects.get_mut(subject) {
-            Some(versions) => Arc::make_mut(versions).insert(version, stored),
-            None => {
-                self.subjects.insert_mut(subject.clone(), Arc::new(Versions::from([(version, stored)])));
-                None
-            }
-        };
+        let before = self.content(subject, version);
+        let replaced = self.versions(subject).put(version, stored, (before.as_deref(), &content));
         if let Some(replaced) = replaced.filter(|replaced| replaced.id != stored.id) {
             self.leave(replaced.id, subject, version);
         }
@@ -75,6 +60,7 @@ impl Context {
                 if before.is_same(&content) {
                     return;
                 }
+                self.is_ambiguous = true;
                 if registered.places.iter().nth(1).is_some() {
                     self.variants.insert_mut(place, content);
                     return;
@@ -88,9 +74,18 @@ impl Context {
                 self.schemas.insert_mut(stored.id, registered);
             }
         }
-        if !self.ids.contains_key(&content.guid) {
-            self.ids.insert_mut(content.guid, stored.id);
+        match self.ids.get(&content.guid) {
+            Some(id) => self.is_ambiguous |= *id != stored.id,
+            None => self.ids.insert_mut(content.guid, stored.id),
         }
+    }
+
+    /// Returns the versions of a subject, which is made where there is none.
+    fn versions(&mut self, subject: &Subject) -> &mut Versions {
+        if !self.subjects.contains_key(subject) {
+            self.subjects.insert_mut(subject.clone(), Versions::default());
+        }
+        self.subjects.get_mut(subject).expect("it is there")
     }
 
     /// Keeps the place of a version whose record cannot be read.
@@ -122,12 +117,10 @@ impl Context {
         let place = (subject.clone(), version);
         self.unread.remove_mut(&place);
         self.variants.remove_mut(&place);
-        let mut versions = self.subjects.get(subject).cloned()?;
-        let removed = Arc::make_mut(&mut versions).remove(&version)?;
+        let versions = self.subjects.get_mut(subject)?;
+        let removed = versions.remove(version)?;
         if versions.is_empty() {
             self.subjects.remove_mut(subject);
-        } else {
-            self.subjects.insert_mut(subject.clone(), versions);
         }
         self.leave(removed.id, subject, version);
         Some(removed)
@@ -135,9 +128,9 @@ impl Context {
 
     /// Marks all versions up to this one as deleted.
     pub(super) fn delete_up_to(&mut self, subject: &Subject, version: Version) {
-        let Some(mut versions) = self.subjects.get(subject).cloned() else { return };
-        Arc::make_mut(&mut versions).range_mut(..=version).for_each(|(_, stored)| stored.deleted = true);
-        self.subjects.insert_mut(subject.clone(), versions);
+        if let Some(versions) = self.subjects.get_mut(subject) {
+            versions.delete_up_to(version);
+        }
     }
 
     /// Forgets a place of a schema, and the schema where that was the last one; its ID is not given again.
@@ -164,6 +157,20 @@ impl Context {
         self.schemas.get(&id).filter(|known| known.content.is_same(content)).map(|_| id)
     }
 
+    /// Lists the versions of a subject with this content, oldest first; none where that is not to be told by IDs.
+    pub(super) fn versions_with(&self, subject: &Subject, content: &Content) -> Option<Vec<Version>> {
+        if self.is_ambiguous {
+            return None;
+        }
+        Some(self.id_of(content).map(|id| self.versions_of(subject, id).collect()).unwrap_or_default())
+    }
+
+    /// Lists the versions of a subject that have an ID, oldest first.
+    pub(super) fn versions_of(&self, subject: &Subject, id: SchemaId) -> impl DoubleEndedIterator<Item = Version> {
+        let places = self.schemas.get(&id).map(|registered| registered.places.of(subject));
+        places.into_iter().flatten().map(|(_, version)| *version)
+    }
+
     /// Returns the ID that a GUID stands for.
     pub(super) fn id_of_guid(&self, guid: SchemaGuid) -> Option<SchemaId> {
         self.ids.get(&guid).copied()
@@ -171,7 +178,7 @@ impl Context {
 
     /// Returns the version after the newest, whether that is deleted or cannot be read.
     pub(super) fn next_version(&self, subject: &Subject) -> Option<Version> {
-        let newest = self.subjects.get(subject).and_then(|versions| versions.keys().last().copied());
+        let newest = self.subjects.get(subject).and_then(Versions::newest);
         let all = (subject.clone(), Version(i32::MIN))..=(subject.clone(), Version(i32::MAX));
         let unread = self.unread.range(all).next_back().map(|((_, version), _)| *version);
         newest.max(unread).unwrap_or(Version(0)).0.checked_add(1).map(Version)

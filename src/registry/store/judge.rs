@@ -105,18 +105,23 @@ impl Store {
         Ok(())
     }
 
-    /// Lists what speaks against a new version, beside those of `versions`, oldest first; nothing where it goes with them.
-    pub(super) fn objections(&self, new: &Parsed, config: &Config, versions: &[Found]) -> Vec<String> {
+    /// Lists what speaks against a new version, beside those of `versions`, newest first; nothing where it goes with them.
+    pub(super) fn objections(
+        &self,
+        new: &Parsed,
+        config: &Config,
+        versions: impl Iterator<Item = Found>,
+    ) -> Vec<String> {
+        let mut versions = versions.peekable();
         let level = config.compatibility_level.unwrap_or(Compatibility::Backward);
         let validates = config.validate_fields.unwrap_or(false);
         let group = config.compatibility_group.as_deref();
         let is_peer =
-            |old: &&Found| group.is_none_or(|group| property(&old.content, group) == property(&new.content, group));
+            |old: &Found| group.is_none_or(|group| property(&old.content, group) == property(&new.content, group));
         let count = if level.is_transitive() { usize::MAX } else { 1 };
-        let mut messages = if validates { against_reserved(new, versions.last()) } else { Vec::new() };
-        let older = versions.iter().rev().filter(is_peer).take(count);
-        messages
-            .extend(older.map(|old| self.against(new, old, level)).find(|found| !found.is_empty()).unwrap_or_default());
+        let mut messages = if validates { against_reserved(new, versions.peek()) } else { Vec::new() };
+        let mut older = versions.filter(is_peer).take(count).map(|old| self.against(new, &old, level));
+        messages.extend(older.find(|found| !found.is_empty()).unwrap_or_default());
         if !messages.is_empty() {
             messages.push(format!("{{validateFields: '{validates}', compatibility: '{}'}}", level.name()));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Place;
+use crate::schema::{Subject, Version};
 
 /// The places of a schema, by subject and version.
 #[derive(Debug, Clone)]
@@ -34,6 +35,18 @@ impl Places {
         }
     }
 
+    /// Lists those under a subject, oldest first.
+    pub(super) fn of(&self, subject: &Subject) -> impl DoubleEndedIterator<Item = &Place> {
+        let (one, several) = match self {
+            Self::One(place) => (Some(place).filter(|(of, _)| of == subject), None),
+            Self::Several(set) => {
+                let all = (subject.clone(), Version(i32::MIN))..=(subject.clone(), Version(i32::MAX));
+                (None, Some(set.range(all)))
+            }
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Place> {
         let (one, several) = match self {
             Self::One(place) => (Some(place), None),
@@ -46,7 +59,6 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Subject, Version};
 
     #[test]
     fn places_come_in_order_each_once_and_go_one_by_one() {
@@ -57,6 +69,12 @@ mod tests {
         }
         let all: Vec<_> = places.iter().cloned().collect();
         assert_eq!(all, [place("a", 1), place("a", 2), place("b", 1)]);
+        let of = |places: &Places, name: &str| places.of(&Subject(name.into())).cloned().collect::<Vec<_>>();
+        assert_eq!((of(&places, "a"), of(&places, "b")), (all[..2].to_vec(), all[2..].to_vec()));
+        assert_eq!(
+            (of(&Places::One(all[2].clone()), "b"), of(&Places::One(all[2].clone()), "a")),
+            (all[2..].to_vec(), vec![])
+        );
         let gone: Vec<_> = all.iter().map(|place| places.remove(place)).collect();
         assert_eq!(gone, [false, false, true]);
         assert!(!Places::One(place("a", 1)).remove(&place("a", 2)));

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::context::{Context, Stored, Versions};
+use super::context::Context;
 use super::names::{self, Prefix};
+use super::versions::{Stored, Versions};
 use super::{Content, DEFAULT_CONTEXT, Error, Place, Store, context_of, judge};
 use crate::registry::settings::{Compatibility, Config, Mode};
 use crate::schema::avro::tree::Tags;
@@ -49,7 +50,7 @@ pub enum Deleted {
 }
 
 impl Deleted {
-    fn takes(self, deleted: bool) -> bool {
+    pub(super) fn takes(self, deleted: bool) -> bool {
         match self {
             Self::Without => !deleted,
             Self::With => true,
@@ -174,10 +175,8 @@ impl Store {
     /// # Errors
     /// [`Error::SubjectNotFound`] and [`Error::VersionNotFound`].
     pub fn version(&self, subject: &Subject, wanted: Wanted, deleted: Deleted) -> Result<Found, Error> {
+        self.check_any(subject, deleted)?;
         let versions = self.all(subject)?;
-        if !versions.values().any(|stored| deleted.takes(stored.deleted)) {
-            return Err(Error::SubjectNotFound(subject.clone()));
-        }
         let version = match wanted {
             Wanted::Version(version) => version,
             Wanted::Latest => {
@@ -190,7 +189,13 @@ impl Store {
         self.found(subject, version, stored).ok_or_else(|| unknown(stored.id))
     }
 
-    fn at(&self, subject: &Subject, version: Version) -> Option<Found> {
+    /// Refuses a subject without versions.
+    pub(super) fn check_any(&self, subject: &Subject, deleted: Deleted) -> Result<(), Error> {
+        let is_any = self.all(subject)?.values().any(|stored| deleted.takes(stored.deleted));
+        if is_any { Ok(()) } else { Err(Error::SubjectNotFound(subject.clone())) }
+    }
+
+    pub(super) fn at(&self, subject: &Subject, version: Version) -> Option<Found> {
         self.found(subject, version, self.stored_at(subject, version)?)
     }
 
@@ -226,12 +231,12 @@ impl Store {
         wanted: &BTreeMap<&str, &str>,
         deleted: Deleted,
     ) -> Result<Found, Error> {
-        self.versions(subject, deleted)?;
+        self.check_any(subject, deleted)?;
         let fits = |found: &Found| {
             let Some(metadata) = &found.content.metadata else { return false };
             wanted.iter().all(|(key, value)| metadata.properties.get(*key).is_some_and(|found| found == value))
         };
-        self.history(subject, deleted).into_iter().rev().find(fits).ok_or(Error::ContentNotFound)
+        self.newest_first(subject, deleted).find(fits).ok_or(Error::ContentNotFound)
     }
 
     /// Returns the text of a schema with what it refers to in it.
@@ -279,9 +284,16 @@ impl Store {
     /// Lists the versions of a subject with their schemas, oldest first.
     #[must_use]
     pub fn history(&self, subject: &Subject, deleted: Deleted) -> Vec<Found> {
-        let Ok(versions) = self.all(subject) else { return Vec::new() };
-        let versions = versions.iter().filter(|(_, stored)| deleted.takes(stored.deleted));
-        versions.filter_map(|(version, stored)| self.found(subject, *version, *stored)).collect()
+        let mut versions: Vec<_> = self.newest_first(subject, deleted).collect();
+        versions.reverse();
+        versions
+    }
+
+    /// Lists them newest first, and looks only for those that are asked for.
+    pub(super) fn newest_first(&self, subject: &Subject, deleted: Deleted) -> impl Iterator<Item = Found> {
+        let versions = self.all(subject).into_iter().flat_map(|versions| versions.iter().rev());
+        let versions = versions.filter(move |(_, stored)| deleted.takes(stored.deleted));
+        versions.filter_map(|(version, stored)| self.found(subject, *version, *stored))
     }
 
     /// Lists the IDs of the schemas that refer to a version.
@@ -331,7 +343,7 @@ impl Store {
     pub(super) fn all(&self, subject: &Subject) -> Result<&Versions, Error> {
         let context = self.contexts.get(context_of(subject));
         let versions = context.and_then(|context| context.subjects.get(subject));
-        versions.map(Arc::as_ref).ok_or_else(|| Error::SubjectNotFound(subject.clone()))
+        versions.ok_or_else(|| Error::SubjectNotFound(subject.clone()))
     }
 }
 

@@ -59,7 +59,7 @@ impl Store {
     pub(super) fn removal(&self, subject: &Subject, versions: &[Version]) -> Changes {
         let remove = |version: &Version| Change::Remove { subject: subject.clone(), version: *version };
         let mut changes: Changes = versions.iter().rev().map(remove).collect();
-        if self.all(subject).is_ok_and(|all| all.len() == versions.len()) {
+        if self.all(subject).is_ok_and(|all| all.size() == versions.len()) {
             let scope = Some(subject.clone());
             changes.extend(self.own_mode(Some(subject)).map(|_| Change::Mode(scope.clone(), None)));
             changes.extend(self.own_config(Some(subject)).map(|_| Change::Config(scope.clone(), None)));

@@ -1,12 +1,13 @@
 //! Looking for a schema that is registered, and comparing one with those that are.
 
 use super::super::judge::Parsed;
+use super::super::meanings::{Meaning, Said};
 use super::super::query::{Deleted, Wanted};
-use super::super::{Content, Error, Found, Store};
+use super::super::{Content, Error, Found, Store, context_of};
 use super::Draft;
 use super::draft::{VERSION_PROPERTY, contract};
 use super::register::check_names;
-use crate::schema::Subject;
+use crate::schema::{Subject, Version};
 
 impl Store {
     /// Finds a schema in its subject: as it was sent, or with what it leaves to the latest version and the configuration.
@@ -14,7 +15,7 @@ impl Store {
     /// # Errors
     /// [`Error::SubjectNotFound`], [`Error::ContentNotFound`], [`Error::InvalidSchema`].
     pub fn lookup(&self, subject: &Subject, draft: &Draft, normalize: bool, deleted: Deleted) -> Result<Found, Error> {
-        self.versions(subject, deleted)?;
+        self.check_any(subject, deleted)?;
         if draft.text.trim().is_empty() {
             return Err(Error::ContentNotFound);
         }
@@ -57,10 +58,10 @@ impl Store {
         beside: Option<Wanted>,
     ) -> Result<Vec<String>, Error> {
         let config = self.config(Some(subject));
-        let versions = match beside {
-            None => self.history(subject, Deleted::Without),
+        let version = match beside {
+            None => None,
             Some(wanted) => match self.version(subject, wanted, Deleted::Without) {
-                Ok(found) => vec![found],
+                Ok(found) => Some(found),
                 // A subject that is still to come goes with everything.
                 Err(Error::SubjectNotFound(_)) if wanted == Wanted::Latest => return Ok(Vec::new()),
                 Err(Error::SubjectNotFound(_)) => match wanted {
@@ -73,14 +74,49 @@ impl Store {
         // What the versions before say is not taken over: the schema is judged as it was sent.
         let parsed = self.as_sent(subject, draft, normalize || config.normalize.unwrap_or(false))?;
         check_names(&parsed, &config)?;
-        Ok(self.objections(&parsed, &config, &versions))
+        Ok(match version {
+            Some(version) => self.objections(&parsed, &config, [version].into_iter()),
+            None => self.objections(&parsed, &config, self.newest_first(subject, Deleted::Without)),
+        })
     }
 
     /// Finds the newest version of a subject with this schema: word for word, or but for the order of what has none.
     pub(super) fn same(&self, subject: &Subject, parsed: &Parsed, deleted: Deleted) -> Option<Found> {
-        let history = self.history(subject, deleted);
-        let exact = history.iter().rev().find(|found| found.content.is_same(&parsed.content));
-        exact.or_else(|| history.iter().rev().find(|found| self.means_the_same(found, parsed))).cloned()
+        self.exact(subject, parsed, deleted).or_else(|| {
+            let like = self.like(subject, parsed).into_iter().filter_map(|version| self.at(subject, version));
+            like.filter(|found| deleted.takes(found.deleted)).find(|found| self.means_the_same(found, parsed))
+        })
+    }
+
+    fn exact(&self, subject: &Subject, parsed: &Parsed, deleted: Deleted) -> Option<Found> {
+        let context = self.contexts.get(context_of(subject))?;
+        let Some(versions) = context.versions_with(subject, &parsed.content) else {
+            return self.newest_first(subject, deleted).find(|found| found.content.is_same(&parsed.content));
+        };
+        let mut found = versions.into_iter().rev().filter_map(|version| self.at(subject, version));
+        found.find(|found| deleted.takes(found.deleted))
+    }
+
+    /// Lists the versions that may mean the same as a schema, newest first.
+    pub(super) fn like(&self, subject: &Subject, parsed: &Parsed) -> Vec<Version> {
+        let Ok(versions) = self.all(subject) else { return Vec::new() };
+        // What refers to something may mean the same as what has that in it.
+        let meaning = match parsed.content.references[..] {
+            [] => parsed.reading.normal().map(Meaning::of),
+            [..] => parsed.tree().normalized().resolved().ok().as_deref().map(Meaning::of),
+        };
+        versions.meanings.like(meaning, |version| self.said(subject, version))
+    }
+
+    fn said(&self, subject: &Subject, version: Version) -> Said {
+        let Some(content) = self.content_at(subject, version).filter(|content| content.format.is_supported()) else {
+            return Said::Nothing;
+        };
+        if !content.references.is_empty() {
+            return Said::Referring;
+        }
+        let reading = self.reading(subject, &content.text, &[]);
+        reading.ok().and_then(|reading| reading.normal().map(Meaning::of)).map_or(Said::Nothing, Said::Alone)
     }
 
     pub(super) fn means_the_same(&self, found: &Found, parsed: &Parsed) -> bool {
@@ -106,3 +142,6 @@ fn same_metadata(old: &Content, new: &Content) -> bool {
     };
     without_version(old) == without_version(new)
 }
+
+#[cfg(test)]
+mod tests;

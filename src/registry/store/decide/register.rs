@@ -86,7 +86,7 @@ impl Store {
     /// Refuses what may not stand beside the versions that there are.
     fn check_new(&self, subject: &Subject, parsed: &Parsed, config: &Config) -> Result<(), Error> {
         check_names(parsed, config)?;
-        let messages = self.objections(parsed, config, &self.history(subject, Deleted::Without));
+        let messages = self.objections(parsed, config, self.newest_first(subject, Deleted::Without));
         if messages.is_empty() {
             return Ok(());
         }
@@ -102,11 +102,12 @@ impl Store {
             changes.push(Change::Context(name.to_owned(), true));
         }
         // What is registered again is not deleted any more: its earlier versions would come back with it.
-        let history = self.history(subject, Deleted::Only);
-        let earlier = history.iter().filter(|earlier| earlier.id == *id && earlier.version < *version);
-        for earlier in earlier.filter(|earlier| self.referenced_by(subject, earlier.version, Deleted::With).is_empty())
-        {
-            changes.push(Change::Remove { subject: subject.clone(), version: earlier.version });
+        let with_id = context.into_iter().flat_map(|context| context.versions_of(subject, *id));
+        let is_deleted = |earlier: &Version| self.stored_at(subject, *earlier).is_some_and(|stored| stored.deleted);
+        for earlier in with_id.filter(|earlier| earlier < version).filter(is_deleted) {
+            if self.referenced_by(subject, earlier, Deleted::With).is_empty() {
+                changes.push(Change::Remove { subject: subject.clone(), version: earlier });
+            }
         }
         // An import may write over the one record that tells of the highest ID.
         let replaced = self.stored_at(subject, *version).filter(|replaced| replaced.id != *id);
