@@ -31,7 +31,7 @@ const ARTICLES: [(&str, u16); 6] = [
 const NOTES: [&str; 3] = ["leave it with the neighbours", "no invoice in the parcel, please", "ring twice"];
 
 /// Bytes around the lines of an order: how many follow, and that none does.
-const EMPTY_LINES: usize = 2;
+const AROUND_LINES: usize = 2;
 
 /// Symbols of the enum `Status`.
 const STATUSES: i64 = 5;
@@ -122,7 +122,7 @@ impl Order {
             let line = Line::random(random);
             let mut datum = Datum::default();
             datum.lines(std::slice::from_ref(&line));
-            size += datum.bytes.len() - EMPTY_LINES;
+            size += datum.bytes.len() - AROUND_LINES;
             order.lines.push(line);
         }
         order
@@ -248,7 +248,10 @@ impl Datum {
     }
 
     fn lines(&mut self, lines: &[Line]) {
-        self.long(lines.len().cast_signed() as i64);
+        // A block of no items is the end.
+        if !lines.is_empty() {
+            self.long(lines.len().cast_signed() as i64);
+        }
         for line in lines {
             self.string(line.sku);
             self.long(line.quantity.into());

@@ -182,11 +182,17 @@ mod tests {
     fn so_many_are_damaged_as_was_asked_for() {
         let text = SchemaText { format: Format::Avro, text: TARGET.into(), references: Vec::new() };
         let schema = Schema::compile(&text).unwrap();
-        for (damaged, expected) in [(0.0, 0..=0), (0.2, 1_800..=2_200), (1.0, ORDERS..=ORDERS)] {
-            let all = values(shape(200, damaged));
+        for (size, damaged, expected) in [
+            (100, 0.0, 0..=0),
+            (200, 0.0, 0..=0),
+            (200, 0.2, 1_800..=2_200),
+            (200, 1.0, ORDERS..=ORDERS),
+            (10_000, 0.0, 0..=0),
+        ] {
+            let all = values(shape(size, damaged));
             let refused = all.iter().filter(|value| !schema.check(&value[5..])).count();
-            assert!(expected.contains(&refused), "{damaged}: {refused}");
-            assert_eq!(all, values(shape(200, damaged)), "two runs write the same");
+            assert!(expected.contains(&refused), "{size}, {damaged}: {refused}");
+            assert_eq!(all, values(shape(size, damaged)), "two runs write the same");
         }
     }
 
