@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How many of the last lines of a log are printed unless `SLUICE_TEST_LOG_LINES` says more.
-const LOG_LINES: usize = 80;
+const LOG_LINES: usize = 25;
 
 /// A running child with a folder of its own.
 pub(crate) struct Process {
