@@ -25,13 +25,11 @@ use super::consume::Consumer;
 use super::deliveries::{Context, REFUSED};
 use super::failpoint::{self, Point};
 use super::fault::{Kind, plain};
+use super::room;
 use super::terms::Terms;
 use super::watchdog::Ending;
 use crate::config::Delivery;
 use crate::kafka::ffi::Producer;
-
-/// How long a drain waits before it looks at what was delivered.
-pub(super) const DRAIN_STEP: Duration = Duration::from_millis(1);
 
 /// Pause before a retriable call is made again.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -197,7 +195,7 @@ impl Open {
                 let fault = Fault::Abort(format!("{left} records were not taken by the brokers in {took:.1?}"));
                 return Err(broken(self.sender, fault));
             }
-            self.sender.producer.flush(DRAIN_STEP);
+            room::wait(&self, began);
         }
     }
 

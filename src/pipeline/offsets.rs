@@ -13,10 +13,11 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{Producer as _, PurgeConfig};
 
 use super::Fault;
-use super::commit::{Broken, DRAIN_STEP, Ended, Idle, Sender, Step, broken};
+use super::commit::{Broken, Ended, Idle, Sender, Step, broken};
 use super::consume::Consumer;
 use super::failpoint::{self, Point};
 use super::fault::plain;
+use super::room::LOOK;
 use crate::kafka::clients::REQUEST_TIMEOUT;
 use crate::kafka::ffi;
 
@@ -51,7 +52,7 @@ impl Sender {
         let began = Instant::now();
         while client.in_flight_count() > 0 && !self.terms.is_over(began) {
             self.producer.serve();
-            thread::sleep(DRAIN_STEP);
+            thread::sleep(LOOK);
         }
         client.context().take_failures();
         match client.client().fatal_error() {

@@ -8,7 +8,7 @@ use rdkafka::producer::BaseProducer;
 
 use super::*;
 use crate::config::{Config, Delivery, Environment, Syntax};
-use crate::kafka::ffi::Producer;
+use crate::kafka::ffi::{Outgoing, Producer};
 use crate::pipeline::Stop;
 use crate::pipeline::consume;
 use crate::pipeline::deliveries::Context;
@@ -91,6 +91,21 @@ fn a_full_queue_is_not_waited_for_beyond_the_stop() {
     while make_room(&open, full).is_ok() {
         assert!(full.elapsed() < Duration::from_secs(60), "it waits for an hour");
     }
+}
+
+#[test]
+fn a_full_queue_is_waited_for_until_a_quarter_is_free_or_what_failed_may_be_told() {
+    let mut idle = idle(&Stop::default());
+    let topic = idle.producer().topic("validated").unwrap();
+    let open = idle.begin().unwrap();
+    let record = |tag| Outgoing { topic, partition: 0, key: None, value: None, timestamp: 1, headers: None, tag };
+    for tag in 0..5 {
+        open.producer().produce(record(tag)).unwrap();
+    }
+    let began = Instant::now();
+    make_room(&open, began).unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(100), "nothing leaves without brokers");
+    assert_eq!(open.producer().client().in_flight_count(), 5);
 }
 
 #[test]
