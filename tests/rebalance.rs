@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::gate::Gate;
+use common::load::Load;
 use common::scene::Scene;
 use common::schemas::Version;
 use common::traffic::{Class, Sent};
@@ -17,9 +18,9 @@ const RATE: u32 = 1_000;
 /// For partitions to be shared, or to be held.
 const SHARED: Duration = Duration::from_secs(30);
 
-/// Tells whether a gate has partitions.
-fn owns(gate: &Gate) -> bool {
-    gate.metrics().sum("sluice_assigned_partitions", &[]) > 0.0
+/// Returns how many partitions a gate has.
+fn assigned(gate: &Gate) -> f64 {
+    gate.metrics().sum("sluice_assigned_partitions", &[])
 }
 
 /// Waits until the group of the first gate has that many members, and they have had time to share.
@@ -37,25 +38,29 @@ fn fault_02_one_of_two_members_killed() {
     let seed = seed();
     let scene = Scene::new("two-members", 4);
     let (line, config) = (scene.line(), scene.config());
-    let planned = line.traffic(seed).mixed(RATE as usize * 12, &Class::usual());
-    std::thread::scope(|scope| {
+    let load = Load::new(&scene, line, seed, RATE);
+    let first = std::thread::scope(|scope| {
+        let _ending = load.ending();
         let first = Gate::start(&config);
         let second = Gate::start(&config);
         wait_members(&scene, 2);
-        wait_for("both to have partitions", SHARED, || [&first, &second].iter().all(|gate| owns(gate)).then_some(()));
-        let load = scope.spawn(|| scene.send_paced(line, planned, RATE));
+        wait_for("both to have partitions", SHARED, || {
+            [&first, &second].iter().all(|gate| assigned(gate) > 0.5).then_some(())
+        });
+        scope.spawn(|| load.run());
         // Both work: the second has counted something, so the first cannot have counted all.
         wait_for("the second to have a share", Duration::from_secs(30), || {
             (second.records(&line.gate).values().sum::<u64>() > 0).then_some(())
         });
         second.kill();
-        let sent = load.join().unwrap();
-        // Session 6 s, transaction 4 s with its scan each 0.5 s, and the rest of the load.
-        scene.verify(line, &sent, None);
-        let counted: u64 = first.records(&line.gate).values().sum();
-        assert!(counted < sent.len() as u64, "both members worked: the first alone counted all {counted}");
-        drop(first);
+        // Session 6 s, transaction 4 s with its scan each 0.5 s.
+        wait_for("the first to have all partitions", SHARED, || (assigned(&first) > 3.5).then_some(()));
+        first
     });
+    let sent = load.finish(&scene.kafka);
+    scene.verify(line, &sent, None);
+    let counted: u64 = first.records(&line.gate).values().sum();
+    assert!(counted < sent.len() as u64, "both members worked: the first alone counted all {counted}");
 }
 
 /// Members join and leave while records flow: partitions move by revoke and assign, with the transaction ended between.
@@ -136,7 +141,7 @@ fn threads_share_a_topic() {
     let gate = Gate::start(&scene.config());
     let sent = scene.send(&line, line.traffic(seed).mixed(4_000, &Class::usual()));
     scene.verify(&line, &sent, Some(&gate));
-    assert_eq!(scene.kafka.members(&scene.group(&line)), 2);
+    wait_members(&scene, 2);
 }
 
 /// A dry run beside the real gate, with the same application and so the name of its group: it takes no partition, starts

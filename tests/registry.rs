@@ -48,7 +48,7 @@ fn scene(name: &str) -> Scene {
 }
 
 impl<'s> Cast<'s> {
-    /// Starts the process and lets the pioneers know version 1.
+    /// Starts the process, lets the pioneers know version 1, and the orders all that their load will have.
     fn start(scene: &'s Scene, configure: impl FnOnce(Config) -> Config) -> Self {
         // Refusals stay for an hour: one that has to be confirmed while the registry is away would hold the load.
         let config = configure(scene.config().set("/registry/refresh", "1h"));
@@ -57,6 +57,9 @@ impl<'s> Cast<'s> {
         let mut cast = Self { scene, gate, traffic, sent: Vec::new(), schemas: 0 };
         let known = cast.send(0, &V1, None);
         cast.scene.wait_committed(cast.pioneers(), &known);
+        let mut traffic = scene.line().traffic(seed());
+        let usual = Class::usual().iter().map(|class| traffic.record(*class)).collect();
+        scene.wait_committed(scene.line(), &scene.send(scene.line(), usual));
         cast
     }
 
@@ -112,7 +115,8 @@ impl<'s> Cast<'s> {
         self.wait_passed(before);
         self.wait_held(cause);
         for line in &self.scene.lines {
-            assert_eq!(self.scene.kafka.members(&self.scene.group(line)), 1, "{} is still a member", line.gate);
+            let is_member = || self.scene.kafka.members(&self.scene.group(line)) == 1;
+            wait_for(&format!("{} to be a member", line.gate), BOUND, || is_member().then_some(()));
         }
         let done = self.sent.len() - waiting.len();
         wait_for("the others to be counted", BOUND, || (records(&self.gate, "pioneers") >= done as u64).then_some(()));
@@ -307,13 +311,16 @@ fn fault_22_garbage() {
     ];
     let ids: Vec<i32> = wrongs.iter().map(|_| cast.new_schema()).collect();
     for (wrong, id) in wrongs.into_iter().zip(ids) {
-        let before = (records(&cast.gate, "pioneers"), scene.registry.requests("GET /schemas/ids/"));
+        // The counters move after the commit.
+        let done = cast.sent.len() as u64;
+        wait_for("all to be counted", BOUND, || (records(&cast.gate, "pioneers") >= done).then_some(()));
+        let asked = scene.registry.requests("GET /schemas/ids/");
         scene.registry.fault(Some(wrong));
         cast.send(1, &V1, Some(id));
         wait_for("the gate to ask twice", BOUND, || {
-            (scene.registry.requests("GET /schemas/ids/") >= before.1 + 2).then_some(())
+            (scene.registry.requests("GET /schemas/ids/") >= asked + 2).then_some(())
         });
-        assert_eq!(records(&cast.gate, "pioneers"), before.0, "{wrong:?}: nothing is decided");
+        assert_eq!(records(&cast.gate, "pioneers"), done, "{wrong:?}: nothing is decided");
         scene.registry.fault(None);
         scene.wait_committed(cast.pioneers(), &cast.sent);
     }

@@ -22,7 +22,7 @@ const RATE: u32 = 300;
 
 /// The configuration of some of the scene's gates.
 fn only(scene: &Scene, gates: &[&str]) -> Config {
-    let mut config = scene.config();
+    let mut config = scene.config().patient();
     config.0["gates"].as_object_mut().unwrap().retain(|name, _| gates.contains(&name.as_str()));
     config
 }
@@ -73,7 +73,7 @@ fn gates_come_change_and_go_beside_one_that_goes_on() {
     let mut scene = Scene::empty("reload");
     let (orders, clicks) = (add(&mut scene, "orders"), add(&mut scene, "clicks"));
     let scene = scene;
-    let (alone, both) = (only(&scene, &["orders"]), scene.config());
+    let (alone, both) = (only(&scene, &["orders"]), scene.config().patient());
     let changed = both.clone().set("/gates/clicks/threads", 2);
     let mut gate = Gate::start(&alone);
     let load = Load::new(&scene, &orders, seed, RATE);
@@ -137,7 +137,7 @@ fn mistakes_change_nothing(gate: &Gate, running: &Config) {
 fn what_cannot_be_changes_nothing() {
     let mut scene = Scene::empty("reload-refused");
     let orders = add(&mut scene, "orders");
-    let good = scene.config();
+    let good = scene.config().patient();
     let gate = Gate::start(&good);
     let mut sent = scene.send(&orders, orders.traffic(1).mixed(200, &Class::usual()));
     scene.wait_committed(&orders, &sent);
@@ -178,7 +178,7 @@ fn an_outage_wedges_no_reload() {
     let mut scene = Scene::on(Hold::Own(Cluster::start()), "reload-outage");
     let (orders, clicks) = (add(&mut scene, "orders"), add(&mut scene, "clicks"));
     let scene = scene;
-    let (alone, both) = (only(&scene, &["orders"]), scene.config());
+    let (alone, both) = (only(&scene, &["orders"]), scene.config().patient());
     let mut gate = Gate::spawn(&both);
     wait_for("its log", LIMIT, || gate.log().contains("admin server listens").then_some(()));
     assert_applied(&gate.reload(&alone), "removed clicks");

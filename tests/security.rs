@@ -301,12 +301,20 @@ fn logging_in_again_and_again_disturbs_nothing() {
     let mut scene = Scene::on(Hold::Own(cluster), "reauth");
     scene.add("orders", 2, Policy::default(), json!({}));
     let line = scene.line();
-    let config = secured::over_sasl_tls(scene.config(), &scene.kafka, "SASLTLS", &papers);
+    let config = secured::over_sasl_tls(scene.config().patient(), &scene.kafka, "SASLTLS", &papers);
     let gate = Gate::start(&config);
-    let sent = scene.send_paced(line, line.traffic(common::seed()).mixed(2000, &Class::usual()), 200);
+    let (mut traffic, mut sent) = (line.traffic(common::seed()), Vec::new());
+    // A client logs in again after 90 % of the time: on a machine that stands still it may be late once in a while, and
+    // loses a connection. One that does not log in again loses each of them several times a round.
+    let losses = || gate.log().matches(" WARN kafka client").count();
+    let is_calm = (0..6).any(|_| {
+        let before = losses();
+        sent.extend(scene.send_paced(line, traffic.mixed(2000, &Class::usual()), 200));
+        losses() == before
+    });
     scene.verify(line, &sent, Some(&gate));
-    let aborted = gate.metrics().sum("sluice_transactions_total", &[("result", "aborted")]);
-    assert_eq!(aborted, 0.0, "{}", gate.log());
     let log = gate.log();
-    assert!(!log.contains(" WARN kafka client") && !log.contains(" ERROR "), "{log}");
+    assert!(is_calm && !log.contains(" ERROR "), "{log}");
+    let aborted = gate.metrics().sum("sluice_transactions_total", &[("result", "aborted")]);
+    assert_eq!(aborted, 0.0, "{log}");
 }

@@ -23,6 +23,9 @@ use serde_json::json;
 /// For a gate to join its group, or to end, on a busy machine.
 const PATIENT: Duration = Duration::from_secs(60);
 
+/// What is told of an attempt to connect whose reason is not known in time.
+const EARLY: [&str; 3] = ["timed out", "Broker transport failure", "or its authority is not in"];
+
 fn shared() -> (&'static Cluster, &'static Papers) {
     static SECURED: OnceLock<(Cluster, Papers)> = OnceLock::new();
     let (cluster, papers) = SECURED.get_or_init(secured::start);
@@ -120,8 +123,12 @@ fn certificates_that_do_not_fit_are_told() {
             gate.log().contains(expected).then_some(())
         });
         let log = gate.log();
-        let loud = log.lines().filter(|line| line.contains(" ERROR ") || line.contains(" WARN ")).count();
-        assert_eq!(loud, 1, "{name}: one line:\n{log}");
+        let loud = log.lines().filter(|line| line.contains(" ERROR ") || line.contains(" WARN "));
+        let (told, others): (Vec<_>, Vec<_>) = loud.partition(|line| line.contains(expected));
+        // On a busy machine an attempt may end before its reason is known.
+        let is_early =
+            |line: &&str| line.contains("waiting for the cluster") && EARLY.iter().any(|part| line.contains(part));
+        assert!(told.len() == 1 && others.iter().all(is_early), "{name}: one line:\n{log}");
     }
 }
 
@@ -151,7 +158,8 @@ fn the_admin_server_speaks_tls_and_takes_a_new_certificate() {
         files.for_each(|(flag, file)| _ = health.arg(flag).arg(file));
         health.output().unwrap().status.code()
     };
-    assert_eq!((health(Some(&known)), health(None)), (Some(0), Some(3)), "a probe without an HTTP client of its own");
+    wait_for("a probe without an HTTP client of its own", PATIENT, || (health(Some(&known)) == Some(0)).then_some(()));
+    assert_eq!(health(None), Some(3), "a probe without a certificate");
     assert_eq!(get(&client(&next, Some(&known)), "https", "/livez"), None, "a client that trusts another authority");
     assert_eq!(get(&probe, "http", "/livez"), None, "plain HTTP");
 

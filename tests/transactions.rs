@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use common::fault::{Fault, endure, seen};
 use common::gate::{Config, Gate};
-use common::kafka::{Cluster, Hold};
 use common::load::Load;
+use common::proxy::{Action, ApiKey, Proxy, Rule};
 use common::scene::Scene;
-use common::traffic::{Class, Policy};
+use common::traffic::Class;
 use common::{long, seed, wait_for};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -58,8 +58,13 @@ fn begin(config: &Config, failpoints: &str, partitions: usize) -> Gate {
     gate
 }
 
+/// Counts the transactions that came to this end.
+fn counted(gate: &Gate, result: &str) -> f64 {
+    gate.metrics().sum("sluice_transactions_total", &[("result", result)])
+}
+
 fn aborted(gate: &Gate) -> f64 {
-    gate.metrics().sum("sluice_transactions_total", &[("result", "aborted")])
+    counted(gate, "aborted")
 }
 
 /// Kills a gate at each step of a transaction, one after the other; the last one lives. `guest` is a second member's
@@ -159,22 +164,26 @@ fn fault_14_transaction_times_out() {
 /// before it begins another transaction (R1). A broker in order costs no producer.
 #[test]
 fn a_doubtful_commit_costs_the_producer() {
-    let mut scene = Scene::on(Hold::Own(Cluster::start()), "doubtful");
-    let line = scene.add("orders", 2, Policy::default(), serde_json::json!({}));
-    let config = scene.config().set("/kafka/transaction.timeout.ms", "20000");
-    let gate = begin(&config.set("/kafka/session.timeout.ms", "60000"), "before_commit=6:stop", 2);
-    let planned = line.traffic(seed()).mixed(6_000, &Class::usual());
+    let scene = Scene::new("doubtful", 2);
+    let line = scene.line();
+    let proxy = Proxy::start(&scene.kafka);
+    let gate = Gate::start(&scene.config().patient().set("/kafka/bootstrap.servers", proxy.bootstrap()));
+    let load = Load::new(&scene, line, seed(), 1_000);
     std::thread::scope(|scope| {
-        let load = scope.spawn(|| scene.send_paced(&line, planned, 1_000));
-        wait_for("the gate before its 6th commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
-        scene.kafka.halt();
-        gate.resume();
+        let _ending = load.ending();
+        scope.spawn(|| load.run());
+        let done = || counted(&gate, "committed");
+        wait_for("some commits", DEATH, || (done() > 5.0).then_some(()));
+        let held = proxy.set(Rule::answers(&[ApiKey::EndTxn], Action::Hold).first(1));
+        held.wait_hits(1, DEATH);
         // Beyond the doubt at 0.7 s, and within every timeout.
         std::thread::sleep(Duration::from_millis(1_300));
-        scene.kafka.go_on();
-        let sent = load.join().unwrap();
-        scene.verify(&line, &sent, Some(&gate));
+        held.release();
+        let before = done();
+        wait_for("further commits", DEATH, || (done() > before + 5.0).then_some(()));
     });
+    let sent = load.finish(&scene.kafka);
+    scene.verify(line, &sent, Some(&gate));
     // More than one where the machine stands still.
     let doubtful = rebuilds(&gate, "doubtful_end");
     assert!(doubtful >= 1.0, "one commit was doubtful:\n{}", gate.log());
@@ -191,10 +200,11 @@ fn a_doubtful_commit_costs_the_producer() {
 fn a_call_that_hangs_ends_the_process() {
     let scene = Scene::new("hangs", 2);
     let (line, config) = (scene.line(), scene.config());
-    let planned = line.traffic(seed()).mixed(8_000, &Class::usual());
-    std::thread::scope(|scope| {
+    let load = Load::new(&scene, line, seed(), 1_000);
+    let gate = std::thread::scope(|scope| {
+        let _ending = load.ending();
         let gate = begin(&config, "before_commit=4:sleep 3600000", 2);
-        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+        scope.spawn(|| load.run());
         assert!(gate.dumps_no_core(), "memory would go to disk");
         let (status, log) = dies(gate, SIGABRT);
         assert!(!status.core_dumped(), "memory went to disk");
@@ -202,11 +212,11 @@ fn a_call_that_hangs_ends_the_process() {
         for word in ["ERROR", "orders", "drained", "limit=10", "aborts"] {
             assert!(told.contains(word), "no '{word}' in '{told}' of:\n{log}");
         }
-        let gate = Gate::start(&config);
-        let sent = load.join().unwrap();
-        scene.verify(line, &sent, None);
-        drop(gate);
+        Gate::start(&config)
     });
+    let sent = load.finish(&scene.kafka);
+    scene.verify(line, &sent, None);
+    drop(gate);
 }
 
 /// A process that was halted for longer than every bound, inside a watched call, is not one that hangs.
@@ -216,14 +226,15 @@ fn a_halted_process_is_not_hung() {
     let line = scene.line();
     let config = scene.config().set("/kafka/transaction.timeout.ms", "1000");
     let mut gate = begin(&config, "before_commit=3:stop", 2);
-    let planned = line.traffic(seed()).mixed(3_000, &Class::usual());
-    let sent = std::thread::scope(|scope| {
-        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+    let load = Load::new(&scene, line, seed(), 1_000);
+    std::thread::scope(|scope| {
+        let _ending = load.ending();
+        scope.spawn(|| load.run());
         wait_for("the gate before its 3rd commit", Duration::from_secs(30), || gate.is_halted().then_some(()));
         std::thread::sleep(Duration::from_secs(12));
         gate.resume();
-        load.join().unwrap()
     });
+    let sent = load.finish(&scene.kafka);
     scene.verify(line, &sent, None);
     assert!(gate.exited().is_none());
 }
@@ -234,7 +245,7 @@ fn a_halted_process_is_not_hung() {
 fn a_broker_in_order_costs_no_producer() {
     let scene = Scene::new("in-order", 4);
     let line = scene.line();
-    let gate = Gate::start(&scene.config().set("/commit_interval", "20ms"));
+    let gate = Gate::start(&scene.config().patient().set("/commit_interval", "20ms"));
     let sent = scene.send_paced(line, line.traffic(seed()).mixed(12_000, &Class::usual()), 2_000);
     scene.verify(line, &sent, Some(&gate));
     let metrics = gate.metrics();
@@ -301,9 +312,10 @@ fn stall(name: &str, settings: &[(&str, &str)]) -> Duration {
     let line = scene.line();
     let config = settings.iter().fold(scene.config(), |config, (path, value)| config.set(path, *value));
     let gate = begin(&config, "before_commit=2:kill", 1);
-    let planned = line.traffic(seed()).mixed(3_000, &[Class::Order(common::schemas::Version::V2)]);
-    std::thread::scope(|scope| {
-        let load = scope.spawn(|| scene.send_paced(line, planned, 1_000));
+    let load = Load::new(&scene, line, seed(), 1_000).only(&[Class::Order(common::schemas::Version::V2)]);
+    let (gate, stall) = std::thread::scope(|scope| {
+        let _ending = load.ending();
+        scope.spawn(|| load.run());
         dies(gate, SIGKILL);
         let killed = Instant::now();
         let end = |isolation: &str| scene.kafka.ends(&line.outputs.validated, isolation).values().sum::<i64>();
@@ -311,11 +323,12 @@ fn stall(name: &str, settings: &[(&str, &str)]) -> Duration {
         assert!(end("read_committed") < written, "the corpse has left a transaction open");
         let gate = Gate::start(&config);
         wait_for("readers to go on", DEATH, || (end("read_committed") >= written).then_some(()));
-        let stall = killed.elapsed();
-        scene.verify(line, &load.join().unwrap(), None);
-        drop(gate);
-        stall
-    })
+        (gate, killed.elapsed())
+    });
+    let sent = load.finish(&scene.kafka);
+    scene.verify(line, &sent, None);
+    drop(gate);
+    stall
 }
 
 /// Fault 1, for readers: what a corpse has left open holds them up until the restart where the gate has an instance name,

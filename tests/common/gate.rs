@@ -49,6 +49,11 @@ impl Config {
         self
     }
 
+    /// Lets the sessions and transactions of a test that counts what they cost outlast a machine that stands still.
+    pub(crate) fn patient(self) -> Self {
+        self.set("/kafka/session.timeout.ms", "120000").set("/kafka/transaction.timeout.ms", "120000")
+    }
+
     /// Removes a key of the object at this path.
     pub(crate) fn without(mut self, path: &str, key: &str) -> Self {
         let parent = self.0.pointer_mut(path).unwrap_or_else(|| panic!("no '{path}' in the configuration"));

@@ -29,6 +29,7 @@ pub(crate) struct Load {
     topic: String,
     writer: Writer,
     rate: u32,
+    classes: Vec<Class>,
     traffic: Mutex<Traffic>,
     /// All that was made, in its order, with its offset once it is acknowledged.
     records: Mutex<Records>,
@@ -60,6 +61,7 @@ impl Load {
             topic: line.source.clone(),
             writer: scene.kafka.writer(),
             rate,
+            classes: Class::usual(),
             traffic: Mutex::new(line.traffic(seed)),
             records: Mutex::default(),
             end: AtomicBool::new(false),
@@ -72,16 +74,21 @@ impl Load {
         Self { traffic: Mutex::new(traffic), ..self }
     }
 
+    /// Makes only records of these classes.
+    pub(crate) fn only(self, classes: &[Class]) -> Self {
+        Self { classes: classes.to_vec(), ..self }
+    }
+
     /// Writes until it is told to end.
     pub(crate) fn run(&self) {
-        let (classes, start) = (Class::usual(), Instant::now());
+        let start = Instant::now();
         while !self.end.load(Ordering::Relaxed) {
             let due = Duration::from_secs(1) * u32::try_from(self.made()).unwrap() / self.rate;
             if start.elapsed() < due || self.outstanding() > OUTSTANDING {
                 std::thread::sleep(Duration::from_millis(5));
                 continue;
             }
-            let planned = self.traffic.lock().unwrap().mixed(CHUNK, &classes);
+            let planned = self.traffic.lock().unwrap().mixed(CHUNK, &self.classes);
             let mut records = self.records.lock().unwrap();
             for record in planned {
                 self.writer.send(&self.topic, record.partition, &record.content, records.planned.len());

@@ -93,6 +93,7 @@ fn held_and_delayed_frames_come_later() {
         let held = proxy.set(rule);
         asker.assert_answered(1);
         asker.ask(2);
+        held.wait_hits(1, LIMIT);
         asker.assert_silent();
         assert_eq!(held.hits(), 1);
         held.release();

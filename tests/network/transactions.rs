@@ -114,29 +114,20 @@ fn fault_09_delayed_offsets() {
     assert_alive(&mut gate.take().unwrap());
 }
 
-/// The transaction of [`fault_09_delayed_abort`] that is given up.
-const GIVEN_UP: usize = 14;
-
 /// Fault 9, once more: an abort is delayed, and must not take the first records of the next transaction with it, whose
 /// offsets would be committed all the same: that would lose them.
 #[test]
 fn fault_09_delayed_abort() {
     let scene = Scene::new("delayed-abort", 2);
     let proxy = Proxy::start(&scene.kafka);
-    let config = through(&proxy, &scene).set("/commit_interval", "700ms");
-    // One is given up, later than the load takes to begin on a busy machine.
-    let order = format!("before_commit={GIVEN_UP}:abort");
-    let mut gate = Gate::spawn_with(&config, &[("SLUICE_FAILPOINTS", &order)]);
+    let config = through(&proxy, &scene).patient().set("/commit_interval", "700ms");
+    let stray = proxy.set(Rule::aborts(Action::Strand).first(1));
+    let mut gate = Gate::spawn_with(&config, &[("SLUICE_FAILPOINTS", "before_commit=8:abort")]);
     gate.wait_ready();
     let fault = Fault { number: "9", what: "delayed abort", bound: LIMIT };
     endure(&scene, scene.line(), fault, || {
-        let is_abort = |exchange: &Exchange| exchange.end.is_some_and(|(_, commit)| !commit);
-        let before = proxy.exchanged(ApiKey::EndTxn).len();
-        assert!(before < GIVEN_UP - 1, "the abort has been missed");
-        let nth = u32::try_from(GIVEN_UP - before).unwrap();
-        let stray = proxy.set(Rule::requests(&[ApiKey::EndTxn], Action::Strand).nth(nth));
         stray.wait_hits(1, LIMIT);
-        let since = proxy.exchanged(ApiKey::EndTxn).into_iter().find(is_abort).expect("the abort is held").asked;
+        let since = proxy.exchanged(ApiKey::EndTxn).iter().find(|end| end.is_abort()).expect("it is held").asked;
         wait_inside_transaction(&proxy, since, 1);
         stray.release();
         let stray = wait_for("the stray's answer", LIMIT, || {
@@ -159,8 +150,8 @@ const STEPS: [ApiKey; 5] =
 fn fault_10_commit_ambiguous() {
     let scene = Scene::new("ambiguous", 2);
     let proxy = Proxy::start(&scene.kafka);
-    // No transaction times out on a machine that stands still: none may be given up.
-    let config = through(&proxy, &scene).set("/kafka/transaction.timeout.ms", "30000");
+    // None may be given up.
+    let config = through(&proxy, &scene).patient();
     let mut gate = Gate::start(&config);
     let fault = Fault { number: "10", what: "answers of the transaction cut", bound: Duration::from_secs(30) };
     endure(&scene, scene.line(), fault, || {
@@ -172,7 +163,7 @@ fn fault_10_commit_ambiguous() {
             println!("{step:?}: two commits {:?} after the cut", since.elapsed());
         }
         let ends = proxy.exchanged(ApiKey::EndTxn);
-        let aborts = ends.iter().filter(|exchange| exchange.end.is_some_and(|(_, commit)| !commit)).count();
+        let aborts = ends.iter().filter(|exchange| exchange.is_abort()).count();
         assert_eq!(aborts, 0, "a transaction was given up though its commit could be asked for again");
         // A new producer has no answer to its first request either.
         let cut = proxy.set(Rule::answers(&[ApiKey::InitProducerId], Action::Cut).first(2));

@@ -111,9 +111,11 @@ impl Link {
 
     fn request(&self, shared: &Shared, frame: &[u8]) -> Goes {
         let head = Head::of_request(frame);
-        let number = shared.asked(Exchange::new(self.node, head, frame));
+        let exchange = Exchange::new(self.node, head, frame);
+        let is_abort = exchange.is_abort();
+        let number = shared.asked(exchange);
         self.open.lock().unwrap().insert(head.correlation, (head, number));
-        self.pass(shared, Direction::Request, head.api, frame)
+        self.pass(shared, Direction::Request, head.api, is_abort, frame)
     }
 
     fn answer(&self, shared: &Shared, frame: Vec<u8>) -> Goes {
@@ -123,15 +125,15 @@ impl Link {
         };
         shared.answered(number, wire::error_code(head, &frame));
         let frame = wire::rewrite(head, frame, &shared.addresses);
-        let goes = self.pass(shared, Direction::Answer, head.api, &frame);
+        let goes = self.pass(shared, Direction::Answer, head.api, false, &frame);
         // A client that has gone does not keep the answers to it from being noted.
         if self.is_owed.load(Ordering::SeqCst) { Ok(true) } else { goes }
     }
 
-    fn pass(&self, shared: &Shared, direction: Direction, api: Option<ApiKey>, frame: &[u8]) -> Goes {
+    fn pass(&self, shared: &Shared, direction: Direction, api: Option<ApiKey>, is_abort: bool, frame: &[u8]) -> Goes {
         let to = if direction == Direction::Request { &self.upstream } else { &self.client };
         let bytes = wire::with_length(frame);
-        let Some((active, action)) = shared.judge(self.node, direction, api) else {
+        let Some((active, action)) = shared.judge(self.node, direction, api, is_abort) else {
             return write(to, &bytes);
         };
         match action {

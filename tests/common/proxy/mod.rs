@@ -69,6 +69,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// Tells whether a transaction is aborted by it.
+    pub(crate) fn is_abort(&self) -> bool {
+        self.end.is_some_and(|(_, commit)| !commit)
+    }
+
     fn new(node: i32, head: Head, frame: &[u8]) -> Self {
         let end = (head.api == Some(ApiKey::EndTxn)).then(|| wire::end_of_transaction(head, frame));
         Self { node, api: head.api, end, asked: Instant::now(), answered: None }
@@ -209,11 +214,17 @@ impl Shared {
         self.links.lock().unwrap().retain(|link| !std::ptr::eq(&raw const **link, gone));
     }
 
-    fn judge(&self, node: i32, direction: Direction, api: Option<ApiKey>) -> Option<(Arc<Active>, Action)> {
+    fn judge(
+        &self,
+        node: i32,
+        direction: Direction,
+        api: Option<ApiKey>,
+        is_abort: bool,
+    ) -> Option<(Arc<Active>, Action)> {
         let rules = self.rules.lock().unwrap();
         // Each rule counts for itself, also where another one decides.
-        let due: Vec<_> =
-            rules.iter().filter_map(|active| Some((Arc::clone(active), active.judge(node, direction, api)?))).collect();
+        let judged = |active: &Arc<Active>| Some((Arc::clone(active), active.judge(node, direction, api, is_abort)?));
+        let due: Vec<_> = rules.iter().filter_map(judged).collect();
         due.into_iter().next()
     }
 

@@ -47,6 +47,7 @@ pub(crate) struct Rule {
     direction: Direction,
     apis: Vec<ApiKey>,
     node: Option<i32>,
+    aborts: bool,
     from: u32,
     count: u32,
     action: Action,
@@ -54,7 +55,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     fn new(direction: Direction, apis: &[ApiKey], action: Action) -> Self {
-        Self { direction, apis: apis.to_vec(), node: None, from: 1, count: u32::MAX, action }
+        Self { direction, apis: apis.to_vec(), node: None, aborts: false, from: 1, count: u32::MAX, action }
     }
 
     /// Means all requests of these APIs; of all, if none is named.
@@ -65,6 +66,11 @@ impl Rule {
     /// Means all answers to these APIs; to all, if none is named.
     pub(crate) fn answers(apis: &[ApiKey], action: Action) -> Self {
         Self::new(Direction::Answer, apis, action)
+    }
+
+    /// Means all requests that abort a transaction.
+    pub(crate) fn aborts(action: Action) -> Self {
+        Self { aborts: true, ..Self::requests(&[ApiKey::EndTxn], action) }
     }
 
     /// Means only those of one node.
@@ -85,8 +91,9 @@ impl Rule {
         self
     }
 
-    fn means(&self, node: i32, direction: Direction, api: Option<ApiKey>) -> bool {
+    fn means(&self, node: i32, direction: Direction, api: Option<ApiKey>, is_abort: bool) -> bool {
         self.direction == direction
+            && (is_abort || !self.aborts)
             && self.node.is_none_or(|only| only == node)
             && (self.apis.is_empty() || api.is_some_and(|api| self.apis.contains(&api)))
     }
@@ -105,8 +112,8 @@ pub(super) struct Active {
 
 impl Active {
     /// Counts a frame; tells what is to be done with it, if it is meant.
-    pub(super) fn judge(&self, node: i32, direction: Direction, api: Option<ApiKey>) -> Option<Action> {
-        if !self.rule.means(node, direction, api) {
+    pub(super) fn judge(&self, node: i32, direction: Direction, api: Option<ApiKey>, is_abort: bool) -> Option<Action> {
+        if !self.rule.means(node, direction, api, is_abort) {
             return None;
         }
         let number = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
