@@ -12,6 +12,7 @@ use common::check::{Outputs, Seen, Truth, assert_clean, check, ends};
 use common::conversion::{Conversion, Kind, Order, Wire, World, by_partition, hash, mixed, wait_counts};
 use common::gate::{Config, Gate};
 use common::kill::killed;
+use common::registry::wait_cached;
 use common::scene::{Line, Scene};
 use common::schemas::{Version, zigzag};
 use common::traffic::{Class, Expected, Sent, by_id};
@@ -193,6 +194,8 @@ fn a_converter_by_rules_starts_during_an_outage() {
     let gate = Gate::start(&config);
     world.send("old", &orders(0..20, 3), None);
     world.wait_for("new", 20);
+    // The registry, the schema, its subjects, the target, the rules.
+    wait_cached(cache.path(), 5);
     gate.kill();
     world.scene.registry.down();
     let gate = Gate::start(&config);

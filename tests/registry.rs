@@ -3,7 +3,6 @@
 
 mod common;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "tls")]
@@ -13,7 +12,7 @@ use common::door::Door;
 use common::fault::{Fault, endure, seen};
 use common::gate::{Config, Gate};
 use common::http;
-use common::registry::Fault as Wrong;
+use common::registry::{Fault as Wrong, wait_cached};
 use common::scene::{Line, Scene};
 use common::schemas::{Version, zigzag};
 use common::traffic::{Class, Policy, Sent, Traffic, by_id};
@@ -234,7 +233,7 @@ fn fault_20_restart_from_the_cache() {
     let gate = Gate::start(&config);
     let mut sent = scene.send(&line, traffic.mixed(100, &V3));
     scene.wait_committed(&line, &sent);
-    wait_files(folder.path(), 4);
+    wait_cached(folder.path(), 4);
     gate.kill();
 
     scene.registry.down();
@@ -253,14 +252,6 @@ fn fault_20_restart_from_the_cache() {
     wait_for("the registry to be back", BOUND, || (gate.metrics().sum("sluice_registry_up", &[]) > 0.5).then_some(()));
     scene.verify(&line, &sent, None);
     seen("20", &format!("restart during an outage with a cache: {} records, 0 lost, 0 twice", sent.len()));
-}
-
-/// Waits until the cache of the only registry has so many files, its own included.
-fn wait_files(base: &Path, count: usize) {
-    wait_for("files of the cache", BOUND, || {
-        let folder = std::fs::read_dir(base).ok()?.next()?.ok()?;
-        (std::fs::read_dir(folder.path()).ok()?.count() >= count).then_some(())
-    });
 }
 
 /// Fault 21, registry slow, busy and flapping: few questions at a time and at a bounded rate, the cached path unaffected,
@@ -430,7 +421,7 @@ fn fault_25_deleted_and_restored_with_other_ids() {
     });
     sent.extend(scene.send(&line, traffic.mixed(100, &classes)));
     scene.wait_committed(&line, &sent);
-    wait_files(folder.path(), 5);
+    wait_cached(folder.path(), 5);
     gate.kill();
 
     scene.registry.replace(&format!("/schemas/ids/{second}"), json!({ "schema": r#""long""# }));

@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -80,21 +82,8 @@ impl Cluster {
         for (name, value) in settings {
             new = new.set(name, value);
         }
-        // Where brokers come and go an answer may get lost: only then the topic may be there already.
-        let mut is_lost = false;
-        super::wait_for(&format!("topic '{topic}' to be made"), TIMEOUT, || {
-            let results = match block_on(self.admin().create_topics([&new], &AdminOptions::new())) {
-                Ok(results) => results,
-                Err(error) => {
-                    eprintln!("topic '{topic}' is asked for again: {error}");
-                    is_lost = true;
-                    return None;
-                }
-            };
-            let refused = results.into_iter().find_map(Result::err).map(|(_, code)| code);
-            let is_made = is_lost && refused == Some(RDKafkaErrorCode::TopicAlreadyExists);
-            assert!(refused.is_none() || is_made, "topic '{topic}' is refused: {refused:?}");
-            Some(())
+        changed(&format!("topic '{topic}'"), RDKafkaErrorCode::TopicAlreadyExists, || {
+            block_on(self.admin().create_topics([&new], &AdminOptions::new()))
         });
         // The answer comes before all metadata caches know the topic; each look asks any of the brokers.
         for _ in 0..LOOKS {
@@ -104,8 +93,9 @@ impl Cluster {
 
     /// Deletes a topic and waits until it is gone.
     pub(crate) fn delete_topic(&self, topic: &str) {
-        let results = block_on(self.admin().delete_topics(&[topic], &AdminOptions::new())).unwrap();
-        results.into_iter().for_each(|result| drop(result.unwrap()));
+        changed(&format!("the end of '{topic}'"), RDKafkaErrorCode::UnknownTopicOrPartition, || {
+            block_on(self.admin().delete_topics(&[topic], &AdminOptions::new()))
+        });
         super::wait_for("the topic to go", TIMEOUT, || self.partitions(topic).is_none().then_some(()));
     }
 
@@ -114,41 +104,48 @@ impl Cluster {
         super::wait_for(&format!("topic '{topic}'"), TIMEOUT, || self.partitions(topic))
     }
 
-    /// Returns the number of partitions; `None` where the topic is not there.
+    /// Returns the number of partitions, once all have leaders; `None` where the topic is not there.
     pub(crate) fn partitions(&self, topic: &str) -> Option<i32> {
-        let metadata = asked("metadata", || self.admin().inner().fetch_metadata(None, QUESTION));
-        let found = metadata.topics().iter().find(|found| found.name() == topic)?;
-        let led = found.partitions().iter().all(|partition| partition.leader() >= 0);
-        (led && !found.partitions().is_empty()).then(|| found.partitions().len().try_into().unwrap())
+        super::wait_for(&format!("leaders of '{topic}'"), TIMEOUT, || {
+            let metadata = asked("metadata", || self.admin().inner().fetch_metadata(None, QUESTION));
+            let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Some(None) };
+            let led = found.partitions().iter().all(|partition| partition.leader() >= 0);
+            (led && !found.partitions().is_empty()).then(|| Some(found.partitions().len().try_into().unwrap()))
+        })
     }
 
     /// Returns a setting of a topic.
     pub(crate) fn topic_setting(&self, topic: &str, setting: &str) -> Option<String> {
         let resource = ResourceSpecifier::Topic(topic);
-        let mut answers = block_on(self.admin().describe_configs([&resource], &AdminOptions::new())).unwrap();
-        let resource = answers.remove(0).unwrap();
+        let resource = asked(&format!("the settings of '{topic}'"), || {
+            let mut answers = block_on(self.admin().describe_configs([&resource], &AdminOptions::new()))?;
+            answers.remove(0).map_err(KafkaError::AdminOp)
+        });
         resource.entries.into_iter().find(|entry| entry.name == setting)?.value
     }
 
     /// Changes a setting of a topic (all others return to their defaults).
     pub(crate) fn set_topic(&self, topic: &str, setting: &str, value: &str) {
         let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(setting, value);
-        let mut results = block_on(self.admin().alter_configs([&change], &AdminOptions::new())).unwrap();
-        drop(results.remove(0).unwrap());
+        asked(&format!("'{setting}' of '{topic}'"), || {
+            let mut results = block_on(self.admin().alter_configs([&change], &AdminOptions::new()))?;
+            results.remove(0).map_err(|(_, code)| KafkaError::AdminOp(code))
+        });
     }
 
     /// Deletes the records of a partition before an offset, as retention does.
     pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(before)).unwrap();
-        drop(block_on(self.admin().delete_records(&list, &AdminOptions::new())).unwrap());
+        asked("the end of records", || block_on(self.admin().delete_records(&list, &AdminOptions::new())));
     }
 
     /// Adds partitions to a topic.
     pub(crate) fn add_partitions(&self, topic: &str, total: usize) {
         let new = rdkafka::admin::NewPartitions::new(topic, total);
-        let mut results = block_on(self.admin().create_partitions([&new], &AdminOptions::new())).unwrap();
-        drop(results.remove(0).unwrap());
+        changed(&format!("partitions of '{topic}'"), RDKafkaErrorCode::InvalidPartitions, || {
+            block_on(self.admin().create_partitions([&new], &AdminOptions::new()))
+        });
     }
 
     /// Reads topics from their begin to their end, as consumers with `read_committed` see them.
@@ -235,6 +232,30 @@ impl Cluster {
 /// Asks brokers until they answer.
 fn asked<T>(what: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> T {
     super::wait_for(what, TIMEOUT, || ask().inspect_err(|error| eprintln!("{what} is asked for again: {error}")).ok())
+}
+
+/// Asks for a change until it is made; panics where brokers refuse it. Where they come and go an answer may get lost: only
+/// then it is made too where they say that it is made `already`.
+fn changed(what: &str, already: RDKafkaErrorCode, mut ask: impl FnMut() -> KafkaResult<Vec<TopicResult>>) {
+    let mut is_lost = false;
+    super::wait_for(what, TIMEOUT, || {
+        let answer = ask().map(|results| results.into_iter().find_map(Result::err).map(|(_, code)| code));
+        match answer {
+            Ok(None) => return Some(()),
+            Ok(Some(code)) if code == already && is_lost => return Some(()),
+            Ok(Some(code)) => assert!(is_passing(code), "{what} is refused: {code}"),
+            Err(_) => {}
+        }
+        eprintln!("{what} is asked for again: {answer:?}");
+        is_lost = true;
+        None
+    });
+}
+
+/// Tells whether a refusal says no more than that brokers cannot now: each of them is away, or just comes or goes.
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{InvalidReplicationFactor, LeaderNotAvailable, NotController, RequestTimedOut};
+    matches!(code, InvalidReplicationFactor | LeaderNotAvailable | NotController | RequestTimedOut)
 }
 
 /// Returns the first offset of a partition and the one after its last.

@@ -17,7 +17,7 @@ use super::registry::Registry;
 use super::scene::Scene;
 use super::schemas::zigzag;
 use super::traffic::by_id;
-use super::wait_for;
+use super::{PATIENCE, wait_for};
 
 pub(crate) const PARTITIONS: i32 = 3;
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(120);
@@ -343,11 +343,11 @@ pub(crate) fn wait_counts(gate: &Gate, name: &str, expected: &[(&str, &str, usiz
     let expected = counts(expected);
     let start = Instant::now();
     loop {
-        let found: Counts = gate.records(name).into_iter().filter(|(_, records)| *records > 0).collect();
-        if found == expected {
+        let found = gate.records(name);
+        if gate.counts_as(name, &found, &expected) {
             return;
         }
-        assert!(start.elapsed() < CATCH_UP, "'{name}' counts {found:?}, not {expected:?}");
+        assert!(start.elapsed() < CATCH_UP * PATIENCE, "'{name}' counts {found:?}, not {expected:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

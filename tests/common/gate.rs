@@ -259,6 +259,18 @@ impl Gate {
     pub(crate) fn records(&self, gate: &str) -> Counts {
         self.metrics().records(gate)
     }
+
+    /// Tells whether these counters of a gate are what they must be. A commit whose answer went with the session is not
+    /// counted, though it may have happened: then they may be lower.
+    pub(crate) fn counts_as(&self, gate: &str, found: &Counts, expected: &Counts) -> bool {
+        let is_at_most = || found.iter().all(|(kind, count)| expected.get(kind).is_some_and(|most| count <= most));
+        found == expected || (is_at_most() && self.has_unanswered_commit(gate))
+    }
+
+    fn has_unanswered_commit(&self, gate: &str) -> bool {
+        let told = format!("WARN transaction aborted gate=\"{gate}\" why=\"could not commit the transaction");
+        self.log().contains(&told)
+    }
 }
 
 /// Writes a configuration for a process whose admin server has this port.

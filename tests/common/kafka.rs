@@ -43,7 +43,8 @@ pub(crate) fn shared() -> Hold {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     Hold::Shared(CLUSTER.get_or_init(|| match std::env::var("SLUICE_TEST_BROKERS") {
         Ok(bootstrap) => Cluster::reached_at(&bootstrap),
-        Err(_) => Cluster::start(),
+        // Nobody harms it: where its process stands still for a while it does not give itself up.
+        Err(_) => Setup::new(1).property("broker.session.timeout.ms", "60000").start(),
     }))
 }
 

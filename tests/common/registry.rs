@@ -4,7 +4,9 @@
 //! withholds them and keeps a list of requests. While it is down nobody listens on its port; the same port comes back.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -291,4 +293,14 @@ fn schema_id(path: &str) -> Option<i32> {
 
 fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/vnd.schemaregistry.v1+json")], body.to_string()).into_response()
+}
+
+/// Waits until the cache that a process has in this folder, of the only registry, has so many whole files, its own included.
+pub(crate) fn wait_cached(base: &Path, count: usize) {
+    let is_whole = |name: &OsString| !name.to_string_lossy().ends_with(".tmp");
+    super::wait_for("files of the cache", Duration::from_secs(60), || {
+        let folder = std::fs::read_dir(base).ok()?.next()?.ok()?;
+        let names = std::fs::read_dir(folder.path()).ok()?.flatten().map(|file| file.file_name());
+        (names.filter(is_whole).count() >= count).then_some(())
+    });
 }

@@ -177,7 +177,8 @@ impl Scene {
     pub(crate) fn verify(&self, line: &Line, sent: &[Sent], gate: Option<&Gate>) {
         self.wait_committed(line, sent);
         let expected = gate.map(|_| counts(sent));
-        let counts = gate.map(|gate| settled(gate, &line.gate, sent.len())).unwrap_or_default();
+        let settled = gate.zip(expected.as_ref()).map(|(gate, expected)| settled(gate, &line.gate, expected));
+        let counts = settled.unwrap_or_default();
         assert_clean(&self.judge(line, sent, Seen { counts, ..self.observe(line) }, expected, false));
     }
 
@@ -218,13 +219,17 @@ impl Scene {
     }
 }
 
-/// Returns the counters once they have reached `records`, or what they are after a while: they move after the commit.
-fn settled(gate: &Gate, name: &str, records: usize) -> Counts {
+/// Returns the counters once they are what they must be or more, or what they are after a while: they move after the commit.
+fn settled(gate: &Gate, name: &str, expected: &Counts) -> Counts {
+    let sum = |counts: &Counts| counts.values().sum::<u64>();
     let start = Instant::now();
     loop {
-        let counts = gate.records(name);
-        if counts.values().sum::<u64>() >= records as u64 || start.elapsed() > Duration::from_secs(60) {
-            return counts;
+        let found = gate.records(name);
+        if gate.counts_as(name, &found, expected) {
+            return expected.clone();
+        }
+        if sum(&found) >= sum(expected) || start.elapsed() > Duration::from_secs(60) {
+            return found;
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::common::gate::{Gate, binary};
 use super::common::http;
 use super::common::kafka::{Version, shared};
-use super::common::process::{Process, free_port, run};
+use super::common::process::{Process, free_port, run, tried};
 use super::common::wait_for;
 use super::image::Dockerfile;
 use super::{path, read};
@@ -80,10 +80,11 @@ fn the_stack_converts_and_refuses_what_its_traffic_is_made_for() {
     for file in ["order-v1.avsc", "order-v2.avsc"] {
         let mut register = Command::new(binary());
         register.args(["schema", "register"]).arg(path("deploy").join(file));
-        run(
-            register.args(["--subject", "orders.raw-value", "--registry", &format!("http://127.0.0.1:{registry}")]),
-            "",
-        );
+        register.args(["--subject", "orders.raw-value", "--registry", &format!("http://127.0.0.1:{registry}")]);
+        // The first write to a new cluster takes long on a busy machine.
+        wait_for("the schema to be registered", LIMIT, || {
+            tried(&mut register).inspect_err(|why| eprintln!("{why}")).ok()
+        });
     }
     let ids = http::get(registry, "/subjects/orders.raw-value/versions/2").unwrap().body;
     assert!(ids.contains("\"id\":2"), "the traffic names the schemas 1 and 2: {ids}");
