@@ -46,6 +46,8 @@ fn storm(what: &'static str, seconds: u64, bound: u64, configure: impl FnOnce(Co
             }
         }
         for guest in guests {
+            // The last one may have no handler of signals yet.
+            wait_for("its log", Duration::from_secs(60), || guest.log().contains("admin server listens").then_some(()));
             let (status, log) = guest.stop(Duration::from_secs(20));
             assert!(status.success(), "a guest ended with {status}:\n{log}");
         }

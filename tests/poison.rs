@@ -1,7 +1,6 @@
 //! Batches in a source's log that no client can read (fault 27): the partition is held and named, nothing behind the
 //! batch is passed over, all other partitions flow, and an operator can go on.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may")]
-#![allow(clippy::disallowed_methods, reason = "a test commits as an operator does")]
 #![allow(clippy::cast_possible_truncation, reason = "bytes of numbers, made by hand")]
 
 #[path = "poison/batch.rs"]
@@ -23,7 +22,7 @@ use common::schemas::Version;
 use common::traffic::{Class, Planned, Sent};
 use common::{seed, wait_for};
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
 use serde_json::Value;
 
@@ -128,10 +127,7 @@ impl Poisoned {
         let (status, log) = gate.stop(Duration::from_secs(20));
         assert!(status.success(), "{log}");
         let group = self.scene.group(self.line());
-        let consumer: BaseConsumer = self.scene.kafka.client().set("group.id", &group).create().unwrap();
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.line().source, 0, rdkafka::Offset::Offset(self.offset + 1)).unwrap();
-        consumer.commit(&list, CommitMode::Sync).unwrap();
+        self.scene.kafka.commit(&group, &self.line().source, [(0, self.offset + 1)]);
         let gate = Gate::start(&self.scene.config());
         self.scene.wait_committed(self.line(), &self.behind);
         self.reached.append(&mut self.behind);

@@ -30,7 +30,7 @@ const PARTITIONS: i32 = 3;
 /// A debug build and a dozen Python starts on a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(60);
 /// So much earlier than its last order goes a consumer on that may meet some twice: more than gate and converters lag.
-const MARGIN: i64 = 20_000;
+const MARGIN: i64 = 60_000;
 /// When the order of number 0 was placed.
 const PLACED: i64 = 1_767_225_600_000;
 

@@ -345,7 +345,7 @@ fn as_java_spreads(
     for key in &keys {
         producer.send(BaseRecord::to(&topic).key(key).payload("")).unwrap();
     }
-    producer.flush(Duration::from_secs(20)).unwrap();
+    producer.flush(Duration::from_secs(60)).unwrap();
     let read = scene.kafka.read(&[&topic]).into_iter();
     read.map(|record| (record.content.key.unwrap(), record.partition)).collect()
 }

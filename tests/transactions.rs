@@ -337,6 +337,6 @@ fn stall(name: &str, settings: &[(&str, &str)]) -> Duration {
 fn fault_01_readers_stand_still() {
     // The test does not wait until this one times out.
     let named = stall("stall-named", &[("/instance", "pod-0"), ("/kafka/transaction.timeout.ms", "600000")]);
-    let unnamed = stall("stall", &[("/kafka/transaction.timeout.ms", "8000")]);
+    let unnamed = stall("stall", &[("/kafka/transaction.timeout.ms", "16000")]);
     seen("1", &format!("readers stood still for {named:.1?} with an instance name, {unnamed:.1?} without"));
 }

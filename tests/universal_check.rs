@@ -345,17 +345,17 @@ fn observation_is_that_of_committed_readers() {
     };
     let transaction = |id: &str, topic: &str, value: &str| {
         let producer: BaseProducer = kafka.client().set("transactional.id", common::unique(id)).create().unwrap();
-        producer.init_transactions(Duration::from_secs(30)).unwrap();
+        producer.init_transactions(Duration::from_secs(60)).unwrap();
         producer.begin_transaction().unwrap();
         producer.send(BaseRecord::<(), str>::to(topic).payload(value)).unwrap();
-        producer.flush(Duration::from_secs(10)).unwrap();
+        producer.flush(Duration::from_secs(60)).unwrap();
         producer
     };
     let committed = transaction("committed", &outputs.validated, "committed");
     #[allow(clippy::disallowed_methods, reason = "a slow commit does here")]
-    committed.commit_transaction(Duration::from_secs(10)).unwrap();
+    committed.commit_transaction(Duration::from_secs(60)).unwrap();
     let aborted = transaction("aborted", &outputs.validated, "aborted");
-    aborted.abort_transaction(Duration::from_secs(10)).unwrap();
+    aborted.abort_transaction(Duration::from_secs(60)).unwrap();
     let _open = transaction("open", &outputs.dead_letter, "open");
 
     let open = (outputs.dead_letter.clone(), 0);

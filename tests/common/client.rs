@@ -10,7 +10,7 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
 };
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
@@ -206,6 +206,17 @@ impl Cluster {
     pub(crate) fn members(&self, group: &str) -> usize {
         let groups = asked("a group", || self.admin().inner().fetch_group_list(Some(group), QUESTION));
         groups.groups().iter().find(|found| found.name() == group).map_or(0, |found| found.members().len())
+    }
+
+    /// Commits the offsets of the next records by partition, in the name of a group without members.
+    #[allow(clippy::disallowed_methods, reason = "a test has the time")]
+    pub(crate) fn commit(&self, group: &str, topic: &str, offsets: impl IntoIterator<Item = (i32, i64)>) {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in offsets {
+            list.add_partition_offset(topic, partition, Offset::Offset(next)).unwrap();
+        }
+        asked("a commit", || consumer.commit(&list, CommitMode::Sync));
     }
 
     /// Returns the names of all groups.

@@ -128,7 +128,7 @@ fn a_schema_is_unknown_when_the_registry_says_so_twice() {
     // One schema comes late, one never.
     world.registry.hide(world.ids[0]);
     world.registry.hide(world.ids[2]);
-    let job = world.job.set("/registry/unknown_schema", json!({ "grace": "8s", "max_hold": "8s" }));
+    let job = world.job.set("/registry/unknown_schema", json!({ "grace": "16s", "max_hold": "16s" }));
     let world = World { job, ..world };
     let running = world.job.start(&["run", "--lanes", "1"], &[]);
     wait_for("the lane to be held", Duration::from_secs(60), || running.log().contains("unknown_schema").then_some(()));

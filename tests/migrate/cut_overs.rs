@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::{Offset, TopicPartitionList};
 
 use super::common::client::Read;
 use super::common::kafka::{Cluster, shared};
@@ -15,14 +14,7 @@ use super::source::{fill, fill_with_transactions};
 
 /// Commits offsets in the name of a group without members.
 pub(crate) fn commit(cluster: &Cluster, group: &str, topic: &str, offsets: &BTreeMap<i32, i64>) {
-    let mut config = cluster.client();
-    let consumer: BaseConsumer = config.set("group.id", group).create().unwrap();
-    let mut list = TopicPartitionList::new();
-    for (&partition, &offset) in offsets {
-        list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
-    }
-    #[allow(clippy::disallowed_methods, reason = "a test has the time")]
-    consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).unwrap();
+    cluster.commit(group, topic, offsets.clone());
 }
 
 /// A record by its content, which is told apart by the offset that the source had it at.

@@ -24,6 +24,12 @@ fn done(proxy: &Proxy, api: ApiKey, since: Instant) -> Vec<Exchange> {
     proxy.exchanged(api).into_iter().filter(is_done).collect()
 }
 
+/// Returns when the first request that has no answer was asked: the one that is held, and not one that was asked after it.
+fn first_open(proxy: &Proxy, api: ApiKey) -> Instant {
+    let open = proxy.exchanged(api).into_iter().find(|exchange| exchange.answered.is_none());
+    open.expect("one is held").asked
+}
+
 /// Waits until the `number`th transaction after a moment has records with the brokers and is not yet ended.
 fn wait_inside_transaction(proxy: &Proxy, since: Instant, number: usize) {
     wait_for("a transaction with records", LIMIT, || {
@@ -44,7 +50,7 @@ fn delayed_end(name: &str, what: &'static str, action: Action, later: usize) {
     endure(&scene, scene.line(), fault, || {
         let stray = proxy.set(Rule::requests(&[ApiKey::EndTxn], action).first(1));
         stray.wait_hits(1, LIMIT);
-        let since = proxy.exchanged(ApiKey::EndTxn).last().unwrap().asked;
+        let since = first_open(&proxy, ApiKey::EndTxn);
         wait_inside_transaction(&proxy, since, later);
         stray.release();
         let stray = wait_for("the stray's answer", LIMIT, || {
@@ -90,7 +96,7 @@ fn fault_09_delayed_offsets() {
     endure(&scene, scene.line(), fault, || {
         let stray = proxy.set(Rule::requests(&[ApiKey::TxnOffsetCommit], Action::Strand).first(1));
         stray.wait_hits(1, LIMIT);
-        let since = proxy.exchanged(ApiKey::TxnOffsetCommit).last().unwrap().asked;
+        let since = first_open(&proxy, ApiKey::TxnOffsetCommit);
         // The transaction of the stray ends, and the next one has its offsets.
         wait_for("the stray's own transaction to end", LIMIT, || {
             (!done(&proxy, ApiKey::EndTxn, since).is_empty()).then_some(())

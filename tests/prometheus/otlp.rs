@@ -28,7 +28,7 @@ fn config(scene: &Scene, port: u16) -> Config {
         "headers": { "x-tenant": "shop" },
         "interval": "1s",
     });
-    scene.config().set("/telemetry", json!({ "otlp": otlp })).set("/instance", "one")
+    scene.config().patient().set("/telemetry", json!({ "otlp": otlp })).set("/instance", "one")
 }
 
 /// Returns the values of a metric by its attributes: of a histogram its count and its sum.

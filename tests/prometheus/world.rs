@@ -5,8 +5,6 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -117,13 +115,7 @@ impl Stage {
 
     /// Has a consumer group read the first record of the source.
     fn commit(&self, group: &str) {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.world.scene.kafka.bootstrap()).set("group.id", group);
-        let consumer: BaseConsumer = config.create().unwrap();
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.world.topic("raw"), 0, Offset::Offset(1)).unwrap();
-        #[allow(clippy::disallowed_methods, reason = "a test has the time")]
-        consumer.commit(&list, CommitMode::Sync).unwrap();
+        self.world.scene.kafka.commit(group, &self.world.topic("raw"), [(0, 1)]);
     }
 
     /// Writes to the gate with a limit a record of the latest version, and so many that are nothing but damage.

@@ -151,6 +151,24 @@ impl Node {
         wait_for("a write", READY, write)
     }
 
+    /// Deletes what is there, which is answered like this. An answer that nobody knows may have come too late: only then it
+    /// may be gone already.
+    pub(crate) fn deleted(&self, path: &str, expected: &Value) {
+        let mut is_doubtful = false;
+        wait_for("a deletion", READY, || {
+            let answer = self.ask("DELETE", path, &Value::Null);
+            match answer.status {
+                500 => is_doubtful = true,
+                404 if is_doubtful => return Some(()),
+                _ => {
+                    assert_eq!(answer.body, *expected);
+                    return Some(());
+                }
+            }
+            None
+        });
+    }
+
     /// Returns all that a client can see, in one order.
     pub(crate) fn dump(&self) -> Value {
         let mut schemas = self.get("/schemas?subjectPrefix=:*:&deleted=true").body;

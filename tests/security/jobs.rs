@@ -1,7 +1,5 @@
 //! Migration jobs with the rights that docs/jobs.md names, and no others.
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::{Offset, TopicPartitionList};
 use serde_json::json;
 
 use super::common::client::Content;
@@ -26,14 +24,6 @@ fn fill(cluster: &Cluster, topic: &str) {
     cluster.writer().write(topic, contents.iter().map(|content| (0, content)), || {});
 }
 
-fn commit(cluster: &Cluster, group: &str, topic: &str, offset: i64) {
-    let consumer: BaseConsumer = cluster.client().set("group.id", group).create().unwrap();
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
-    #[allow(clippy::disallowed_methods, reason = "a test has the time")]
-    consumer.commit(&list, CommitMode::Sync).unwrap();
-}
-
 fn grant(tools: &Tools, cluster: &Cluster, resources: &[String], operations: &str) {
     let operations: String = operations.split(' ').map(|operation| format!(" --operation {operation}")).collect();
     tools.run(&format!(
@@ -49,7 +39,7 @@ fn a_job_needs_no_other_rights_than_its_page_names() {
     let (source, group) = (cluster.topic("rights-source", 1, &[]), unique("rights-group"));
     fill(cluster, &source);
     // First of all: the brokers make the topic of offsets for it.
-    commit(cluster, &group, &source, 7);
+    cluster.commit(&group, &source, [(0, 7)]);
     let job = Job::new(cluster, &source)
         .set("/kafka/bootstrap.servers", cluster.sasl_bootstrap())
         .set("/kafka/security.protocol", "SASL_PLAINTEXT")
@@ -80,7 +70,7 @@ fn a_job_needs_no_other_rights_than_its_page_names() {
     let of_converter = [topic(&format!("{}.down.map", job.application)), topic(&dead)];
     grant(&tools, cluster, &of_converter, "Read Describe");
     let job = job.set("/registry", json!({ "url": [registry.url()] })).set("/converters", json!({ "down": down }));
-    commit(cluster, &group, &job.to, 9);
+    cluster.commit(&group, &job.to, [(0, 9)]);
     let back = job.ask(&["cut-over", "--back"]).json();
     assert_eq!(back["groups"][0]["to"][0]["next"], 9, "{back}");
 }
