@@ -93,7 +93,7 @@ fn holds_when_all_is_bad_and_goes_on_when_told() {
     let seed = seed();
     let (mut scene, line) = limited("all-bad", 2, json!({}));
     let other = scene.add("payments", 1, Policy::default(), json!({}));
-    let gate = Gate::start(&scene.config());
+    let gate = Gate::start(&scene.config().patient());
     let mut sent = scene.send(&line, bad(&line, seed, 150));
     let held = wait_held(&gate);
     assert_eq!(held["state"], "degraded");
@@ -130,7 +130,7 @@ fn holds_when_all_is_bad_and_goes_on_when_told() {
 fn goes_on_below_the_limit() {
     let seed = seed();
     let (scene, line) = limited("some-bad", 2, json!({}));
-    let gate = Gate::start(&scene.config());
+    let gate = Gate::start(&scene.config().patient());
     let (bad, good) = (bad(&line, seed, 450), later(good(&line, seed, 1_000), 1_000_000_000));
     let mut good = good.into_iter();
     let mixed = bad.into_iter().flat_map(|bad| good.by_ref().take(2).chain([bad]).collect::<Vec<_>>()).collect();
@@ -144,7 +144,7 @@ fn goes_on_below_the_limit() {
 fn resumes_all_pipelines_and_holds_what_comes() {
     let seed = seed();
     let (scene, line) = limited("pipelines", 4, json!({ "threads": 2 }));
-    let gate = Gate::start(&scene.config());
+    let gate = Gate::start(&scene.config().patient());
     // What the first one has staged would be aborted if the second joined the group just then.
     wait_for("two partitions for each pipeline", PATIENCE, || {
         let (log, source) = (gate.log(), format!("{}-", line.source));
@@ -163,7 +163,7 @@ fn resumes_all_pipelines_and_holds_what_comes() {
     assert_eq!(dead, 2 * (MIN_RECORDS - 1));
 
     // Another process takes half of the partitions and gives them back.
-    let helper = Gate::start(&scene.config());
+    let helper = Gate::start(&scene.config().patient());
     wait_for("the helper to get partitions", PATIENCE, || {
         (!status(&helper)["partitions"].as_array()?.is_empty()).then_some(())
     });
@@ -193,7 +193,7 @@ fn resumes_all_pipelines_and_holds_what_comes() {
 fn a_restart_begins_closed() {
     let seed = seed();
     let (scene, line) = limited("restart", 1, json!({}));
-    let gate = Gate::start(&scene.config());
+    let gate = Gate::start(&scene.config().patient());
     let mut sent = scene.send(&line, bad(&line, seed, usize::try_from(MIN_RECORDS).unwrap()));
     wait_held(&gate);
     sent.extend(scene.send(&line, later(good(&line, seed, 500), 1_000_000_000)));
@@ -201,7 +201,7 @@ fn a_restart_begins_closed() {
     assert_eq!(committed.values().sum::<i64>(), 99);
     let (code, _) = gate.stop(Duration::from_secs(20));
     assert!(code.success());
-    let gate = Gate::start(&scene.config());
+    let gate = Gate::start(&scene.config().patient());
     scene.verify(&line, &sent, None);
     drop(gate);
 }
@@ -213,7 +213,7 @@ fn modes_without_dead_letters_have_no_limit() {
     let (scene, line) = limited("modes", 1, json!({}));
     scene.send(&line, bad(&line, seed, 300));
     for mode in ["dry-run", "pass-all"] {
-        let config: Config = scene.config().set("/gates/orders/mode", mode);
+        let config: Config = scene.config().patient().set("/gates/orders/mode", mode);
         let gate = Gate::start(&config);
         wait_for("all records to be judged", PATIENCE, || {
             (gate.records("orders").values().sum::<u64>() == 300).then_some(())

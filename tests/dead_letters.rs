@@ -214,7 +214,7 @@ fn dead_letters_of_other_tools_are_read_too() {
     for (number, content) in [connect, spring, content(Vec::new())].iter().enumerate() {
         writer.send(&topic, 0, content, number);
     }
-    writer.flush(Duration::from_secs(20));
+    writer.flush(Duration::from_secs(300));
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("sluice.yaml");
     let gates = serde_json::json!({ "orders": { "source": "a", "validated": "b" } });
@@ -429,7 +429,7 @@ fn tail_decodes_what_can_be_decoded() {
     writer.send(&topic, 0, &content(None, value(&big[..9])), 1);
     writer.send(&topic, 0, &content(Some(&[0xff]), None), 2);
     writer.send(&topic, 1, &content(Some(b"b"), Some(b"plain".to_vec())), 3);
-    writer.flush(Duration::from_secs(20));
+    writer.flush(Duration::from_secs(300));
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("sluice.yaml");
     let gates = serde_json::json!({ "orders": { "source": "a", "validated": "b" } });
@@ -485,7 +485,7 @@ fn tail_decodes_what_can_be_decoded() {
     // What came while the registry was away is not met again.
     for number in 4.. {
         writer.send(&topic, 1, &content(Some(b"c"), value(&big)), number);
-        writer.flush(Duration::from_secs(20));
+        writer.flush(Duration::from_secs(300));
         if follows.try_wait().unwrap().is_some() {
             break;
         }

@@ -14,6 +14,7 @@ use common::traffic::{Class, Policy, Sent};
 use common::{seed, wait_for};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 use serde_json::json;
 
@@ -34,7 +35,13 @@ fn rebuilds(gate: &Gate, cause: &str) -> f64 {
 fn fence(scene: &Scene, transactional_id: &str) {
     let mut config: ClientConfig = scene.kafka.client();
     let producer: BaseProducer = config.set("transactional.id", transactional_id).create().unwrap();
-    producer.init_transactions(Duration::from_secs(30)).unwrap();
+    wait_for("the transactional.id", ANSWER, || match producer.init_transactions(Duration::from_secs(30)) {
+        Err(KafkaError::Transaction(error)) if error.is_retriable() => None,
+        done => {
+            done.unwrap();
+            Some(())
+        }
+    });
 }
 
 /// Fault 13, for producers: somebody uses the transactional.id of a gate. Once may be a mishap, and costs a producer; twice
@@ -105,10 +112,12 @@ fn fault_12_stalled_past_its_poll_interval() {
     let successor = Gate::start(&config);
     let fault = Fault { number: "12", what: "stalled past its poll interval", bound: Duration::from_secs(40) };
     endure(&scene, scene.line(), fault, || {
-        wait_for("the group to be left", ANSWER, || zombie.log().contains("partitions lost").then_some(()));
+        wait_for("the group to be left", ANSWER, || {
+            let log = zombie.log();
+            (log.contains("partitions lost") && log.contains("maximum poll interval")).then_some(())
+        });
     });
     assert_eq!(zombie.exited(), None);
-    assert!(zombie.log().contains("maximum poll interval"), "{}", zombie.log());
     drop(successor);
 }
 
@@ -218,6 +227,7 @@ fn fault_19_deleted_while_the_producer_is_lost() {
     wait_for("the topic to be gone", ANSWER, || scene.kafka.partitions(&gone.source).is_none().then_some(()));
     gate.resume();
     scene.verify(&good, &sent, None);
-    assert_eq!(rebuilds(&gate, "fenced"), 1.0, "{}", gate.log());
+    // A transaction that a machine which stands still lets grow too old is fenced as well.
+    assert!(rebuilds(&gate, "fenced") >= 1.0, "{}", gate.log());
     assert!(gate.log().contains("it cannot be found where it goes on"), "{}", gate.log());
 }

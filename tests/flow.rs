@@ -68,7 +68,7 @@ fn every_outcome(delivery: &str) {
     let seed = seed();
     let mut scene = Scene::empty(delivery);
     let [strict, lenient] = strict_and_lenient(&mut scene);
-    let gate = Gate::start(&scene.config().set("/delivery", delivery));
+    let gate = Gate::start(&scene.config().patient().set("/delivery", delivery));
 
     let mut classes = Class::usual();
     classes.push(Class::UnknownSchema);

@@ -195,7 +195,8 @@ impl Gate {
     /// Kills the process as a power cut does.
     pub(crate) fn kill(mut self) {
         self.process.signal("KILL");
-        self.process.wait(Duration::from_secs(5));
+        // One that waits for a disk ends when the disk answers.
+        self.process.wait(Duration::from_secs(60));
     }
 
     /// Halts the process as a long pause of its machine does.

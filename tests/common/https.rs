@@ -12,7 +12,7 @@ pub(crate) fn client(authority: &Authority, identity: Option<&certificates::Iden
     drop(rustls::crypto::ring::default_provider().install_default());
     let ca = std::fs::read(authority.file()).unwrap();
     let builder = Client::builder().tls_certs_only(Certificate::from_pem_bundle(&ca).unwrap());
-    let builder = builder.timeout(Duration::from_secs(20));
+    let builder = builder.timeout(Duration::from_secs(60));
     let identity = identity.map(|identity| Identity::from_pem(&std::fs::read(&identity.both).unwrap()).unwrap());
     identity.into_iter().fold(builder, ClientBuilder::identity).build().unwrap()
 }

@@ -104,7 +104,7 @@ impl Netns {
     /// Reads a path of a server on the loopback there.
     pub(crate) fn get(&self, port: u16, path: &str) -> Option<Answer> {
         // Bash opens the connection itself: no other program that speaks HTTP has to be there.
-        let script = r#"exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3 && timeout 5 cat <&3"#;
+        let script = r#"exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3 && timeout 60 cat <&3"#;
         let mut bash = self.command(Path::new("bash"));
         let output = bash.args(["-c", script, "get", &port.to_string(), path]).stderr(Stdio::null()).output().ok()?;
         http::parse(&output.stdout)

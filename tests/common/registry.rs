@@ -139,7 +139,9 @@ impl Registry {
         let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let layer = from_fn_with_state(Arc::clone(&self.faults), interfere);
         let router = api::router(Arc::clone(&self.node), api::Style::default()).layer(layer);
-        let listener = server.block_on(tokio::net::TcpListener::bind(self.address)).unwrap();
+        // The server before may still be about to end.
+        let bind = || server.block_on(tokio::net::TcpListener::bind(self.address)).ok();
+        let listener = super::wait_for("the registry's port", Duration::from_secs(60), bind);
         #[allow(clippy::disallowed_methods, reason = "lives as long as its runtime")]
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
         *self.server.lock().unwrap() = Some(server);

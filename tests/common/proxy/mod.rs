@@ -89,7 +89,8 @@ impl Proxy {
     /// Starts a proxy that clients reach at another address of this machine.
     pub(crate) fn reached_at(cluster: &Cluster, host: &str) -> Self {
         let client: BaseProducer = cluster.client().create().unwrap();
-        let metadata = client.client().fetch_metadata(None, Duration::from_secs(20)).unwrap();
+        let ask = || client.client().fetch_metadata(None, Duration::from_secs(20)).ok();
+        let metadata = super::wait_for("the brokers", Duration::from_secs(60), ask);
         let mut addresses = BTreeMap::new();
         let mut ports = Vec::new();
         for broker in metadata.brokers() {
