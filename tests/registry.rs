@@ -58,7 +58,9 @@ impl<'s> Cast<'s> {
         cast.scene.wait_committed(cast.pioneers(), &known);
         let mut traffic = scene.line().traffic(seed());
         let usual = Class::usual().iter().map(|class| traffic.record(*class)).collect();
-        scene.wait_committed(scene.line(), &scene.send(scene.line(), usual));
+        // What has another subject waits for the grace, which is 3 minutes at most here.
+        let usual = scene.send(scene.line(), usual);
+        scene.wait_committed_within(scene.line(), &usual, Duration::from_secs(600));
         cast
     }
 
