@@ -246,6 +246,13 @@ fn get(address: &str, path: &str) -> String {
     answer
 }
 
+/// Asks a process whether it is well, again where it has not answered in time.
+fn health(args: &[&str]) -> Output {
+    let args = [&["health"], args].concat();
+    let mut answers = (0..20).map(|_| sluice(&args));
+    answers.find(|answer| answer.status.code() != Some(3)).expect("an answer in time")
+}
+
 #[test]
 fn a_process_without_broker_and_registry_lives_and_stops_when_told() {
     let path = file("nowhere.yaml", NOWHERE);
@@ -265,9 +272,9 @@ fn a_process_without_broker_and_registry_lives_and_stops_when_told() {
     assert!(get(&address, "/livez").starts_with("HTTP/1.1 200 "), "an outage is no reason to be killed");
     assert!(get(&address, "/readyz").starts_with("HTTP/1.1 503 "));
     let admin = format!("http://{address}");
-    let alive = sluice(&["health", "--admin", &admin]);
+    let alive = health(&["--admin", &admin]);
     assert_eq!((alive.status.code(), text(&alive.stdout)), (Some(0), "{\"alive\":true,\"reasons\":[]}\n".to_owned()));
-    let ready = sluice(&["health", "--admin", &admin, "--ready"]);
+    let ready = health(&["--admin", &admin, "--ready"]);
     assert_eq!(ready.status.code(), Some(1), "{ready:?}");
     assert!(text(&ready.stdout).starts_with("{\"ready\":false,"), "{ready:?}");
     let status = get(&address, "/status");

@@ -20,6 +20,7 @@ use common::process::run;
 use common::scene::{Line, Scene};
 use common::secured::{self, Papers};
 use common::traffic::{Class, Policy};
+use common::wait_for;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -93,10 +94,13 @@ fn java_clients_on_both_sides() {
     written.sort();
     read.sort();
     assert_eq!(read, written);
-    let letters = scene.kafka.read(&[&line.outputs.dead_letter]);
+    let letters = wait_for("the dead letters", Duration::from_secs(60), || {
+        let letters = scene.kafka.read(&[&line.outputs.dead_letter]);
+        (letters.len() >= 20).then_some(letters)
+    });
     assert_eq!(letters.len(), 20);
     assert!(letters.iter().all(|letter| header(letter, "sluice.path") == "customer"), "the field that was cut");
-    let (status, log) = gate.stop(Duration::from_secs(10));
+    let (status, log) = gate.stop(Duration::from_secs(60));
     assert!(status.success(), "{log}");
 }
 
@@ -120,7 +124,8 @@ fn console_tools_write_and_show_dead_letters() {
         "--topic",
         &line.source,
     ]);
-    producer.args(["--command-config", &ways.scram]);
+    producer.args(["--command-config", &ways.scram, "--request-timeout-ms", "60000"]);
+    producer.args(["--message-send-max-retries", "1000"]);
     let mut child = producer.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all("hello\nworld\n".as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
@@ -128,7 +133,7 @@ fn console_tools_write_and_show_dead_letters() {
     consumer.args(["org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", &at(&ways.tls)]);
     consumer.args(["--command-config", &ways.tls, "--topic", &line.outputs.dead_letter, "--from-beginning"]);
     consumer.args(["--isolation-level", "read_committed", "--formatter-property", "print.headers=true"]);
-    consumer.args(["--formatter-property", "headers.separator=\n", "--max-messages", "2", "--timeout-ms", "30000"]);
+    consumer.args(["--formatter-property", "headers.separator=\n", "--max-messages", "2", "--timeout-ms", "180000"]);
     let shown = run(&mut consumer, "see its error");
     for (text, times) in [
         ("sluice.reason:not_framed", 2),
@@ -223,7 +228,7 @@ fn kcat_writes_and_shows_dead_letters() {
         ]);
         run(command.args(["-f", format]), "see its error")
     };
-    common::wait_for("both records behind the gate", Duration::from_secs(30), || {
+    wait_for("both records behind the gate", Duration::from_secs(30), || {
         (scene.kafka.read(&[&line.outputs.validated, &line.outputs.dead_letter]).len() == 2).then_some(())
     });
     assert_eq!(consume(&line.outputs.validated, "%k %S %h\n"), format!("key {} from=kcat\n", framed.len()));

@@ -118,11 +118,11 @@ const ADMIN: &str = "127.0.0.1:8090";
 const ANY_PORT: &str = "127.0.0.1:0";
 
 /// How long gate and converters may take to get their partitions. It takes a second; a machine under load may need some more.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long the gate may take for what is under way when producers have stopped: the last unknown schema holds its
-/// partition for two seconds.
-pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+/// partition for two seconds; the machine may stand still.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Time between two looks at something that is waited for.
 const PAUSE: Duration = Duration::from_millis(20);

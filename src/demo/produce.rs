@@ -28,7 +28,7 @@ const CATCH_UP: Duration = Duration::from_millis(250);
 const LINGER: &str = "25";
 
 /// How long the last records may take to the broker.
-const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+const FLUSH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Producers at work.
 pub(super) struct Producers {

@@ -26,7 +26,7 @@ use crate::record::Header;
 const POLL: Duration = Duration::from_millis(50);
 
 /// How long the ends of the partitions may be asked for, and then read to.
-const FINISH_LIMIT: Duration = Duration::from_secs(10);
+const FINISH_LIMIT: Duration = Duration::from_secs(60);
 
 /// A reader at work.
 pub(super) struct Reader {

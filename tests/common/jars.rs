@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::process::{locked, run};
+use super::process::{locked, run, tried};
 use super::{cache, unique};
 
-pub(crate) const HINT: &str = "the tests need Java 17 and Maven: apt-get install -y default-jre-headless maven";
+const HINT: &str = "the tests need Java 17 and Maven: apt-get install -y default-jre-headless maven";
 /// A cluster ID as `kafka-storage random-uuid` makes them; each cluster has its own folder, so one is enough.
 const CLUSTER_ID: &str = "c2x1aWNlLXRlc3RzLTAwMQ";
 
@@ -54,7 +54,7 @@ impl Version {
             let mut maven = Command::new("mvn");
             maven.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
             maven.arg(format!("-Dkafka.version={name}")).arg(format!("-DoutputDirectory={}", folder.display()));
-            run(maven.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka")), HINT);
+            fetch(maven.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka")));
             std::fs::write(&complete, "").unwrap();
         });
         format!("{}/*", folder.display())
@@ -121,6 +121,13 @@ impl Version {
             std::fs::write(&complete, "").unwrap();
         });
         data
+    }
+}
+
+/// Runs Maven, again where the network has failed it.
+pub(crate) fn fetch(maven: &mut Command) {
+    if !(0..2).any(|_| tried(maven).is_ok()) {
+        run(maven, HINT);
     }
 }
 

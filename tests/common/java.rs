@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use super::cache;
-use super::jars::{HINT, Version};
+use super::jars::{Version, fetch};
 use super::process::{locked, run};
 
 /// Where the programs stand.
@@ -80,7 +80,7 @@ fn client_jars() -> PathBuf {
         let mut maven = Command::new("mvn");
         maven.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DexcludeTransitive=true"]);
         maven.arg(format!("-DoutputDirectory={}", folder.display()));
-        run(maven.current_dir(SOURCES), HINT);
+        fetch(maven.current_dir(SOURCES));
         std::fs::write(&complete, "").unwrap();
     });
     folder

@@ -11,6 +11,7 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
@@ -280,9 +281,10 @@ impl Cluster {
 
     /// Returns the node whose controller is the active one.
     pub(crate) fn controller(&self) -> usize {
-        let newest = self.ids().filter_map(|id| self.node(id).controller()).max();
-        let (_, id) = newest.filter(|(_, id)| *id > 0).expect("a leader of the controllers");
-        id.try_into().unwrap()
+        super::wait_for("a leader of the controllers", Duration::from_secs(60), || {
+            let (_, id) = self.ids().filter_map(|id| self.node(id).controller()).max()?;
+            usize::try_from(id).ok().filter(|id| *id > 0)
+        })
     }
 
     /// Halts all brokers, as a network that has gone does: connections stay and nobody answers.

@@ -64,7 +64,9 @@ fn write(bootstrap: &str, lines: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("records");
     std::fs::write(&file, lines).unwrap();
-    let arguments = ["--bootstrap-server", bootstrap, "--topic", "orders.raw"];
+    // Its own patience is 1.5 s, three times.
+    let patience = ["--request-timeout-ms", "60000", "--message-send-max-retries", "1000"];
+    let arguments = [&["--bootstrap-server", bootstrap, "--topic", "orders.raw"][..], &patience].concat();
     let mut producer = Version::V4_3.java("org.apache.kafka.tools.ConsoleProducer", &arguments);
     run(producer.stdin(std::fs::File::open(file).unwrap()), "it is Kafka's own");
 }
@@ -90,7 +92,11 @@ fn the_stack_converts_and_refuses_what_its_traffic_is_made_for() {
     assert!(ids.contains("\"id\":2"), "the traffic names the schemas 1 and 2: {ids}");
 
     let gate = Gate::start_text(&config);
-    assert!(health(gate.admin(), &[]).status.success() && health(gate.admin(), &["--ready"]).status.success());
+    for more in [&[][..], &["--ready"]] {
+        let mut answers = (0..20).map(|_| health(gate.admin(), more).status);
+        let status = answers.find(|status| status.code() != Some(3)).expect("an answer in time");
+        assert!(status.success(), "{more:?}: {status}");
+    }
     write(kafka.bootstrap(), &traffic());
     let counts = wait_for("all records", LIMIT, || {
         let counts = gate.records("orders");

@@ -136,7 +136,7 @@ public class Clients {
       int seen = 0;
       long last = System.nanoTime();
       // A quiet second after the last one, so that a record too many would show.
-      while (System.nanoTime() - last < (seen >= count ? 1_000_000_000L : 30_000_000_000L)) {
+      while (System.nanoTime() - last < (seen >= count ? 1_000_000_000L : 180_000_000_000L)) {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
           use.accept(record);
           seen++;

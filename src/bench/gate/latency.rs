@@ -142,7 +142,7 @@ pub(super) fn measure(course: &Course, pace: Pace) -> Result<Added, Error> {
         let over = &over;
         let readers = [(&source, &course.sources), (&output, &course.outputs)]
             .map(|(seen, topics)| scope.spawn(move || seen.read(&course.kafka, topics, began, over)));
-        let sent = send(course, pace, records, &output);
+        let sent = send(course, pace, records, [&source, &output]);
         let all = sent.and_then(|()| output.wait(records, course)).and_then(|()| source.wait(records, course));
         over.store(true, Ordering::Release);
         for reader in readers {
@@ -164,8 +164,8 @@ impl Course {
     }
 }
 
-/// Writes the first records, one for each partition, and the others at the pace once those are through.
-fn send(course: &Course, pace: Pace, records: usize, output: &Seen) -> Result<(), Error> {
+/// Writes the first records, one for each partition, and the others at the pace once both readers have those.
+fn send(course: &Course, pace: Pace, records: usize, seen: [&Seen; 2]) -> Result<(), Error> {
     let mut config = with(&[("message.max.bytes", LARGEST)], course.kafka.producer());
     config.set("enable.idempotence", "true").set("linger.ms", "1");
     let producer: BaseProducer = config.create()?;
@@ -175,7 +175,7 @@ fn send(course: &Course, pace: Pace, records: usize, output: &Seen) -> Result<()
         one(&producer, course, number, &mut value)?;
     }
     producer.flush(PATIENCE)?;
-    output.wait(first, course)?;
+    seen.into_iter().try_for_each(|seen| seen.wait(first, course))?;
     let began = Instant::now();
     for number in first..records {
         let due = Duration::from_secs_f64((number - first) as f64 / f64::from(pace.rate));
