@@ -20,7 +20,8 @@ const STOP: Duration = Duration::from_secs(10);
 fn fault_30_stops_cleanly_under_load() {
     let seed = seed();
     let scene = Scene::new("stop", 4);
-    let (line, config) = (scene.line(), scene.config());
+    // Nobody but the gate itself leaves the group, or ends a transaction.
+    let (line, config) = (scene.line(), scene.config().patient());
     let planned = line.traffic(seed).mixed(12_000, &Class::usual());
     std::thread::scope(|scope| {
         let load = scope.spawn(|| scene.send_paced(line, planned, 1_500));
@@ -29,7 +30,8 @@ fn fault_30_stops_cleanly_under_load() {
             std::thread::sleep(Duration::from_millis(1_500));
             let (status, log) = gate.stop(STOP);
             assert_eq!(status.code(), Some(0), "{log}");
-            assert_eq!(scene.kafka.members(&scene.group(line)), 0, "the group was left");
+            let members = || scene.kafka.members(&scene.group(line));
+            wait_for("the group to be left", STOP, || (members() == 0).then_some(()));
             let seen = common::check::Seen::observe(&scene.kafka, &line.routes(), &scene.group(line));
             assert!(seen.open.is_empty(), "open transactions after a clean stop: {:?}", seen.open);
         }
@@ -117,17 +119,24 @@ fn fault_30_a_second_signal_ends_at_once() {
     let config = scene.config().set("/kafka/transaction.timeout.ms", "15000");
     let mut sent = scene.send(&line, line.traffic(seed()).mixed(500, &Class::usual()));
     for second in ["TERM", "INT"] {
-        let gate = Gate::start(&config);
-        scene.wait_committed(&line, &sent);
-        scene.kafka.halt();
-        gate.signal("TERM");
-        wait_for("the stop to begin", STOP * 2, || gate.log().contains("stopping").then_some(()));
-        gate.signal(second);
-        let (status, log) = gate.wait_exit(STOP);
-        assert_eq!(status.code(), Some(3), "it did not wait for the first one's work: {log}");
-        assert!(log.contains(&format!("a second SIG{second}")), "{log}");
-        scene.kafka.go_on();
-        sent.extend(scene.send(&line, line.traffic(seed() + sent.len() as u64).mixed(500, &Class::usual())));
+        // The first one's work is given up after some seconds: on a machine that stands still the second may be too late.
+        let is_told = (0..5).any(|_| {
+            let mut gate = Gate::start(&config);
+            scene.wait_committed(&line, &sent);
+            scene.kafka.halt();
+            gate.signal("TERM");
+            wait_for("the stop to begin", STOP * 2, || gate.log().contains("stopping").then_some(()));
+            if gate.exited().is_none() {
+                gate.signal(second);
+            }
+            let (status, log) = gate.wait_exit(STOP);
+            scene.kafka.go_on();
+            sent.extend(scene.send(&line, line.traffic(seed() + sent.len() as u64).mixed(500, &Class::usual())));
+            let is_told = log.contains(&format!("a second SIG{second}"));
+            assert_eq!(status.code(), Some(if is_told { 3 } else { 0 }), "{log}");
+            is_told
+        });
+        assert!(is_told, "it waits for the first one's work, whatever SIG{second} says");
     }
     let gate = Gate::start(&config);
     scene.verify(&line, &sent, None);

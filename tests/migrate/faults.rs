@@ -91,9 +91,11 @@ fn partitions_that_are_added_meanwhile_are_not_passed_over() {
         fill(&cluster, &source, seed(), 20);
         let job = Job::new(&cluster, &source);
         // Nothing is copied before the partition is there.
-        let running = job.start(arguments, &[("SLUICE_FAILPOINTS", "before_commit=1:sleep 12000")]);
-        wait_for("the job to begin", Duration::from_secs(60), || job.ask(&["status"]).status.success().then_some(()));
+        let running = job.start(arguments, &[("SLUICE_FAILPOINTS", "before_commit=1:stop")]);
+        running.halts();
         cluster.add_partitions(&source, 2);
+        wait_for("the partition", Duration::from_secs(60), || (cluster.partitions(&source) == Some(2)).then_some(()));
+        running.signal("CONT");
         let ended = running.wait();
         assert!(ended.code() == 3 && ended.err.contains("has 2 partitions, and had 1"), "{ended:?}");
         let next = job.ask(&["run"]);

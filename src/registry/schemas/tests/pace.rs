@@ -30,16 +30,16 @@ async fn a_registry_that_names_a_time_is_left_alone_until_then() {
     assert_eq!(ask(&schemas, 1..100).await, 99, "all get the last error");
     assert_eq!(server.requests().len(), 1);
     server.heal();
-    pass(Duration::from_secs(19)).await;
+    pass(Duration::from_secs(10)).await;
     assert_eq!(ask(&schemas, 1..2).await, 1);
-    pass(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(10)).await;
     judged(schemas.answer(&by_topic(id(1))).await);
 }
 
 #[tokio::test]
 async fn a_time_is_honoured_up_to_a_minute_and_may_be_a_date() {
     let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(40));
-    for (time, shortest) in [("1000000", 59), (date.leak(), 30), ("soon", 0), ("-1", 0)] {
+    for (time, shortest) in [("1000000", 40), (date.leak(), 20), ("soon", 0), ("-1", 0)] {
         let (server, schemas) = start().await;
         server.fail("", Fault::Busy(time));
         ask(&schemas, 1..2).await;
