@@ -187,7 +187,8 @@ fn a_gate_is_measured_beside_a_copy() {
     let (found, _) = figures(&["--rate", "500", "--for", "1s"], "added", &["p50_us", "p99_us", "p999_us", "most_us"]);
     assert_eq!((&found["rate"], &found["seconds"]), (&json!(500), &json!(1.0)));
 
-    let mut child = bench(1_000, &["--rate", "500", "--for", "10m"]).spawn().unwrap();
+    // So many that no turn ends before its time.
+    let mut child = bench(4 * records, &["--repeat", "100", "--commit-interval", "20ms"]).spawn().unwrap();
     let has_begun = || cluster.topics().iter().any(|name| is_of_bench(name) && name.ends_with(".out"));
     wait_for("the first turn", Duration::from_secs(60), || has_begun().then_some(()));
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
